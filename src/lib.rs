@@ -1,0 +1,20 @@
+//! mysql-interceptor: a transparent MySQL and MariaDB wire proxy whose every statement becomes a message.
+//!
+//! What flows where:
+//!
+//! ```text
+//!   client <-bytes-> proxy <-bytes-> server        proxy:   sockets, TLS, forwarding; no protocol knowledge beyond the handshake
+//!                      |
+//!            same bytes and a clock
+//!                      v
+//!                   session                        session: sans-IO observer of one connection; statements come out
+//!                      |     uses wire             wire:    pure parsers of packets and values
+//!                      v
+//!                   message                        message: SqlLogMessage, the JSON that consumers read
+//!                      |
+//!                      v
+//!                    sink                          sink:    bounded queues, then Kafka, files, the terminal
+//! ```
+//!
+//! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
+
