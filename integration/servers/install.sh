@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# install.sh WHAT...: installs what is missing, and returns at once when nothing is.
+#   build         what `cargo build` needs            python  interpreter, venv, pip
+#   mysql         MySQL 9.7 server and clients        java    JDK 17 or newer, Maven
+#   mariadb       MariaDB server and clients          go      Go 1.21 or newer
+#   kafka         Kafka broker (brings java)          node    Node.js, npm
+#   bench         haproxy, sysbench, mysql-router     docker-check  buildah, debootstrap
+# MySQL, MariaDB and Kafka are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
+# nothing of the system. The rest comes from apt, as root or through sudo.
+set -euo pipefail
+# shellcheck source=lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=find.sh
+source "$SERVERS_DIR/find.sh"
+
+# Two installs at once would download twice and collide. `-o`: nothing that is started from
+# here may keep the lock.
+if [[ ${1:-} != --locked ]]; then
+  have flock || exec "$BASH" "$0" --locked "$@"
+  exec flock -o "$CACHE/.install.lock" "$BASH" "$0" --locked "$@"
+fi
+shift
+
+# installed PACKAGE...: all of them are there.
+installed() {
+  local states
+  states=$(dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null) || return 1
+  ! grep -qv '^installed$' <<<"$states"
+}
+
+# apt WHY PACKAGE...: installs those that are missing.
+apt() {
+  local why=$1 package missing=() run=()
+  shift
+  for package in "$@"; do installed "$package" || missing+=("$package"); done
+  ((${#missing[@]})) || return 0
+  have apt-get || die "this is not Debian or Ubuntu: install the equivalents of: ${missing[*]}"
+  if [[ $(id -u) != 0 ]]; then
+    if have sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
+      run=(sudo)
+    else
+      note "missing ($why): ${missing[*]}"
+      note "run this as root, then try again:"
+      note "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+      exit 1
+    fi
+  fi
+  note "installing ${missing[*]} ($why)"
+  run+=(env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300
+    -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
+  # Older indexes name files that the mirror has replaced since.
+  retry 3 apt_attempt || die "apt-get could not install ${missing[*]}"
+}
+apt_attempt() {
+  if "${run[@]}" update >&2 </dev/null &&
+    "${run[@]}" install --no-install-recommends "${missing[@]}" >"$CACHE/apt.log" 2>&1 </dev/null; then
+    return 0
+  fi
+  tail -n 15 "$CACHE/apt.log" >&2
+  return 1
+}
+
+# first_available PACKAGE...: the first one that apt can install.
+first_available() {
+  local package
+  for package in "$@"; do
+    apt-cache show --no-all-versions "$package" >/dev/null 2>&1 && { echo "$package"; return 0; }
+  done
+  return 1
+}
+
+unpacked() { note "unpacking $3... into $CACHE/$1 ($4)"; "$SERVERS_DIR/unpack.sh" "$1" "$2" "${@:5}"; }
+
+install_build() {
+  # zstd and SASL are what librdkafka links when it is built with them.
+  apt "to build with cargo" gcc g++ make pkg-config cmake perl git curl ca-certificates \
+    libssl-dev zlib1g-dev libzstd-dev libsasl2-dev
+}
+
+install_mysql() {
+  find_mysqld >/dev/null && return 0
+  [[ -z ${MYSQLD:-} ]] || exit 1
+  unpack_mysql mysql mysql-server-core mysql-client-core "to test against MySQL, 300 MB on disk"
+}
+# unpack_mysql NAME PACKAGE... WHY: Debian unstable has current MySQL packages, Debian stable none.
+unpack_mysql() {
+  local name=$1 why=${*: -1} packages=("${@:2:$#-2}") i versioned
+  have apt-get || die "no MySQL 8.0 or newer here: name one with MYSQLD=/path/to/mysqld"
+  # shellcheck disable=SC1091
+  if [[ $(. /etc/os-release && echo "${ID:-}") == debian ]]; then
+    unpacked "$name" sid "${packages[*]}" "$why" "${packages[@]}"
+    return
+  fi
+  # Ubuntu: its own release's packages, whose names carry a version: mysql-server-core-8.0.
+  for i in "${!packages[@]}"; do
+    versioned=$(apt-cache pkgnames "${packages[i]}" | grep -xE "${packages[i]}(-[0-9.]+)?" | sort -V | tail -n 1)
+    packages[i]=${versioned:-${packages[i]}}
+  done
+  unpacked "$name" own "${packages[*]}" "$why" "${packages[@]}"
+}
+
+install_mariadb() {
+  find_mariadbd >/dev/null && return 0
+  [[ -z ${MARIADBD:-} ]] || exit 1
+  # Unpacked, not installed: an installed package would start an instance of its own.
+  unpacked mariadb own mariadb-server "to test against MariaDB, 230 MB on disk" \
+    mariadb-server mariadb-server-core mariadb-client mariadb-client-core
+}
+
+java_major() { java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'; }
+install_java() {
+  have java && have javac && have mvn && (($(java_major) >= 17)) && return 0
+  local jdk
+  jdk=$(first_available openjdk-21-jdk-headless openjdk-17-jdk-headless default-jdk-headless) ||
+    jdk=default-jdk-headless
+  apt "Kafka and the Java clients" "$jdk" maven
+}
+
+install_kafka() {
+  [[ -d $CACHE/kafka/lib ]] && return 0
+  install_java
+  note "fetching Kafka with Maven into $CACHE/kafka (a broker for the tests, 60 MB)"
+  rm -rf "$CACHE"/.kafka-*
+  local work
+  work=$(mktemp -d "$CACHE/.kafka-XXXXXX")
+  retry 3 mvn -q -B -f "$SERVERS_DIR/kafka-pom.xml" dependency:copy-dependencies \
+    -DoutputDirectory="$work/lib" -DincludeScope=runtime </dev/null >&2 || die "Maven could not fetch Kafka"
+  rm -rf "$CACHE/kafka"
+  mv "$work" "$CACHE/kafka"
+}
+
+install_python() {
+  # A python3 that can make a virtual environment is enough.
+  have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null && return 0
+  apt "the integration tests" python3 python3-venv python3-pip
+}
+
+go_is_new() { local v; v=$("$1" env GOVERSION 2>/dev/null) && [[ $v =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 21)); }
+install_go() {
+  have go && go_is_new go && return 0
+  apt "the Go client" golang-go
+  go_is_new go || die "the Go client wants Go 1.21 or newer; this release has $(go version)"
+}
+
+install_node() {
+  have node && have npm && return 0
+  apt "the Node.js clients" nodejs npm
+}
+
+install_bench() {
+  { have sysbench && [[ -n $(on_path haproxy) ]]; } || apt "to compare with" haproxy sysbench
+  have mysqlrouter || [[ -x $CACHE/mysql-router/bin/mysqlrouter ]] ||
+    unpack_mysql mysql-router mysql-router "to compare with"
+}
+
+install_docker-check() {
+  { have buildah && [[ -n $(on_path debootstrap) ]]; } || apt "to build the image without Docker" buildah debootstrap
+}
+
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb kafka python java go node bench docker-check)"
+for what in "$@"; do
+  declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
+done
+for what in "$@"; do "install_$what"; done
