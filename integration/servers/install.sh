@@ -8,9 +8,9 @@
 # MySQL, MariaDB and Kafka are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
-# shellcheck source=find.sh
+# shellcheck source-path=SCRIPTDIR source=find.sh
 source "$SERVERS_DIR/find.sh"
 
 # Two installs at once would download twice and collide. `-o`: nothing that is started from
@@ -28,8 +28,8 @@ installed() {
   ! grep -qv '^installed$' <<<"$states"
 }
 
-# apt WHY PACKAGE...: installs those that are missing.
-apt() {
+# packages WHY PACKAGE...: installs those that are missing.
+packages() {
   local why=$1 package missing=() run=()
   shift
   for package in "$@"; do installed "$package" || missing+=("$package"); done
@@ -49,9 +49,9 @@ apt() {
   run+=(env DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300
     -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
   # Older indexes name files that the mirror has replaced since.
-  retry 3 apt_attempt || die "apt-get could not install ${missing[*]}"
+  retry 3 packages_attempt || die "apt-get could not install ${missing[*]}"
 }
-apt_attempt() {
+packages_attempt() {
   if "${run[@]}" update >&2 </dev/null &&
     "${run[@]}" install --no-install-recommends "${missing[@]}" >"$CACHE/apt.log" 2>&1 </dev/null; then
     return 0
@@ -73,7 +73,7 @@ unpacked() { note "unpacking $3... into $CACHE/$1 ($4)"; "$SERVERS_DIR/unpack.sh
 
 install_build() {
   # zstd and SASL are what librdkafka links when it is built with them.
-  apt "to build with cargo" gcc g++ make pkg-config cmake perl git curl ca-certificates \
+  packages "to build with cargo" gcc g++ make pkg-config cmake perl git curl ca-certificates \
     libssl-dev zlib1g-dev libzstd-dev libsasl2-dev
 }
 
@@ -113,7 +113,7 @@ install_java() {
   local jdk
   jdk=$(first_available openjdk-21-jdk-headless openjdk-17-jdk-headless default-jdk-headless) ||
     jdk=default-jdk-headless
-  apt "Kafka and the Java clients" "$jdk" maven
+  packages "Kafka and the Java clients" "$jdk" maven
 }
 
 install_kafka() {
@@ -132,29 +132,39 @@ install_kafka() {
 install_python() {
   # A python3 that can make a virtual environment is enough.
   have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null && return 0
-  apt "the integration tests" python3 python3-venv python3-pip
+  packages "the integration tests" python3 python3-venv python3-pip
 }
 
-go_is_new() { local v; v=$("$1" env GOVERSION 2>/dev/null) && [[ $v =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 21)); }
+# From 1.21 on, Go fetches by itself the newer one that a go.mod asks for.
+go_is_new() { [[ $("$1" env GOVERSION 2>/dev/null) =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 21)); }
 install_go() {
   have go && go_is_new go && return 0
-  apt "the Go client" golang-go
-  go_is_new go || die "the Go client wants Go 1.21 or newer; this release has $(go version)"
+  [[ -x $CACHE/go/path/go ]] && return 0
+  local offered
+  offered=$(LC_ALL=C apt-cache policy golang-go 2>/dev/null | sed -n 's/.*Candidate: 2:1\.\([0-9]*\).*/\1/p')
+  if ((${offered:-0} >= 21)); then
+    packages "the Go client" golang-go
+    return
+  fi
+  unpacked go sid golang-go "the Go client; this release has none from 1.21 on; 300 MB on disk" golang-go
+  # Go finds its tree by itself, and needs no newer libc: a plain link, in a folder for the PATH.
+  mkdir "$CACHE/go/path"
+  ln -s "$(readlink -f "$CACHE/go/root/usr/bin/go")" "$CACHE/go/path/go"
 }
 
 install_node() {
   have node && have npm && return 0
-  apt "the Node.js clients" nodejs npm
+  packages "the Node.js clients" nodejs npm
 }
 
 install_bench() {
-  { have sysbench && [[ -n $(on_path haproxy) ]]; } || apt "to compare with" haproxy sysbench
+  { have sysbench && [[ -n $(on_path haproxy) ]]; } || packages "to compare with" haproxy sysbench
   have mysqlrouter || [[ -x $CACHE/mysql-router/bin/mysqlrouter ]] ||
     unpack_mysql mysql-router mysql-router "to compare with"
 }
 
 install_docker-check() {
-  { have buildah && [[ -n $(on_path debootstrap) ]]; } || apt "to build the image without Docker" buildah debootstrap
+  { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
 (($#)) || die "usage: install.sh WHAT...   (build mysql mariadb kafka python java go node bench docker-check)"

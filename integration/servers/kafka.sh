@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A throwaway one-node Kafka broker (KRaft, no ZooKeeper) in a scratch folder. `kafka.sh help`.
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 LIB=$CACHE/kafka/lib
 
@@ -73,7 +73,9 @@ start() {
   local dir ports try
   dir=$(absolute "$1")
   shift
-  if is_process "$(env_value "$dir/env" PID)" "$dir/server.properties"; then
+  # Not for long when the process is dying of a SIGKILL of a moment ago.
+  if is_process "$(env_value "$dir/env" PID)" "$dir/server.properties" && sleep 0.2 &&
+    is_process "$(env_value "$dir/env" PID)" "$dir/server.properties"; then
     cat "$dir/env"
     return 0
   fi

@@ -4,9 +4,9 @@
 # `install.sh mariadb`.
 set -euo pipefail
 FLAVOR=mariadb
-# shellcheck source=sql.sh
+# shellcheck source-path=SCRIPTDIR source=sql.sh
 source "$(dirname "$0")/sql.sh"
-# shellcheck source=find.sh
+# shellcheck source-path=SCRIPTDIR source=find.sh
 source "$SERVERS_DIR/find.sh"
 
 SERVER=$(find_mariadbd) || { "$SERVERS_DIR/install.sh" mariadb && SERVER=$(find_mariadbd); } ||

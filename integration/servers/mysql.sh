@@ -4,9 +4,9 @@
 # packages of `install.sh mysql`.
 set -euo pipefail
 FLAVOR=mysql
-# shellcheck source=sql.sh
+# shellcheck source-path=SCRIPTDIR source=sql.sh
 source "$(dirname "$0")/sql.sh"
-# shellcheck source=find.sh
+# shellcheck source-path=SCRIPTDIR source=find.sh
 source "$SERVERS_DIR/find.sh"
 
 SERVER=$(find_mysqld) || { "$SERVERS_DIR/install.sh" mysql && SERVER=$(find_mysqld); } ||

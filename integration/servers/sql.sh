@@ -8,7 +8,7 @@
 #
 # A DIR holds: data/ (the data folder), log, port (kept from run to run), tls/, and while
 # the server runs env (KEY=VALUE lines).
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
@@ -99,11 +99,25 @@ launch() {
   mv "$dir/env.new" "$dir/env"
 }
 
+# already_running DIR: waits as long as there is a process, because it may be on its way up, or
+# dying of a SIGKILL of a moment ago.
+already_running() {
+  local pid socket tenths=$((${START_TIMEOUT:-90} * 10))
+  pid=$(env_value "$1/env" PID)
+  socket=$(env_value "$1/env" SOCKET)
+  while is_process "$pid" "--datadir=$1/data"; do
+    as_root "$socket" -e 'SELECT 1' >/dev/null 2>&1 && return 0
+    ((tenths-- > 0)) || die "the $FLAVOR of process $pid does not answer, see $1/log"
+    sleep 0.1
+  done
+  return 1
+}
+
 start() {
   local dir extra=() port try
   dir=$(absolute "$1")
   shift
-  if is_process "$(env_value "$dir/env" PID)" "--datadir=$dir/data"; then
+  if already_running "$dir"; then
     cat "$dir/env"
     return 0
   fi

@@ -5,7 +5,7 @@
 #   SUITE   `sid` (Debian unstable) or `own` (what this machine's release offers)
 # Result:   NAME/root  the files     NAME/bin/PROGRAM  runs one with its own libraries
 set -euo pipefail
-# shellcheck source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
 (($# >= 3)) || die "usage: unpack.sh NAME SUITE PACKAGE..."

@@ -1,0 +1,60 @@
+# Every target is a thin call of a script; `make help` lists them.
+SHELL := /bin/bash
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help build demo test unit integration up ps logs down inspect-results clients bench docker-check fmt lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## install what cargo needs, then build target/release/mysql-interceptor
+	integration/servers/install.sh build
+	cargo build --release --locked
+
+demo: ## see it work: a throwaway MySQL, the proxy, a few statements and their messages
+	integration/demo.sh
+
+test: unit integration ## everything: unit tests, then real servers and clients
+
+unit: ## cargo test
+	integration/servers/install.sh build
+	cargo test --locked
+
+integration: ## pytest against real MySQL, MariaDB and Kafka (ARGS="-k name" chooses)
+	integration/run.sh $(ARGS)
+
+clients: ## only the matrix of client programs and drivers
+	integration/run.sh -k clients $(ARGS)
+
+up: ## start a development set: MySQL, Kafka, the proxy (Docker when there is an engine)
+	integration/dev.sh up
+
+ps: ## what runs of it, and the DSN to use
+	integration/dev.sh ps
+
+logs: ## its logs (NAME=proxy|mysql|kafka)
+	integration/dev.sh logs $(NAME)
+
+down: ## stop it; its data stays in .cache/dev
+	integration/dev.sh down
+
+inspect-results: ## messages in its Kafka topic (TOPIC= PATTERN= DEBUG= FOLLOW=1)
+	@TOPIC='$(TOPIC)' PATTERN='$(PATTERN)' DEBUG='$(DEBUG)' FOLLOW='$(FOLLOW)' integration/dev.sh inspect
+
+bench: ## measure the proxy beside HAProxy, MySQL Router and no proxy (ARGS=...)
+	benches/run.sh $(ARGS)
+
+docker-check: ## build the image and try it, with Docker or without
+	docker/check.sh
+
+fmt: ## format the sources
+	cargo fmt
+
+lint: ## what CI checks of the sources
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+clean: ## remove what was built and the development set (rm -r .cache removes the servers too)
+	integration/dev.sh down
+	cargo clean
+	rm -rf "$${INTERCEPTOR_CACHE:-.cache}/dev"

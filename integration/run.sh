@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# run.sh [pytest options]: the integration tests, with the servers and clients they need.
+# A server or client that cannot be had is skipped by name, or a failure when CI=true.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd -P)
+# shellcheck source-path=SCRIPTDIR source=servers/lib.sh
+source "$here/servers/lib.sh"
+cd "$REPO"
+
+[[ ${CI:-} != true ]] || export REQUIRE_ALL=1
+"$here/servers/install.sh" build python
+for what in mysql mariadb java kafka go node; do
+  "$here/servers/install.sh" "$what" && continue
+  [[ -z ${REQUIRE_ALL:-} ]] || die "CI=true wants $what"
+  note "without $what: its tests are skipped"
+done
+# Where install.sh put a Go that is newer than the release's.
+[[ ! -d $CACHE/go/path ]] || PATH=$CACHE/go/path:$PATH
+
+# The debug build, with its overflow checks and assertions: `cargo test` has built most of it.
+if [[ -z ${INTERCEPTOR_BIN:-} ]]; then
+  cargo build --locked
+  export INTERCEPTOR_BIN=${CARGO_TARGET_DIR:-$REPO/target}/debug/mysql-interceptor
+fi
+
+# One environment per set of requirements, renamed into place when it is complete.
+sum=$({ cat "$here/requirements.txt"; python3 -VV; } | sha256sum | cut -c 1-12)
+venv=$CACHE/venv-$sum
+if [[ ! -x $venv/bin/pytest ]]; then
+  note "making $venv with what integration/requirements.txt pins"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  retry 3 "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt" >&2 ||
+    { rm -rf "$venv"; die "pip could not install integration/requirements.txt"; }
+fi
+
+report=$(mktemp "$CACHE/.pytest-XXXXXX")
+trap 'rm -f "$report"' EXIT
+status=0
+"$venv/bin/pytest" -p no:cacheprovider --junitxml="$report" "$@" "$here" || status=$?
+
+# One plain line at the end, whatever options pytest was given. An error in a fixture is a failure.
+"$venv/bin/python" - "$report" <<'END' || true
+import sys
+import xml.etree.ElementTree as tree
+
+try:
+    suites = list(tree.parse(sys.argv[1]).iter("testsuite"))
+except (tree.ParseError, OSError):
+    sys.exit("pytest left no report")
+count = lambda name: sum(int(suite.get(name, 0)) for suite in suites)
+failed, skipped = count("failures") + count("errors"), count("skipped")
+print(f"{count('tests') - failed - skipped} passed, {failed} failed, {skipped} skipped")
+END
+exit "$status"
