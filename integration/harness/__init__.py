@@ -1,0 +1,25 @@
+"""What the integration tests share: servers, the proxy, client programs, messages, raw protocol."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+INTEGRATION = pathlib.Path(__file__).resolve().parents[1]
+ROOT = INTEGRATION.parent
+CACHE = pathlib.Path(os.environ.get("INTERCEPTOR_CACHE") or ROOT / ".cache")
+REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0", "false")
+
+
+def missing(what):
+    """Skips the test and says what is not there; fails instead where everything is required."""
+    if REQUIRE_ALL:
+        pytest.fail(f"required but missing: {what}", pytrace=False)
+    pytest.skip(f"missing: {what}")
+
+
+def run(command, **options):
+    """Runs a command to its end and returns it; its output is captured as text."""
+    options.setdefault("timeout", 300)
+    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
