@@ -66,7 +66,7 @@ start_proxy() {
       </dev/null >"$scratch/messages" 2>"$scratch/proxy.log" &
     proxy_pid=$!
     until grep -qi listening "$scratch/proxy.log" "$scratch/messages"; do
-      if ! is_process "$proxy_pid" "$listen"; then
+      if ! child_lives "$proxy_pid"; then
         grep -qi 'in use' "$scratch/proxy.log" && ((try < 3)) && continue 2
         cat "$scratch/proxy.log" >&2
         die "the proxy did not start"
@@ -117,6 +117,7 @@ settle() {
 
 show() {
   settle
+  (($(stat -c %s "$scratch/messages") > shown)) || echo "(nothing)"
   tail -c "+$((shown + 1))" "$scratch/messages"
   shown=$(stat -c %s "$scratch/messages")
 }

@@ -36,7 +36,7 @@ start_proxy() {
   pid=$!
   printf '%s\n' "PORT=$port" "PID=$pid" >"$proxy/env"
   until port_open "$port"; do
-    if ! proxy_runs || ((tenths-- == 0)); then
+    if ! child_lives "$pid" || ((tenths-- == 0)); then
       tail -n 20 "$proxy/log" >&2
       die "the proxy did not start, see $proxy/log"
     fi

@@ -57,7 +57,7 @@ launch() {
   pid=$!
   printf '%s\n' "BOOTSTRAP=127.0.0.1:$2" "PID=$pid" "PORT=$2" >"$dir/env"
   until grep -q 'Kafka Server started' "$dir/log" && port_open "$2"; do
-    if ! is_process "$pid" "$dir/server.properties"; then
+    if ! child_lives "$pid"; then
       rm -f "$dir/env"
       grep -q 'Address already in use' "$dir/log" && return 1
       tail -n 20 "$dir/log" >&2

@@ -47,6 +47,13 @@ is_process() {
   tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "$2"
 }
 
+# child_lives PID: for a process this script has just started, which may still carry the script's
+# own command line because it has not reached its exec yet.
+child_lives() {
+  local stat
+  read -r stat 2>/dev/null <"/proc/$1/stat" && [[ ${stat##*) } != Z* ]]
+}
+
 # wait_gone PID WORD SECONDS
 wait_gone() {
   local tenths=$(($3 * 10))

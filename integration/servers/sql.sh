@@ -76,7 +76,7 @@ launch() {
   printf '%s\n' HOST=127.0.0.1 "PORT=$port" "SOCKET=$socket" "PID=$pid" "FLAVOR=$FLAVOR" >"$dir/env"
   local tenths=$((${START_TIMEOUT:-90} * 10))
   until version=$(as_root "$socket" -e 'SELECT VERSION()' 2>/dev/null); do
-    if ! is_process "$pid" "--datadir=$dir/data"; then
+    if ! child_lives "$pid"; then
       rm -rf "${socket%/*}" "$dir/env"
       tail -n "+$((from + 1))" "$dir/log" | grep -qiE 'address already in use' && return 1
       tail -n 20 "$dir/log" >&2
