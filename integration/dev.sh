@@ -28,7 +28,7 @@ start_proxy() {
   mkdir -p "$proxy"
   mysql_port=$(env_value "$dev/mysql/env" PORT)
   port=$(cat "$proxy/port" 2>/dev/null || echo 3307)
-  port_open "$port" && port=$(free_port)
+  wait_port_closed "$port" 3 || port=$(free_port)
   echo "$port" >"$proxy/port"
   INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS=$(env_value "$dev/kafka/env" BOOTSTRAP) \
     setsid "$binary" proxy --listen "127.0.0.1:$port" --upstream "127.0.0.1:$mysql_port" --sink kafka \

@@ -36,6 +36,9 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# After kill -9 the controller takes no new registration until the old session has expired.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 END
   # The last mention of a property wins.
   cat "$1/extra.properties" >>"$1/server.properties"
@@ -85,6 +88,7 @@ start() {
   for try in 1 2 3; do
     # A node that was formatted keeps its controller port: it is part of its identity.
     ports=$(cat "$dir/ports" 2>/dev/null || echo "${PORT:-$(free_port)} $(free_port)")
+    wait_port_closed "${ports% *}" 5 || true
     if launch "$dir" "${ports% *}" "${ports#* }"; then
       cat "$dir/env"
       return 0

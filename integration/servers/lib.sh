@@ -29,6 +29,15 @@ retry() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# wait_port_closed PORT SECONDS: the port of a process that was killed stays open for a moment.
+wait_port_closed() {
+  local tenths=$(($2 * 10))
+  while port_open "$1"; do
+    ((tenths-- > 0)) || return 1
+    sleep 0.1
+  done
+}
+
 # A free port below 32768, where the kernel starts handing out its own (ip_local_port_range):
 # no outgoing connection can take it between this test and the server's bind.
 free_port() {
