@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # demo.sh: a throwaway MySQL, the proxy in front of it, a few statements, and the messages they
-# become. Nothing stays behind but the downloads in .cache. INTERCEPTOR_BIN= tries another binary.
+# become. Nothing stays behind but the downloads in .cache. INTERCEPTOR_BINARY= tries another binary.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=servers/lib.sh
 source "$here/servers/lib.sh"
 
 # The demonstration shows the defaults, whatever the caller has set for a proxy of their own.
-binary=${INTERCEPTOR_BIN:-}
+binary=${INTERCEPTOR_BINARY:-}
 for variable in "${!INTERCEPTOR_@}" "${!DEBUGQUERYINTERCEPTOR_@}"; do
   [[ $variable == INTERCEPTOR_CACHE ]] || unset "$variable"
 done

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 source "$here/servers/lib.sh"
 dev=$CACHE/dev
 proxy=$dev/proxy
-binary=${INTERCEPTOR_BIN:-${CARGO_TARGET_DIR:-$REPO/target}/release/mysql-interceptor}
+binary=${INTERCEPTOR_BINARY:-${CARGO_TARGET_DIR:-$REPO/target}/release/mysql-interceptor}
 compose=(docker compose -p mysql-interceptor-dev -f "$REPO/docker/compose.yaml")
 
 docker_answers() {
@@ -52,7 +52,7 @@ up() {
   else
     echo local >"$dev/mode"
     "$here/servers/install.sh" build mysql kafka
-    [[ -n ${INTERCEPTOR_BIN:-} ]] || (cd "$REPO" && cargo build --release --locked)
+    [[ -n ${INTERCEPTOR_BINARY:-} ]] || (cd "$REPO" && cargo build --release --locked)
     note "starting MySQL, Kafka and the proxy"
     "$here/servers/mysql.sh" start "$dev/mysql" >/dev/null
     "$here/servers/kafka.sh" start "$dev/kafka" >/dev/null

@@ -18,9 +18,9 @@ done
 [[ ! -d $CACHE/go/path ]] || PATH=$CACHE/go/path:$PATH
 
 # The debug build, with its overflow checks and assertions: `cargo test` has built most of it.
-if [[ -z ${INTERCEPTOR_BIN:-} ]]; then
+if [[ -z ${INTERCEPTOR_BINARY:-} ]]; then
   cargo build --locked
-  export INTERCEPTOR_BIN=${CARGO_TARGET_DIR:-$REPO/target}/debug/mysql-interceptor
+  export INTERCEPTOR_BINARY=${CARGO_TARGET_DIR:-$REPO/target}/debug/mysql-interceptor
 fi
 
 # One environment per set of requirements, renamed into place when it is complete.

@@ -60,13 +60,19 @@ packages_attempt() {
   return 1
 }
 
-# first_available PACKAGE...: the first one that apt can install.
+# need_index PACKAGE: a new machine has no package index yet, so that nothing would be known.
+need_index() {
+  apt-cache show "$1" >/dev/null 2>&1 || [[ $(id -u) != 0 ]] || apt-get -qq update >&2 </dev/null || true
+}
+
+# first_available PACKAGE...: the first one that apt can install, or else the last.
 first_available() {
   local package
+  need_index "${*: -1}"
   for package in "$@"; do
-    apt-cache show --no-all-versions "$package" >/dev/null 2>&1 && { echo "$package"; return 0; }
+    apt-cache show --no-all-versions "$package" >/dev/null 2>&1 && break
   done
-  return 1
+  echo "$package"
 }
 
 unpacked() { note "unpacking $3... into $CACHE/$1 ($4)"; "$SERVERS_DIR/unpack.sh" "$1" "$2" "${@:5}"; }
@@ -82,21 +88,14 @@ install_mysql() {
   [[ -z ${MYSQLD:-} ]] || exit 1
   unpack_mysql mysql mysql-server-core mysql-client-core "to test against MySQL, 300 MB on disk"
 }
-# unpack_mysql NAME PACKAGE... WHY: Debian unstable has current MySQL packages, Debian stable none.
+# unpack_mysql NAME PACKAGE... WHY: Debian unstable has current MySQL packages, Debian stable none;
+# Ubuntu has its own.
 unpack_mysql() {
-  local name=$1 why=${*: -1} packages=("${@:2:$#-2}") i versioned
+  local name=$1 why=${*: -1} packages=("${@:2:$#-2}") suite=own
   have apt-get || die "no MySQL 8.0 or newer here: name one with MYSQLD=/path/to/mysqld"
   # shellcheck disable=SC1091
-  if [[ $(. /etc/os-release && echo "${ID:-}") == debian ]]; then
-    unpacked "$name" sid "${packages[*]}" "$why" "${packages[@]}"
-    return
-  fi
-  # Ubuntu: its own release's packages, whose names carry a version: mysql-server-core-8.0.
-  for i in "${!packages[@]}"; do
-    versioned=$(apt-cache pkgnames "${packages[i]}" | grep -xE "${packages[i]}(-[0-9.]+)?" | sort -V | tail -n 1)
-    packages[i]=${versioned:-${packages[i]}}
-  done
-  unpacked "$name" own "${packages[*]}" "$why" "${packages[@]}"
+  if [[ $(. /etc/os-release && echo "${ID:-}") == debian ]]; then suite=sid; fi
+  unpacked "$name" "$suite" "${packages[*]}" "$why" "${packages[@]}"
 }
 
 install_mariadb() {
@@ -111,8 +110,7 @@ java_major() { java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'; }
 install_java() {
   have java && have javac && have mvn && (($(java_major) >= 17)) && return 0
   local jdk
-  jdk=$(first_available openjdk-21-jdk-headless openjdk-17-jdk-headless default-jdk-headless) ||
-    jdk=default-jdk-headless
+  jdk=$(first_available openjdk-21-jdk-headless openjdk-17-jdk-headless default-jdk-headless)
   packages "Kafka and the Java clients" "$jdk" maven
 }
 
@@ -141,6 +139,7 @@ install_go() {
   have go && go_is_new go && return 0
   [[ -x $CACHE/go/path/go ]] && return 0
   local offered
+  need_index golang-go
   offered=$(LC_ALL=C apt-cache policy golang-go 2>/dev/null | sed -n 's/.*Candidate: 2:1\.\([0-9]*\).*/\1/p')
   if ((${offered:-0} >= 21)); then
     packages "the Go client" golang-go

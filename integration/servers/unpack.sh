@@ -44,13 +44,22 @@ if [[ $suite == sid ]]; then
   options+=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null)
 fi
 
+# resolve PACKAGE: where the plain name is unknown, Ubuntu's with a version: mysql-server-core-8.0.
+resolve() {
+  local names
+  names=$(apt-cache "${options[@]}" pkgnames "$1" | grep -xE "$1(-[0-9.]+)?" | sort -V)
+  if [[ -z $names ]] || grep -qx -- "$1" <<<"$names"; then echo "$1"; else tail -n 1 <<<"$names"; fi
+}
+
 fetch() {
-  apt-get "${options[@]}" -qq update >&2 &&
-    apt-get "${options[@]}" -qq -y --print-uris install "$@" >"$work/uris" &&
-    apt-get "${options[@]}" -qq -y --download-only install "$@" >&2
+  local package packages=()
+  apt-get "${options[@]}" -q update || return 1
+  for package in "$@"; do packages+=("$(resolve "$package")"); done
+  apt-get "${options[@]}" -qq -y --print-uris install "${packages[@]}" >"$work/uris" &&
+    apt-get "${options[@]}" -q -y --download-only install "${packages[@]}"
 }
 # The index is renewed with each attempt: unstable may replace a file while we fetch it.
-retry 3 fetch "$@" || die "could not download: $*"
+retry 3 fetch "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; die "could not download: $*"; }
 
 # apt checked each file against the signed index; check what lies on the disk once more.
 sed -n "s/^'[^']*' \([^ ]*\) [0-9]* SHA256:\([0-9a-f]*\).*/\2  \1/p" "$work/uris" >"$work/sums"
