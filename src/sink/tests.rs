@@ -1,0 +1,1 @@
+//! The hub with sinks of its own.
