@@ -18,3 +18,9 @@
 //!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
 
+mod cli;
+pub mod config;
+mod proxy;
+pub mod sink;
+
+pub use cli::run;
