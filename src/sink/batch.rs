@@ -109,6 +109,17 @@ impl Batch {
         self.entries.truncate(messages);
     }
 
+    /// Appends the messages of `range` of another batch.
+    pub(super) fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        let (start, base) = (other.start_of(range.start), self.bytes.len());
+        self.bytes.extend_from_slice(other.lines(range.clone()));
+        let moved = other.entries.get(range).unwrap_or_default().iter();
+        self.entries.extend(moved.map(|entry| Entry {
+            end: entry.end - start + base,
+            key: entry.key,
+        }));
+    }
+
     /// A copy of the first `messages` messages.
     pub(super) fn prefix(&self, messages: usize) -> Self {
         Self {

@@ -156,11 +156,6 @@ impl SinkCounter {
         self.taken.fetch_add(messages as u64, Relaxed);
     }
 
-    /// Sets the number of acknowledged messages, for sinks that know the total rather than each one.
-    pub(super) fn set_acknowledged(&self, messages: u64) {
-        self.acknowledged.store(messages, Relaxed);
-    }
-
     pub(super) fn acknowledge(&self, messages: usize) {
         self.acknowledged.fetch_add(messages as u64, Relaxed);
     }

@@ -31,7 +31,7 @@ mod stdout;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use batch::Batch;
 pub use counters::{LossReason, SinkCounter, SinkCounters};
@@ -65,6 +65,11 @@ pub trait Sink: Send {
 
     /// Does what time asks for: rotation by age, serving the client library. Called about every 100 ms.
     fn tick(&mut self) -> Result<(), SinkError>;
+
+    /// When the sink would like the next tick, if sooner than usual.
+    fn until_tick(&self) -> Duration {
+        Duration::MAX
+    }
 
     /// Delivers everything that was taken; the error says how many messages were not delivered by `deadline`.
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError>;

@@ -72,7 +72,9 @@ impl Runner {
 
     fn work(&mut self) -> LossReason {
         loop {
-            let until_tick = TICK.saturating_sub(self.last_tick.elapsed());
+            let until_tick = TICK
+                .saturating_sub(self.last_tick.elapsed())
+                .min(self.sink.until_tick());
             match self.queue.pop(until_tick) {
                 Popped::Batch(batch) => {
                     if self
@@ -163,7 +165,7 @@ impl Runner {
     }
 
     fn tick_if_due(&mut self) -> Result<(), SinkError> {
-        if self.last_tick.elapsed() < TICK {
+        if self.last_tick.elapsed() < TICK.min(self.sink.until_tick()) {
             return Ok(());
         }
         self.last_tick = Instant::now();

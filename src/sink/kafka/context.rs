@@ -1,6 +1,6 @@
 //! What librdkafka calls back with: failed deliveries, errors, log lines.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,20 +15,14 @@ use crate::sink::counters::{LossReason, SinkCounter};
 use crate::sink::queue::lock;
 use crate::sink::rate_limit::RateLimit;
 
-/// A message whose delivery failed for now.
-#[derive(Debug)]
-pub(super) struct Returned {
-    pub(super) sequence: usize,
-    pub(super) key: u64,
-    pub(super) payload: Vec<u8>,
-}
-
 /// Collects failed deliveries. The callbacks run on the sink's own thread, except for log lines.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    returned: Mutex<Vec<Returned>>,
+    /// The messages of the burst that failed for now, by index.
+    failed: Mutex<Vec<usize>>,
+    /// How many messages of the burst were refused for good.
+    refused: AtomicUsize,
     called: AtomicBool,
-    refused_after_sending: AtomicU64,
     last_failure: Mutex<String>,
     refusals: Mutex<Option<RateLimit>>,
     counter: OnceLock<Arc<SinkCounter>>,
@@ -41,10 +35,12 @@ impl Deliveries {
         let _ = self.counter.set(Arc::clone(counter));
     }
 
-    /// Takes over what a replaced producer's callbacks counted.
-    pub(super) fn inherit(&self, other: &Self) {
-        self.refused_after_sending
-            .store(other.refused_after_sending(), Ordering::Relaxed);
+    /// Takes over from the callbacks of a replaced producer.
+    pub(super) fn inherit(&self, other: &Self, counter: &Arc<SinkCounter>) {
+        self.attach(counter);
+        let (failed, refused) = other.take_results();
+        *lock(&self.failed) = failed;
+        self.refused.store(refused, Ordering::Relaxed);
         *lock(&self.last_failure) = other.last_failure();
     }
 
@@ -53,13 +49,24 @@ impl Deliveries {
         self.called.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn take_returned(&self) -> Vec<Returned> {
-        std::mem::take(&mut *lock(&self.returned))
+    /// The messages that failed for now and the number of those refused for good, since the last call.
+    pub(super) fn take_results(&self) -> (Vec<usize>, usize) {
+        (
+            std::mem::take(&mut *lock(&self.failed)),
+            self.refused.swap(0, Ordering::Relaxed),
+        )
     }
 
-    /// Messages that a broker refused for good.
-    pub(super) fn refused_after_sending(&self) -> u64 {
-        self.refused_after_sending.load(Ordering::Relaxed)
+    /// Notes that message `index` failed for now.
+    pub(super) fn fail(&self, index: usize, error: &KafkaError) {
+        let purged = [
+            Some(RDKafkaErrorCode::PurgeQueue),
+            Some(RDKafkaErrorCode::PurgeInflight),
+        ];
+        if !purged.contains(&error.rdkafka_error_code()) {
+            *lock(&self.last_failure) = error.to_string();
+        }
+        lock(&self.failed).push(index);
     }
 
     /// Why deliveries failed lately.
@@ -80,6 +87,7 @@ impl Deliveries {
         connection_id: u64,
         bytes: usize,
     ) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(counter) = self.counter.get() {
             counter.lose(reason, 1);
         }
@@ -116,34 +124,26 @@ impl ClientContext for Deliveries {
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, sequence: usize) {
+    fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
         self.called.store(true, Ordering::Relaxed);
         let Err((error, message)) = result else {
             return;
         };
-        let key = message
-            .key()
-            .and_then(|key| std::str::from_utf8(key).ok())
-            .and_then(|key| key.parse().ok());
-        let key = key.unwrap_or_default();
-        let payload = message.payload().unwrap_or_default();
-        let code = error.rdkafka_error_code();
-        if let Some(reason) = code.and_then(refusal) {
-            self.refused_after_sending.fetch_add(1, Ordering::Relaxed);
-            self.refuse(reason, error, key, payload.len());
-            return;
+        match error.rdkafka_error_code().and_then(refusal) {
+            Some(reason) => {
+                let key = message
+                    .key()
+                    .and_then(|key| std::str::from_utf8(key).ok())
+                    .and_then(|key| key.parse().ok());
+                self.refuse(
+                    reason,
+                    error,
+                    key.unwrap_or_default(),
+                    message.payload_len(),
+                );
+            }
+            None => self.fail(index, error),
         }
-        if !matches!(
-            code,
-            Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
-        ) {
-            *lock(&self.last_failure) = error.to_string();
-        }
-        lock(&self.returned).push(Returned {
-            sequence,
-            key,
-            payload: payload.to_vec(),
-        });
     }
 }
 

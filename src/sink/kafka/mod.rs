@@ -1,10 +1,11 @@
 //! Messages in a Kafka topic, keyed by connection id.
 
+mod burst;
 mod client;
 mod context;
+mod gathering;
 mod options;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,12 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use context::{Deliveries, Returned};
+use burst::Burst;
+use context::Deliveries;
+use gathering::Gathering;
 
 use super::counters::{LossReason, SinkCounter};
+use super::rate_limit::RateLimit;
 use super::{Batch, Sink, SinkError};
 use crate::config::KafkaConfig;
 pub(crate) use client::{ClientLog, client_options, describe_client_error};
@@ -22,36 +26,33 @@ pub(crate) use client::{ClientLog, client_options, describe_client_error};
 /// The pause before messages are sent again, doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a producer that is to be replaced may take to give its messages back.
+/// How long a producer may take to give its messages back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
+/// How often the brokers' answer is looked for.
+const ANSWER_POLL: Duration = Duration::from_millis(10);
+const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Produces each message to one topic, in the order of its connection.
 ///
 /// A message that was taken is delivered, or counted by the reason why the broker does not want it. Whatever else goes wrong
 /// (broker away, leader moved, login refused, topic missing), it is sent again until it is delivered; the pause grows, the
 /// queue in front of the sink fills, and backpressure decides.
+///
+/// Gathering (`linger`, `batch_size`, `buffer_memory`) is done here and not by librdkafka, which gets one burst at a time, at
+/// most one request per partition. Its idempotent producer sends no second request to a partition before the first is
+/// answered, and as long as messages that have lingered enough wait for that answer, its broker thread polls without a pause:
+/// 0.9 CPUs while a broker hangs (librdkafka 2.12, `rd_kafka_toppar_producer_serve`).
+/// A burst also keeps its messages until all are acknowledged, so that those that failed can be sent again in order.
 pub struct KafkaSink {
     topic: String,
     options: ClientConfig,
     producer: BaseProducer<Deliveries>,
     counter: Arc<SinkCounter>,
-    /// Numbers the messages in the order they were first sent.
-    next_sequence: usize,
-    /// Messages handed to the producer, those sent again counted each time.
-    sent: u64,
-    /// Messages the producer gave back or refused for good.
-    unacknowledged: u64,
-    recovery: Option<Recovery>,
+    gathering: Gathering,
+    burst: Option<Burst>,
     pause: Duration,
+    failures: RateLimit,
     key: itoa::Buffer,
-}
-
-/// After a failed delivery nothing new is taken until everything unsent has come back and was sent again, in order.
-struct Recovery {
-    returned: VecDeque<Returned>,
-    /// All messages are back and in order.
-    settled: bool,
-    not_before: Instant,
 }
 
 impl KafkaSink {
@@ -64,22 +65,73 @@ impl KafkaSink {
             options,
             producer,
             counter: Arc::new(SinkCounter::new("kafka".to_owned())),
-            next_sequence: 0,
-            sent: 0,
-            unacknowledged: 0,
-            recovery: None,
+            gathering: Gathering::new(config),
+            burst: None,
             pause: FIRST_PAUSE,
+            failures: RateLimit::new(FAILURE_LOG_INTERVAL),
             key: itoa::Buffer::new(),
         })
     }
 
-    /// Hands one message to the producer.
-    fn send(&mut self, key: u64, payload: &[u8], sequence: usize) -> Result<(), SinkError> {
-        let record = BaseRecord::with_opaque_to(&self.topic, sequence)
+    /// Does what can be done without waiting: hears librdkafka, closes a burst that was answered, starts the next.
+    fn advance(&mut self, flushing: bool) -> Result<(), SinkError> {
+        self.hear();
+        if let Some((code, reason)) = self.producer.client().fatal_error() {
+            tracing::error!(
+                sink = "kafka",
+                ?code,
+                reason,
+                "fatal producer error: making a new producer"
+            );
+            self.replace_producer()?;
+        }
+        loop {
+            let now = Instant::now();
+            if self.burst.is_none() {
+                self.burst = self
+                    .gathering
+                    .next_burst(now, flushing)
+                    .map(|batch| Burst::new(batch, now));
+            }
+            let Some(mut burst) = self.burst.take() else {
+                return Ok(());
+            };
+            let handed_over = self.hand_over(&mut burst, now);
+            let answered = burst.is_handed_over() && self.producer.in_flight_count() <= 0;
+            self.burst = Some(burst);
+            handed_over?;
+            if !answered {
+                return Ok(());
+            }
+            self.settle(now);
+        }
+    }
+
+    /// Lets librdkafka call back.
+    fn hear(&self) {
+        self.producer.poll(Duration::ZERO);
+        while self.producer.context().was_called() {
+            self.producer.poll(Duration::ZERO);
+        }
+    }
+
+    /// Gives the burst's messages to librdkafka.
+    fn hand_over(&mut self, burst: &mut Burst, now: Instant) -> Result<(), SinkError> {
+        while let Some((index, key, payload)) = burst.next(now) {
+            match self.send(index, key, payload) {
+                Ok(()) => burst.advance(),
+                Err(SinkError::BufferFull) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, index: usize, key: u64, payload: &[u8]) -> Result<(), SinkError> {
+        let record = BaseRecord::with_opaque_to(&self.topic, index)
             .key(self.key.format(key))
             .payload(payload);
         let Err((error, _)) = self.producer.send(record) else {
-            self.sent += 1;
             return Ok(());
         };
         match error.rdkafka_error_code() {
@@ -90,133 +142,68 @@ impl KafkaSink {
                     .refuse(LossReason::TooLarge, &error, key, payload.len());
                 Ok(())
             }
-            _ => Err(SinkError::Client {
-                reason: error.to_string(),
-            }),
+            // Unknown topic and the like, known from an earlier answer: the message shares the fate of those before it.
+            _ => {
+                self.producer.context().fail(index, &error);
+                Ok(())
+            }
         }
     }
 
-    /// Lets librdkafka call back, and recovers from what it says. Never waits.
-    fn serve(&mut self) -> Result<(), SinkError> {
-        self.producer.poll(Duration::ZERO);
-        while self.producer.context().was_called() {
-            self.producer.poll(Duration::ZERO);
+    /// Every message of the burst is answered: the failed ones are sent again, after a pause.
+    fn settle(&mut self, now: Instant) {
+        let Some(mut burst) = self.burst.take() else {
+            return;
+        };
+        let (failed, refused) = self.producer.context().take_results();
+        let acknowledged = burst
+            .handed_over()
+            .saturating_sub(failed.len())
+            .saturating_sub(refused);
+        self.counter.acknowledge(acknowledged);
+        if failed.is_empty() {
+            self.pause = FIRST_PAUSE;
+            self.gathering.recycle(burst.into_batch());
+            return;
         }
-        if let Some((code, reason)) = self.producer.client().fatal_error() {
-            tracing::error!(
+        if let Some(messages) = self.failures.add(failed.len() as u64, now) {
+            let reason = self.producer.context().last_failure();
+            tracing::warn!(
                 sink = "kafka",
-                ?code,
+                messages,
                 reason,
-                "fatal producer error: making a new producer"
+                "messages were not delivered; sending them again"
             );
-            self.replace_producer()?;
         }
-        self.collect_returned();
-        self.count_acknowledged();
-        self.resend()
-    }
-
-    /// Takes over what deliveries failed meanwhile. The first failure pulls back everything that was not sent yet, because
-    /// it has to stay behind the failed ones.
-    fn collect_returned(&mut self) {
-        let returned = self.producer.context().take_returned();
-        if returned.is_empty() {
-            return;
-        }
-        self.unacknowledged += returned.len() as u64;
-        if let Some(recovery) = &mut self.recovery {
-            recovery.returned.extend(returned);
-            recovery.settled = false;
-            return;
-        }
-        let not_before = Instant::now() + self.pause;
+        self.counter.resend(failed.len() as u64);
+        burst.again(failed, now + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        self.recovery = Some(Recovery {
-            returned: returned.into(),
-            settled: false,
-            not_before,
-        });
-        self.producer.purge(PurgeConfig::default().queue());
-    }
-
-    fn count_acknowledged(&mut self) {
-        let in_flight = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);
-        let refused = self.producer.context().refused_after_sending();
-        let acknowledged = self
-            .sent
-            .saturating_sub(in_flight + self.unacknowledged + refused);
-        // Events in librdkafka's queue count as in flight too, so the number could seem to go back.
-        if acknowledged > self.counter.acknowledged() {
-            self.counter.set_acknowledged(acknowledged);
-            if self.recovery.is_none() {
-                self.pause = FIRST_PAUSE;
-            }
-        }
-    }
-
-    /// Sends what came back, once all of it is here and the pause is over.
-    fn resend(&mut self) -> Result<(), SinkError> {
-        let Some(mut recovery) = self.recovery.take() else {
-            return Ok(());
-        };
-        let waiting = recovery.returned.len();
-        let reason = || SinkError::Client {
-            reason: format!(
-                "{waiting} messages wait to be sent again: {}",
-                self.producer.context().last_failure()
-            ),
-        };
-        if Instant::now() < recovery.not_before
-            || (!recovery.settled && self.producer.in_flight_count() > 0)
-        {
-            let reason = reason();
-            self.recovery = Some(recovery);
-            return Err(reason);
-        }
-        if !recovery.settled {
-            recovery
-                .returned
-                .make_contiguous()
-                .sort_unstable_by_key(|message| message.sequence);
-            recovery.settled = true;
-        }
-        while let Some(message) = recovery.returned.pop_front() {
-            if let Err(error) = self.send(message.key, &message.payload, message.sequence) {
-                recovery.returned.push_front(message);
-                self.recovery = Some(recovery);
-                return Err(error);
-            }
-            self.counter.resend(1);
-        }
-        Ok(())
+        self.burst = Some(burst);
     }
 
     /// Takes everything back from a producer that can send nothing any more, and makes a new one.
     fn replace_producer(&mut self) -> Result<(), SinkError> {
         let replacement = create(&self.options)?;
-        replacement.context().attach(&self.counter);
         self.take_everything_back(Instant::now() + GIVE_BACK);
-        self.collect_returned();
-        replacement.context().inherit(self.producer.context());
+        replacement
+            .context()
+            .inherit(self.producer.context(), &self.counter);
         self.producer = replacement;
         Ok(())
     }
 
-    /// Pulls back every message that is not acknowledged, sent or not.
+    /// Pulls back every message that is not acknowledged, sent or not: each is a failed delivery then.
     fn take_everything_back(&self, deadline: Instant) {
         self.producer
             .purge(PurgeConfig::default().queue().inflight());
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.producer.poll(Duration::from_millis(10));
         }
+        self.hear();
     }
 
-    fn outstanding(&self) -> u64 {
-        let returned = self
-            .recovery
-            .as_ref()
-            .map_or(0, |recovery| recovery.returned.len() as u64);
-        returned + u64::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    fn outstanding(&self) -> usize {
+        self.gathering.len() + self.burst.as_ref().map_or(0, Burst::outstanding)
     }
 }
 
@@ -243,46 +230,50 @@ impl Sink for KafkaSink {
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
-        self.serve()?;
-        for index in from..batch.len() {
-            let Some((key, payload)) = batch.get(index) else {
-                break;
-            };
-            let sequence = self.next_sequence;
-            match self.send(key, payload, sequence) {
-                Ok(()) => self.next_sequence = sequence.wrapping_add(1),
-                Err(_) if index > from => return Ok(index - from),
-                Err(error) => return Err(error),
-            }
+        let mut taken = self.gathering.add(batch, from, Instant::now());
+        self.advance(false)?;
+        if taken == 0 {
+            // What was just sent may have made room.
+            taken = self.gathering.add(batch, from, Instant::now());
         }
-        Ok(batch.len().saturating_sub(from))
+        if taken > 0 {
+            Ok(taken)
+        } else {
+            Err(SinkError::BufferFull)
+        }
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        self.serve()
+        self.advance(false)
+    }
+
+    fn until_tick(&self) -> Duration {
+        match &self.burst {
+            Some(burst) => burst.until_resend(Instant::now()).unwrap_or(ANSWER_POLL),
+            None => self
+                .gathering
+                .until_due(Instant::now())
+                .unwrap_or(Duration::MAX),
+        }
     }
 
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        loop {
+        while Instant::now() < deadline {
             // What is in the way is said at the end.
-            let _ = self.serve();
+            let _ = self.advance(true);
             if self.outstanding() == 0 {
                 return Ok(());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            // Sends without lingering; a timeout is no error here.
-            let _ = self.producer.flush(left.min(Duration::from_millis(100)));
+            self.producer.poll(Duration::from_millis(2));
         }
         self.take_everything_back(Instant::now() + GIVE_BACK / 4);
-        self.collect_returned();
-        self.count_acknowledged();
+        if self.burst.is_some() {
+            self.settle(Instant::now());
+        }
         match self.outstanding() {
             0 => Ok(()),
             messages => Err(SinkError::Undelivered {
-                messages,
+                messages: messages as u64,
                 reason: self.producer.context().last_failure(),
             }),
         }

@@ -3,6 +3,7 @@
 use rdkafka::ClientConfig;
 
 use super::client::client_options;
+use super::gathering::BURST_MESSAGES;
 use crate::config::{Acks, KafkaConfig};
 
 /// The Java client's `max.request.size`; librdkafka's own default is a little lower.
@@ -20,16 +21,14 @@ pub(super) fn producer_options(config: &KafkaConfig) -> ClientConfig {
         ("enable.idempotence", idempotent.to_string()),
         ("acks", acks.to_owned()),
         ("retries", config.retries.to_string()),
-        ("linger.ms", config.linger.as_millis().to_string()),
-        ("batch.size", config.batch_size.to_string()),
-        (
-            "queue.buffering.max.kbytes",
-            (config.buffer_memory / 1024)
-                .clamp(1, 2_147_483_647)
-                .to_string(),
-        ),
-        // Bounded in bytes, as the Java client is.
+        // Long enough to hand a burst over: it is gathered already (see `gathering`).
+        ("linger.ms", "5".to_owned()),
+        // A burst fits, with what the protocol adds to each message.
+        ("batch.size", "2000000".to_owned()),
+        ("batch.num.messages", BURST_MESSAGES.to_string()),
+        // The bound is in `gathering` too.
         ("queue.buffering.max.messages", "0".to_owned()),
+        ("queue.buffering.max.kbytes", "1048576".to_owned()),
         ("message.max.bytes", MAX_MESSAGE_BYTES.to_string()),
         // What the Java client does with keys; a connection stays in its partition whichever client produces.
         ("partitioner", "murmur2_random".to_owned()),
