@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::{ConfigError, Origin};
 
@@ -89,7 +89,7 @@ impl Layers<'_> {
             let id = argument.get_id().to_string();
             if let Some((variable, value)) = self.variable_of(argument) {
                 origins.0.insert(id.clone(), Origin::Variable(variable));
-                values.insert(id, vec![value]);
+                values.insert(id, split(argument, value));
             } else if let Some(given) = file.values.remove(&id) {
                 origins.0.insert(
                     id.clone(),
@@ -264,6 +264,19 @@ impl File {
             path: path.to_owned(),
             values,
         })
+    }
+}
+
+/// The values of a repeatable setting stand on lines of their own in a variable: any other separator could be in a value.
+fn split(argument: &Arg, value: OsString) -> Vec<OsString> {
+    match (argument.get_action(), value.to_str()) {
+        (ArgAction::Append, Some(text)) => text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(OsString::from)
+            .collect(),
+        _ => vec![value],
     }
 }
 
