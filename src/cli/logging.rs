@@ -10,12 +10,8 @@ use crate::config::{LogConfig, LogFormat};
 pub(super) fn start(config: &LogConfig) {
     // The filter was checked with the configuration.
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
-    let colours = io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(colours);
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     // Fails only if a test has started it before.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),

@@ -20,10 +20,8 @@ const FAILURE: u8 = 1;
 /// A transparent MySQL and MariaDB proxy: every SQL statement becomes one JSON message in Kafka, a file or on the terminal.
 #[derive(Debug, Parser)]
 #[command(name = "mysql-interceptor", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Each option can be set by its environment variable (shown as [env: NAME]) too. \
-    Flags win over variables, variables over the configuration file, the file over the defaults."
-)]
+#[command(after_help = "Each option can be set by its environment variable (shown as [env: NAME]) too. \
+    Flags win over variables, variables over the configuration file, the file over the defaults.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,10 +56,7 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch() -> Result<ExitCode, ConfigError> {
-    let layers = Layers {
-        arguments: std::env::args_os().collect(),
-        environment: &|name: &str| std::env::var_os(name),
-    };
+    let layers = Layers { arguments: std::env::args_os().collect(), environment: &|name: &str| std::env::var_os(name) };
     Ok(match parse(&layers)? {
         Parsed::Proxy(config) => proxy::run(*config),
         Parsed::Inspect(inspect) => inspect::run(&inspect),
@@ -77,16 +72,12 @@ enum Parsed {
 fn parse(layers: &Layers<'_>) -> Result<Parsed, ConfigError> {
     let layered = layers.parse(Cli::command())?;
     if let Some(("proxy", matches)) = layered.matches.subcommand() {
-        return Ok(Parsed::Proxy(Box::new(ProxyConfig::from_matches(
-            &layered, matches,
-        )?)));
+        return Ok(Parsed::Proxy(Box::new(ProxyConfig::from_matches(&layered, matches)?)));
     }
     match Cli::from_arg_matches(&layered.matches)?.command {
         Command::Inspect(inspect) => Ok(Parsed::Inspect(inspect)),
         // Handled above.
-        Command::Proxy(_) => Err(Cli::command()
-            .error(clap::error::ErrorKind::InvalidSubcommand, "proxy")
-            .into()),
+        Command::Proxy(_) => Err(Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "proxy").into()),
     }
 }
 
@@ -94,19 +85,10 @@ fn parse(layers: &Layers<'_>) -> Result<Parsed, ConfigError> {
 #[cfg(test)]
 fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Parsed, ConfigError> {
     let lookup = |name: &str| {
-        environment
-            .iter()
-            .find(|(variable, _)| *variable == name)
-            .map(|(_, value)| OsString::from(*value))
+        environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(*value))
     };
-    let arguments = std::iter::once("mysql-interceptor")
-        .chain(arguments.iter().copied())
-        .map(OsString::from)
-        .collect();
-    parse(&Layers {
-        arguments,
-        environment: &lookup,
-    })
+    let arguments = std::iter::once("mysql-interceptor").chain(arguments.iter().copied()).map(OsString::from).collect();
+    parse(&Layers { arguments, environment: &lookup })
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@ use super::*;
 use crate::config::{Acks, Backpressure, SinkConfig};
 
 fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig, String> {
-    let arguments: Vec<_> = std::iter::once("proxy")
-        .chain(arguments.iter().copied())
-        .collect();
+    let arguments: Vec<_> = std::iter::once("proxy").chain(arguments.iter().copied()).collect();
     match parse_words(&arguments, environment) {
         Ok(Parsed::Proxy(config)) => Ok(*config),
         Ok(Parsed::Inspect(_)) => Err("inspect".to_owned()),
@@ -41,11 +39,7 @@ fn nothing_set_gives_the_contracts_defaults() {
     let config = proxy(&[], &[]).unwrap();
     assert!(matches!(config.sinks[..], [SinkConfig::Stdout(_)]));
     assert!(config.capture.all && !config.capture.ddl && config.capture.callproc);
-    assert!(
-        config.capture.statement_logging
-            && config.capture.include_sql
-            && config.capture.include_params
-    );
+    assert!(config.capture.statement_logging && config.capture.include_sql && config.capture.include_params);
     assert_eq!(config.capture.max_param_length, 2048);
     assert_eq!(config.capture.max_statement_bytes, 64 << 20);
     assert_eq!(config.capture.debug, "unknown-service");
@@ -64,70 +58,34 @@ fn bootstrap_servers_switch_kafka_on_with_the_contracts_defaults() {
     let config = proxy(&[], &[("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", "k:9092")]).unwrap();
     let kafka = kafka_of(&config);
     assert_eq!(config.sinks.len(), 1);
-    assert_eq!(
-        (kafka.bootstrap_servers.as_str(), kafka.topic.as_str()),
-        ("k:9092", "MYSQL_EVENTS")
-    );
-    assert_eq!(
-        (kafka.acks, kafka.retries, kafka.linger),
-        (Acks::All, 3, Duration::from_secs(1))
-    );
-    assert_eq!(
-        (kafka.batch_size, kafka.buffer_memory),
-        (16_384, 33_554_432)
-    );
+    assert_eq!((kafka.bootstrap_servers.as_str(), kafka.topic.as_str()), ("k:9092", "MYSQL_EVENTS"));
+    assert_eq!((kafka.acks, kafka.retries, kafka.linger), (Acks::All, 3, Duration::from_secs(1)));
+    assert_eq!((kafka.batch_size, kafka.buffer_memory), (16_384, 33_554_432));
 }
 
 #[test]
 fn flags_win_over_variables_over_the_file_over_defaults() {
-    let (_directory, path) =
-        file("kafka_topic = 'F'\nworkers = 3\ncapture_all = false\nkafka_acks = 1\n");
-    let environment = [
-        ("INTERCEPTOR_CONFIG", path.as_str()),
-        ("INTERCEPTOR_KAFKA_TOPIC", "E"),
-        ("INTERCEPTOR_WORKERS", "2"),
-    ];
-    let config = proxy(
-        &["--kafka-topic", "C", "--kafka-bootstrap-servers=k"],
-        &environment,
-    )
-    .unwrap();
-    assert_eq!(
-        (
-            kafka_of(&config).topic.as_str(),
-            config.workers,
-            config.capture.all
-        ),
-        ("C", 2, false)
-    );
+    let (_directory, path) = file("kafka_topic = 'F'\nworkers = 3\ncapture_all = false\nkafka_acks = 1\n");
+    let environment =
+        [("INTERCEPTOR_CONFIG", path.as_str()), ("INTERCEPTOR_KAFKA_TOPIC", "E"), ("INTERCEPTOR_WORKERS", "2")];
+    let config = proxy(&["--kafka-topic", "C", "--kafka-bootstrap-servers=k"], &environment).unwrap();
+    assert_eq!((kafka_of(&config).topic.as_str(), config.workers, config.capture.all), ("C", 2, false));
     assert_eq!(kafka_of(&config).acks, Acks::Leader);
 }
 
 #[test]
 fn sinks_are_repeatable_and_comma_separated_in_every_layer() {
-    let config = proxy(
-        &[
-            "--sink",
-            "ndjson:/tmp/a,stdout",
-            "--sink=ndjson:/tmp/b",
-            "--kafka-bootstrap-servers=k",
-        ],
-        &[],
-    )
-    .unwrap();
+    let config =
+        proxy(&["--sink", "ndjson:/tmp/a,stdout", "--sink=ndjson:/tmp/b", "--kafka-bootstrap-servers=k"], &[]).unwrap();
     assert_eq!(config.sinks.len(), 4);
     let config = proxy(&[], &[("INTERCEPTOR_SINK", "ndjson:/tmp/a, stdout")]).unwrap();
     assert_eq!(config.sinks.len(), 2);
-    let (_directory, path) = file(
-        "sink = ['ndjson:/tmp/a', 'stdout']\n[kafka_option]\n'client.id' = 'x'\n'socket.timeout.ms' = 5",
-    );
+    let (_directory, path) =
+        file("sink = ['ndjson:/tmp/a', 'stdout']\n[kafka_option]\n'client.id' = 'x'\n'socket.timeout.ms' = 5");
     let config = proxy(&["--config", &path, "--kafka-bootstrap-servers=k"], &[]).unwrap();
     assert_eq!(config.sinks.len(), 3);
     assert_eq!(kafka_of(&config).options.len(), 2);
-    let options = (
-        "INTERCEPTOR_KAFKA_OPTION",
-        "sasl.username=a\nsasl.password=b,c\n",
-    );
+    let options = ("INTERCEPTOR_KAFKA_OPTION", "sasl.username=a\nsasl.password=b,c\n");
     let config = proxy(&["--kafka-bootstrap-servers=k"], &[options]).unwrap();
     assert_eq!(kafka_of(&config).options.len(), 2);
 }
@@ -142,51 +100,27 @@ fn a_wrong_value_is_said_with_its_origin_and_what_is_allowed() {
         ("INTERCEPTOR_PUBLISH_QUEUE_MAXSIZE", "0", "at least 1"),
         ("INTERCEPTOR_PUBLISH_FLUSH_INTERVAL_S", "soon", "seconds"),
         ("INTERCEPTOR_KAFKA_TOPIC", "a b", "a-z"),
-        (
-            "DEBUGQUERYINTERCEPTOR_STATEMENTLOGGING",
-            "2",
-            "true or false",
-        ),
-        (
-            "INTERCEPTOR_KAFKA_ADAPTIVE_PARTITIONING_ENABLED",
-            "x",
-            "true or false",
-        ),
-        (
-            "INTERCEPTOR_ENABLE_QUEUEING_PUBLISHER",
-            "x",
-            "true or false",
-        ),
+        ("DEBUGQUERYINTERCEPTOR_STATEMENTLOGGING", "2", "true or false"),
+        ("INTERCEPTOR_KAFKA_ADAPTIVE_PARTITIONING_ENABLED", "x", "true or false"),
+        ("INTERCEPTOR_ENABLE_QUEUEING_PUBLISHER", "x", "true or false"),
         ("INTERCEPTOR_LISTEN", "nowhere", "socket address"),
     ] {
         let error = proxy(&[], &[(name, value)]).unwrap_err();
-        assert!(
-            error.starts_with(&format!("{name}: {value:?} is not allowed: ")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("{name}: {value:?} is not allowed: ")), "{error}");
         assert!(error.contains(allowed), "{error}");
     }
     let error = proxy(&["--kafka-acks=3"], &[("INTERCEPTOR_KAFKA_ACKS", "4")]).unwrap_err();
     assert!(error.starts_with("--kafka-acks: \"3\""), "{error}");
     let (_directory, path) = file("kafka_acks = 5");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
-    assert!(
-        error.starts_with(&format!("kafka_acks in {path}: \"5\"")),
-        "{error}"
-    );
+    assert!(error.starts_with(&format!("kafka_acks in {path}: \"5\"")), "{error}");
 }
 
 #[test]
 fn empty_variables_count_as_not_set() {
-    let environment = [
-        ("INTERCEPTOR_KAFKA_ACKS", ""),
-        ("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", ""),
-        ("INTERCEPTOR_REDACT_KEYS", ""),
-    ];
-    assert!(matches!(
-        proxy(&[], &environment).unwrap().sinks[..],
-        [SinkConfig::Stdout(_)]
-    ));
+    let environment =
+        [("INTERCEPTOR_KAFKA_ACKS", ""), ("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", ""), ("INTERCEPTOR_REDACT_KEYS", "")];
+    assert!(matches!(proxy(&[], &environment).unwrap().sinks[..], [SinkConfig::Stdout(_)]));
 }
 
 #[test]
@@ -199,19 +133,11 @@ fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
         ("INTERCEPTOR_SPLIT_VALUES", "yes"),
     ] {
         let error = proxy(&[], &[(name, value)]).unwrap_err();
-        assert!(
-            error.starts_with(&format!("{name}: ")) && error.contains("not built yet"),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("{name}: ")) && error.contains("not built yet"), "{error}");
     }
     let error = proxy(&["--session-probe=inject"], &[]).unwrap_err();
     assert!(error.starts_with("--session-probe: "), "{error}");
-    for allowed in [
-        "--session-probe=off",
-        "--buffer-until-commit=false",
-        "--inline-debug=no",
-        "--split-values=off",
-    ] {
+    for allowed in ["--session-probe=off", "--buffer-until-commit=false", "--inline-debug=no", "--split-values=off"] {
         assert!(proxy(&[allowed], &[]).is_ok(), "{allowed}");
     }
 }
@@ -221,18 +147,9 @@ fn settings_that_need_each_other() {
     for (arguments, message) in [
         (&["--tls-cert=a"][..], "--tls-cert: needs --tls-key too"),
         (&["--tls-key=a"], "--tls-key: needs --tls-cert too"),
-        (
-            &["--upstream-tls-verify=full"],
-            "--upstream-tls-verify: needs --upstream-ca too",
-        ),
-        (
-            &["--sink=kafka"],
-            "--sink: kafka needs --kafka-bootstrap-servers too",
-        ),
-        (
-            &["--sink=ndjson:"],
-            "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH or kafka",
-        ),
+        (&["--upstream-tls-verify=full"], "--upstream-tls-verify: needs --upstream-ca too"),
+        (&["--sink=kafka"], "--sink: kafka needs --kafka-bootstrap-servers too"),
+        (&["--sink=ndjson:"], "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH or kafka"),
         (&["--sink=stdout,stdout"], "--sink: stdout is given twice"),
     ] {
         assert_eq!(proxy(arguments, &[]).unwrap_err(), message);
@@ -243,60 +160,32 @@ fn settings_that_need_each_other() {
 fn a_wrong_file_is_said_well() {
     let (_directory, path) = file("kafka_topics = 'X'");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
-    assert!(
-        error.ends_with("has the unknown key \"kafka_topics\"; did you mean \"kafka_topic\"?"),
-        "{error}"
-    );
+    assert!(error.ends_with("has the unknown key \"kafka_topics\"; did you mean \"kafka_topic\"?"), "{error}");
     let (_directory, path) = file("workers = 1\nkafka_option = [ 'sasl.password=hunter2'\nx");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
-    assert!(
-        error.contains("line ") && !error.contains("hunter2"),
-        "{error}"
-    );
+    assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
     let error = proxy(&["--config=/nowhere.toml"], &[]).unwrap_err();
-    assert!(
-        error.starts_with("cannot read the configuration file /nowhere.toml: No such file"),
-        "{error}"
-    );
+    assert!(error.starts_with("cannot read the configuration file /nowhere.toml: No such file"), "{error}");
 }
 
 #[test]
 fn secrets_are_never_shown() {
     let error = proxy(&["--kafka-option", "sasl.password:hunter2"], &[]).unwrap_err();
-    assert!(
-        error.starts_with("--kafka-option: expected KEY=VALUE") && !error.contains("hunter2"),
-        "{error}"
-    );
-    let config = proxy(
-        &[
-            "--kafka-option=sasl.password=hunter2",
-            "--kafka-bootstrap-servers=k",
-        ],
-        &[],
-    )
-    .unwrap();
+    assert!(error.starts_with("--kafka-option: expected KEY=VALUE") && !error.contains("hunter2"), "{error}");
+    let config = proxy(&["--kafka-option=sasl.password=hunter2", "--kafka-bootstrap-servers=k"], &[]).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
 fn booleans_may_stand_alone_on_the_command_line() {
     assert!(proxy(&["--capture-ddl"], &[]).unwrap().capture.ddl);
-    assert!(
-        proxy(&["--capture-ddl=on", "--listen", "[::]:1"], &[])
-            .unwrap()
-            .capture
-            .ddl
-    );
+    assert!(proxy(&["--capture-ddl=on", "--listen", "[::]:1"], &[]).unwrap().capture.ddl);
 }
 
 #[test]
 fn help_shows_the_defaults_not_the_environment() {
     let error = proxy(&["--help"], &[("INTERCEPTOR_KAFKA_TOPIC", "MINE")]).unwrap_err();
-    assert!(
-        error.contains("[default: MYSQL_EVENTS]")
-            && error.contains("[env: INTERCEPTOR_KAFKA_TOPIC"),
-        "{error}"
-    );
+    assert!(error.contains("[default: MYSQL_EVENTS]") && error.contains("[env: INTERCEPTOR_KAFKA_TOPIC"), "{error}");
     assert!(!error.contains("MINE"));
 }
 
@@ -304,15 +193,9 @@ fn help_shows_the_defaults_not_the_environment() {
 fn every_setting_has_a_variable_and_a_group() {
     let command = Cli::command();
     let proxy = command.find_subcommand("proxy").unwrap();
-    for argument in proxy
-        .get_arguments()
-        .filter(|argument| !["help", "config"].contains(&argument.get_id().as_str()))
-    {
+    for argument in proxy.get_arguments().filter(|argument| !["help", "config"].contains(&argument.get_id().as_str())) {
         assert!(argument.get_env().is_some(), "{argument}");
         assert!(argument.get_help_heading().is_some(), "{argument}");
-        assert_eq!(
-            argument.get_long().unwrap().replace('-', "_"),
-            argument.get_id().as_str()
-        );
+        assert_eq!(argument.get_long().unwrap().replace('-', "_"), argument.get_id().as_str());
     }
 }

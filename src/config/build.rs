@@ -6,25 +6,22 @@ use super::error::{ConfigError, Origin};
 use super::layers::Layered;
 use super::settings::ProxySettings;
 use super::{
-    CaptureConfig, KafkaConfig, LogConfig, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig,
-    StdoutConfig, TlsConfig, UpstreamVerify,
+    CaptureConfig, KafkaConfig, LogConfig, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig, StdoutConfig, TlsConfig,
+    UpstreamVerify,
 };
 use std::time::Duration;
 
 const BUFFERING_NOT_BUILT: &str = "holding messages until the commit is not built yet, each message is published at once; unset it or set it to false to accept that";
 const REDACTION_NOT_BUILT: &str =
     "redaction is not built yet, values would be published in clear; unset it to accept that";
-const INLINE_DEBUG_NOT_BUILT: &str =
-    "comments in front of statements are not built yet; unset it or set it to false";
-const SPLIT_VALUES_NOT_BUILT: &str = "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
+const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
+const SPLIT_VALUES_NOT_BUILT: &str =
+    "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
 const PROBE_NOT_BUILT: &str = "asking the server for session values is not built yet; unset it or set it to off, then they are unknown until seen";
 
 impl ProxyConfig {
     /// Builds the configuration from the parsed arguments of the subcommand.
-    pub(crate) fn from_matches(
-        layered: &Layered,
-        matches: &ArgMatches,
-    ) -> Result<Self, ConfigError> {
+    pub(crate) fn from_matches(layered: &Layered, matches: &ArgMatches) -> Result<Self, ConfigError> {
         let settings = ProxySettings::from_arg_matches(matches)?;
         let origin = |id: &str| layered.origin(matches, id);
         refuse_what_is_not_built(&settings, &origin)?;
@@ -76,61 +73,27 @@ fn default_log_filter() -> String {
         .unwrap_or_else(|| "info".to_owned())
 }
 
-fn refuse_what_is_not_built(
-    settings: &ProxySettings,
-    origin: &dyn Fn(&str) -> Origin,
-) -> Result<(), ConfigError> {
+fn refuse_what_is_not_built(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<(), ConfigError> {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let probe = settings
-        .session_probe
-        .as_ref()
-        .is_some_and(|probe| !probe.eq_ignore_ascii_case("off"));
+    let probe = settings.session_probe.as_ref().is_some_and(|probe| !probe.eq_ignore_ascii_case("off"));
     for (refused, id, message) in [
-        (
-            settings.buffer_until_commit == Some(true),
-            "buffer_until_commit",
-            BUFFERING_NOT_BUILT,
-        ),
-        (
-            given(&settings.redact_keys),
-            "redact_keys",
-            REDACTION_NOT_BUILT,
-        ),
-        (
-            given(&settings.redact_value),
-            "redact_value",
-            REDACTION_NOT_BUILT,
-        ),
-        (
-            settings.inline_debug == Some(true),
-            "inline_debug",
-            INLINE_DEBUG_NOT_BUILT,
-        ),
-        (
-            settings.split_values == Some(true),
-            "split_values",
-            SPLIT_VALUES_NOT_BUILT,
-        ),
+        (settings.buffer_until_commit == Some(true), "buffer_until_commit", BUFFERING_NOT_BUILT),
+        (given(&settings.redact_keys), "redact_keys", REDACTION_NOT_BUILT),
+        (given(&settings.redact_value), "redact_value", REDACTION_NOT_BUILT),
+        (settings.inline_debug == Some(true), "inline_debug", INLINE_DEBUG_NOT_BUILT),
+        (settings.split_values == Some(true), "split_values", SPLIT_VALUES_NOT_BUILT),
         (probe, "session_probe", PROBE_NOT_BUILT),
     ] {
         if refused {
-            return Err(ConfigError::NotBuilt {
-                origin: origin(id),
-                message,
-            });
+            return Err(ConfigError::NotBuilt { origin: origin(id), message });
         }
     }
     Ok(())
 }
 
-fn tls(
-    settings: &ProxySettings,
-    origin: &dyn Fn(&str) -> Origin,
-) -> Result<TlsConfig, ConfigError> {
-    let lacks = |id: &str, other: &str| ConfigError::Conflict {
-        origin: origin(id),
-        message: format!("needs {other} too"),
-    };
+fn tls(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<TlsConfig, ConfigError> {
+    let lacks =
+        |id: &str, other: &str| ConfigError::Conflict { origin: origin(id), message: format!("needs {other} too") };
     match (&settings.tls_cert, &settings.tls_key) {
         (Some(_), None) => return Err(lacks("tls_cert", "--tls-key")),
         (None, Some(_)) => return Err(lacks("tls_key", "--tls-cert")),
@@ -148,44 +111,29 @@ fn tls(
     })
 }
 
-fn sinks(
-    settings: &ProxySettings,
-    origin: &dyn Fn(&str) -> Origin,
-) -> Result<Vec<SinkConfig>, ConfigError> {
+fn sinks(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<Vec<SinkConfig>, ConfigError> {
     let mut sinks = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
-    for name in settings
-        .sink
-        .iter()
-        .map(|name| name.trim())
-        .filter(|name| !name.is_empty())
-    {
+    for name in settings.sink.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
         if seen.contains(&name) {
-            return Err(ConfigError::Conflict {
-                origin: origin("sink"),
-                message: format!("{name} is given twice"),
-            });
+            return Err(ConfigError::Conflict { origin: origin("sink"), message: format!("{name} is given twice") });
         }
         seen.push(name);
         match name.split_once(':') {
             None if name == "stdout" => sinks.push(SinkConfig::Stdout(stdout(settings))),
             None if name == "kafka" => {
-                sinks.push(SinkConfig::Kafka(kafka(settings).ok_or_else(|| {
-                    ConfigError::Conflict {
-                        origin: origin("sink"),
-                        message: "kafka needs --kafka-bootstrap-servers too".to_owned(),
-                    }
+                sinks.push(SinkConfig::Kafka(kafka(settings).ok_or_else(|| ConfigError::Conflict {
+                    origin: origin("sink"),
+                    message: "kafka needs --kafka-bootstrap-servers too".to_owned(),
                 })?))
             }
-            Some(("ndjson", path)) if !path.is_empty() => {
-                sinks.push(SinkConfig::Ndjson(NdjsonConfig {
-                    path: path.into(),
-                    rotate_size: settings.ndjson_rotate_size,
-                    rotate_age: settings.ndjson_rotate_age,
-                    compress: settings.ndjson_compress,
-                    keep: settings.ndjson_keep,
-                }))
-            }
+            Some(("ndjson", path)) if !path.is_empty() => sinks.push(SinkConfig::Ndjson(NdjsonConfig {
+                path: path.into(),
+                rotate_size: settings.ndjson_rotate_size,
+                rotate_age: settings.ndjson_rotate_age,
+                compress: settings.ndjson_compress,
+                keep: settings.ndjson_keep,
+            })),
             _ => {
                 return Err(ConfigError::Invalid {
                     origin: origin("sink"),
@@ -205,17 +153,11 @@ fn sinks(
 }
 
 fn stdout(settings: &ProxySettings) -> StdoutConfig {
-    StdoutConfig {
-        pretty: settings.pretty,
-        color: settings.color,
-    }
+    StdoutConfig { pretty: settings.pretty, color: settings.color }
 }
 
 fn kafka(settings: &ProxySettings) -> Option<KafkaConfig> {
-    let bootstrap_servers = settings
-        .kafka_bootstrap_servers
-        .clone()
-        .filter(|servers| !servers.trim().is_empty())?;
+    let bootstrap_servers = settings.kafka_bootstrap_servers.clone().filter(|servers| !servers.trim().is_empty())?;
     Some(KafkaConfig {
         bootstrap_servers,
         topic: settings.kafka_topic.clone(),

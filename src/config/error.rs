@@ -93,7 +93,5 @@ pub enum ConfigError {
 }
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion
-        .map(|key| format!("; did you mean {key:?}?"))
-        .unwrap_or_default()
+    suggestion.map(|key| format!("; did you mean {key:?}?")).unwrap_or_default()
 }

@@ -15,28 +15,15 @@ pub struct KafkaOption {
 impl KafkaOption {
     /// Whether the value may be shown: everything else could be or hold a secret.
     fn is_harmless(&self) -> bool {
-        [
-            "security.protocol",
-            "sasl.mechanism",
-            "sasl.mechanisms",
-            "compression.type",
-            "compression.codec",
-            "client.id",
-        ]
-        .contains(&self.key.as_str())
-            || [".ms", ".bytes", ".kbytes", ".messages", ".enable"]
-                .iter()
-                .any(|end| self.key.ends_with(end))
+        ["security.protocol", "sasl.mechanism", "sasl.mechanisms", "compression.type", "compression.codec", "client.id"]
+            .contains(&self.key.as_str())
+            || [".ms", ".bytes", ".kbytes", ".messages", ".enable"].iter().any(|end| self.key.ends_with(end))
     }
 }
 
 impl fmt::Debug for KafkaOption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = if self.is_harmless() {
-            self.value.as_str()
-        } else {
-            "***"
-        };
+        let value = if self.is_harmless() { self.value.as_str() } else { "***" };
         write!(f, "{}={value}", self.key)
     }
 }
@@ -47,10 +34,7 @@ impl FromStr for KafkaOption {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once('=').map(|(key, value)| (key.trim(), value));
         match parts {
-            Some((key, value)) if !key.is_empty() => Ok(Self {
-                key: key.to_owned(),
-                value: value.to_owned(),
-            }),
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
             _ => Err("expected KEY=VALUE, for example security.protocol=SASL_SSL".to_owned()),
         }
     }
@@ -63,10 +47,7 @@ mod tests {
     #[test]
     fn only_the_first_equals_sign_separates() {
         let option: KafkaOption = "sasl.password=a=b".parse().unwrap();
-        assert_eq!(
-            (option.key.as_str(), option.value.as_str()),
-            ("sasl.password", "a=b")
-        );
+        assert_eq!((option.key.as_str(), option.value.as_str()), ("sasl.password", "a=b"));
         assert!("sasl.password".parse::<KafkaOption>().is_err());
         assert!("=x".parse::<KafkaOption>().is_err());
     }

@@ -33,8 +33,7 @@ impl FromStr for Upstream {
         let expected = || "expected HOST, HOST:PORT or [IPV6]:PORT".to_owned();
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(expected)?;
-            host.parse::<Ipv6Addr>()
-                .map_err(|_| format!("[{host}] is not an IPv6 address"))?;
+            host.parse::<Ipv6Addr>().map_err(|_| format!("[{host}] is not an IPv6 address"))?;
             match rest {
                 "" => (host, None),
                 rest => (host, Some(rest.strip_prefix(':').ok_or_else(expected)?)),
@@ -55,16 +54,11 @@ impl FromStr for Upstream {
             Some(port) => match port.parse() {
                 Ok(port) if port > 0 => port,
                 _ => {
-                    return Err(format!(
-                        "the port must be a number from 1 to 65535, not {port:?}"
-                    ));
+                    return Err(format!("the port must be a number from 1 to 65535, not {port:?}"));
                 }
             },
         };
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self { host: host.to_owned(), port })
     }
 }
 
@@ -82,29 +76,15 @@ mod tests {
             ("[::1]", "[::1]:3306"),
             ("::1", "[::1]:3306"),
         ] {
-            assert_eq!(
-                text.parse::<Upstream>()
-                    .map(|upstream| upstream.to_string()),
-                Ok(shown.to_owned())
-            );
+            assert_eq!(text.parse::<Upstream>().map(|upstream| upstream.to_string()), Ok(shown.to_owned()));
         }
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in [
-            "",
-            ":3306",
-            "db:",
-            "db:0",
-            "db:99999",
-            "db:x",
-            "[::1",
-            "[::1]3306",
-            "[db]:1",
-            "mysql://db",
-            "a:1:2",
-        ] {
+        for text in
+            ["", ":3306", "db:", "db:0", "db:99999", "db:x", "[::1", "[::1]3306", "[db]:1", "mysql://db", "a:1:2"]
+        {
             assert!(text.parse::<Upstream>().is_err(), "{text}");
         }
     }

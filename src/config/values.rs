@@ -13,8 +13,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 
 /// Seconds (`30`, `0.5`) or a number with `ms`, `s`, `m`, `h` or `d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let expected =
-        || "expected seconds, or a number with a unit such as 500ms, 30s, 10m, 1h, 7d".to_owned();
+    let expected = || "expected seconds, or a number with a unit such as 500ms, 30s, 10m, 1h, 7d".to_owned();
     let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
     let seconds = match unit.to_ascii_lowercase().as_str() {
         "ms" => number / 1000.0,
@@ -33,8 +32,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// Bytes, or a number with `kB`, `MB`, `GB` (powers of 1000) or `KiB`, `MiB`, `GiB` (powers of 1024; also `K`, `M`, `G`).
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let expected =
-        || "expected bytes, or a number with a unit such as 500MB, 256MiB, 1GiB".to_owned();
+    let expected = || "expected bytes, or a number with a unit such as 500MB, 256MiB, 1GiB".to_owned();
     let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -71,12 +69,7 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
 /// A name that Kafka accepts for a topic (org.apache.kafka.common.internals.Topic).
 pub(super) fn topic(text: &str) -> Result<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.is_empty()
-        || text.len() > 249
-        || text == "."
-        || text == ".."
-        || !text.chars().all(legal)
-    {
+    if text.is_empty() || text.len() > 249 || text == "." || text == ".." || !text.chars().all(legal) {
         return Err("a topic name has 1 to 249 of the characters a-z A-Z 0-9 . _ -".to_owned());
     }
     Ok(text.to_owned())
@@ -86,18 +79,16 @@ pub(super) fn topic(text: &str) -> Result<String, String> {
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "expected error, warn, info, debug, trace or a filter such as info,librdkafka=debug ({error})"
-        )),
+        Err(error) => {
+            Err(format!("expected error, warn, info, debug, trace or a filter such as info,librdkafka=debug ({error})"))
+        }
     }
 }
 
 /// Splits `1.5GiB` into `1.5` and `GiB`.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     Some((number.parse().ok()?, unit.trim_start()))
 }

@@ -23,10 +23,7 @@ struct Entry {
 impl Batch {
     /// An empty batch that has not allocated anything yet.
     pub const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            entries: Vec::new(),
-        }
+        Self { bytes: Vec::new(), entries: Vec::new() }
     }
 
     /// Appends what `write` wrote plus a newline, as one message of connection `key`.
@@ -41,19 +38,12 @@ impl Batch {
     /// assert_eq!(batch.get(0), Some((7, &b"{}"[..])));
     /// assert_eq!(batch.lines(0..1), b"{}\n");
     /// ```
-    pub fn push_with<E>(
-        &mut self,
-        key: u64,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn push_with<E>(&mut self, key: u64, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let start = self.bytes.len();
         match write(&mut self.bytes) {
             Ok(()) => {
                 self.bytes.push(b'\n');
-                self.entries.push(Entry {
-                    end: self.bytes.len(),
-                    key,
-                });
+                self.entries.push(Entry { end: self.bytes.len(), key });
                 Ok(())
             }
             Err(error) => {
@@ -87,9 +77,7 @@ impl Batch {
 
     /// The messages of `range` with their newlines; a range past the end is cut off at the end.
     pub fn lines(&self, range: Range<usize>) -> &[u8] {
-        self.bytes
-            .get(self.start_of(range.start)..self.start_of(range.end))
-            .unwrap_or_default()
+        self.bytes.get(self.start_of(range.start)..self.start_of(range.end)).unwrap_or_default()
     }
 
     /// Each message: its connection id and its JSON without the newline.
@@ -114,21 +102,14 @@ impl Batch {
         let (start, base) = (other.start_of(range.start), self.bytes.len());
         self.bytes.extend_from_slice(other.lines(range.clone()));
         let moved = other.entries.get(range).unwrap_or_default().iter();
-        self.entries.extend(moved.map(|entry| Entry {
-            end: entry.end - start + base,
-            key: entry.key,
-        }));
+        self.entries.extend(moved.map(|entry| Entry { end: entry.end - start + base, key: entry.key }));
     }
 
     /// A copy of the first `messages` messages.
     pub(super) fn prefix(&self, messages: usize) -> Self {
         Self {
             bytes: self.lines(0..messages).to_vec(),
-            entries: self
-                .entries
-                .get(..messages)
-                .unwrap_or(&self.entries)
-                .to_vec(),
+            entries: self.entries.get(..messages).unwrap_or(&self.entries).to_vec(),
         }
     }
 
@@ -149,10 +130,7 @@ impl Batch {
     fn start_of(&self, index: usize) -> usize {
         match index.checked_sub(1) {
             None => 0,
-            Some(previous) => self
-                .entries
-                .get(previous)
-                .map_or(self.bytes.len(), |entry| entry.end),
+            Some(previous) => self.entries.get(previous).map_or(self.bytes.len(), |entry| entry.end),
         }
     }
 }
@@ -194,10 +172,7 @@ mod tests {
         assert_eq!(batch.lines(1..3), b"bb\n\n");
         assert_eq!(batch.lines(0..99), b"a\nbb\n\n");
         assert_eq!(batch.lines(7..9), b"");
-        assert_eq!(
-            batch.iter().map(|(key, _)| key).collect::<Vec<_>>(),
-            [1, 2, 3]
-        );
+        assert_eq!(batch.iter().map(|(key, _)| key).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

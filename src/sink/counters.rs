@@ -24,14 +24,8 @@ pub enum LossReason {
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 6] = [
-        Self::QueueFull,
-        Self::IngestFull,
-        Self::SinkEnded,
-        Self::TooLarge,
-        Self::Rejected,
-        Self::Shutdown,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::QueueFull, Self::IngestFull, Self::SinkEnded, Self::TooLarge, Self::Rejected, Self::Shutdown];
 
     /// The reason as a metric label.
     pub const fn label(self) -> &'static str {
@@ -60,12 +54,7 @@ pub struct SinkCounters {
 
 impl SinkCounters {
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            sinks: names
-                .into_iter()
-                .map(|name| Arc::new(SinkCounter::new(name)))
-                .collect(),
-        }
+        Self { sinks: names.into_iter().map(|name| Arc::new(SinkCounter::new(name))).collect() }
     }
 
     /// One counter per sink, in the order the sinks were given.
@@ -138,9 +127,7 @@ impl SinkCounter {
 
     /// Messages lost for `reason`.
     pub fn lost(&self, reason: LossReason) -> u64 {
-        self.lost
-            .get(reason as usize)
-            .map_or(0, |counter| counter.load(Relaxed))
+        self.lost.get(reason as usize).map_or(0, |counter| counter.load(Relaxed))
     }
 
     /// Messages lost for any reason.

@@ -38,11 +38,7 @@ pub(super) struct Outlet {
 
 impl Outlet {
     pub(super) fn new(queue: Arc<SinkQueue>, counter: Arc<SinkCounter>) -> Self {
-        Self {
-            queue,
-            counter,
-            drops: RateLimit::new(DROP_LOG_INTERVAL),
-        }
+        Self { queue, counter, drops: RateLimit::new(DROP_LOG_INTERVAL) }
     }
 
     fn account(&mut self, batch: &Batch, offered: &Offered) {
@@ -81,13 +77,7 @@ impl Dispatcher {
         flush_interval: Duration,
     ) -> Self {
         let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
-        Self {
-            shared,
-            slots,
-            outlets,
-            pool,
-            round,
-        }
+        Self { shared, slots, outlets, pool, round }
     }
 
     pub(super) fn run(mut self) {
@@ -168,9 +158,7 @@ impl Dispatcher {
             if let Some(deadline) = self.shared.closing.get() {
                 patience = patience.min(deadline.saturating_duration_since(Instant::now()));
                 if patience.is_zero() {
-                    outlet
-                        .counter
-                        .lose(LossReason::Shutdown, batch.len() as u64);
+                    outlet.counter.lose(LossReason::Shutdown, batch.len() as u64);
                     return;
                 }
             }
@@ -185,11 +173,7 @@ impl Dispatcher {
     fn idle(&self, slots: &[Arc<Slot>]) {
         self.shared.idle.store(true, Ordering::Relaxed);
         if slots.iter().all(|slot| slot.is_empty()) && self.shared.closing.get().is_none() {
-            if self
-                .outlets
-                .iter()
-                .any(|outlet| outlet.drops.has_held_back())
-            {
+            if self.outlets.iter().any(|outlet| outlet.drops.has_held_back()) {
                 thread::park_timeout(DROP_LOG_INTERVAL);
             } else {
                 thread::park();
@@ -203,16 +187,9 @@ impl Dispatcher {
         self.carry(slots);
         for slot in slots {
             let late = slot.close(&self.shared);
-            self.shared
-                .counters
-                .lose_everywhere(LossReason::Shutdown, late);
+            self.shared.counters.lose_everywhere(LossReason::Shutdown, late);
         }
-        let deadline = self
-            .shared
-            .closing
-            .get()
-            .copied()
-            .unwrap_or_else(Instant::now);
+        let deadline = self.shared.closing.get().copied().unwrap_or_else(Instant::now);
         for outlet in &self.outlets {
             outlet.queue.close(deadline);
         }

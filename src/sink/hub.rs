@@ -30,6 +30,8 @@ pub struct Hub {
     shared: Arc<Shared>,
     slots: Arc<Mutex<Vec<Arc<Slot>>>>,
     queues: Vec<Arc<SinkQueue>>,
+    /// Ends by itself at the deadline of the shutdown at the latest.
+    dispatcher: Option<thread::JoinHandle<()>>,
     /// Receives the index of each sink whose thread has ended.
     ended: Mutex<Receiver<usize>>,
 }
@@ -64,26 +66,13 @@ impl ShutdownReport {
 impl Hub {
     /// Starts the threads. The sinks get every message that is appended from now on.
     pub fn start(sinks: Vec<Box<dyn Sink>>, config: QueueConfig) -> Result<Self, SinkError> {
-        let bounds = Bounds {
-            messages: config.max_messages,
-            bytes: config.max_bytes,
-        };
-        let counters = Arc::new(SinkCounters::new(
-            sinks.iter().map(|sink| sink.name().to_owned()),
-        ));
+        let bounds = Bounds { messages: config.max_messages, bytes: config.max_bytes };
+        let counters = Arc::new(SinkCounters::new(sinks.iter().map(|sink| sink.name().to_owned())));
         let blocks = config.backpressure == Backpressure::Block;
-        let shared = Arc::new(Shared::new(
-            Arc::clone(&counters),
-            bounds,
-            config.batch_size,
-            blocks,
-        ));
+        let shared = Arc::new(Shared::new(Arc::clone(&counters), bounds, config.batch_size, blocks));
         let slots = Arc::new(Mutex::new(Vec::new()));
         let pool = Arc::new(Pool::default());
-        let queues: Vec<_> = sinks
-            .iter()
-            .map(|_| Arc::new(SinkQueue::new(bounds)))
-            .collect();
+        let queues: Vec<_> = sinks.iter().map(|_| Arc::new(SinkQueue::new(bounds))).collect();
 
         let outlets = queues
             .iter()
@@ -96,21 +85,18 @@ impl Hub {
             Arc::clone(&pool),
             config.flush_interval,
         );
-        let dispatcher = spawn("dispatcher", move || dispatcher.run())?
-            .thread()
-            .clone();
+        let dispatcher_thread = spawn("dispatcher", move || dispatcher.run())?;
+        let dispatcher = dispatcher_thread.thread().clone();
         // Nobody else sets it.
         let _ = shared.dispatcher.set(dispatcher.clone());
 
         let (ended_sender, ended) = mpsc::channel();
         for (index, mut sink) in sinks.into_iter().enumerate() {
-            let (Some(queue), Some(counter)) = (queues.get(index), counters.sinks().get(index))
-            else {
+            let (Some(queue), Some(counter)) = (queues.get(index), counters.sinks().get(index)) else {
                 continue;
             };
             sink.attach(counter);
-            let (queue, counter, pool) =
-                (Arc::clone(queue), Arc::clone(counter), Arc::clone(&pool));
+            let (queue, counter, pool) = (Arc::clone(queue), Arc::clone(counter), Arc::clone(&pool));
             let runner = Runner::new(sink, queue, counter, pool, dispatcher.clone());
             let ended = ended_sender.clone();
             spawn(&format!("sink-{index}"), move || {
@@ -119,12 +105,7 @@ impl Hub {
                 let _ = ended.send(index);
             })?;
         }
-        Ok(Self {
-            shared,
-            slots,
-            queues,
-            ended: Mutex::new(ended),
-        })
+        Ok(Self { shared, slots, queues, dispatcher: Some(dispatcher_thread), ended: Mutex::new(ended) })
     }
 
     /// A way in for one more worker thread.
@@ -142,8 +123,12 @@ impl Hub {
     /// Delivers what was appended so far, until `deadline`; what is not delivered by then is counted as lost.
     ///
     /// A sink that is stuck in a system call (a full pipe nobody reads) is left behind.
-    pub fn shutdown(self, deadline: Instant) -> ShutdownReport {
+    pub fn shutdown(mut self, deadline: Instant) -> ShutdownReport {
         self.close(deadline);
+        if let Some(dispatcher) = self.dispatcher.take() {
+            // A panic there was reported already; the sinks are waited for in any case.
+            let _ = dispatcher.join();
+        }
         let mut finished = vec![false; self.queues.len()];
         let ended = lock(&self.ended);
         while finished.contains(&false) {
@@ -157,11 +142,7 @@ impl Hub {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        let sinks = self
-            .queues
-            .iter()
-            .zip(self.shared.counters.sinks())
-            .zip(finished);
+        let sinks = self.queues.iter().zip(self.shared.counters.sinks()).zip(finished);
         let sinks = sinks.map(|((queue, counter), finished)| {
             if !finished {
                 counter.lose(LossReason::Shutdown, queue.end(&thread::current()) as u64);
@@ -173,9 +154,7 @@ impl Hub {
                 finished,
             }
         });
-        ShutdownReport {
-            sinks: sinks.collect(),
-        }
+        ShutdownReport { sinks: sinks.collect() }
     }
 
     fn close(&self, deadline: Instant) {
@@ -191,15 +170,9 @@ impl Drop for Hub {
     }
 }
 
-fn spawn(
-    name: &str,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>, SinkError> {
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, SinkError> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
-        .map_err(|source| SinkError::Thread {
-            name: name.to_owned(),
-            source,
-        })
+        .map_err(|source| SinkError::Thread { name: name.to_owned(), source })
 }

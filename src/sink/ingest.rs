@@ -45,12 +45,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
-        counters: Arc<SinkCounters>,
-        bounds: Bounds,
-        batch_size: usize,
-        blocks: bool,
-    ) -> Self {
+    pub(super) fn new(counters: Arc<SinkCounters>, bounds: Bounds, batch_size: usize, blocks: bool) -> Self {
         Self {
             idle: AtomicBool::new(false),
             closing: OnceLock::new(),
@@ -91,9 +86,7 @@ impl Ingest {
         if after > bounds.messages || batch.byte_len() > bounds.bytes {
             self.overflow(&mut batch, before);
         } else if self.shared.closed.load(Ordering::Relaxed) {
-            self.shared
-                .counters
-                .lose_everywhere(LossReason::Shutdown, after.saturating_sub(before));
+            self.shared.counters.lose_everywhere(LossReason::Shutdown, after.saturating_sub(before));
             batch.truncate(before);
         }
         drop(batch);
@@ -101,8 +94,7 @@ impl Ingest {
         // The dispatcher sets `idle` before it looks into the batches for the last time, and the mutex orders that look
         // before or after ours: either it sees this message or we see the flag.
         if gathered_enough
-            || (self.shared.idle.load(Ordering::Relaxed)
-                && self.shared.idle.swap(false, Ordering::Relaxed))
+            || (self.shared.idle.load(Ordering::Relaxed) && self.shared.idle.swap(false, Ordering::Relaxed))
         {
             self.shared.wake_dispatcher();
         }
@@ -117,9 +109,7 @@ impl Ingest {
             self.slot.full.store(true, Ordering::Relaxed);
         } else {
             let kept = before.max(1);
-            self.shared
-                .counters
-                .lose_everywhere(LossReason::IngestFull, batch.len().saturating_sub(kept));
+            self.shared.counters.lose_everywhere(LossReason::IngestFull, batch.len().saturating_sub(kept));
             batch.truncate(kept);
         }
     }

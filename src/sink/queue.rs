@@ -66,12 +66,7 @@ pub(super) enum Popped {
 
 impl SinkQueue {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            dispatcher_waits: AtomicBool::new(false),
-        }
+        Self { bounds, state: Mutex::default(), changed: Condvar::new(), dispatcher_waits: AtomicBool::new(false) }
     }
 
     /// Takes as many of the batch's first messages as there is room for. Call [`Self::announce`] afterwards.
@@ -82,9 +77,7 @@ impl SinkQueue {
         }
         let room_for_messages = self.bounds.messages.saturating_sub(state.messages);
         let room_for_bytes = self.bounds.bytes.saturating_sub(state.bytes);
-        let mut fitting = batch
-            .messages_within(0, room_for_bytes)
-            .min(room_for_messages);
+        let mut fitting = batch.messages_within(0, room_for_bytes).min(room_for_messages);
         if fitting == 0 && state.messages == 0 {
             fitting = 1.min(batch.len());
         }
@@ -152,11 +145,7 @@ impl SinkQueue {
                 return;
             }
             // Not marked as asleep: arriving batches are no reason to wake up.
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         // Closed: hurry, but leave the destination time to breathe.
         let breath = patience.min(Duration::from_millis(50));
@@ -164,17 +153,9 @@ impl SinkQueue {
         std::thread::sleep(breath);
     }
 
-    fn sleep<'a>(
-        &self,
-        mut state: MutexGuard<'a, State>,
-        patience: Duration,
-    ) -> MutexGuard<'a, State> {
+    fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, patience: Duration) -> MutexGuard<'a, State> {
         state.sink_sleeps = true;
-        let mut state = self
-            .changed
-            .wait_timeout(state, patience)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        let mut state = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
         state.sink_sleeps = false;
         state
     }
@@ -276,9 +257,7 @@ mod tests {
     fn an_ended_queue_says_what_was_left() {
         let queue = queue(10, 1000);
         assert_eq!(queue.offer(&abc()), Offered::Accepted(3));
-        let Popped::Batch(_) = queue.pop(Duration::ZERO) else {
-            panic!("nothing there")
-        };
+        let Popped::Batch(_) = queue.pop(Duration::ZERO) else { panic!("nothing there") };
         queue.release(1, 4, &std::thread::current());
         assert_eq!(queue.end(&std::thread::current()), 2);
         assert_eq!(queue.offer(&abc()), Offered::Ended);

@@ -12,11 +12,7 @@ pub(crate) struct RateLimit {
 
 impl RateLimit {
     pub(crate) const fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            last: None,
-            held_back: 0,
-        }
+        Self { interval, last: None, held_back: 0 }
     }
 
     /// Adds `count` events; returns how many there were since the last `Some` if it is time to speak of them.
@@ -27,9 +23,7 @@ impl RateLimit {
 
     /// The events held back so far, if there are any and it is time to speak of them.
     pub(crate) fn due(&mut self, now: Instant) -> Option<u64> {
-        let waited = self
-            .last
-            .is_none_or(|last| now.saturating_duration_since(last) >= self.interval);
+        let waited = self.last.is_none_or(|last| now.saturating_duration_since(last) >= self.interval);
         if self.held_back == 0 || !waited {
             return None;
         }

@@ -50,38 +50,21 @@ impl Runner {
         dispatcher: Thread,
     ) -> Self {
         let outages = Outages::new(Arc::clone(&counter));
-        Self {
-            sink,
-            queue,
-            counter,
-            pool,
-            dispatcher,
-            last_tick: Instant::now(),
-            outages,
-        }
+        Self { sink, queue, counter, pool, dispatcher, last_tick: Instant::now(), outages }
     }
 
     /// Works until the queue is closed and empty, its deadline is over, or the sink ends.
     pub(super) fn run(mut self) {
-        let mut end = EndQueue {
-            runner: &mut self,
-            reason: LossReason::SinkEnded,
-        };
+        let mut end = EndQueue { runner: &mut self, reason: LossReason::SinkEnded };
         end.reason = end.runner.work();
     }
 
     fn work(&mut self) -> LossReason {
         loop {
-            let until_tick = TICK
-                .saturating_sub(self.last_tick.elapsed())
-                .min(self.sink.until_tick());
+            let until_tick = TICK.saturating_sub(self.last_tick.elapsed()).min(self.sink.until_tick());
             match self.queue.pop(until_tick) {
                 Popped::Batch(batch) => {
-                    if self
-                        .queue
-                        .closed()
-                        .is_some_and(|deadline| deadline <= Instant::now())
-                    {
+                    if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
                         self.flush(Instant::now());
                         return LossReason::Shutdown;
                     }
@@ -126,18 +109,14 @@ impl Runner {
                 }
                 Ok(_) => self.outages.failed(&SinkError::BufferFull),
                 Err(error) => {
-                    self.outages.failed(&error);
                     if error.ends_sink() {
+                        self.counter.fail();
                         tracing::error!(sink = self.counter.name(), %error, "the sink ends");
                         return Err(LossReason::SinkEnded);
                     }
                 }
             }
-            if self
-                .queue
-                .closed()
-                .is_some_and(|deadline| deadline <= Instant::now())
-            {
+            if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(LossReason::Shutdown);
             }
             self.pause(backoff)?;
@@ -202,11 +181,7 @@ struct Outage {
 
 impl Outages {
     fn new(counter: Arc<SinkCounter>) -> Self {
-        Self {
-            counter,
-            current: None,
-            last_logged: None,
-        }
+        Self { counter, current: None, last_logged: None }
     }
 
     fn failed(&mut self, error: &SinkError) {
@@ -218,9 +193,7 @@ impl Outages {
             logged: false,
         });
         outage.failures += 1;
-        let quiet = self
-            .last_logged
-            .is_none_or(|last| last.elapsed() >= OUTAGE_LOG_INTERVAL);
+        let quiet = self.last_logged.is_none_or(|last| last.elapsed() >= OUTAGE_LOG_INTERVAL);
         if !outage.logged && quiet {
             outage.logged = true;
             self.last_logged = Some(Instant::now());

@@ -28,19 +28,9 @@ impl StdoutSink {
     /// A sink on this process's standard output.
     pub fn open(config: &StdoutConfig) -> Result<Self, SinkError> {
         let stdout = io::stdout();
-        let output = stdout
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|source| failed("open", source))?;
-        let pretty = config
-            .pretty
-            .then(|| Pretty::new(Palette::choose(config.color, stdout.is_terminal())));
-        Ok(Self {
-            output: File::from(output),
-            pretty,
-            rendered: Vec::new(),
-            partial: 0,
-        })
+        let output = stdout.as_fd().try_clone_to_owned().map_err(|source| failed("open", source))?;
+        let pretty = config.pretty.then(|| Pretty::new(Palette::choose(config.color, stdout.is_terminal())));
+        Ok(Self { output: File::from(output), pretty, rendered: Vec::new(), partial: 0 })
     }
 
     fn write_pretty(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -67,10 +57,7 @@ impl Sink for StdoutSink {
         if self.pretty.is_some() {
             return self.write_pretty(batch, from);
         }
-        let lines = batch
-            .lines(from..batch.len())
-            .get(self.partial..)
-            .unwrap_or_default();
+        let lines = batch.lines(from..batch.len()).get(self.partial..).unwrap_or_default();
         let (written, error) = write_as_much(&self.output, lines);
         let written = written + self.partial;
         let taken = batch.messages_within(from, written);
@@ -96,22 +83,14 @@ fn write_as_much(mut output: &File, bytes: &[u8]) -> (usize, Option<SinkError>) 
     while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
         match output.write(rest) {
             Ok(0) => {
-                return (
-                    written,
-                    Some(failed("write to", io::ErrorKind::WriteZero.into())),
-                );
+                return (written, Some(failed("write to", io::ErrorKind::WriteZero.into())));
             }
             Ok(bytes) => written += bytes,
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => {}
                 io::ErrorKind::WouldBlock => thread::sleep(FULL_PAUSE),
                 io::ErrorKind::BrokenPipe => {
-                    return (
-                        written,
-                        Some(SinkError::Closed {
-                            target: "standard output".to_owned(),
-                        }),
-                    );
+                    return (written, Some(SinkError::Closed { target: "standard output".to_owned() }));
                 }
                 _ => return (written, Some(failed("write to", error))),
             },
@@ -121,9 +100,5 @@ fn write_as_much(mut output: &File, bytes: &[u8]) -> (usize, Option<SinkError>) 
 }
 
 fn failed(action: &'static str, source: io::Error) -> SinkError {
-    SinkError::Io {
-        action,
-        target: "standard output".to_owned(),
-        source,
-    }
+    SinkError::Io { action, target: "standard output".to_owned(), source }
 }

@@ -25,21 +25,9 @@ struct Handle {
 
 fn recorder(name: &'static str) -> (Box<dyn Sink>, Handle) {
     let (sender, failures) = mpsc::channel();
-    let handle = Handle {
-        seen: Arc::default(),
-        gate: Arc::default(),
-        failures: sender,
-    };
+    let handle = Handle { seen: Arc::default(), gate: Arc::default(), failures: sender };
     let (seen, gate) = (Arc::clone(&handle.seen), Arc::clone(&handle.gate));
-    (
-        Box::new(Recorder {
-            name,
-            seen,
-            gate,
-            failures,
-        }),
-        handle,
-    )
+    (Box::new(Recorder { name, seen, gate, failures }), handle)
 }
 
 impl Sink for Recorder {
@@ -54,10 +42,7 @@ impl Sink for Recorder {
         }
         let mut seen = self.seen.lock().unwrap();
         seen.extend(
-            batch
-                .iter()
-                .skip(from)
-                .map(|(_, json)| (Instant::now(), String::from_utf8(json.to_vec()).unwrap())),
+            batch.iter().skip(from).map(|(_, json)| (Instant::now(), String::from_utf8(json.to_vec()).unwrap())),
         );
         Ok(batch.len() - from)
     }
@@ -73,33 +58,20 @@ impl Sink for Recorder {
 
 impl Handle {
     fn texts(&self) -> Vec<String> {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(_, text)| text.clone())
-            .collect()
+        self.seen.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
     }
 
     fn wait_for(&self, messages: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.seen.lock().unwrap().len() < messages {
-            assert!(
-                Instant::now() < deadline,
-                "only {} of {messages} messages came",
-                self.texts().len()
-            );
+            assert!(Instant::now() < deadline, "only {} of {messages} messages came", self.texts().len());
             std::thread::sleep(Duration::from_micros(200));
         }
     }
 }
 
 fn config(max_messages: usize, backpressure: Backpressure) -> QueueConfig {
-    QueueConfig {
-        max_messages,
-        backpressure,
-        ..QueueConfig::default()
-    }
+    QueueConfig { max_messages, backpressure, ..QueueConfig::default() }
 }
 
 fn append(ingest: &Ingest, text: &str) {
@@ -127,12 +99,7 @@ fn every_sink_gets_every_message_in_order() {
     }
     let report = hub.shutdown(soon());
     assert_eq!(report.lost(), 0);
-    assert!(
-        report
-            .sinks
-            .iter()
-            .all(|sink| sink.finished && sink.delivered == 50_000)
-    );
+    assert!(report.sinks.iter().all(|sink| sink.finished && sink.delivered == 50_000));
     let expected: Vec<_> = (0..50_000).map(|number| number.to_string()).collect();
     assert!(one.texts() == expected && two.texts() == expected);
 }
@@ -169,10 +136,7 @@ fn with_drop_a_stalled_sink_loses_exactly_what_does_not_fit_and_the_other_nothin
     drop(stop);
     stalled.wait_for(10);
     let report = hub.shutdown(soon());
-    assert_eq!(
-        stalled.texts(),
-        (0..10).map(|number| number.to_string()).collect::<Vec<_>>()
-    );
+    assert_eq!(stalled.texts(), (0..10).map(|number| number.to_string()).collect::<Vec<_>>());
     assert_eq!((report.sinks[0].delivered, report.sinks[0].lost), (10, 40));
     assert_eq!((report.sinks[1].delivered, report.sinks[1].lost), (50, 0));
 }
@@ -191,18 +155,12 @@ fn with_block_a_stalled_sink_fills_the_ingest_and_loses_nothing() {
         appended += 1;
         std::thread::sleep(Duration::from_millis(1));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    let early = runtime.block_on(async {
-        tokio::time::timeout(Duration::from_millis(50), ingest.wait_for_space()).await
-    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let early =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), ingest.wait_for_space()).await });
     assert!(early.is_err(), "there was space in a full queue");
     drop(stop);
-    let late = runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(10), ingest.wait_for_space()).await
-    });
+    let late = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), ingest.wait_for_space()).await });
     assert!(late.is_ok(), "nobody told of the space");
     let report = hub.shutdown(soon());
     assert_eq!(report.lost(), 0);
@@ -226,12 +184,7 @@ fn a_failing_sink_is_offered_the_same_messages_again() {
 fn an_ended_sink_counts_what_it_misses_and_blocks_nobody() {
     let (first, ended) = recorder("ended");
     let (second, other) = recorder("other");
-    ended
-        .failures
-        .send(SinkError::Closed {
-            target: "x".to_owned(),
-        })
-        .unwrap();
+    ended.failures.send(SinkError::Closed { target: "x".to_owned() }).unwrap();
     let hub = Hub::start(vec![first, second], config(10, Backpressure::Block)).unwrap();
     let ingest = hub.ingest();
     for number in 0..100 {
@@ -255,14 +208,7 @@ fn a_sink_that_is_stuck_does_not_hold_up_the_end() {
     let start = Instant::now();
     let report = hub.shutdown(start + Duration::from_millis(100));
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(
-        (
-            report.sinks[0].delivered,
-            report.sinks[0].lost,
-            report.sinks[0].finished
-        ),
-        (0, 30, false)
-    );
+    assert_eq!((report.sinks[0].delivered, report.sinks[0].lost, report.sinks[0].finished), (0, 30, false));
     append(&ingest, "after the end");
     assert!(!ingest.is_full());
 }

@@ -28,12 +28,7 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
     /// Brokers, host:port comma-separated
-    #[arg(
-        long,
-        env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS",
-        value_name = "SERVERS",
-        default_value = "127.0.0.1:9092"
-    )]
+    #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
     bootstrap_servers: String,
 
     /// Topic to read; repeatable [default: MYSQL_EVENTS]
@@ -72,7 +67,7 @@ pub(super) struct Inspect {
     #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true)]
     color: ColorChoice,
 
-    /// Any property of librdkafka, for example sasl.username=app; repeatable
+    /// Any property of librdkafka, for example sasl.username=app; repeatable, in the variable one per line
     #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE")]
     kafka_option: Vec<KafkaOption>,
 }
@@ -83,11 +78,7 @@ enum InspectError {
     #[error("Kafka client: {0}")]
     Client(String),
     #[error("no answer from {servers} within {seconds} s: {reason}")]
-    Unreachable {
-        servers: String,
-        seconds: u64,
-        reason: String,
-    },
+    Unreachable { servers: String, seconds: u64, reason: String },
     #[error("there is no topic {topic}; there are: {known}")]
     UnknownTopic { topic: String, known: String },
     #[error("no topic matches {pattern}; there are: {known}")]
@@ -104,21 +95,14 @@ enum InspectError {
 
 /// Prints what was asked for.
 pub(super) fn run(inspect: &Inspect) -> ExitCode {
-    let filter = std::env::var("RUST_LOG")
-        .ok()
-        .filter(|filter| !filter.is_empty());
+    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     // librdkafka's errors come back as our own, in words that say what to do.
     let filter = filter.unwrap_or_else(|| "warn,librdkafka=off".to_owned());
-    logging::start(&LogConfig {
-        filter,
-        format: LogFormat::Text,
-    });
+    logging::start(&LogConfig { filter, format: LogFormat::Text });
     match inspect.print() {
         Ok(()) => ExitCode::SUCCESS,
         // `inspect | head` is no error.
-        Err(InspectError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
+        Err(InspectError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(FAILURE)
@@ -156,8 +140,7 @@ impl Inspect {
         while (self.follow || !ends.is_empty()) && !stop.load(Ordering::Relaxed) {
             match consumer.poll(POLL) {
                 Some(Ok(message)) => {
-                    let before_end =
-                        ends.pass(message.topic(), message.partition(), message.offset());
+                    let before_end = ends.pass(message.topic(), message.partition(), message.offset());
                     let payload = message.payload().unwrap_or_default();
                     if (before_end || self.follow) && self.is_wanted(payload) {
                         output.message(payload)?;
@@ -187,8 +170,7 @@ impl Inspect {
         let Some(wanted) = &self.debug else {
             return true;
         };
-        serde_json::from_slice::<Debug<'_>>(payload)
-            .is_ok_and(|message| message.debug.as_deref() == Some(wanted))
+        serde_json::from_slice::<Debug<'_>>(payload).is_ok_and(|message| message.debug.as_deref() == Some(wanted))
     }
 }
 
@@ -209,10 +191,7 @@ fn is_passing(error: &KafkaError) -> bool {
 fn stop_flag() -> Result<Arc<AtomicBool>, InspectError> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .map_err(InspectError::Signals)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(InspectError::Signals)?;
     let watch = move || {
         if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
             flag.store(true, Ordering::Relaxed);
@@ -220,9 +199,6 @@ fn stop_flag() -> Result<Arc<AtomicBool>, InspectError> {
             process::exit(0);
         }
     };
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(watch)
-        .map_err(InspectError::Signals)?;
+    thread::Builder::new().name("signals".to_owned()).spawn(watch).map_err(InspectError::Signals)?;
     Ok(stop)
 }

@@ -18,11 +18,7 @@ impl Output {
     pub(super) fn new(pretty: bool, color: ColorChoice) -> Self {
         let stdout = io::stdout();
         let pretty = pretty.then(|| Pretty::new(Palette::choose(color, stdout.is_terminal())));
-        Self {
-            stdout,
-            pretty,
-            gathered: Vec::new(),
-        }
+        Self { stdout, pretty, gathered: Vec::new() }
     }
 
     pub(super) fn message(&mut self, json: &[u8]) -> io::Result<()> {
@@ -38,11 +34,7 @@ impl Output {
                 self.gathered.push(b'\n');
             }
         }
-        if self.gathered.len() >= GATHER {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.gathered.len() >= GATHER { self.flush() } else { Ok(()) }
     }
 
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
@@ -55,10 +47,7 @@ impl Output {
         if self.gathered.is_empty() {
             return Ok(());
         }
-        let result = self
-            .stdout
-            .write_all(&self.gathered)
-            .and_then(|()| self.stdout.flush());
+        let result = self.stdout.write_all(&self.gathered).and_then(|()| self.stdout.flush());
         self.gathered.clear();
         result
     }

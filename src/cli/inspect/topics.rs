@@ -30,6 +30,8 @@ impl ClientContext for Events {
         if facility == "FAIL"
             && let Ok(mut last_error) = self.last_error.lock()
         {
+            // Without `[thrd:broker]: ` in front.
+            let message = message.split_once("]: ").map_or(message, |(_, message)| message);
             *last_error = Some(message.to_owned());
         }
         self.log.log(level, facility, message);
@@ -54,7 +56,7 @@ impl Topics {
     /// Asks the brokers for their topics.
     pub(super) fn connect(servers: &str, options: &[KafkaOption]) -> Result<Self, InspectError> {
         let defaults = [
-            // Never used: partitions are assigned by hand and nothing is committed.
+            // librdkafka assigns partitions only with a group; it is not joined, and nothing is committed.
             ("group.id", "mysql-interceptor-inspect".to_owned()),
             ("enable.auto.commit", "false".to_owned()),
             ("enable.partition.eof", "true".to_owned()),
@@ -67,12 +69,7 @@ impl Topics {
         let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| {
             // Lets librdkafka say what it noticed while we waited.
             let _ = consumer.poll(Duration::ZERO);
-            let said = consumer
-                .context()
-                .last_error
-                .lock()
-                .ok()
-                .and_then(|last_error| last_error.clone());
+            let said = consumer.context().last_error.lock().ok().and_then(|last_error| last_error.clone());
             InspectError::Unreachable {
                 servers: servers.to_owned(),
                 seconds: PATIENCE.as_secs(),
@@ -81,20 +78,10 @@ impl Topics {
         })?;
         let topics = metadata.topics().iter();
         let partitions = topics.map(|topic| {
-            (
-                topic.name().to_owned(),
-                topic
-                    .partitions()
-                    .iter()
-                    .map(|partition| partition.id())
-                    .collect(),
-            )
+            (topic.name().to_owned(), topic.partitions().iter().map(|partition| partition.id()).collect())
         });
         let partitions = partitions.collect();
-        Ok(Self {
-            consumer,
-            partitions,
-        })
+        Ok(Self { consumer, partitions })
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<Events> {
@@ -107,75 +94,43 @@ impl Topics {
 
     /// The given topics, if all of them exist.
     pub(super) fn named(&self, names: &[String]) -> Result<Vec<String>, InspectError> {
-        match names
-            .iter()
-            .find(|name| !self.partitions.contains_key(*name))
-        {
-            Some(unknown) => Err(InspectError::UnknownTopic {
-                topic: unknown.clone(),
-                known: self.known(),
-            }),
+        match names.iter().find(|name| !self.partitions.contains_key(*name)) {
+            Some(unknown) => Err(InspectError::UnknownTopic { topic: unknown.clone(), known: self.known() }),
             None => Ok(names.to_vec()),
         }
     }
 
     /// The topics that match, Kafka's internal ones excepted.
     pub(super) fn matching(&self, pattern: &Regex) -> Result<Vec<String>, InspectError> {
-        let matching = self
-            .names()
-            .filter(|name| !name.starts_with("__") && pattern.is_match(name));
+        let matching = self.names().filter(|name| !name.starts_with("__") && pattern.is_match(name));
         let matching: Vec<_> = matching.map(str::to_owned).collect();
         if matching.is_empty() {
-            return Err(InspectError::NoMatch {
-                pattern: pattern.to_string(),
-                known: self.known(),
-            });
+            return Err(InspectError::NoMatch { pattern: pattern.to_string(), known: self.known() });
         }
         Ok(matching)
     }
 
     fn known(&self) -> String {
-        let names: Vec<_> = self
-            .names()
-            .filter(|name| !name.starts_with("__"))
-            .collect();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
+        let names: Vec<_> = self.names().filter(|name| !name.starts_with("__")).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
     /// Starts reading `topics` from the beginning or `tail` messages before each partition's end.
-    pub(super) fn assign(
-        &self,
-        topics: &[String],
-        tail: Option<u32>,
-    ) -> Result<Ends, InspectError> {
+    pub(super) fn assign(&self, topics: &[String], tail: Option<u32>) -> Result<Ends, InspectError> {
         let mut assignment = TopicPartitionList::new();
         let mut ends = Ends::default();
         for topic in topics {
-            let failed = |source| InspectError::Topic {
-                topic: topic.clone(),
-                source,
-            };
+            let failed = |source| InspectError::Topic { topic: topic.clone(), source };
             for &partition in self.partitions.get(topic).into_iter().flatten() {
-                let (low, high) = self
-                    .consumer
-                    .fetch_watermarks(topic, partition, PATIENCE)
-                    .map_err(failed)?;
+                let (low, high) = self.consumer.fetch_watermarks(topic, partition, PATIENCE).map_err(failed)?;
                 let start = tail.map_or(low, |tail| high.saturating_sub(tail.into()).max(low));
-                assignment
-                    .add_partition_offset(topic, partition, Offset::Offset(start))
-                    .map_err(failed)?;
+                assignment.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(failed)?;
                 if start < high {
                     ends.0.insert((topic.clone(), partition), high);
                 }
             }
         }
-        self.consumer
-            .assign(&assignment)
-            .map_err(InspectError::Read)?;
+        self.consumer.assign(&assignment).map_err(InspectError::Read)?;
         Ok(ends)
     }
 }

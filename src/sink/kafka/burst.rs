@@ -17,12 +17,7 @@ pub(super) struct Burst {
 impl Burst {
     pub(super) fn new(batch: Batch, now: Instant) -> Self {
         let attempt = (0..batch.len()).collect();
-        Self {
-            batch,
-            attempt,
-            handed_over: 0,
-            not_before: now,
-        }
+        Self { batch, attempt, handed_over: 0, not_before: now }
     }
 
     /// The next message to hand over: its index, key and payload. None while the pause after a failure lasts.

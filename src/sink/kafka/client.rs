@@ -40,11 +40,7 @@ pub(crate) fn client_options(
 pub(crate) fn describe_client_error(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, description, key, value) => {
-            let description = if value.is_empty() {
-                description.clone()
-            } else {
-                description.replace(value, "***")
-            };
+            let description = if value.is_empty() { description.clone() } else { description.replace(value, "***") };
             format!("property {key}: {description}")
         }
         error => error.to_string(),
@@ -60,10 +56,7 @@ pub(crate) struct ClientLog {
 impl ClientLog {
     /// A log line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if matches!(
-            level,
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice
-        ) {
+        if matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice) {
             tracing::debug!(target: "librdkafka", facility, "{message}");
             return;
         }
@@ -87,9 +80,7 @@ impl ClientLog {
 
     fn admit(&self, kind: &str) -> Option<u64> {
         let mut limits = lock(&self.limits);
-        let limit = limits
-            .entry(kind.to_owned())
-            .or_insert_with(|| RateLimit::new(LOG_INTERVAL));
+        let limit = limits.entry(kind.to_owned()).or_insert_with(|| RateLimit::new(LOG_INTERVAL));
         limit.add(1, Instant::now())
     }
 }
@@ -105,14 +96,8 @@ mod tests {
             let options = client_options("localhost:1", &[], &given(text));
             describe_client_error(&options.create_native_config().err().unwrap())
         };
-        assert!(
-            error("no.such.option=1")
-                .contains("property no.such.option: No such configuration property")
-        );
+        assert!(error("no.such.option=1").contains("property no.such.option: No such configuration property"));
         let shown = error("security.protocol=hunter2");
-        assert!(
-            shown.contains("security.protocol") && !shown.contains("hunter2"),
-            "{shown}"
-        );
+        assert!(shown.contains("security.protocol") && !shown.contains("hunter2"), "{shown}");
     }
 }

@@ -51,18 +51,12 @@ impl Deliveries {
 
     /// The messages that failed for now and the number of those refused for good, since the last call.
     pub(super) fn take_results(&self) -> (Vec<usize>, usize) {
-        (
-            std::mem::take(&mut *lock(&self.failed)),
-            self.refused.swap(0, Ordering::Relaxed),
-        )
+        (std::mem::take(&mut *lock(&self.failed)), self.refused.swap(0, Ordering::Relaxed))
     }
 
     /// Notes that message `index` failed for now.
     pub(super) fn fail(&self, index: usize, error: &KafkaError) {
-        let purged = [
-            Some(RDKafkaErrorCode::PurgeQueue),
-            Some(RDKafkaErrorCode::PurgeInflight),
-        ];
+        let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
         if !purged.contains(&error.rdkafka_error_code()) {
             *lock(&self.last_failure) = error.to_string();
         }
@@ -72,21 +66,11 @@ impl Deliveries {
     /// Why deliveries failed lately.
     pub(super) fn last_failure(&self) -> String {
         let failure = lock(&self.last_failure);
-        if failure.is_empty() {
-            "no answer from the brokers".to_owned()
-        } else {
-            failure.clone()
-        }
+        if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
     }
 
     /// Counts a message that will never be delivered.
-    pub(super) fn refuse(
-        &self,
-        reason: LossReason,
-        error: &KafkaError,
-        connection_id: u64,
-        bytes: usize,
-    ) {
+    pub(super) fn refuse(&self, reason: LossReason, error: &KafkaError, connection_id: u64, bytes: usize) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(counter) = self.counter.get() {
             counter.lose(reason, 1);
@@ -114,7 +98,10 @@ impl ClientContext for Deliveries {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.called.store(true, Ordering::Relaxed);
-        reason.clone_into(&mut lock(&self.last_failure));
+        // That all brokers are down follows from the error before, which says why.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            reason.clone_into(&mut lock(&self.last_failure));
+        }
         self.log.error(&error, reason);
     }
 
@@ -131,16 +118,8 @@ impl ProducerContext for Deliveries {
         };
         match error.rdkafka_error_code().and_then(refusal) {
             Some(reason) => {
-                let key = message
-                    .key()
-                    .and_then(|key| std::str::from_utf8(key).ok())
-                    .and_then(|key| key.parse().ok());
-                self.refuse(
-                    reason,
-                    error,
-                    key.unwrap_or_default(),
-                    message.payload_len(),
-                );
+                let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse().ok());
+                self.refuse(reason, error, key.unwrap_or_default(), message.payload_len());
             }
             None => self.fail(index, error),
         }

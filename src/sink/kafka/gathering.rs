@@ -70,28 +70,17 @@ impl Gathering {
         if let Some(chunk) = self.chunks.back_mut() {
             let room_for_bytes = BURST_BYTES.saturating_sub(chunk.batch.byte_len());
             let room_for_messages = BURST_MESSAGES.saturating_sub(chunk.batch.len());
-            let count = batch
-                .messages_within(range.start, room_for_bytes)
-                .min(room_for_messages)
-                .min(range.len());
+            let count = batch.messages_within(range.start, room_for_bytes).min(room_for_messages).min(range.len());
             if count > 0 {
-                chunk
-                    .batch
-                    .extend_from(batch, range.start..range.start + count);
+                chunk.batch.extend_from(batch, range.start..range.start + count);
                 return count;
             }
         }
         let mut fresh = self.spare.take().unwrap_or_default();
         // A message larger than a burst has one of its own.
-        let count = batch
-            .messages_within(range.start, BURST_BYTES)
-            .clamp(1, BURST_MESSAGES)
-            .min(range.len());
+        let count = batch.messages_within(range.start, BURST_BYTES).clamp(1, BURST_MESSAGES).min(range.len());
         fresh.extend_from(batch, range.start..range.start + count);
-        self.chunks.push_back(Chunk {
-            batch: fresh,
-            since: now,
-        });
+        self.chunks.push_back(Chunk { batch: fresh, since: now });
         count
     }
 
@@ -116,9 +105,8 @@ impl Gathering {
         if oldest.batch.byte_len() < self.batch_size {
             return Some(lingered);
         }
-        let distance = self.last_burst.map_or(Duration::ZERO, |last| {
-            (last + BURST_DISTANCE).saturating_duration_since(now)
-        });
+        let distance =
+            self.last_burst.map_or(Duration::ZERO, |last| (last + BURST_DISTANCE).saturating_duration_since(now));
         Some(lingered.min(distance))
     }
 
@@ -163,14 +151,8 @@ mod tests {
         assert_eq!(gathering.add(&batch_of(&[(1, "aa")]), 0, start), 1);
         assert_eq!(gathering.until_due(start), Some(second));
         assert!(gathering.next_burst(start, false).is_none());
-        assert_eq!(
-            gathering.add(&batch_of(&[(1, "-"), (2, "bb")]), 1, start),
-            1
-        );
-        assert_eq!(
-            gathering.next_burst(start, false).unwrap().lines(0..9),
-            b"aa\nbb\n"
-        );
+        assert_eq!(gathering.add(&batch_of(&[(1, "-"), (2, "bb")]), 1, start), 1);
+        assert_eq!(gathering.next_burst(start, false).unwrap().lines(0..9), b"aa\nbb\n");
         gathering.add(&batch_of(&[(1, "a longer one")]), 0, start);
         assert_eq!(gathering.until_due(start), Some(BURST_DISTANCE));
         assert_eq!(gathering.next_burst(start, true).unwrap().len(), 1);
@@ -180,16 +162,10 @@ mod tests {
     fn memory_is_bounded() {
         let now = Instant::now();
         let mut gathering = gathering(Duration::ZERO, 1, 7);
-        assert_eq!(
-            gathering.add(&batch_of(&[(1, "aa"), (1, "bb"), (1, "cc")]), 0, now),
-            2
-        );
+        assert_eq!(gathering.add(&batch_of(&[(1, "aa"), (1, "bb"), (1, "cc")]), 0, now), 2);
         assert_eq!(gathering.add(&batch_of(&[(1, "cc")]), 0, now), 0);
         assert_eq!(gathering.next_burst(now, false).unwrap().len(), 2);
-        assert_eq!(
-            gathering.add(&batch_of(&[(1, "larger than the buffer")]), 0, now),
-            1
-        );
+        assert_eq!(gathering.add(&batch_of(&[(1, "larger than the buffer")]), 0, now), 1);
         assert_eq!(gathering.len(), 1);
     }
 
@@ -199,13 +175,7 @@ mod tests {
         let mut gathering = gathering(Duration::from_secs(1), 16_384, 1 << 30);
         let large = "x".repeat(400_000);
         let huge = "x".repeat(2_000_000);
-        let messages = [
-            (1, large.as_str()),
-            (2, &large),
-            (3, &large),
-            (4, &huge),
-            (5, "a"),
-        ];
+        let messages = [(1, large.as_str()), (2, &large), (3, &large), (4, &huge), (5, "a")];
         assert_eq!(gathering.add(&batch_of(&messages), 0, now), 5);
         let mut lengths = Vec::new();
         while let Some(burst) = gathering.next_burst(now, true) {

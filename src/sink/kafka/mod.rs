@@ -77,21 +77,13 @@ impl KafkaSink {
     fn advance(&mut self, flushing: bool) -> Result<(), SinkError> {
         self.hear();
         if let Some((code, reason)) = self.producer.client().fatal_error() {
-            tracing::error!(
-                sink = "kafka",
-                ?code,
-                reason,
-                "fatal producer error: making a new producer"
-            );
+            tracing::error!(sink = "kafka", ?code, reason, "fatal producer error: making a new producer");
             self.replace_producer()?;
         }
         loop {
             let now = Instant::now();
             if self.burst.is_none() {
-                self.burst = self
-                    .gathering
-                    .next_burst(now, flushing)
-                    .map(|batch| Burst::new(batch, now));
+                self.burst = self.gathering.next_burst(now, flushing).map(|batch| Burst::new(batch, now));
             }
             let Some(mut burst) = self.burst.take() else {
                 return Ok(());
@@ -104,6 +96,7 @@ impl KafkaSink {
                 return Ok(());
             }
             self.settle(now);
+            self.note_failures(now);
         }
     }
 
@@ -128,18 +121,14 @@ impl KafkaSink {
     }
 
     fn send(&mut self, index: usize, key: u64, payload: &[u8]) -> Result<(), SinkError> {
-        let record = BaseRecord::with_opaque_to(&self.topic, index)
-            .key(self.key.format(key))
-            .payload(payload);
+        let record = BaseRecord::with_opaque_to(&self.topic, index).key(self.key.format(key)).payload(payload);
         let Err((error, _)) = self.producer.send(record) else {
             return Ok(());
         };
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => Err(SinkError::BufferFull),
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                self.producer
-                    .context()
-                    .refuse(LossReason::TooLarge, &error, key, payload.len());
+                self.producer.context().refuse(LossReason::TooLarge, &error, key, payload.len());
                 Ok(())
             }
             // Unknown topic and the like, known from an earlier answer: the message shares the fate of those before it.
@@ -150,52 +139,47 @@ impl KafkaSink {
         }
     }
 
-    /// Every message of the burst is answered: the failed ones are sent again, after a pause.
+    /// Every message of the burst is answered: those that failed stay, for another attempt after a pause.
     fn settle(&mut self, now: Instant) {
         let Some(mut burst) = self.burst.take() else {
             return;
         };
         let (failed, refused) = self.producer.context().take_results();
-        let acknowledged = burst
-            .handed_over()
-            .saturating_sub(failed.len())
-            .saturating_sub(refused);
+        let acknowledged = burst.handed_over().saturating_sub(failed.len()).saturating_sub(refused);
         self.counter.acknowledge(acknowledged);
         if failed.is_empty() {
             self.pause = FIRST_PAUSE;
             self.gathering.recycle(burst.into_batch());
             return;
         }
-        if let Some(messages) = self.failures.add(failed.len() as u64, now) {
-            let reason = self.producer.context().last_failure();
-            tracing::warn!(
-                sink = "kafka",
-                messages,
-                reason,
-                "messages were not delivered; sending them again"
-            );
-        }
-        self.counter.resend(failed.len() as u64);
         burst.again(failed, now + self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.burst = Some(burst);
+    }
+
+    /// Says that messages will be sent again, and makes the next pause longer.
+    fn note_failures(&mut self, now: Instant) {
+        let Some(burst) = &self.burst else { return };
+        let messages = burst.outstanding() as u64;
+        self.counter.resend(messages);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        if let Some(messages) = self.failures.add(messages, now) {
+            let reason = self.producer.context().last_failure();
+            tracing::warn!(sink = "kafka", messages, reason, "messages were not delivered; sending them again");
+        }
     }
 
     /// Takes everything back from a producer that can send nothing any more, and makes a new one.
     fn replace_producer(&mut self) -> Result<(), SinkError> {
         let replacement = create(&self.options)?;
         self.take_everything_back(Instant::now() + GIVE_BACK);
-        replacement
-            .context()
-            .inherit(self.producer.context(), &self.counter);
+        replacement.context().inherit(self.producer.context(), &self.counter);
         self.producer = replacement;
         Ok(())
     }
 
     /// Pulls back every message that is not acknowledged, sent or not: each is a failed delivery then.
     fn take_everything_back(&self, deadline: Instant) {
-        self.producer
-            .purge(PurgeConfig::default().queue().inflight());
+        self.producer.purge(PurgeConfig::default().queue().inflight());
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.producer.poll(Duration::from_millis(10));
         }
@@ -210,9 +194,7 @@ impl KafkaSink {
 fn create(options: &ClientConfig) -> Result<BaseProducer<Deliveries>, SinkError> {
     options
         .create_with_context(Deliveries::default())
-        .map_err(|error: KafkaError| SinkError::Client {
-            reason: describe_client_error(&error),
-        })
+        .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })
 }
 
 impl Sink for KafkaSink {
@@ -236,11 +218,7 @@ impl Sink for KafkaSink {
             // What was just sent may have made room.
             taken = self.gathering.add(batch, from, Instant::now());
         }
-        if taken > 0 {
-            Ok(taken)
-        } else {
-            Err(SinkError::BufferFull)
-        }
+        if taken > 0 { Ok(taken) } else { Err(SinkError::BufferFull) }
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
@@ -250,10 +228,7 @@ impl Sink for KafkaSink {
     fn until_tick(&self) -> Duration {
         match &self.burst {
             Some(burst) => burst.until_resend(Instant::now()).unwrap_or(ANSWER_POLL),
-            None => self
-                .gathering
-                .until_due(Instant::now())
-                .unwrap_or(Duration::MAX),
+            None => self.gathering.until_due(Instant::now()).unwrap_or(Duration::MAX),
         }
     }
 

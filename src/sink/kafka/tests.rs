@@ -40,14 +40,10 @@ fn sink(config: &KafkaConfig) -> (KafkaSink, Arc<SinkCounter>) {
 
 /// What the topic holds: key and payload, in the order of each partition.
 fn consume(servers: &str, messages: usize) -> Vec<(String, String)> {
-    let consumer: BaseConsumer = client_options(servers, &[("group.id", "g".to_owned())], &[])
-        .create()
-        .unwrap();
+    let consumer: BaseConsumer = client_options(servers, &[("group.id", "g".to_owned())], &[]).create().unwrap();
     let mut assignment = rdkafka::TopicPartitionList::new();
     for partition in 0..2 {
-        assignment
-            .add_partition_offset("T", partition, rdkafka::Offset::Beginning)
-            .unwrap();
+        assignment.add_partition_offset("T", partition, rdkafka::Offset::Beginning).unwrap();
     }
     consumer.assign(&assignment).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -81,23 +77,13 @@ fn in_ten_seconds() -> Instant {
 fn messages_arrive_with_their_keys_and_are_counted() {
     let cluster = cluster();
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers()));
-    write_all(
-        &mut sink,
-        &batch_of(&[(42, r#"{"a":1}"#), (42, r#"{"a":2}"#), (7, r#"{"a":3}"#)]),
-    );
+    write_all(&mut sink, &batch_of(&[(42, r#"{"a":1}"#), (42, r#"{"a":2}"#), (7, r#"{"a":3}"#)]));
     sink.flush(in_ten_seconds()).unwrap();
     assert_eq!(counter.acknowledged(), 3);
     let mut found = consume(&cluster.bootstrap_servers(), 3);
     found.sort();
-    let expected = [
-        ("42", r#"{"a":1}"#),
-        ("42", r#"{"a":2}"#),
-        ("7", r#"{"a":3}"#),
-    ];
-    assert_eq!(
-        found,
-        expected.map(|(key, payload)| (key.to_owned(), payload.to_owned()))
-    );
+    let expected = [("42", r#"{"a":1}"#), ("42", r#"{"a":2}"#), ("7", r#"{"a":3}"#)];
+    assert_eq!(found, expected.map(|(key, payload)| (key.to_owned(), payload.to_owned())));
 }
 
 #[test]
@@ -107,26 +93,17 @@ fn too_large_a_message_is_counted_and_the_others_pass() {
     let large = "x".repeat(2 << 20);
     write_all(&mut sink, &batch_of(&[(1, "a"), (1, &large), (1, "b")]));
     sink.flush(in_ten_seconds()).unwrap();
-    assert_eq!(
-        (counter.acknowledged(), counter.lost(LossReason::TooLarge)),
-        (2, 1)
-    );
+    assert_eq!((counter.acknowledged(), counter.lost(LossReason::TooLarge)), (2, 1));
 }
 
 #[test]
 fn a_message_the_broker_finds_too_large_is_counted() {
     let cluster = cluster();
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers()));
-    cluster.request_errors(
-        RDKafkaApiKey::Produce,
-        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE],
-    );
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
     write_all(&mut sink, &batch_of(&[(1, "a")]));
     sink.flush(in_ten_seconds()).unwrap();
-    assert_eq!(
-        (counter.acknowledged(), counter.lost(LossReason::TooLarge)),
-        (0, 1)
-    );
+    assert_eq!((counter.acknowledged(), counter.lost(LossReason::TooLarge)), (0, 1));
 }
 
 #[test]
@@ -144,10 +121,7 @@ fn messages_that_failed_for_now_are_sent_again_in_order() {
     sink.flush(in_ten_seconds()).unwrap();
     assert!(counter.resent() > 0);
     assert_eq!((counter.acknowledged(), counter.lost_total()), (500, 0));
-    let found: Vec<_> = consume(&cluster.bootstrap_servers(), 500)
-        .into_iter()
-        .map(|(_, payload)| payload)
-        .collect();
+    let found: Vec<_> = consume(&cluster.bootstrap_servers(), 500).into_iter().map(|(_, payload)| payload).collect();
     assert_eq!(found, texts);
 }
 
@@ -162,35 +136,21 @@ fn after_a_fatal_error_a_new_producer_sends_what_the_old_one_had() {
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers()));
     write_all(&mut sink, &batch_of(&[(1, "a"), (1, "b")]));
     sink.flush(in_ten_seconds()).unwrap();
-    assert_eq!(
-        (
-            counter.acknowledged(),
-            counter.lost_total(),
-            counter.resent()
-        ),
-        (2, 0, 2)
-    );
+    assert_eq!((counter.acknowledged(), counter.lost_total(), counter.resent()), (2, 0, 2));
     assert_eq!(consume(&cluster.bootstrap_servers(), 2).len(), 2);
 }
 
 #[test]
 fn a_broker_that_is_away_fills_the_buffer_and_what_is_not_delivered_in_time_is_said() {
-    let config = KafkaConfig {
-        buffer_memory: 1024,
-        ..config("127.0.0.1:1".to_owned())
-    };
+    let config = KafkaConfig { buffer_memory: 1024, ..config("127.0.0.1:1".to_owned()) };
     let (mut sink, counter) = sink(&config);
     let text = "x".repeat(100);
     let messages = vec![(1, text.as_str()); 50];
     let batch = batch_of(&messages);
     let taken = sink.write(&batch, 0).unwrap();
     assert!(taken > 0 && taken < 50);
-    assert!(matches!(
-        sink.write(&batch, taken),
-        Err(SinkError::BufferFull)
-    ));
-    let Err(SinkError::Undelivered { messages, reason }) =
-        sink.flush(Instant::now() + Duration::from_millis(300))
+    assert!(matches!(sink.write(&batch, taken), Err(SinkError::BufferFull)));
+    let Err(SinkError::Undelivered { messages, reason }) = sink.flush(Instant::now() + Duration::from_millis(300))
     else {
         panic!("delivered to nobody")
     };
@@ -201,10 +161,7 @@ fn a_broker_that_is_away_fills_the_buffer_and_what_is_not_delivered_in_time_is_s
 #[test]
 fn an_unknown_option_is_refused_by_name() {
     let option: KafkaOption = "no.such=1".parse().unwrap();
-    let config = KafkaConfig {
-        options: vec![option],
-        ..config("127.0.0.1:1".to_owned())
-    };
+    let config = KafkaConfig { options: vec![option], ..config("127.0.0.1:1".to_owned()) };
     let error = KafkaSink::open(&config).err().unwrap().to_string();
     assert!(error.contains("no.such"), "{error}");
 }

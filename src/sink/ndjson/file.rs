@@ -49,41 +49,21 @@ impl Output {
         let open_failed = |source| failed("open", path, source);
         let file = match (kind, path.to_str()) {
             // Opening them by name fails when they are sockets.
-            (Kind::Special, Some("/dev/stdout")) => File::from(
-                io::stdout()
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(open_failed)?,
-            ),
-            (Kind::Special, Some("/dev/stderr")) => File::from(
-                io::stderr()
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .map_err(open_failed)?,
-            ),
-            (Kind::Special | Kind::Pipe, _) => OpenOptions::new()
-                .append(true)
-                .open(path)
-                .map_err(open_failed)?,
+            (Kind::Special, Some("/dev/stdout")) => {
+                File::from(io::stdout().as_fd().try_clone_to_owned().map_err(open_failed)?)
+            }
+            (Kind::Special, Some("/dev/stderr")) => {
+                File::from(io::stderr().as_fd().try_clone_to_owned().map_err(open_failed)?)
+            }
+            (Kind::Special | Kind::Pipe, _) => OpenOptions::new().append(true).open(path).map_err(open_failed)?,
             // Read access is for the look at the last line.
-            (Kind::Regular, _) => OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .open(path)
-                .map_err(open_failed)?,
+            (Kind::Regular, _) => {
+                OpenOptions::new().read(true).append(true).create(true).open(path).map_err(open_failed)?
+            }
         };
-        let mut output = Self {
-            file,
-            kind,
-            size: 0,
-            born: SystemTime::now(),
-            partial: 0,
-        };
+        let mut output = Self { file, kind, size: 0, born: SystemTime::now(), partial: 0 };
         if kind == Kind::Regular {
-            output
-                .repair(path)
-                .map_err(|source| failed("repair", path, source))?;
+            output.repair(path).map_err(|source| failed("repair", path, source))?;
         }
         Ok(output)
     }
@@ -93,10 +73,7 @@ impl Output {
         let metadata = self.file.metadata()?;
         self.size = metadata.len();
         if self.size > 0 {
-            self.born = metadata
-                .created()
-                .or_else(|_| metadata.modified())
-                .unwrap_or_else(|_| SystemTime::now());
+            self.born = metadata.created().or_else(|_| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
         }
         let whole = end_of_last_line(&mut self.file, self.size)?;
         if whole < self.size {
@@ -109,12 +86,7 @@ impl Output {
 
     /// Appends `count` messages from `from` on with one write; returns how many whole ones are in the file, and the error
     /// that was in the way of the others.
-    pub(super) fn append(
-        &mut self,
-        batch: &Batch,
-        from: usize,
-        count: usize,
-    ) -> (usize, Option<io::Error>) {
+    pub(super) fn append(&mut self, batch: &Batch, from: usize, count: usize) -> (usize, Option<io::Error>) {
         let lines = batch.lines(from..from.saturating_add(count));
         let mut written = self.partial.min(lines.len());
         let mut failure = None;
@@ -166,9 +138,7 @@ impl Output {
     }
 
     pub(super) fn age(&self) -> Duration {
-        SystemTime::now()
-            .duration_since(self.born)
-            .unwrap_or_default()
+        SystemTime::now().duration_since(self.born).unwrap_or_default()
     }
 
     /// Whether this is still the file under `path`.
@@ -196,9 +166,7 @@ fn end_of_last_line(file: &mut File, size: u64) -> io::Result<u64> {
         let start = end.saturating_sub(CHUNK);
         file.seek(SeekFrom::Start(start))?;
         chunk.clear();
-        Read::by_ref(file)
-            .take(end - start)
-            .read_to_end(&mut chunk)?;
+        Read::by_ref(file).take(end - start).read_to_end(&mut chunk)?;
         if let Some(newline) = memchr::memrchr(b'\n', &chunk) {
             return Ok(start + newline as u64 + 1);
         }

@@ -21,11 +21,7 @@ pub(super) struct Janitor {
 
 impl Janitor {
     /// Starts the thread, which first looks for what an earlier run left.
-    pub(super) fn start(
-        path: PathBuf,
-        compress: Compression,
-        keep: usize,
-    ) -> Result<Self, SinkError> {
+    pub(super) fn start(path: PathBuf, compress: Compression, keep: usize) -> Result<Self, SinkError> {
         let (work, rounds) = mpsc::channel();
         let janitor = Self { work };
         janitor.wake();
@@ -33,10 +29,7 @@ impl Janitor {
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run(&path, compress, keep, &rounds))
-            .map_err(|source| SinkError::Thread {
-                name: name.to_owned(),
-                source,
-            })?;
+            .map_err(|source| SinkError::Thread { name: name.to_owned(), source })?;
         Ok(janitor)
     }
 
@@ -74,11 +67,7 @@ pub(super) fn round(path: &Path, compress: Compression, keep: usize) {
 
 /// The compressed file gets its name only when it is whole and on the disk, and only then the original goes.
 fn compress_one(name: &RotatedName, path: &Path) -> io::Result<()> {
-    let (plain, compressed, unfinished) = (
-        name.plain(path),
-        name.compressed(path),
-        name.unfinished(path),
-    );
+    let (plain, compressed, unfinished) = (name.plain(path), name.compressed(path), name.unfinished(path));
     if compressed.exists() {
         // A crash came between the renaming and the removal, if the original is still there.
         remove(&plain);

@@ -48,21 +48,12 @@ impl NdjsonSink {
             // Opening waits for a reader, which is the sink thread's business.
             Kind::Pipe => None,
         };
-        let needs_janitor =
-            kind == Kind::Regular && (config.compress == Compression::Zstd || config.keep > 0);
+        let needs_janitor = kind == Kind::Regular && (config.compress == Compression::Zstd || config.keep > 0);
         let janitor = match needs_janitor {
             true => Some(Janitor::start(path.clone(), config.compress, config.keep)?),
             false => None,
         };
-        Ok(Self {
-            name,
-            path,
-            config,
-            kind,
-            output,
-            janitor,
-            path_checked: Instant::now(),
-        })
+        Ok(Self { name, path, config, kind, output, janitor, path_checked: Instant::now() })
     }
 
     fn output(&mut self) -> Result<&mut Output, SinkError> {
@@ -76,10 +67,7 @@ impl NdjsonSink {
     /// Moves the file out of the way; the next write makes a new one.
     fn rotate(&mut self) -> Result<(), SinkError> {
         // Somebody else may have renamed the file already: then there is nothing of ours to rename.
-        let is_ours = self
-            .output
-            .as_ref()
-            .is_some_and(|output| output.is_at(&self.path));
+        let is_ours = self.output.as_ref().is_some_and(|output| output.is_at(&self.path));
         self.output = None;
         if !is_ours {
             return Ok(());
@@ -96,30 +84,20 @@ impl NdjsonSink {
     /// Notices that the file was renamed, removed or truncated by somebody else.
     fn check_path(&mut self) -> Result<(), SinkError> {
         let Some(output) = &mut self.output else {
-            return if self.kind == Kind::Pipe {
-                Ok(())
-            } else {
-                self.output().map(|_| ())
-            };
+            return if self.kind == Kind::Pipe { Ok(()) } else { self.output().map(|_| ()) };
         };
         if output.is_at(&self.path) {
             output.refresh_size();
             return Ok(());
         }
-        tracing::info!(
-            sink = self.name,
-            "the file was renamed or removed; opening it again"
-        );
+        tracing::info!(sink = self.name, "the file was renamed or removed; opening it again");
         self.output = None;
         self.output().map(|_| ())
     }
 
     fn is_too_old(&self) -> bool {
         let limit = self.config.rotate_age;
-        let output = self
-            .output
-            .as_ref()
-            .filter(|_| !limit.is_zero() && self.kind == Kind::Regular);
+        let output = self.output.as_ref().filter(|_| !limit.is_zero() && self.kind == Kind::Regular);
         output.is_some_and(|output| !output.is_empty() && output.age() >= limit)
     }
 }
@@ -153,11 +131,7 @@ impl Sink for NdjsonSink {
                     // The reader of a named pipe went away. The next one starts with a whole line.
                     self.output = None;
                 }
-                if taken > 0 {
-                    Ok(taken)
-                } else {
-                    Err(failed("write to", &self.path, error))
-                }
+                if taken > 0 { Ok(taken) } else { Err(failed("write to", &self.path, error)) }
             }
         }
     }
@@ -184,11 +158,7 @@ impl Sink for NdjsonSink {
 }
 
 fn failed(action: &'static str, path: &Path, source: std::io::Error) -> SinkError {
-    SinkError::Io {
-        action,
-        target: path.display().to_string(),
-        source,
-    }
+    SinkError::Io { action, target: path.display().to_string(), source }
 }
 
 #[cfg(test)]

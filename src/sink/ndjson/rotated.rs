@@ -20,15 +20,10 @@ impl RotatedName {
     /// A name that no file has, for the file at `path`.
     pub(super) fn free(path: &Path, now: SystemTime) -> PathBuf {
         let now = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut name = Self {
-            time: now.strftime("%Y%m%dT%H%M%SZ").to_string(),
-            number: 1,
-        };
+        let mut name = Self { time: now.strftime("%Y%m%dT%H%M%SZ").to_string(), number: 1 };
         loop {
             let target = name.plain(path);
-            if fs::symlink_metadata(&target).is_err()
-                && fs::symlink_metadata(name.compressed(path)).is_err()
-            {
+            if fs::symlink_metadata(&target).is_err() && fs::symlink_metadata(name.compressed(path)).is_err() {
                 return target;
             }
             name.number += 1;
@@ -37,26 +32,15 @@ impl RotatedName {
 
     /// The rotated files of `path`, oldest first. A file that is there plain and compressed is in the list once.
     pub(super) fn all(path: &Path) -> Vec<Self> {
-        let (Some(directory), Some(base)) = (
-            path.parent(),
-            path.file_name().and_then(|name| name.to_str()),
-        ) else {
+        let (Some(directory), Some(base)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Vec::new();
         };
-        let directory = if directory.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            directory
-        };
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         let Ok(entries) = fs::read_dir(directory) else {
             return Vec::new();
         };
-        let names = entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.file_name());
-        let mut names: Vec<_> = names
-            .filter_map(|name| Self::parse(name.to_str()?.strip_prefix(base)?))
-            .collect();
+        let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+        let mut names: Vec<_> = names.filter_map(|name| Self::parse(name.to_str()?.strip_prefix(base)?)).collect();
         names.sort();
         names.dedup();
         names
@@ -67,17 +51,11 @@ impl RotatedName {
         let suffix = suffix.strip_prefix('.')?;
         let suffix = suffix.strip_suffix(".zst").unwrap_or(suffix);
         let (time, number) = suffix.split_once('-')?;
-        let shape: String = time
-            .chars()
-            .map(|c| if c.is_ascii_digit() { '0' } else { c })
-            .collect();
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         if shape != "00000000T000000Z" || number.starts_with(['0', '+']) {
             return None;
         }
-        Some(Self {
-            time: time.to_owned(),
-            number: number.parse().ok()?,
-        })
+        Some(Self { time: time.to_owned(), number: number.parse().ok()? })
     }
 
     /// The file as it was rotated.
@@ -109,10 +87,7 @@ mod tests {
     #[test]
     fn only_our_own_names_are_understood() {
         assert!(RotatedName::parse(".20260131T120000Z-1").is_some());
-        assert_eq!(
-            RotatedName::parse(".20260131T120000Z-12.zst"),
-            RotatedName::parse(".20260131T120000Z-12")
-        );
+        assert_eq!(RotatedName::parse(".20260131T120000Z-12.zst"), RotatedName::parse(".20260131T120000Z-12"));
         for name in [
             "",
             ".1",

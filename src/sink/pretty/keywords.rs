@@ -115,26 +115,17 @@ const KEYWORDS: &[&str] = &[
 ];
 
 pub(super) fn is_keyword(word: &str) -> bool {
-    word.len() <= 12
-        && KEYWORDS
-            .binary_search(&word.to_ascii_uppercase().as_str())
-            .is_ok()
+    word.len() <= 12 && KEYWORDS.binary_search(&word.to_ascii_uppercase().as_str()).is_ok()
 }
 
 /// The colour of a statement's first word.
 pub(super) fn kind_of(word: &str) -> Style {
     match word.to_ascii_uppercase().as_str() {
-        "SELECT" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "WITH" | "TABLE" | "VALUES" => {
-            Style::Reads
-        }
+        "SELECT" | "SHOW" | "DESCRIBE" | "DESC" | "EXPLAIN" | "WITH" | "TABLE" | "VALUES" => Style::Reads,
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "CALL" | "MERGE" => Style::Changes,
-        "CREATE" | "ALTER" | "RENAME" | "GRANT" | "REVOKE" | "ANALYZE" | "OPTIMIZE" => {
-            Style::Defines
-        }
+        "CREATE" | "ALTER" | "RENAME" | "GRANT" | "REVOKE" | "ANALYZE" | "OPTIMIZE" => Style::Defines,
         "DROP" | "TRUNCATE" | "KILL" | "SHUTDOWN" => Style::Destroys,
-        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "XA" => {
-            Style::Transaction
-        }
+        "BEGIN" | "START" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "XA" => Style::Transaction,
         _ => Style::Other,
     }
 }

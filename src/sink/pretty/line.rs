@@ -17,13 +17,7 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>, palette: Palette, width: Option<usize>) -> Self {
-        Self {
-            out,
-            palette,
-            column: 0,
-            limit: width.unwrap_or(usize::MAX),
-            full: false,
-        }
+        Self { out, palette, column: 0, limit: width.unwrap_or(usize::MAX), full: false }
     }
 
     pub(super) fn column(&self) -> usize {
@@ -115,13 +109,11 @@ impl<'a> Line<'a> {
     }
 
     fn close(&mut self, style: Style) {
-        self.out
-            .extend_from_slice(self.palette.brackets(style).2.as_bytes());
+        self.out.extend_from_slice(self.palette.brackets(style).2.as_bytes());
     }
 
     fn push(&mut self, c: char) {
-        self.out
-            .extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
     fn push_escaped(&mut self, c: char) {
@@ -129,9 +121,7 @@ impl<'a> Line<'a> {
             '\n' => self.out.extend_from_slice(b"\\n"),
             '\r' => self.out.extend_from_slice(b"\\r"),
             '\t' => self.out.extend_from_slice(b"\\t"),
-            c if is_dangerous(c) => self
-                .out
-                .extend_from_slice(c.escape_unicode().to_string().as_bytes()),
+            c if is_dangerous(c) => self.out.extend_from_slice(c.escape_unicode().to_string().as_bytes()),
             c => self.push(c),
         }
     }

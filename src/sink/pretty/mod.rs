@@ -80,25 +80,15 @@ impl Pretty {
             zone: TimeZone::system(),
             width: None,
             day: None,
-            connection: Column {
-                width: 4,
-                limit: 12,
-            },
-            who: Column {
-                width: 10,
-                limit: 28,
-            },
-            database: Column {
-                width: 4,
-                limit: 16,
-            },
+            connection: Column { width: 4, limit: 12 },
+            who: Column { width: 10, limit: 28 },
+            database: Column { width: 4, limit: 16 },
         }
     }
 
     /// Looks at the terminal's width, which may have changed.
     pub(crate) fn start_batch(&mut self) {
-        self.width = terminal_size::terminal_size_of(std::io::stdout())
-            .map(|(width, _)| usize::from(width.0));
+        self.width = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
     }
 
     /// Appends a message's lines to `out`. What is not a message is shown as it is, harmless to the terminal.
@@ -114,21 +104,13 @@ impl Pretty {
     }
 
     fn render_message(&mut self, message: &Shown<'_>, out: &mut Vec<u8>) {
-        let connection = message
-            .connection_id
-            .map_or_else(|| "#?".to_owned(), |id| format!("#{id}"));
+        let connection = message.connection_id.map_or_else(|| "#?".to_owned(), |id| format!("#{id}"));
         let who = who(message);
-        let database = message
-            .stmt_db_name
-            .as_deref()
-            .or(message.db_name.as_deref())
-            .unwrap_or("-");
+        let database = message.stmt_db_name.as_deref().or(message.db_name.as_deref()).unwrap_or("-");
         self.connection.fit(&connection);
         self.who.fit(&who);
         self.database.fit(database);
-        let time = message
-            .timestamp
-            .and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        let time = message.timestamp.and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let time = time.map(|time| time.to_zoned(self.zone.clone()));
         if let Some(time) = &time {
             self.announce_day(time, out);
@@ -136,19 +118,11 @@ impl Pretty {
 
         let mut line = Line::new(out, self.palette, self.width);
         match &time {
-            Some(time) => line.cell(
-                Style::Dim,
-                &time.strftime("%H:%M:%S%.3f").to_string(),
-                TIME_WIDTH,
-            ),
+            Some(time) => line.cell(Style::Dim, &time.strftime("%H:%M:%S%.3f").to_string(), TIME_WIDTH),
             None => line.cell(Style::Dim, "", TIME_WIDTH),
         }
         line.gap();
-        line.cell(
-            Style::connection(message.connection_id.unwrap_or_default()),
-            &connection,
-            self.connection.width,
-        );
+        line.cell(Style::connection(message.connection_id.unwrap_or_default()), &connection, self.connection.width);
         line.gap();
         line.cell(Style::Plain, &who, self.who.width);
         line.gap();
@@ -157,11 +131,7 @@ impl Pretty {
         match message.duration_ns {
             Some(nanos) => {
                 let duration = Duration::from_nanos(nanos);
-                line.cell_right(
-                    duration_style(duration),
-                    &human_duration(duration),
-                    DURATION_WIDTH,
-                );
+                line.cell_right(duration_style(duration), &human_duration(duration), DURATION_WIDTH);
             }
             None => line.cell_right(Style::Dim, "-", DURATION_WIDTH),
         }
@@ -178,28 +148,17 @@ impl Pretty {
             Some(sql) => sql::highlight(sql, &mut line),
             None => line.text(Style::Dim, "(no SQL)"),
         }
-        if let Some(params) = message
-            .query_params
-            .as_deref()
-            .filter(|params| !params.is_empty())
-        {
+        if let Some(params) = message.query_params.as_deref().filter(|params| !params.is_empty()) {
             line.text(Style::Dim, GAP);
             params_text(params, &mut line);
         }
         line.end();
 
         if let Some(error) = &message.error_message {
-            let indent = if self.width.is_none_or(|width| indent + LEAST_SQL <= width) {
-                indent
-            } else {
-                4
-            };
+            let indent = if self.width.is_none_or(|width| indent + LEAST_SQL <= width) { indent } else { 4 };
             let mut line = Line::new(out, self.palette, None);
             line.spaces(indent);
-            line.text(
-                Style::Error,
-                &error.split_whitespace().collect::<Vec<_>>().join(" "),
-            );
+            line.text(Style::Error, &error.split_whitespace().collect::<Vec<_>>().join(" "));
             line.end();
         }
     }
@@ -211,10 +170,7 @@ impl Pretty {
         }
         self.day = Some(time.date());
         let mut line = Line::new(out, self.palette, self.width);
-        line.text(
-            Style::Dim,
-            &time.strftime("── %A, %d %B %Y, %Z ──").to_string(),
-        );
+        line.text(Style::Dim, &time.strftime("── %A, %d %B %Y, %Z ──").to_string());
         line.end();
     }
 }
@@ -226,11 +182,7 @@ impl Column {
 }
 
 fn who(message: &Shown<'_>) -> String {
-    let user = message
-        .user
-        .as_deref()
-        .filter(|user| !user.is_empty())
-        .unwrap_or("?");
+    let user = message.user.as_deref().filter(|user| !user.is_empty()).unwrap_or("?");
     match message.client.as_deref() {
         Some(client) => format!("{user}@{client}"),
         None => user.to_owned(),

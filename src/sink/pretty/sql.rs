@@ -28,11 +28,7 @@ fn next_token<'a>(rest: &'a str, first: char, seen_keyword: &mut bool) -> (&'a s
     if rest.starts_with("/*") {
         let length = rest.find("*/").map_or(rest.len(), |end| end + 2);
         // Hints and version comments are code.
-        let style = if rest.starts_with("/*!") || rest.starts_with("/*+") {
-            Style::Plain
-        } else {
-            Style::Comment
-        };
+        let style = if rest.starts_with("/*!") || rest.starts_with("/*+") { Style::Plain } else { Style::Comment };
         return (take(length), style, length);
     }
     if first == '#' || rest.starts_with("-- ") {
@@ -73,20 +69,13 @@ fn next_token<'a>(rest: &'a str, first: char, seen_keyword: &mut bool) -> (&'a s
                     && !c.is_ascii_digit()
                     && !matches!(c, '\'' | '"' | '`' | '?' | '#' | '/' | '-')
             });
-            (
-                take(length.max(first.len_utf8())),
-                Style::Plain,
-                length.max(first.len_utf8()),
-            )
+            (take(length.max(first.len_utf8())), Style::Plain, length.max(first.len_utf8()))
         }
     }
 }
 
 fn is_word(c: char) -> bool {
-    c.is_alphabetic()
-        || matches!(c, '_' | '@' | '$')
-        || (c.is_numeric() && !c.is_ascii_digit())
-        || c.is_ascii_digit()
+    c.is_alphabetic() || matches!(c, '_' | '@' | '$') || (c.is_numeric() && !c.is_ascii_digit()) || c.is_ascii_digit()
 }
 
 fn span(text: &str, belongs: impl Fn(char) -> bool) -> usize {

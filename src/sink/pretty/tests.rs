@@ -4,11 +4,7 @@ use crate::config::ColorChoice;
 const MESSAGE: &str = r#"{"timestamp":1795239646980,"serverHost":"db:3306","serverVersion":"9.7.4","user":"app","client":"web-1","dbName":"shop","stmtDbName":"shop","debug":"d","connectionId":42,"totalPoolCount":1,"executionCount":1,"serverFlags":2,"clientFlags":3842565,"iFlags":9,"defaultTZ":"UTC","serverTZ":null,"isolationLvl":null,"durationNs":1240000,"updateCount":3,"sql":"SELECT name\n  FROM users\tWHERE id = ? AND note = 'a  b'","queryParams":["7",null],"errorMessage":null,"serverInfo":null}"#;
 
 fn pretty(color: ColorChoice, width: Option<usize>) -> Pretty {
-    Pretty {
-        zone: TimeZone::UTC,
-        width,
-        ..Pretty::new(Palette::choose(color, false))
-    }
+    Pretty { zone: TimeZone::UTC, width, ..Pretty::new(Palette::choose(color, false)) }
 }
 
 fn render(pretty: &mut Pretty, json: &str) -> String {
@@ -32,11 +28,7 @@ fn a_line_ends_at_the_terminals_edge() {
     let line = out.lines().last().unwrap();
     let plain: String = line
         .split('\x1b')
-        .map(|part| {
-            part.split_once('m')
-                .filter(|_| part.starts_with('['))
-                .map_or(part, |(_, text)| text)
-        })
+        .map(|part| part.split_once('m').filter(|_| part.starts_with('[')).map_or(part, |(_, text)| text))
         .collect();
     assert_eq!(columns_of(&plain), 90, "{plain}");
     assert!(plain.ends_with('…'));
@@ -46,11 +38,7 @@ fn a_line_ends_at_the_terminals_edge() {
 fn nothing_in_a_message_reaches_the_terminal_as_a_command() {
     let json = r#"{"timestamp":0,"user":"a\u001b[2Jb","client":"\u0007","stmtDbName":"\u009b","connectionId":1,"sql":"SELECT '\u001b]0;x\u0007' /* \u202e */ -- \u007f\n;","queryParams":["\u001b[31m"],"errorMessage":"\u001bc\r\n"}"#;
     let out = render(&mut pretty(ColorChoice::Never, None), json);
-    assert!(
-        !out.chars()
-            .any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
-        "{out:?}"
-    );
+    assert!(!out.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{out:?}");
     assert_eq!(out.lines().count(), 2);
 }
 
@@ -60,10 +48,7 @@ fn colours_close_what_they_open() {
     assert!(out.contains("\x1b[1;32mSELECT\x1b[0m"));
     assert!(out.contains("\x1b[34mFROM\x1b[0m"));
     assert!(out.contains("\x1b[32m'a  b'\x1b[0m"));
-    assert_eq!(
-        out.matches("\x1b[0m").count() * 2,
-        out.matches("\x1b[").count()
-    );
+    assert_eq!(out.matches("\x1b[0m").count() * 2, out.matches("\x1b[").count());
 }
 
 #[test]
@@ -72,20 +57,13 @@ fn an_error_has_a_line_of_its_own() {
     let out = render(&mut pretty(ColorChoice::Never, None), json);
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines.len(), 2);
-    assert_eq!(
-        lines[0].find("SELEC"),
-        Some(lines[1].find("ERROR").unwrap() + 1),
-        "the µ has two bytes\n{out}"
-    );
+    assert_eq!(lines[0].find("SELEC"), Some(lines[1].find("ERROR").unwrap() + 1), "the µ has two bytes\n{out}");
     assert!(lines[1].ends_with("ERROR 1064 (42000): You have an error"));
 }
 
 #[test]
 fn what_is_not_a_message_is_shown_harmlessly() {
-    assert_eq!(
-        render(&mut pretty(ColorChoice::Never, None), "not \x1b json"),
-        "not \\u{1b} json\n"
-    );
+    assert_eq!(render(&mut pretty(ColorChoice::Never, None), "not \x1b json"), "not \\u{1b} json\n");
 }
 
 #[test]
@@ -108,20 +86,9 @@ fn durations_and_rows_read_well() {
 
 #[test]
 fn quotes_and_comments_are_tokens() {
-    for sql in [
-        "'it''s \\' one'",
-        "\"a\\\"b\"",
-        "`a``b`",
-        "'open",
-        "/* open",
-        "-- rest",
-        "#",
-        "a-b/c",
-        "1.5e3",
-        "é",
-        "-",
-        "/",
-    ] {
+    for sql in
+        ["'it''s \\' one'", "\"a\\\"b\"", "`a``b`", "'open", "/* open", "-- rest", "#", "a-b/c", "1.5e3", "é", "-", "/"]
+    {
         let mut out = Vec::new();
         let mut line = Line::new(&mut out, Palette::choose(ColorChoice::Never, false), None);
         sql::highlight(sql, &mut line);
