@@ -11,9 +11,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mysql_interceptor::config::{
-    Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
-};
+use mysql_interceptor::config::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig};
 use mysql_interceptor::sink::{Batch, Hub, Ingest, Sink, SinkError, open_all};
 
 const MESSAGE_BYTES: usize = 600;
@@ -40,10 +38,7 @@ impl Sink for Nothing {
 }
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(default)
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
 fn main() {
@@ -57,16 +52,11 @@ fn main() {
         compress: Compression::None,
         keep: 0,
     };
-    measure(
-        "ndjson",
-        open_all(&[SinkConfig::Ndjson(ndjson)]).expect("the file opens"),
-    );
+    measure("ndjson", open_all(&[SinkConfig::Ndjson(ndjson)]).expect("the file opens"));
     if let Ok(bootstrap_servers) = std::env::var("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS") {
-        for (name, linger, batch_size) in [
-            ("kafka", 1000, 16_384),
-            ("kafka, linger 5 ms", 5, 16_384),
-            ("kafka, batch 1 MB", 1000, 1_000_000),
-        ] {
+        for (name, linger, batch_size) in
+            [("kafka", 1000, 16_384), ("kafka, linger 5 ms", 5, 16_384), ("kafka, batch 1 MB", 1000, 1_000_000)]
+        {
             let kafka = KafkaConfig {
                 bootstrap_servers: bootstrap_servers.clone(),
                 topic: "SINKS_BENCH".to_owned(),
@@ -77,25 +67,15 @@ fn main() {
                 buffer_memory: 33_554_432,
                 options: Vec::new(),
             };
-            measure(
-                name,
-                open_all(&[SinkConfig::Kafka(kafka)]).expect("a Kafka client"),
-            );
+            measure(name, open_all(&[SinkConfig::Kafka(kafka)]).expect("a Kafka client"));
         }
     }
     let _ = fs::remove_dir_all(&directory);
 }
 
 fn measure(name: &str, sinks: Vec<Box<dyn Sink>>) {
-    let (rate, seconds, workers) = (
-        setting("RATE", 20_000),
-        setting("SECONDS", 4),
-        setting("WORKERS", 2),
-    );
-    let config = QueueConfig {
-        backpressure: Backpressure::Block,
-        ..QueueConfig::default()
-    };
+    let (rate, seconds, workers) = (setting("RATE", 20_000), setting("SECONDS", 4), setting("WORKERS", 2));
+    let config = QueueConfig { backpressure: Backpressure::Block, ..QueueConfig::default() };
     let hub = Hub::start(sinks, config).expect("threads start");
     // The first second is for connections and warm caches.
     let warm_up = produce(&hub, rate, 1, workers);
@@ -114,13 +94,7 @@ fn measure(name: &str, sinks: Vec<Box<dyn Sink>>) {
         let nanos = nanos.saturating_sub(before.get(thread).copied().unwrap_or(0));
         if !thread.ends_with("worker") && thread != "main" {
             total += nanos;
-            parts.push((
-                nanos,
-                thread
-                    .split_once(' ')
-                    .map_or(thread.as_str(), |(_, name)| name)
-                    .to_owned(),
-            ));
+            parts.push((nanos, thread.split_once(' ').map_or(thread.as_str(), |(_, name)| name).to_owned()));
         }
     }
     parts.sort_unstable_by(|a, b| b.cmp(a));
@@ -148,29 +122,18 @@ fn produce(hub: &Hub, rate: u64, seconds: u64, workers: u64) -> u64 {
         .map(|worker| {
             let ingest = hub.ingest();
             let work = move || produce_one(&ingest, worker, rate / workers, seconds);
-            thread::Builder::new()
-                .name("worker".to_owned())
-                .spawn(work)
-                .expect("a thread")
+            thread::Builder::new().name("worker".to_owned()).spawn(work).expect("a thread")
         })
         .collect();
-    threads
-        .into_iter()
-        .map(|thread| thread.join().expect("no panic"))
-        .sum()
+    threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
 }
 
 fn produce_one(ingest: &Ingest, worker: u64, rate: u64, seconds: u64) -> u64 {
-    let payload = format!(
-        "{{\"timestamp\":1795239646980,\"sql\":\"{}\"}}",
-        "x".repeat(MESSAGE_BYTES - 38)
-    );
+    let payload = format!("{{\"timestamp\":1795239646980,\"sql\":\"{}\"}}", "x".repeat(MESSAGE_BYTES - 38));
     let start = Instant::now();
     let mut messages = 0;
     while start.elapsed() < Duration::from_secs(seconds) {
-        if ingest.is_full()
-            || (rate > 0 && messages >= (start.elapsed().as_secs_f64() * rate as f64) as u64)
-        {
+        if ingest.is_full() || (rate > 0 && messages >= (start.elapsed().as_secs_f64() * rate as f64) as u64) {
             thread::sleep(Duration::from_micros(200));
             continue;
         }
@@ -194,10 +157,7 @@ fn cpu_by_thread() -> BTreeMap<String, u64> {
         let name = fs::read_to_string(path.join("comm")).ok()?;
         let schedstat = fs::read_to_string(path.join("schedstat")).ok()?;
         let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
-        Some((
-            format!("{} {}", path.file_name()?.to_str()?, name.trim()),
-            nanos,
-        ))
+        Some((format!("{} {}", path.file_name()?.to_str()?, name.trim()), nanos))
     });
     tasks.collect()
 }
