@@ -18,3 +18,6 @@
 //!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
 
+pub mod message;
+pub mod session;
+pub mod wire;
