@@ -133,7 +133,10 @@ phase() {
   show
 }
 
-start_proxy --pretty
+# The proxy writes to a file here: only this script knows whether a terminal shows it.
+color=never
+[[ ! -t 1 ]] || color=always
+start_proxy --pretty --color "$color"
 echo "the proxy listens on $listen; a client only needs the other port"
 
 headline "What the client itself asks for when it connects"

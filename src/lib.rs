@@ -18,6 +18,12 @@
 //!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
 
+mod cli;
+pub mod config;
 pub mod message;
+mod proxy;
 pub mod session;
+pub mod sink;
 pub mod wire;
+
+pub use cli::run;

@@ -87,9 +87,10 @@ def _rust():
 
 @functools.cache
 def _php():
-    _need("php")
+    if not shutil.which("php"):
+        missing("php", optional=True)
     if run(["php", "-r", "exit(extension_loaded('mysqli') ? 0 : 1);"]).returncode:
-        missing("PHP's mysqli")
+        missing("PHP's mysqli", optional=True)
     return ["php", "-d", "memory_limit=1G", CLIENTS / "php/client.php"], {}
 
 

@@ -1,0 +1,56 @@
+//! Batches to be used again, so that the steady state allocates nothing.
+
+use std::sync::{Arc, Mutex};
+
+use super::batch::Batch;
+use super::queue::lock;
+
+/// More spare batches than this are not kept.
+const SPARES: usize = 16;
+/// A spare batch keeps at most this much memory; a batch of an ordinary round is smaller.
+const SPARE_BYTES: usize = 256 * 1024;
+const SPARE_MESSAGES: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    spares: Mutex<Vec<Arc<Batch>>>,
+}
+
+impl Pool {
+    /// An empty batch that nobody else holds.
+    pub(super) fn take(&self) -> Arc<Batch> {
+        lock(&self.spares).pop().unwrap_or_default()
+    }
+
+    /// Takes back a batch if the caller is the last to hold it; otherwise a later caller will bring it.
+    pub(super) fn give(&self, mut batch: Arc<Batch>) {
+        // Of two sinks that give the same batch back at the same moment neither may be the last here; then it is freed.
+        let Some(inner) = Arc::get_mut(&mut batch) else {
+            return;
+        };
+        inner.clear();
+        inner.shrink_to(SPARE_BYTES, SPARE_MESSAGES);
+        let mut spares = lock(&self.spares);
+        if spares.len() < SPARES {
+            spares.push(batch);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::batch_of;
+    use super::*;
+
+    #[test]
+    fn only_the_last_holder_recycles() {
+        let pool = Pool::default();
+        let batch = Arc::new(batch_of(&[(1, "a")]));
+        pool.give(Arc::clone(&batch));
+        assert_eq!(lock(&pool.spares).len(), 0);
+        pool.give(batch);
+        assert_eq!(lock(&pool.spares).len(), 1);
+        assert!(pool.take().is_empty());
+        assert_eq!(lock(&pool.spares).len(), 0);
+    }
+}

@@ -1,0 +1,151 @@
+//! One line of output that knows how wide it is, and lets nothing through that a terminal would act on.
+
+use unicode_width::UnicodeWidthChar;
+
+use super::palette::{Palette, Style};
+
+const ELLIPSIS: char = '…';
+
+pub(super) struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    palette: Palette,
+    column: usize,
+    /// Columns that may be used, the ellipsis included.
+    limit: usize,
+    full: bool,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>, palette: Palette, width: Option<usize>) -> Self {
+        Self { out, palette, column: 0, limit: width.unwrap_or(usize::MAX), full: false }
+    }
+
+    pub(super) fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Whether nothing more fits.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Grants at least so many further columns, even if the terminal will wrap the line.
+    pub(super) fn leave_at_least(&mut self, columns: usize) {
+        self.full = false;
+        self.limit = self.limit.max(self.column + columns);
+    }
+
+    /// Text that may be cut off at the end of the line.
+    pub(super) fn text(&mut self, style: Style, text: &str) {
+        if self.full || text.is_empty() {
+            return;
+        }
+        self.open(style);
+        for c in text.chars() {
+            let columns = columns_of_char(c);
+            // The last column is kept for the ellipsis.
+            if self.column + columns >= self.limit {
+                self.push(ELLIPSIS);
+                self.full = true;
+                break;
+            }
+            self.push_escaped(c);
+            self.column += columns;
+        }
+        self.close(style);
+    }
+
+    /// Text in a column of a fixed width, cut or padded on the right.
+    pub(super) fn cell(&mut self, style: Style, text: &str, width: usize) {
+        let used = self.clipped(style, text, width);
+        self.spaces(width.saturating_sub(used));
+    }
+
+    /// Text in a column of a fixed width, padded on the left.
+    pub(super) fn cell_right(&mut self, style: Style, text: &str, width: usize) {
+        self.spaces(width.saturating_sub(columns_of(text)));
+        self.clipped(style, text, width);
+    }
+
+    pub(super) fn gap(&mut self) {
+        self.spaces(2);
+    }
+
+    pub(super) fn spaces(&mut self, count: usize) {
+        self.out.extend(std::iter::repeat_n(b' ', count));
+        self.column += count;
+    }
+
+    pub(super) fn end(self) {
+        self.out.push(b'\n');
+    }
+
+    fn clipped(&mut self, style: Style, text: &str, width: usize) -> usize {
+        let fits = columns_of(text) <= width;
+        let mut used = 0;
+        self.open(style);
+        for c in text.chars() {
+            let columns = columns_of_char(c);
+            if !fits && used + columns + 1 > width {
+                self.push(ELLIPSIS);
+                used += 1;
+                break;
+            }
+            self.push_escaped(c);
+            used += columns;
+        }
+        self.close(style);
+        self.column += used;
+        used
+    }
+
+    fn open(&mut self, style: Style) {
+        let (start, sgr, end) = self.palette.brackets(style);
+        if !end.is_empty() {
+            self.out.extend_from_slice(start.as_bytes());
+            self.out.extend_from_slice(sgr.as_bytes());
+            self.out.push(b'm');
+        }
+    }
+
+    fn close(&mut self, style: Style) {
+        self.out.extend_from_slice(self.palette.brackets(style).2.as_bytes());
+    }
+
+    fn push(&mut self, c: char) {
+        self.out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    fn push_escaped(&mut self, c: char) {
+        match c {
+            '\n' => self.out.extend_from_slice(b"\\n"),
+            '\r' => self.out.extend_from_slice(b"\\r"),
+            '\t' => self.out.extend_from_slice(b"\\t"),
+            c if is_dangerous(c) => self.out.extend_from_slice(c.escape_unicode().to_string().as_bytes()),
+            c => self.push(c),
+        }
+    }
+}
+
+/// The columns a text takes, as it is shown here.
+pub(super) fn columns_of(text: &str) -> usize {
+    text.chars().map(columns_of_char).sum()
+}
+
+fn columns_of_char(c: char) -> usize {
+    match c {
+        ' '..='~' => 1,
+        '\n' | '\r' | '\t' => 2,
+        c if is_dangerous(c) => c.escape_unicode().count(),
+        c => c.width().unwrap_or(0),
+    }
+}
+
+/// Control characters drive the terminal; bidirectional and invisible ones make text look like other text
+/// (Unicode TR 36, "Trojan Source").
+fn is_dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
