@@ -11,6 +11,7 @@ binary=${INTERCEPTOR_BINARY:-}
 for variable in "${!INTERCEPTOR_@}" "${!DEBUGQUERYINTERCEPTOR_@}"; do
   [[ $variable == INTERCEPTOR_CACHE ]] || unset "$variable"
 done
+unset RUST_LOG # its line "listening" is at the level info
 
 if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 headline() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
