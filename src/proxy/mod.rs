@@ -107,5 +107,7 @@ fn local_time_zone() -> Option<String> {
     from_variable
         .filter(|zone| !zone.is_empty() && !zone.starts_with('/'))
         .or_else(|| iana_time_zone::get_timezone().ok())
+        // The name that other programs give it.
+        .map(|zone| if zone == "Etc/UTC" { "UTC".to_owned() } else { zone })
         .or_else(|| (!std::path::Path::new("/etc/localtime").exists()).then(|| "UTC".to_owned()))
 }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::tap::{Direction, Tap};
+
 /// What one step of a direction did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -54,15 +56,18 @@ impl Pump {
         self.kept.is_empty() && !self.unflushed
     }
 
-    /// Moves bytes once. `scratch` is free for use until the step returns; `passed` is called with what was read, after it
-    /// was offered to the writer.
+    /// Moves bytes once. `scratch` is free for use until the step returns.
+    ///
+    /// The moment of reading is what counts for durations, but the observer sees the bytes only after the writer got them:
+    /// nobody waits for it.
     pub(super) fn step<R, W>(
         &mut self,
         cx: &mut Context<'_>,
         reader: &mut R,
         writer: &mut W,
         scratch: &mut [u8],
-        mut passed: impl FnMut(&[u8]),
+        tap: &mut Tap,
+        direction: Direction,
     ) -> Result<Step, PumpError>
     where
         R: AsyncRead + Unpin,
@@ -98,10 +103,11 @@ impl Pump {
             self.end = End::Read;
             return Ok(Step::Moved);
         }
+        let now = tap.now();
         let taken = match Pin::new(&mut *writer).poll_write(cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(_)) => {
-                passed(bytes);
+                tap.observe(direction, bytes, now);
                 return Err(PumpError::Writer);
             }
             Poll::Pending => 0,
@@ -113,8 +119,7 @@ impl Pump {
         }
         self.unflushed = true;
         let flushed = self.drain(cx, writer);
-        // The observer comes last: the other side has its bytes by now.
-        passed(bytes);
+        tap.observe(direction, bytes, now);
         // Whether all of it is out shows at the next step.
         flushed.map(|_| Step::Moved).map_err(|_| PumpError::Writer)
     }

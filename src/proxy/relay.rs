@@ -108,9 +108,8 @@ where
         for _ in 0..STEPS_PER_TURN {
             let to_client = {
                 let mut scratch = self.scratch.borrow_mut();
-                let tap = &mut self.tap;
-                let passed = |bytes: &[u8]| tap.observe(Direction::ToClient, bytes);
-                self.to_client.step(cx, &mut self.server, &mut self.client, &mut scratch, passed)
+                let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
+                self.to_client.step(cx, server, client, &mut scratch, tap, Direction::ToClient)
             };
             let to_client = match to_client {
                 Ok(Step::Ended) => return Poll::Ready(Pause::ServerEnded),
@@ -139,9 +138,8 @@ where
             return Some(Step::Ended);
         }
         let mut scratch = self.scratch.borrow_mut();
-        let tap = &mut self.tap;
-        let passed = |bytes: &[u8]| tap.observe(Direction::ToServer, bytes);
-        match self.to_server.step(cx, &mut self.client, &mut self.server, &mut scratch, passed) {
+        let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
+        match self.to_server.step(cx, client, server, &mut scratch, tap, Direction::ToServer) {
             Ok(step) => Some(step),
             Err(PumpError::Reader) => None,
             // A server that is gone may have left an answer behind; its end will be read.

@@ -113,7 +113,7 @@ impl Session {
                 Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
         }
         client.write_all(&greeting).await?;
-        tap.observe(Direction::ToClient, &greeting);
+        tap.observe(Direction::ToClient, &greeting, tap.now());
         let mut first = Vec::with_capacity(512);
         let length = read_packet(client, &mut first).await?;
         if first.is_empty() {
@@ -127,10 +127,10 @@ impl Session {
                 return Ok(Opening::Plain { first });
             }
             let early = first.split_off(length.unwrap_or(first.len()));
-            tap.observe(Direction::ToServer, &first);
+            tap.observe(Direction::ToServer, &first, tap.now());
             return Ok(Opening::Tls { request: first, early });
         }
-        tap.observe(Direction::ToServer, &first);
+        tap.observe(Direction::ToServer, &first, tap.now());
         Ok(Opening::Plain { first })
     }
 

@@ -41,7 +41,12 @@ impl Tap {
         Self { observer, writer, ingest, counters, epoch, last: Direction::ToClient, bytes: [0; 2] }
     }
 
-    fn now(&self) -> Now {
+    /// The moment, for [`Tap::observe`]. Not asked of the system when nobody looks.
+    #[inline]
+    pub(super) fn now(&self) -> Now {
+        if self.observer.is_none() {
+            return Now::default();
+        }
         Now {
             monotonic_ns: u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX),
             epoch_ms: SystemTime::now()
@@ -50,9 +55,9 @@ impl Tap {
         }
     }
 
-    /// Bytes that were just forwarded.
+    /// Bytes that were read at `now` and have been forwarded since.
     #[inline]
-    pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8]) {
+    pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Now) {
         self.last = direction;
         let counter = match direction {
             Direction::ToServer => 0,
@@ -60,7 +65,7 @@ impl Tap {
         };
         self.bytes[counter] += bytes.len() as u64;
         if self.observer.is_some() {
-            self.show(|observer, now, emit| match direction {
+            self.show(|observer, emit| match direction {
                 Direction::ToServer => observer.client_bytes(bytes, now, emit),
                 Direction::ToClient => observer.server_bytes(bytes, now, emit),
             });
@@ -68,8 +73,7 @@ impl Tap {
     }
 
     #[inline]
-    fn show(&mut self, show: impl FnOnce(&mut Observer, Now, &mut crate::session::Emit<'_>)) {
-        let now = self.now();
+    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut crate::session::Emit<'_>)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
         let (writer, ingest, counters) = (&self.writer, &self.ingest, &self.counters);
         let mut emit = |statement: &crate::session::Statement<'_>| {
@@ -88,7 +92,7 @@ impl Tap {
             }
         };
         // The observer does not panic; if it does all the same, the session goes on without it.
-        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, now, &mut emit)));
+        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, &mut emit)));
         if shown.is_err() || observer.lost().is_some() {
             self.give_up(shown.is_err());
         }
@@ -146,7 +150,8 @@ impl Tap {
     /// The session is over.
     pub(super) fn close(&mut self) {
         if self.observer.is_some() {
-            self.show(|observer, now, emit| observer.close(now, emit));
+            let now = self.now();
+            self.show(|observer, emit| observer.close(now, emit));
         }
         let [to_server, to_client] = std::mem::take(&mut self.bytes);
         add(&self.counters.bytes_to_server, to_server);
