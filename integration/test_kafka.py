@@ -1,0 +1,360 @@
+"""The Kafka sink against a real broker, also one that hangs or is gone; and sinks that fail must not be felt by clients."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import confluent_kafka
+import confluent_kafka.admin
+import pytest
+
+from harness.proxy import FIELDS, once
+
+
+def murmur2(data):
+    """The hash of the Java client's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), as a signed 32-bit number."""
+    m, mask = 0x5BD1E995, 0xFFFFFFFF
+    h = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) & ~3
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at:at + 4], "little") * m & mask
+        k ^= k >> 24
+        h = (h * m & mask) ^ (k * m & mask)
+    rest = data[whole:]
+    if rest:
+        h = (h ^ int.from_bytes(rest, "little")) * m & mask
+    h ^= h >> 13
+    h = h * m & mask
+    h ^= h >> 15
+    return h - (1 << 32) if h & 1 << 31 else h
+
+
+def partition_of(key, count):
+    return (murmur2(key) & 0x7FFFFFFF) % count
+
+
+def test_murmur2_itself():
+    """The values in the Java client's own unit test (UtilsTest.testMurmur2)."""
+    documented = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536,
+                  b"a-little-bit-longer-string": -1486304829, b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+                  b"abc": 479470107}
+    assert {text: murmur2(text) for text in documented} == documented
+
+
+class Topic:
+    """A topic made for a test, read from its beginning."""
+
+    def __init__(self, bootstrap, name, partitions):
+        self.bootstrap, self.name, self.partitions = bootstrap, name, partitions
+        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": bootstrap})
+        for made in admin.create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1)]).values():
+            made.result(20)
+
+    def read(self, at_least, timeout=30, where=lambda message: True):
+        """Kafka messages until at least that many satisfy `where`, and then whatever else follows at once."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False})
+        consumer.assign([confluent_kafka.TopicPartition(self.name, n, confluent_kafka.OFFSET_BEGINNING) for n in range(self.partitions)])
+        found, end = [], time.monotonic() + timeout
+        try:
+            while True:
+                enough = sum(where(json.loads(m.value())) for m in found) >= at_least
+                batch = consumer.consume(1000, 1.0 if enough else 0.5)
+                found += [m for m in batch if m.error() is None]
+                if enough and not batch:
+                    return found
+                assert time.monotonic() < end, f"{len(found)} messages after {timeout} s, {at_least} wanted"
+        finally:
+            consumer.close()
+
+
+@pytest.fixture
+def topic(kafka, request):
+    return Topic(kafka.bootstrap, "T_" + "".join(c if c.isalnum() else "_" for c in request.node.name)[:60] + f"_{os.getpid()}", 7)
+
+
+def settings(kafka, topic, **more):
+    return {"INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "INTERCEPTOR_KAFKA_TOPIC": topic.name,
+            "INTERCEPTOR_KAFKA_LINGER_MS": "50", **more}
+
+
+def load(proxy, clients, statements, label="load"):
+    """Some clients at once, each with its statements; returns the connection ids and each statement's seconds."""
+    ids, times, failures = [], [], []
+
+    def work(number):
+        try:
+            with proxy.connect() as db, db.cursor() as cursor:
+                ids.append(db.thread_id())
+                for n in range(statements):
+                    began = time.monotonic()
+                    cursor.execute(f"SELECT '{label}', {number}, {n}")
+                    cursor.fetchall()
+                    times.append(time.monotonic() - began)
+        except Exception as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures[:3]
+    return ids, times
+
+
+def of(label):
+    return lambda message: (message["sql"] or "").startswith(f"SELECT '{label}', ")
+
+
+def test_messages_arrive_by_connection(mysql, kafka, topic, proxies):
+    proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))  # the variable alone switches Kafka on
+    ids, _ = load(proxy, 12, 40)
+    proxy.stop()
+    records = topic.read(480, where=of("load"))
+    by_key = {}
+    for record in records:
+        message = json.loads(record.value())
+        assert list(message) == FIELDS
+        assert record.key() == str(message["connectionId"]).encode()
+        assert record.partition() == partition_of(record.key(), topic.partitions), record.key()
+        by_key.setdefault(record.key(), []).append((record.partition(), record.offset(), message))
+    assert set(by_key) == {str(n).encode() for n in ids}
+    for records in by_key.values():
+        in_order = [message for _, _, message in sorted(records, key=lambda r: r[:2])]
+        assert [m["executionCount"] for m in in_order] == list(range(1, len(in_order) + 1))
+        assert sum(of("load")(m) for m in in_order) == 40
+    assert len({m.partition() for records in [topic.read(480)] for m in records}) > 1
+    assert proxy.counter("dropped") == 0
+    assert not proxy.printed.lines(), "with Kafka configured nothing goes to stdout"
+
+
+def test_sink_given_as_an_option(mysql, kafka, topic, proxies):
+    proxy = proxies(mysql, sinks=["kafka", f"ndjson:{topic.name}.ndjson"], env=settings(kafka, topic))
+    load(proxy, 2, 5)
+    proxy.stop()
+    values = sorted(record.value().decode() for record in topic.read(10, where=of("load")))
+    assert values == sorted((proxy.log_path.parent / f"{topic.name}.ndjson").read_text().splitlines())
+
+
+def test_large_message(mysql, kafka, topic, proxies):
+    """A statement larger than what a broker takes by default must not stop the ones behind it."""
+    proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))
+    with proxy.connect() as db, db.cursor() as cursor:
+        cursor.execute("SELECT LENGTH('" + "x" * 3_000_000 + "')")
+    load(proxy, 1, 20)
+    proxy.stop()
+    assert len([r for r in topic.read(20, where=of("load")) if of("load")(json.loads(r.value()))]) == 20
+
+
+def test_broker_hangs_with_drop(mysql, kafka, topic, proxies):
+    """A queue of 100, a broker that answers nothing: clients are as fast as ever, what does not fit is counted."""
+    proxy = proxies(mysql, "--backpressure", "drop", "--publish-queue-maxsize", 100, "--drain-timeout", 3, sinks=[],
+                    env=settings(kafka, topic, INTERCEPTOR_KAFKA_BUFFER_MEMORY="65536"))
+    _, usual = load(proxy, 4, 300, "before")
+    kafka.pause()
+    try:
+        began = time.monotonic()
+        _, during = load(proxy, 4, 3000, "during")
+        took = time.monotonic() - began
+    finally:
+        kafka.resume()
+    assert max(during) < 1.5, f"a statement took {max(during):.2f} s"
+    median = sorted(during)[len(during) // 2]
+    assert median < max(5 * sorted(usual)[len(usual) // 2], 0.01), f"median {median}, {took:.1f} s in all"
+    time.sleep(3)
+    load(proxy, 2, 50, "after")
+    proxy.stop()
+    records = [json.loads(r.value()) for r in topic.read(100, where=of("after"))]
+    arrived = sum(of("before")(m) for m in records) + sum(of("during")(m) for m in records)
+    assert sum(of("after")(m) for m in records) == 100, "after the broker is back everything arrives"
+    assert proxy.counter("dropped") > 0
+    assert proxy.counter("statements") == len(records) + proxy.counter("dropped"), (arrived, len(records))
+
+
+def test_broker_hangs_with_block_and_a_large_queue(mysql, kafka, topic, proxies):
+    """As long as the queue is not full, block loses nothing and delays nobody."""
+    proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 100000, sinks=[], env=settings(kafka, topic))
+    load(proxy, 4, 50, "before")
+    kafka.pause()
+    try:
+        _, during = load(proxy, 4, 1000, "during")
+        time.sleep(2)
+    finally:
+        kafka.resume()
+    assert max(during) < 1.5
+    load(proxy, 4, 50, "after")
+    proxy.stop(60)
+    records = [json.loads(r.value()) for r in topic.read(4400, 60, where=lambda m: "'" in m["sql"])]
+    for label, count in (("before", 200), ("during", 4000), ("after", 200)):
+        mine = [m["sql"] for m in records if of(label)(m)]
+        assert len(mine) == count and len(set(mine)) == count, f"{label}: {len(mine)} of {count}"
+    assert proxy.counter("dropped") == 0
+
+
+def test_broker_hangs_with_block_and_a_full_queue(mysql, kafka, topic, proxies):
+    """Then clients wait, until the broker is back; and nothing is lost."""
+    proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 50, sinks=[],
+                    env=settings(kafka, topic, INTERCEPTOR_KAFKA_BUFFER_MEMORY="65536"))
+    load(proxy, 1, 10, "before")
+    kafka.pause()
+    threading.Timer(4, kafka.resume).start()
+    _, times = load(proxy, 4, 500, "during")
+    assert max(times) > 1, "nobody waited although the queue holds 50 messages"
+    proxy.stop(60)
+    records = [json.loads(r.value()) for r in topic.read(2000, 60, where=of("during"))]
+    mine = [m["sql"] for m in records if of("during")(m)]
+    assert len(mine) == 2000 == len(set(mine)) and proxy.counter("dropped") == 0
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A broker of its own, to be stopped."""
+    from harness.servers import Kafka
+    broker = Kafka(tmp_path / "broker")
+    yield broker
+    broker.stop()
+
+
+def test_broker_stopped_and_started_again(mysql, broker, proxies):
+    topic = Topic(broker.bootstrap, "RESTARTED", 3)
+    proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 100000, sinks=[], env=settings(broker, topic))
+    load(proxy, 2, 50, "before")
+    broker.stop()
+    _, during = load(proxy, 2, 500, "during")
+    assert max(during) < 1.5
+    bootstrap = broker.bootstrap
+    broker.start()
+    assert broker.bootstrap == bootstrap
+    load(proxy, 2, 50, "after")
+    proxy.stop(90)
+    records = [json.loads(r.value()) for r in topic.read(1200, 60, where=lambda m: "'" in m["sql"])]
+    for label, count in (("before", 100), ("during", 1000), ("after", 100)):
+        mine = [m["sql"] for m in records if of(label)(m)]
+        assert len(mine) == count == len(set(mine)), f"{label}: {len(mine)} of {count}"
+
+
+def test_no_broker_at_the_start(mysql, proxies):
+    """The proxy serves, says what is wrong, and stops in time."""
+    proxy = proxies(mysql, "--backpressure", "drop", "--drain-timeout", 2, sinks=[],
+                    env={"INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "INTERCEPTOR_KAFKA_TOPIC": "NOWHERE"})
+    _, times = load(proxy, 2, 20)
+    assert max(times) < 1
+    began = time.monotonic()
+    proxy.signal(signal.SIGTERM)
+    proxy.wait(30)
+    assert time.monotonic() - began < 15
+    assert "127.0.0.1:1" in proxy.log
+    assert proxy.counter("dropped") > 0
+
+
+# ---------------------------------------------------------------- inspect
+
+@pytest.fixture
+def inspected(mysql, kafka, topic, proxies):
+    for label, debug in (("one", "shop"), ("two", "bank")):
+        proxy = proxies(mysql, sinks=[], env=settings(kafka, topic, DEBUGQUERYINTERCEPTOR_DEBUG=debug))
+        load(proxy, 2, 10, label)
+        proxy.stop()
+    return topic
+
+
+def lines(done):
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_inspect(kafka, inspected):
+    base = ["inspect", "--bootstrap-servers", kafka.bootstrap]
+    everything = lines(once(*base, "--topic", inspected.name, timeout=60))
+    assert sum(map(of("one"), everything)) == 20 == sum(map(of("two"), everything))
+    assert list(everything[0]) == FIELDS
+    shop = lines(once(*base, "--topic", inspected.name, "--debug", "shop", timeout=60))
+    assert {m["debug"] for m in shop} == {"shop"} and sum(map(of("one"), shop)) == 20
+    by_pattern = lines(once(*base, "--pattern", f"^{inspected.name[:-1]}.$", timeout=60))
+    assert len(by_pattern) == len(everything)
+    listed = once(*base, "--list-topics", timeout=60)
+    assert listed.returncode == 0 and inspected.name in listed.stdout.split()
+
+
+def test_inspect_follows(mysql, kafka, inspected, proxies, tmp_path):
+    from harness.proxy import binary
+    out = tmp_path / "followed"
+    with open(out, "wb") as file:
+        process = subprocess.Popen([binary(), "inspect", "--bootstrap-servers", kafka.bootstrap, "--topic", inspected.name, "--follow"],
+                                   stdout=file, stderr=subprocess.DEVNULL)
+    try:
+        proxy = proxies(mysql, sinks=[], env=settings(kafka, inspected))
+        time.sleep(3)
+        load(proxy, 1, 10, "followed")
+        end = time.monotonic() + 20
+        while out.read_text().count("SELECT 'followed', ") < 10:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+    finally:
+        process.kill()
+
+
+def test_inspect_without_a_broker():
+    done = once("inspect", "--bootstrap-servers", "127.0.0.1:1", "--topic", "T", timeout=60)
+    assert done.returncode != 0 and "127.0.0.1:1" in done.stderr and "panicked" not in done.stderr
+
+
+# ---------------------------------------------------------------- a full disk
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1024k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize("backpressure", ["drop", "block"])
+def test_full_disk(mysql, proxies, small_disk, backpressure):
+    """Clients do not notice; when there is space again the file goes on with whole lines."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"\0" * 960 * 1024)
+    path = pathlib.Path(small_disk / "out.ndjson")
+    proxy = proxies(mysql, "--backpressure", backpressure, "--publish-queue-maxsize", 200 if backpressure == "drop" else 100000,
+                    "--drain-timeout", 5, sinks=[f"ndjson:{path}"])
+    _, times = load(proxy, 2, 300, "full")
+    assert max(times) < 1.5, f"a statement took {max(times):.2f} s while the disk was full"
+    time.sleep(1)
+    ballast.unlink()
+    path_before = path.stat().st_size
+    time.sleep(2)
+    load(proxy, 1, 20, "space")
+    time.sleep(1)
+    proxy.stop()
+    text = path.read_bytes().decode()
+    assert len(text) > path_before and text.endswith("\n")
+    messages = [json.loads(line) for line in text.splitlines()]
+    assert all(list(m) == FIELDS for m in messages)
+    if backpressure == "drop":
+        assert proxy.counter("dropped") > 0
+        assert sum(map(of("space"), messages)) == 20
+    elif proxy.counter("dropped") == 0:
+        assert sum(map(of("full"), messages)) == 600 and sum(map(of("space"), messages)) == 20
+
+
+def test_server_is_untouched_by_a_failing_sink(mysql, proxies, small_disk):
+    (small_disk / "ballast").write_bytes(b"\0" * 1024 * 1024)
+    proxy = proxies(mysql, "--backpressure", "drop", "--publish-queue-maxsize", 10, "--drain-timeout", 1,
+                    sinks=[f"ndjson:{small_disk}/out.ndjson"])
+    with proxy.connect() as db, db.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS untouched")
+        cursor.execute("CREATE TABLE untouched (v INT)")
+        for n in range(200):
+            cursor.execute(f"INSERT INTO untouched VALUES ({n})")
+    assert mysql.sql("SELECT COUNT(*), SUM(v) FROM test.untouched") == ((200, 19900),)
+    proxy.signal(signal.SIGTERM)
+    proxy.wait(20)
+    assert "out.ndjson" in proxy.log

@@ -1,0 +1,254 @@
+//! `SqlLogMessage`: the JSON object that consumers read, one per statement.
+//!
+//! The field list, its order and its conventions are a contract with existing consumers; `docs/messages.md` states it.
+
+mod flags;
+mod params;
+mod policy;
+mod text;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::session::{BatchPart, Statement};
+pub use flags::InterceptorFlags;
+use params::QueryParams;
+pub use policy::{CapturePolicy, StatementKind};
+use text::SqlText;
+
+/// The message, borrowed from the statement it tells of. Serialises to the contract's 23 fields in the contract's order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SqlLogMessage<'a> {
+    timestamp: u64,
+    server_host: &'a str,
+    server_version: Option<&'a str>,
+    user: Option<&'a str>,
+    client: &'a str,
+    db_name: Option<&'a str>,
+    stmt_db_name: Option<&'a str>,
+    debug: &'a str,
+    connection_id: Option<u32>,
+    total_pool_count: usize,
+    execution_count: u64,
+    server_flags: Option<u16>,
+    client_flags: Option<u32>,
+    i_flags: InterceptorFlags,
+    #[serde(rename = "defaultTZ")]
+    default_tz: Option<&'a str>,
+    #[serde(rename = "serverTZ")]
+    server_tz: Option<&'a str>,
+    isolation_lvl: Option<u8>,
+    duration_ns: Option<u64>,
+    update_count: Option<u64>,
+    sql: Option<SqlText<'a>>,
+    query_params: Option<QueryParams<'a>>,
+    error_message: Option<&'a str>,
+    server_info: Option<SqlText<'a>>,
+}
+
+/// What the operator chose about messages.
+#[derive(Debug, Clone)]
+pub struct MessageOptions {
+    /// Fills `debug`.
+    pub debug: String,
+    /// Fills `defaultTZ`; `None` sets its error flag.
+    pub default_tz: Option<String>,
+    /// Which statements become messages.
+    pub policy: CapturePolicy,
+    /// Whether `sql` is filled.
+    pub include_sql: bool,
+    /// Whether `queryParams` is filled.
+    pub include_params: bool,
+    /// Longest parameter value, in characters; longer ones end in `...`.
+    pub max_param_length: usize,
+}
+
+/// Turns one session's statements into messages.
+#[derive(Debug, Clone)]
+pub struct MessageWriter {
+    options: Arc<MessageOptions>,
+    server_host: Arc<str>,
+    client: Arc<str>,
+}
+
+impl MessageWriter {
+    /// A writer for a session between `client` (the client's host) and `server_host` (`host:port`).
+    pub fn new(options: Arc<MessageOptions>, server_host: Arc<str>, client: Arc<str>) -> Self {
+        Self { options, server_host, client }
+    }
+
+    /// Whether the statement is to become a message.
+    pub fn wants(&self, statement: &Statement<'_>) -> bool {
+        self.options.policy.wants(statement.sql.unwrap_or_default())
+    }
+
+    /// The statement's message; `total_pool_count`: client connections open through this proxy.
+    pub fn message<'a>(&'a self, statement: &'a Statement<'a>, total_pool_count: usize) -> SqlLogMessage<'a> {
+        let options = &*self.options;
+        let session = statement.session;
+        let mut flags = InterceptorFlags::IVER8 | InterceptorFlags::PROXY;
+        let mut unknown = |is_unknown: bool, flag| flags.set(flag, is_unknown);
+        unknown(session.connection_id.is_none(), InterceptorFlags::ERROR_CONNECTION_ID);
+        unknown(options.default_tz.is_none(), InterceptorFlags::ERROR_DEFAULT_TZ);
+        unknown(session.time_zone.is_none(), InterceptorFlags::ERROR_SERVER_TZ);
+        unknown(session.isolation.is_none(), InterceptorFlags::ERROR_ISOLATION);
+        unknown(session.capabilities.is_none(), InterceptorFlags::ERROR_CLIENT_FLAGS);
+        unknown(session.status.is_none(), InterceptorFlags::ERROR_SERVER_FLAGS);
+        unknown(session.server_version.is_none(), InterceptorFlags::ERROR_SERVER_VERSION);
+        let query_params = if options.include_params && !statement.params.is_none() {
+            let params = QueryParams::new(&statement.params, options.max_param_length);
+            unknown(params.is_none(), InterceptorFlags::ERROR_POSTPROCESS_BATCHED_ARGS);
+            params
+        } else {
+            None
+        };
+        let last = statement.batch_part == BatchPart::Last;
+        SqlLogMessage {
+            timestamp: statement.started_epoch_ms,
+            server_host: &self.server_host,
+            server_version: session.server_version.as_deref(),
+            user: session.user.as_deref(),
+            client: &self.client,
+            db_name: session.login_database.as_deref(),
+            stmt_db_name: session.current_database.as_deref(),
+            debug: &options.debug,
+            connection_id: session.connection_id,
+            total_pool_count,
+            execution_count: session.execution_count,
+            server_flags: session.status.map(|status| status.bits()),
+            client_flags: session.capabilities.map(|capabilities| capabilities.mysql_bits()),
+            i_flags: flags,
+            default_tz: options.default_tz.as_deref(),
+            server_tz: session.time_zone.as_deref(),
+            isolation_lvl: session.isolation.map(|level| level as u8),
+            duration_ns: last.then_some(statement.duration_ns),
+            update_count: last.then_some(statement.update_count),
+            sql: statement
+                .sql
+                .filter(|_| options.include_sql)
+                .map(|bytes| SqlText { bytes, truncated: statement.truncated }),
+            query_params,
+            error_message: statement.error.filter(|_| last),
+            server_info: statement.info.filter(|_| last).map(|bytes| SqlText { bytes, truncated: false }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{SessionFacts, StatementParams};
+    use crate::wire::{CapabilityFlags, IsolationLevel, StatusFlags, Value};
+
+    fn writer() -> MessageWriter {
+        let options = MessageOptions {
+            debug: "golden".into(),
+            default_tz: Some("UTC".into()),
+            policy: CapturePolicy::default(),
+            include_sql: true,
+            include_params: true,
+            max_param_length: 5,
+        };
+        MessageWriter::new(Arc::new(options), "127.0.0.1:3306".into(), "vm".into())
+    }
+
+    #[test]
+    fn all_fields_in_the_order_of_the_contract() {
+        let session = SessionFacts {
+            server_version: Some("9.7.4".into()),
+            connection_id: Some(8),
+            user: Some("sb".into()),
+            login_database: None,
+            current_database: Some("golden_a".into()),
+            status: Some(StatusFlags::AUTOCOMMIT),
+            capabilities: Some(CapabilityFlags::from_bits_retain(3_842_565)),
+            time_zone: Some("SYSTEM".into()),
+            isolation: Some(IsolationLevel::RepeatableRead),
+            execution_count: 14,
+        };
+        let values = [Value::Text(b"z\"\n"), Value::Int(-1), Value::Null, Value::Text("longer é".as_bytes())];
+        let statement = Statement {
+            session: &session,
+            sql: Some("UPDATE t SET name = ? /* é */".as_bytes()),
+            truncated: false,
+            params: StatementParams::Row(&values),
+            started_epoch_ms: 1_795_239_646_998,
+            duration_ns: 542_326,
+            update_count: 1,
+            info: Some(b"Rows matched: 1  Changed: 1  Warnings: 0"),
+            error: None,
+            batch_part: BatchPart::Last,
+        };
+        let json = serde_json::to_string(&writer().message(&statement, 1)).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"timestamp":1795239646998,"serverHost":"127.0.0.1:3306","serverVersion":"9.7.4","user":"sb","client":"vm","#,
+                r#""dbName":null,"stmtDbName":"golden_a","debug":"golden","connectionId":8,"totalPoolCount":1,"executionCount":14,"#,
+                r#""serverFlags":2,"clientFlags":3842565,"iFlags":9,"defaultTZ":"UTC","serverTZ":"SYSTEM","isolationLvl":4,"#,
+                r#""durationNs":542326,"updateCount":1,"sql":"UPDATE t SET name = ? /* é */","#,
+                r#""queryParams":["z\"\n","-1",null,"longe..."],"errorMessage":null,"#,
+                r#""serverInfo":"Rows matched: 1  Changed: 1  Warnings: 0"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_null_and_flagged() {
+        let session = SessionFacts { execution_count: 1, ..SessionFacts::default() };
+        let statement = Statement {
+            session: &session,
+            sql: None,
+            truncated: false,
+            params: StatementParams::Undecodable,
+            started_epoch_ms: 1,
+            duration_ns: 1,
+            update_count: 0,
+            info: None,
+            error: Some("ERROR 1064 (42000): You have an error"),
+            batch_part: BatchPart::Last,
+        };
+        let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
+        let flags: u32 = 1 | 8 | 1 << 21 | 1 << 23 | 1 << 25 | 1 << 26 | 1 << 27 | 1 << 28 | 1 << 29;
+        assert_eq!(json["iFlags"], flags);
+        for field in [
+            "serverVersion",
+            "user",
+            "connectionId",
+            "serverFlags",
+            "clientFlags",
+            "serverTZ",
+            "isolationLvl",
+            "sql",
+            "queryParams",
+            "serverInfo",
+        ] {
+            assert!(json[field].is_null(), "{field}");
+        }
+        assert_eq!(json["errorMessage"], "ERROR 1064 (42000): You have an error");
+    }
+
+    #[test]
+    fn only_the_last_of_a_batch_tells_the_outcome() {
+        let session = SessionFacts::default();
+        let values = [Value::Int(1)];
+        let statement = Statement {
+            session: &session,
+            sql: Some(b"INSERT"),
+            truncated: false,
+            params: StatementParams::Row(&values),
+            started_epoch_ms: 1,
+            duration_ns: 1,
+            update_count: 3,
+            info: Some(b""),
+            error: None,
+            batch_part: BatchPart::Earlier,
+        };
+        let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
+        for field in ["durationNs", "updateCount", "serverInfo"] {
+            assert!(json[field].is_null(), "{field}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Bytes that should be text, as valid UTF-8.
+
+use serde::{Serialize, Serializer};
+
+/// A statement's text. What is not UTF-8 is shown as `\xHH`, byte by byte, so that nothing is lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SqlText<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The text was longer: it ends in `...`.
+    pub(super) truncated: bool,
+}
+
+impl Serialize for SqlText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) if !self.truncated => serializer.serialize_str(text),
+            _ => serializer.serialize_str(&self.escaped()),
+        }
+    }
+}
+
+impl SqlText<'_> {
+    fn escaped(&self) -> String {
+        let mut text = String::with_capacity(self.bytes.len());
+        for chunk in self.bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02X}"));
+            }
+        }
+        if self.truncated {
+            text.push_str("...");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_escaped() {
+        let show = |bytes, truncated| serde_json::to_value(SqlText { bytes, truncated }).unwrap();
+        assert_eq!(show(b"SELECT 'caf\xc3\xa9'", false), "SELECT 'café'");
+        assert_eq!(show(b"INSERT _binary'\x00\xff\xfe'", false), "INSERT _binary'\0\\xFF\\xFE'");
+        assert_eq!(show(b"SELECT", true), "SELECT...");
+    }
+}

@@ -1,0 +1,61 @@
+//! Errors that the proxy itself tells a client, as ERR packets.
+
+/// An error number and text for a client that has no server to speak to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ClientError {
+    code: u16,
+    text: String,
+}
+
+impl ClientError {
+    /// `CR_CONN_HOST_ERROR`: what the client library itself says when a server cannot be reached.
+    pub(super) fn unreachable(upstream: &str, reason: &str) -> Self {
+        Self {
+            code: 2003,
+            text: format!("mysql-interceptor: Can't connect to MySQL server on '{upstream}' ({reason})"),
+        }
+    }
+
+    /// `CR_SSL_CONNECTION_ERROR`.
+    pub(super) fn upstream_tls(upstream: &str, reason: &str) -> Self {
+        Self { code: 2026, text: format!("mysql-interceptor: TLS to MySQL server on '{upstream}' failed ({reason})") }
+    }
+
+    /// `ER_NET_READ_INTERRUPTED`.
+    pub(super) fn handshake_timeout(seconds: u64) -> Self {
+        Self { code: 1159, text: format!("mysql-interceptor: no login within {seconds} s (--handshake-timeout)") }
+    }
+
+    /// The packet. Before the client's login an ERR packet has no SQL state.
+    pub(super) fn packet(&self, sequence: u8, before_login: bool) -> Vec<u8> {
+        let mut payload = vec![0xff];
+        payload.extend(self.code.to_le_bytes());
+        if !before_login {
+            payload.extend(b"#HY000");
+        }
+        // An ERR packet's text is at most 512 bytes (MYSQL_ERRMSG_SIZE).
+        let end = self.text.floor_char_boundary(500);
+        payload.extend(&self.text.as_bytes()[..end]);
+        let mut packet = (payload.len() as u32).to_le_bytes()[..3].to_vec();
+        packet.push(sequence);
+        packet.extend(payload);
+        packet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ErrPacket;
+
+    #[test]
+    fn clients_can_read_it() {
+        let error = ClientError::unreachable("db:3306", "Connection refused");
+        let early = error.packet(0, true);
+        assert_eq!(early[..4], [early.len() as u8 - 4, 0, 0, 0]);
+        let parsed = ErrPacket::parse(&early[4..]).unwrap();
+        assert_eq!((parsed.code, parsed.sql_state), (2003, None));
+        let late = error.packet(3, false);
+        assert_eq!(ErrPacket::parse(&late[4..]).unwrap().sql_state, Some(&b"HY000"[..]));
+    }
+}

@@ -1,0 +1,56 @@
+//! What the proxy counts. Nothing is lost or given up without one of these going up.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Counters of one proxy process.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            /// Client connections open now.
+            pub(super) open: AtomicUsize,
+            $($(#[doc = $doc])* pub(super) $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            /// Logs all of them in one line.
+            pub(super) fn log(&self, what: &'static str) {
+                tracing::info!(
+                    open = self.open.load(Ordering::Relaxed),
+                    $($name = self.$name.load(Ordering::Relaxed),)*
+                    "{what}"
+                );
+            }
+        }
+    };
+}
+
+counters! {
+    /// Client connections accepted.
+    connections,
+    /// Statements whose outcome was seen.
+    statements,
+    /// Statements longer than --max-statement-bytes: their text is cut.
+    truncated_statements,
+    /// Sessions that the observer could not follow to their end.
+    observer_lost_sessions,
+    /// TLS sessions forwarded blind, with --tls=passthrough.
+    passthrough_sessions,
+    /// Sessions observed through TLS on both sides.
+    tls_sessions,
+    /// Clients that were told that the server cannot be reached.
+    upstream_failures,
+    /// Clients that failed in the TLS handshake.
+    tls_failures,
+    /// Clients cut off by --handshake-timeout.
+    handshake_timeouts,
+    /// Bytes forwarded from clients to the server.
+    bytes_to_server,
+    /// Bytes forwarded from the server to clients.
+    bytes_to_client,
+}
+
+/// Adds to a counter.
+pub(super) fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}

@@ -1,0 +1,238 @@
+//! One client's session, from its connection to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::client_error::ClientError;
+use super::counters::add;
+use super::handshake::{Prefixed, read_packet};
+use super::relay::{Pause, Relay};
+use super::tap::{Direction, Tap};
+use super::upstream;
+use super::worker::Worker;
+use crate::config::TlsMode;
+use crate::message::MessageWriter;
+use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
+
+/// A client connection, counted while it is open.
+pub(super) struct Session {
+    worker: Rc<Worker>,
+    deadline: Instant,
+    draining: CancellationToken,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.worker.shared.counters.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the first packets led to.
+enum Opening {
+    /// Bytes are forwarded as they are, `first` from the client first.
+    Plain { first: Vec<u8> },
+    /// The client asked for TLS with `request`; `early` came in the same read.
+    Tls { request: Vec<u8>, early: Vec<u8> },
+    /// Nothing is left to do.
+    Closed,
+}
+
+impl Session {
+    pub(super) fn new(worker: Rc<Worker>, draining: CancellationToken) -> Self {
+        worker.shared.counters.open.fetch_add(1, Ordering::Relaxed);
+        let deadline = Instant::now() + worker.shared.config.handshake_timeout;
+        Self { worker, deadline, draining }
+    }
+
+    /// Serves the client until either side ends the connection.
+    pub(super) async fn serve(self, mut client: TcpStream, peer: SocketAddr) {
+        upstream::tune(&client);
+        let shared = &self.worker.shared;
+        let mut server = match upstream::connect(&shared.config.upstream, shared.config.connect_timeout).await {
+            Ok(server) => server,
+            Err(error) => {
+                add(&shared.counters.upstream_failures, 1);
+                tracing::warn!(client = %peer, upstream = %shared.server_host, %error, "cannot reach the server");
+                let error = ClientError::unreachable(&shared.server_host, &error.to_string());
+                return refuse(client, &error.packet(0, true)).await;
+            }
+        };
+        let mut tap = self.tap(&client, peer);
+        let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap)).await;
+        match opened {
+            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, tap).await,
+            Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap).await,
+            Ok(Ok(Opening::Closed)) => {}
+            Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
+            Err(_) => self.timed_out(client, peer).await,
+        }
+    }
+
+    fn tap(&self, client: &TcpStream, peer: SocketAddr) -> Tap {
+        let shared = &self.worker.shared;
+        // A local client (a sidecar's application) is named as this host.
+        let is_local = client.local_addr().is_ok_and(|local| local.ip() == peer.ip()) || peer.ip().is_loopback();
+        let client_host =
+            if is_local { shared.local_host.clone() } else { peer.ip().to_canonical().to_string().into() };
+        let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host);
+        Tap::new(
+            shared.message_options.policy.enabled,
+            shared.observer_config,
+            writer,
+            self.worker.ingest.clone(),
+            shared.counters.clone(),
+            self.worker.epoch,
+        )
+    }
+
+    /// Forwards the greeting and looks at the client's answer.
+    async fn open(&self, client: &mut TcpStream, server: &mut TcpStream, tap: &mut Tap) -> io::Result<Opening> {
+        let mode = self.worker.shared.tls.mode;
+        let mut greeting = Vec::with_capacity(256);
+        let length = read_packet(server, &mut greeting).await?;
+        if greeting.is_empty() {
+            return Ok(Opening::Closed);
+        }
+        let mut server_speaks_tls = false;
+        if let Some(payload) = length.and_then(|length| greeting.get_mut(4..length))
+            && payload.first() != Some(&0xff)
+        {
+            if mode == TlsMode::Strip {
+                // A greeting that cannot be read is forwarded as it is.
+                let _ = strip_greeting_tls(payload);
+            }
+            server_speaks_tls =
+                Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
+        }
+        client.write_all(&greeting).await?;
+        tap.observe(Direction::ToClient, &greeting, tap.now());
+        let mut first = Vec::with_capacity(512);
+        let length = read_packet(client, &mut first).await?;
+        if first.is_empty() {
+            return Ok(Opening::Closed);
+        }
+        let asks_for_tls =
+            length.and_then(|length| first.get(4..length)).is_some_and(HandshakeResponse::is_ssl_request);
+        if asks_for_tls && server_speaks_tls {
+            if mode == TlsMode::Passthrough {
+                tap.go_blind();
+                return Ok(Opening::Plain { first });
+            }
+            let early = first.split_off(length.unwrap_or(first.len()));
+            tap.observe(Direction::ToServer, &first, tap.now());
+            return Ok(Opening::Tls { request: first, early });
+        }
+        tap.observe(Direction::ToServer, &first, tap.now());
+        Ok(Opening::Plain { first })
+    }
+
+    /// TLS on both legs: the client's ends here, and the server's is the proxy's own, begun with the client's request.
+    async fn serve_tls(self, client: TcpStream, mut server: TcpStream, request: Vec<u8>, early: Vec<u8>, mut tap: Tap) {
+        let shared = self.worker.shared.clone();
+        let peer = client.peer_addr().ok();
+        let tls = &shared.tls;
+        let to_client = tls.acceptor.accept(Prefixed::new(early, client));
+        let to_server = async {
+            server.write_all(&request).await?;
+            tls.connector.connect(tls.server_name.clone(), server).await
+        };
+        let legs = async { tokio::join!(to_client, to_server) };
+        let Ok((client, server)) = timeout_at(self.deadline, legs).await else {
+            add(&shared.counters.handshake_timeouts, 1);
+            tracing::warn!(client = ?peer, "no TLS handshake within --handshake-timeout");
+            return;
+        };
+        let mut client = match client {
+            Ok(client) => client,
+            Err(error) => {
+                add(&shared.counters.tls_failures, 1);
+                tracing::warn!(client = ?peer, %error, "TLS handshake with the client failed");
+                return;
+            }
+        };
+        match server {
+            Ok(server) => {
+                add(&shared.counters.tls_sessions, 1);
+                self.relay(client, server, Vec::new(), tap).await;
+            }
+            Err(error) => {
+                add(&shared.counters.upstream_failures, 1);
+                tracing::warn!(client = ?peer, upstream = %shared.server_host, %error, "TLS with the server failed");
+                // The client has its login to send before it listens.
+                let mut login = Vec::new();
+                let read = timeout_at(self.deadline, read_packet(&mut client, &mut login)).await;
+                let sequence = login.get(3).copied().unwrap_or(2).wrapping_add(1);
+                let error = ClientError::upstream_tls(&shared.server_host, &error.to_string());
+                tap.forget();
+                if read.is_ok() {
+                    let mut relay =
+                        Relay::new(client, tokio::io::empty(), Vec::new(), tap, self.worker.scratch.clone());
+                    if relay.say_to_client(&error.packet(sequence, false)).await.is_ok() {
+                        relay.linger().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forwards until the session ends.
+    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tap: Tap)
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut relay = Relay::new(client, server, first, tap, self.worker.scratch.clone());
+        let mut pause = match timeout_at(self.deadline, relay.until_logged_in()).await {
+            Ok(pause) => pause,
+            Err(_) => {
+                let counters = &self.worker.shared.counters;
+                add(&counters.handshake_timeouts, 1);
+                tracing::warn!("a client did not finish its login within --handshake-timeout");
+                let error = ClientError::handshake_timeout(self.worker.shared.config.handshake_timeout.as_secs());
+                if relay.say_to_client(&error.packet(2, false)).await.is_ok() {
+                    relay.linger().await;
+                }
+                return;
+            }
+        };
+        if pause == Pause::LoggedIn {
+            pause = tokio::select! {
+                biased;
+                pause = relay.run() => pause,
+                () = self.draining.cancelled() => {
+                    relay.drain();
+                    relay.run().await
+                }
+            };
+        }
+        relay.tap.close();
+        if matches!(pause, Pause::ServerEnded | Pause::Drained) {
+            relay.linger().await;
+        }
+    }
+
+    async fn timed_out(self, client: TcpStream, peer: SocketAddr) {
+        let shared = &self.worker.shared;
+        add(&shared.counters.handshake_timeouts, 1);
+        tracing::warn!(client = %peer, "no login within --handshake-timeout");
+        let error = ClientError::handshake_timeout(shared.config.handshake_timeout.as_secs());
+        refuse(client, &error.packet(2, false)).await;
+    }
+}
+
+/// Sends a client its error and closes.
+async fn refuse(mut client: TcpStream, packet: &[u8]) {
+    let said = async {
+        client.write_all(packet).await?;
+        client.shutdown().await
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(2), said).await;
+}

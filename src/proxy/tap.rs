@@ -1,0 +1,167 @@
+//! Between the forwarding and the observer: what passes is shown to the observer, and its statements become messages.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::counters::{Counters, add};
+use crate::message::MessageWriter;
+use crate::session::{Now, Observer, ObserverConfig, Phase};
+use crate::sink::Ingest;
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    ToServer,
+    ToClient,
+}
+
+/// One session's observer and where its messages go.
+pub(super) struct Tap {
+    observer: Option<Box<Observer>>,
+    writer: MessageWriter,
+    ingest: Ingest,
+    counters: Arc<Counters>,
+    epoch: Instant,
+    last: Direction,
+    bytes: [u64; 2],
+}
+
+impl Tap {
+    pub(super) fn new(
+        observe: bool,
+        config: ObserverConfig,
+        writer: MessageWriter,
+        ingest: Ingest,
+        counters: Arc<Counters>,
+        epoch: Instant,
+    ) -> Self {
+        let observer = observe.then(|| Box::new(Observer::new(config)));
+        Self { observer, writer, ingest, counters, epoch, last: Direction::ToClient, bytes: [0; 2] }
+    }
+
+    /// The moment, for [`Tap::observe`]. Not asked of the system when nobody looks.
+    #[inline]
+    pub(super) fn now(&self) -> Now {
+        if self.observer.is_none() {
+            return Now::default();
+        }
+        Now {
+            monotonic_ns: u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            epoch_ms: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// Bytes that were read at `now` and have been forwarded since.
+    #[inline]
+    pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Now) {
+        self.last = direction;
+        let counter = match direction {
+            Direction::ToServer => 0,
+            Direction::ToClient => 1,
+        };
+        self.bytes[counter] += bytes.len() as u64;
+        if self.observer.is_some() {
+            self.show(|observer, emit| match direction {
+                Direction::ToServer => observer.client_bytes(bytes, now, emit),
+                Direction::ToClient => observer.server_bytes(bytes, now, emit),
+            });
+        }
+    }
+
+    #[inline]
+    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut crate::session::Emit<'_>)) {
+        let Some(observer) = self.observer.as_deref_mut() else { return };
+        let (writer, ingest, counters) = (&self.writer, &self.ingest, &self.counters);
+        let mut emit = |statement: &crate::session::Statement<'_>| {
+            add(&counters.statements, 1);
+            if statement.truncated {
+                add(&counters.truncated_statements, 1);
+            }
+            if !writer.wants(statement) {
+                return;
+            }
+            let message = writer.message(statement, counters.open.load(Ordering::Relaxed));
+            let key = u64::from(statement.session.connection_id.unwrap_or_default());
+            let written = ingest.append(|batch| batch.push_with(key, |buffer| serde_json::to_writer(buffer, &message)));
+            if let Err(error) = written {
+                tracing::error!(%error, "a statement could not be turned into JSON");
+            }
+        };
+        // The observer does not panic; if it does all the same, the session goes on without it.
+        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, &mut emit)));
+        if shown.is_err() || observer.lost().is_some() {
+            self.give_up(shown.is_err());
+        }
+    }
+
+    #[cold]
+    fn give_up(&mut self, panicked: bool) {
+        let Some(observer) = self.observer.take() else { return };
+        add(&self.counters.observer_lost_sessions, 1);
+        let connection_id = observer.facts().connection_id;
+        match observer.lost() {
+            Some(lost) if !panicked => {
+                tracing::warn!(connection_id, reason = %lost, "session goes on unobserved");
+            }
+            _ => tracing::error!(connection_id, "session goes on unobserved: the observer panicked, which is a bug"),
+        }
+    }
+
+    /// TLS is passed through: nothing more can be seen.
+    pub(super) fn go_blind(&mut self) {
+        add(&self.counters.passthrough_sessions, 1);
+        self.observer = None;
+    }
+
+    /// The session never began: there is nothing to tell of it.
+    pub(super) fn forget(&mut self) {
+        self.observer = None;
+    }
+
+    /// Whether the login is done, or at least no longer this program's business.
+    pub(super) fn is_logged_in(&self) -> bool {
+        match &self.observer {
+            Some(observer) => !matches!(observer.phase(), Phase::Greeting | Phase::Login | Phase::Authentication),
+            None => true,
+        }
+    }
+
+    /// Whether a statement is under way. Without an observer: whether the client spoke last.
+    pub(super) fn is_busy(&self) -> bool {
+        match &self.observer {
+            Some(observer) if observer.is_following() => observer.is_busy(),
+            _ => self.last == Direction::ToServer,
+        }
+    }
+
+    /// The queues are full and `--backpressure=block`: no further request should be read.
+    pub(super) fn is_gated(&self) -> bool {
+        self.ingest.is_full()
+    }
+
+    pub(super) fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// The session is over.
+    pub(super) fn close(&mut self) {
+        if self.observer.is_some() {
+            let now = self.now();
+            self.show(|observer, emit| observer.close(now, emit));
+        }
+        let [to_server, to_client] = std::mem::take(&mut self.bytes);
+        add(&self.counters.bytes_to_server, to_server);
+        add(&self.counters.bytes_to_client, to_client);
+    }
+}
+
+impl Drop for Tap {
+    /// A session that is cut off gets its last messages too.
+    fn drop(&mut self) {
+        self.close();
+    }
+}

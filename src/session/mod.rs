@@ -1,0 +1,27 @@
+//! The sans-IO observer of one connection: both directions' bytes and a clock in, statements out.
+//!
+//! The observer only listens. It is deterministic, holds no socket and asks for no time; it never panics, whatever the
+//! bytes are, and its memory follows the statement under way. When it cannot follow any more it says so once
+//! ([`Observer::lost`]) and ignores the rest: whoever forwards the bytes need not care.
+
+mod facts;
+mod observer;
+mod prepared;
+mod request;
+mod response;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use facts::SessionFacts;
+pub use observer::{Emit, Lost, Observer, ObserverConfig, Phase};
+pub use statement::{BatchPart, Statement, StatementParams};
+
+/// The moment at which bytes were seen, in two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Monotonic, in nanoseconds from any fixed start.
+    pub monotonic_ns: u64,
+    /// Wall clock, in milliseconds since 1970-01-01 UTC.
+    pub epoch_ms: u64,
+}

@@ -1,0 +1,251 @@
+//! The observer's surface: bytes of both directions in, phase and statements out.
+
+use super::response::Exchange;
+use super::{Now, SessionFacts, Statement};
+use crate::wire::{Algorithm, CapabilityFlags, Decompressor, Framer, Keep, Malformed, Packet};
+
+/// Limits of an observer.
+#[derive(Debug, Clone, Copy)]
+pub struct ObserverConfig {
+    /// How much of one request is kept, in bytes; the rest of a longer one is not seen.
+    pub max_statement_bytes: usize,
+}
+
+impl Default for ObserverConfig {
+    /// MySQL's default `max_allowed_packet`.
+    fn default() -> Self {
+        Self { max_statement_bytes: 64 << 20 }
+    }
+}
+
+/// Where in its life a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The server's first packet is awaited.
+    Greeting,
+    /// The client's answer is awaited.
+    Login,
+    /// Authentication is going on, by whatever plugin.
+    Authentication,
+    /// Commands and responses.
+    Command,
+    /// Nothing more can be seen, as intended: TLS that is passed through, a replication stream, a clone.
+    Blind,
+    /// Nothing more is understood; see [`Observer::lost`].
+    Lost,
+}
+
+/// Why an observer stopped following.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}, {from} stream, at or after byte {offset}")]
+pub struct Lost {
+    /// What was not understood.
+    pub reason: Malformed,
+    /// Which direction's bytes it was in: `client` or `server`.
+    pub from: &'static str,
+    /// Bytes of that direction before the read in question.
+    pub offset: u64,
+}
+
+/// One direction's way from bytes to packets.
+#[derive(Debug, Default)]
+struct Stream {
+    framer: Framer,
+    decompressor: Option<Box<Decompressor>>,
+    offset: u64,
+}
+
+impl Stream {
+    /// Cuts `bytes` into packets until they are used up, or `handle` says that no more is wanted.
+    #[inline]
+    fn packets(
+        &mut self,
+        mut bytes: &[u8],
+        now: Now,
+        exchange: &mut Exchange,
+        keep: impl Fn(&Exchange) -> Keep,
+        mut handle: impl FnMut(&mut Exchange, &Packet<'_>) -> Result<bool, Malformed>,
+    ) -> Result<(), Malformed> {
+        let Self { framer, decompressor, .. } = self;
+        let mut frames = |mut plain: &[u8], exchange: &mut Exchange| {
+            while let Some(packet) = framer.next(&mut plain, keep(exchange), now.monotonic_ns) {
+                if !handle(exchange, &packet)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        match decompressor {
+            None => {
+                frames(bytes, exchange)?;
+            }
+            Some(decompressor) => {
+                while let Some(plain) = decompressor.next(&mut bytes)? {
+                    if !frames(plain, exchange)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follows one session. See the [module](super) for the contract.
+///
+/// ```
+/// use mysql_interceptor::session::{Now, Observer, ObserverConfig, Phase};
+/// let mut observer = Observer::new(ObserverConfig::default());
+/// // An error in place of a greeting is no session, and no statement either.
+/// observer.server_bytes(b"\x17\0\0\0\xff\x10\x04Too many connections", Now::default(), &mut |_| unreachable!());
+/// assert_eq!(observer.phase(), Phase::Greeting);
+/// observer.close(Now::default(), &mut |_| unreachable!());
+/// ```
+#[derive(Debug)]
+pub struct Observer {
+    config: ObserverConfig,
+    client: Stream,
+    server: Stream,
+    exchange: Exchange,
+    lost: Option<Lost>,
+}
+
+/// Receives each statement as its outcome is known.
+pub type Emit<'a> = dyn FnMut(&Statement<'_>) + 'a;
+
+/// Longest packet that is kept where no statement is expected: greetings, logins, OK and ERR packets.
+const PACKET_LIMIT: usize = 1 << 20;
+
+impl Observer {
+    /// An observer for a connection whose server is about to send its greeting.
+    pub fn new(config: ObserverConfig) -> Self {
+        Self { config, client: Stream::default(), server: Stream::default(), exchange: Exchange::default(), lost: None }
+    }
+
+    /// Bytes that the client sent, cut anyhow.
+    #[inline]
+    pub fn client_bytes(&mut self, bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
+        let limit = self.config.max_statement_bytes.saturating_add(1);
+        let keep = |exchange: &Exchange| match exchange.phase {
+            Phase::Command if exchange.awaits_file_content() => Keep::UpTo(0),
+            Phase::Command => Keep::UpTo(limit),
+            Phase::Login => Keep::UpTo(PACKET_LIMIT),
+            // Authentication data is never kept.
+            _ => Keep::UpTo(0),
+        };
+        let result = if self.is_following() {
+            self.client.packets(bytes, now, &mut self.exchange, keep, |exchange, packet| {
+                exchange.client_packet(packet, now, emit)?;
+                Ok(exchange.is_following())
+            })
+        } else {
+            return;
+        };
+        self.settle(result, "client", now, emit);
+        self.client.offset += bytes.len() as u64;
+    }
+
+    /// Bytes that the server sent, cut anyhow.
+    #[inline]
+    pub fn server_bytes(&mut self, bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
+        let keep = |exchange: &Exchange| {
+            if exchange.awaits_rows() { Keep::RowEnds(PACKET_LIMIT) } else { Keep::UpTo(PACKET_LIMIT) }
+        };
+        let result = if self.is_following() {
+            self.server.packets(bytes, now, &mut self.exchange, keep, |exchange, packet| {
+                exchange.server_packet(packet, now, emit)?;
+                Ok(exchange.is_following())
+            })
+        } else {
+            return;
+        };
+        self.settle(result, "server", now, emit);
+        self.server.offset += bytes.len() as u64;
+        if self.exchange.compression_begins {
+            self.begin_compression();
+        }
+    }
+
+    #[cold]
+    fn begin_compression(&mut self) {
+        self.exchange.compression_begins = false;
+        if let Some(algorithm) = Algorithm::negotiated(self.facts().capabilities.unwrap_or_default()) {
+            self.client.decompressor = Some(Box::new(Decompressor::new(algorithm)));
+            self.server.decompressor = Some(Box::new(Decompressor::new(algorithm)));
+        }
+    }
+
+    /// Takes note of an error: the rest of the session is ignored, statements under way end here.
+    #[inline]
+    fn settle(&mut self, result: Result<(), Malformed>, from: &'static str, now: Now, emit: &mut Emit<'_>) {
+        if let Err(reason) = result {
+            self.lose(reason, from, now, emit);
+        }
+    }
+
+    #[cold]
+    fn lose(&mut self, reason: Malformed, from: &'static str, now: Now, emit: &mut Emit<'_>) {
+        let offset = if from == "client" { self.client.offset } else { self.server.offset };
+        self.lost = Some(Lost { reason, from, offset });
+        self.exchange.end_all("outcome unknown: the observer lost track of the session", now, emit);
+        self.exchange.phase = Phase::Lost;
+        self.client = Stream { offset: self.client.offset, ..Stream::default() };
+        self.server = Stream { offset: self.server.offset, ..Stream::default() };
+    }
+
+    /// The observer cannot go on, for a reason that its caller knows.
+    pub fn abandon(&mut self, reason: &'static str, now: Now, emit: &mut Emit<'_>) {
+        if self.is_following() {
+            self.lose(Malformed(reason), "client", now, emit);
+        }
+    }
+
+    /// What follows cannot be read, as intended: TLS that is passed through.
+    pub fn go_blind(&mut self) {
+        self.exchange.phase = Phase::Blind;
+    }
+
+    /// The connection is gone: statements under way get their messages.
+    pub fn close(&mut self, now: Now, emit: &mut Emit<'_>) {
+        if !self.is_following() {
+            return;
+        }
+        if self.exchange.phase == Phase::Command
+            && let Some((payload, started_ns)) = self.client.framer.partial()
+        {
+            self.exchange.torn_request(payload, started_ns, now);
+        }
+        self.exchange.end_all("connection lost", now, emit);
+        self.exchange.phase = Phase::Blind;
+    }
+
+    /// Whether bytes are still looked at.
+    pub fn is_following(&self) -> bool {
+        self.exchange.is_following()
+    }
+
+    /// Whether a request is under way, or has begun to arrive.
+    pub fn is_busy(&self) -> bool {
+        self.exchange.is_busy() || (self.exchange.phase == Phase::Command && self.client.framer.is_mid_packet())
+    }
+
+    /// Where the session is.
+    pub fn phase(&self) -> Phase {
+        self.exchange.phase
+    }
+
+    /// Why the observer stopped following, if it did.
+    pub fn lost(&self) -> Option<Lost> {
+        self.lost
+    }
+
+    /// What is known of the session.
+    pub fn facts(&self) -> &SessionFacts {
+        &self.exchange.facts
+    }
+
+    /// What the server can do, from its greeting.
+    pub fn server_capabilities(&self) -> CapabilityFlags {
+        self.exchange.server_capabilities
+    }
+}

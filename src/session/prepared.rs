@@ -1,0 +1,100 @@
+//! Prepared statements of a session, by the ids that the server gave them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::request::Request;
+use crate::wire::ParamType;
+
+/// What COM_STMT_SEND_LONG_DATA sent for one parameter: its front, and how long it was.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LongData {
+    pub(super) param: u16,
+    pub(super) front: Vec<u8>,
+    pub(super) length: u64,
+}
+
+/// Text and parameter count never change, so executions under way share them.
+#[derive(Debug)]
+pub(super) struct PreparedText {
+    pub(super) sql: Vec<u8>,
+    pub(super) params: usize,
+}
+
+/// An execution whose rows come by COM_STMT_FETCH. Its message waits until the cursor is done.
+#[derive(Debug)]
+pub(super) struct OpenCursor {
+    pub(super) request: Request,
+    pub(super) rows: u64,
+    /// Time in which the server was at work for it: the execution and each fetch.
+    pub(super) busy_ns: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct PreparedStatement {
+    pub(super) text: Arc<PreparedText>,
+    /// As last bound; an execution may leave them out.
+    pub(super) types: Arc<[ParamType]>,
+    pub(super) long_data: Vec<LongData>,
+    pub(super) cursor: Option<Box<OpenCursor>>,
+}
+
+/// How much of a parameter's long data is kept: messages show at most the configured length of it.
+const LONG_DATA_KEPT: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct PreparedStatements {
+    by_id: HashMap<u32, PreparedStatement>,
+    /// MariaDB's id 0xffffffff stands for it.
+    last: Option<u32>,
+}
+
+impl PreparedStatements {
+    pub(super) fn insert(&mut self, id: u32, sql: Vec<u8>, params: usize) {
+        let statement = PreparedStatement {
+            text: Arc::new(PreparedText { sql, params }),
+            types: Arc::new([]),
+            long_data: Vec::new(),
+            cursor: None,
+        };
+        self.by_id.insert(id, statement);
+        self.last = Some(id);
+    }
+
+    /// The statement of an id; 0xffffffff is the one prepared last.
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut PreparedStatement> {
+        let id = if id == u32::MAX { self.last? } else { id };
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn remove(&mut self, id: u32) -> Option<PreparedStatement> {
+        let id = if id == u32::MAX { self.last? } else { id };
+        self.by_id.remove(&id)
+    }
+
+    pub(super) fn long_data(&mut self, id: u32, param: u16, data: &[u8], data_length: u64) {
+        let Some(statement) = self.get_mut(id) else { return };
+        // A parameter number that the statement does not have is an error of the client, which the server reports.
+        if usize::from(param) >= statement.text.params {
+            return;
+        }
+        let known = statement.long_data.iter().position(|known| known.param == param);
+        let index = known.unwrap_or_else(|| {
+            statement.long_data.push(LongData { param, ..LongData::default() });
+            statement.long_data.len() - 1
+        });
+        if let Some(known) = statement.long_data.get_mut(index) {
+            let room = LONG_DATA_KEPT.saturating_sub(known.front.len());
+            known.front.extend_from_slice(&data[..room.min(data.len())]);
+            known.length += data_length;
+        }
+    }
+
+    /// Forgets all statements; open cursors come back, since their messages are still due.
+    pub(super) fn clear(&mut self) -> Vec<Box<OpenCursor>> {
+        self.last = None;
+        let mut ids: Vec<_> = self.by_id.drain().collect();
+        ids.sort_unstable_by_key(|(id, _)| *id);
+        ids.into_iter().filter_map(|(_, statement)| statement.cursor).collect()
+    }
+}

@@ -1,0 +1,148 @@
+//! A request under way: what the client sent, kept until its response tells the outcome.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::prepared::{LongData, PreparedStatement, PreparedText};
+use super::statement::{BoundParams, StatementParams};
+use crate::wire::{CapabilityFlags, ExecutePacket, Malformed, ParamType, bulk_rows};
+
+/// What a request is, as far as its response and its message depend on it.
+#[derive(Debug)]
+pub(super) enum RequestKind {
+    /// COM_QUERY: the text begins at this offset of the body.
+    Query { text_at: usize, pieces: Option<Pieces> },
+    /// COM_STMT_PREPARE: the body is the text.
+    Prepare,
+    /// COM_STMT_EXECUTE.
+    Execute(Execution),
+    /// COM_STMT_BULK_EXECUTE (MariaDB).
+    BulkExecute(Execution),
+    /// COM_STMT_FETCH.
+    Fetch { statement_id: u32 },
+    /// COM_STMT_RESET.
+    Reset,
+    /// COM_INIT_DB: the body is the name.
+    InitDb,
+    /// COM_FIELD_LIST: definitions, then an EOF.
+    FieldList,
+    /// COM_PROCESS_INFO: a result set, though no statement.
+    ResultSet,
+    /// COM_STATISTICS: one packet of any form.
+    AnyPacket,
+    /// COM_CHANGE_USER.
+    ChangeUser,
+    /// COM_RESET_CONNECTION.
+    ResetConnection,
+    /// One OK, EOF or ERR: COM_PING and the like.
+    Simple,
+    /// COM_BINLOG_DUMP and the like: packets without end.
+    Stream,
+    /// A command this program does not know; only an error can be its answer.
+    Unknown,
+}
+
+/// Where in a multi-statement text its results have arrived.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    /// Ranges of the text's statements.
+    pub(super) ranges: Vec<Range<usize>>,
+    pub(super) current: usize,
+}
+
+/// A prepared statement's execution.
+#[derive(Debug)]
+pub(super) struct Execution {
+    pub(super) statement_id: u32,
+    /// `None` until the statement is known: MariaDB's clients may execute a statement before the server answered its prepare.
+    pub(super) text: Option<Arc<PreparedText>>,
+    pub(super) types: Arc<[ParamType]>,
+    pub(super) long_data: Vec<LongData>,
+    /// `None` if the parameters cannot be understood.
+    pub(super) layout: Option<(Range<usize>, usize)>,
+}
+
+impl Execution {
+    pub(super) fn unresolved(statement_id: u32) -> Self {
+        Self { statement_id, text: None, types: Arc::new([]), long_data: Vec::new(), layout: None }
+    }
+
+    /// Takes over what the statement tells, and binds the statement's types anew if the packet does.
+    pub(super) fn resolve(
+        &mut self,
+        body: &[u8],
+        statement: &mut PreparedStatement,
+        capabilities: CapabilityFlags,
+    ) -> Result<(), Malformed> {
+        self.text = Some(Arc::clone(&statement.text));
+        self.long_data = std::mem::take(&mut statement.long_data);
+        let packet = ExecutePacket::parse(body, statement.text.params, capabilities)?;
+        if let Some(types) = packet.new_types
+            && *types != *statement.types
+        {
+            statement.types = types.into();
+        }
+        if statement.types.len() != statement.text.params {
+            return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
+        }
+        self.types = Arc::clone(&statement.types);
+        self.layout = Some((packet.null_bitmap, packet.values_at));
+        Ok(())
+    }
+
+    /// The same for a bulk execution, whose parameter sets are read when its outcome is known.
+    pub(super) fn resolve_bulk(&mut self, body: &[u8], statement: &mut PreparedStatement) {
+        self.text = Some(Arc::clone(&statement.text));
+        if let Ok((rows, _)) = bulk_rows(body, statement.text.params, Some(&statement.types))
+            && *rows.types() != *statement.types
+        {
+            statement.types = rows.types().into();
+        }
+        self.types = Arc::clone(&statement.types);
+    }
+
+    pub(super) fn params<'a>(&'a self, body: &'a [u8]) -> StatementParams<'a> {
+        match (&self.layout, &self.text) {
+            (_, Some(text)) if text.params == 0 => StatementParams::None,
+            (Some((null_bitmap, values_at)), Some(_)) => StatementParams::Bound(BoundParams {
+                body,
+                null_bitmap: null_bitmap.clone(),
+                values_at: *values_at,
+                types: &self.types,
+                long_data: &self.long_data,
+            }),
+            _ => StatementParams::Undecodable,
+        }
+    }
+}
+
+/// A request, from its first byte on.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) kind: RequestKind,
+    /// The payload behind the command byte, as far as it is kept.
+    pub(super) body: Vec<u8>,
+    /// Whether the payload was longer than what is kept.
+    pub(super) truncated: bool,
+    pub(super) started_ns: u64,
+    pub(super) started_epoch_ms: u64,
+}
+
+impl Request {
+    /// The statement's text, if the request carries or names one.
+    pub(super) fn sql(&self) -> Option<&[u8]> {
+        match &self.kind {
+            RequestKind::Query { text_at, .. } => self.body.get(*text_at..),
+            RequestKind::Prepare => Some(&self.body),
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
+                execution.text.as_ref().map(|text| text.sql.as_slice())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its outcome is a message.
+    pub(super) fn is_statement(&self) -> bool {
+        matches!(self.kind, RequestKind::Query { .. } | RequestKind::Execute(_) | RequestKind::BulkExecute(_))
+    }
+}

@@ -1,0 +1,128 @@
+//! One finished statement, borrowed from the observer while it is handed out.
+
+use super::SessionFacts;
+use super::prepared::LongData;
+use crate::wire::{Malformed, ParamType, Params, Value};
+
+/// Which part of a batch (one request with several parameter sets) a statement is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchPart {
+    /// Not the last: duration, count and info belong to the last one.
+    Earlier,
+    /// The last one, or a statement that is no batch.
+    Last,
+}
+
+/// A statement and its outcome.
+#[derive(Debug)]
+pub struct Statement<'a> {
+    /// The session after the statement, `execution_count` included.
+    pub session: &'a SessionFacts,
+    /// The text as sent (or as prepared), in the connection's character set; `None` if it was never seen.
+    pub sql: Option<&'a [u8]>,
+    /// Whether the text is only the front of what was sent, which was longer than the limit.
+    pub truncated: bool,
+    /// Bound parameters.
+    pub params: StatementParams<'a>,
+    /// Wall clock of the command's first byte, milliseconds since 1970 UTC.
+    pub started_epoch_ms: u64,
+    /// From the command's first byte to its response's last.
+    pub duration_ns: u64,
+    /// Affected rows of an OK packet, rows of a result set, 0 for an error.
+    pub update_count: u64,
+    /// Text of the OK packet; `None` where the response was no OK packet.
+    pub info: Option<&'a [u8]>,
+    /// The error as the mysql client prints it.
+    pub error: Option<&'a str>,
+    /// Place in a batch.
+    pub batch_part: BatchPart,
+}
+
+/// A statement's bound parameters.
+#[derive(Debug, Clone)]
+pub enum StatementParams<'a> {
+    /// A statement without any.
+    None,
+    /// Of a COM_STMT_EXECUTE: still in the binary protocol, decoded while they are visited.
+    Bound(BoundParams<'a>),
+    /// One parameter set of a COM_STMT_BULK_EXECUTE.
+    Row(&'a [Value<'a>]),
+    /// Some were sent that could not be understood.
+    Undecodable,
+}
+
+/// Parameters of one execution, in the packet they came in.
+#[derive(Debug, Clone)]
+pub struct BoundParams<'a> {
+    pub(super) body: &'a [u8],
+    pub(super) null_bitmap: std::ops::Range<usize>,
+    pub(super) values_at: usize,
+    pub(super) types: &'a [ParamType],
+    pub(super) long_data: &'a [LongData],
+}
+
+impl StatementParams<'_> {
+    /// Calls `visit` with each value in order; a value that cannot be decoded is an error.
+    ///
+    /// A value sent as long data comes with its full length, since only its front is kept.
+    pub fn visit<E>(
+        &self,
+        mut visit: impl FnMut(Value<'_>, Option<u64>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Malformed> {
+        match self {
+            Self::None => {}
+            Self::Undecodable => return Err(Malformed("parameters")),
+            Self::Row(values) => {
+                for value in *values {
+                    if let Err(error) = visit(*value, None) {
+                        return Ok(Err(error));
+                    }
+                }
+            }
+            Self::Bound(bound) => {
+                let long = |index: usize| bound.long_data.iter().find(|data| usize::from(data.param) == index);
+                let params =
+                    Params::new(bound.body, bound.null_bitmap.clone(), bound.values_at, bound.types, |index| {
+                        long(index).is_some()
+                    });
+                for (index, value) in params.enumerate() {
+                    let visited = match (value?, long(index)) {
+                        (Some(value), _) => visit(value, None),
+                        (None, Some(data)) => {
+                            let binary = bound.types.get(index).is_some_and(|of| of.column_type.is_binary());
+                            let value = if binary { Value::Bytes(&data.front) } else { Value::Text(&data.front) };
+                            visit(value, Some(data.length))
+                        }
+                        (None, None) => Ok(()),
+                    };
+                    if let Err(error) = visited {
+                        return Ok(Err(error));
+                    }
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether the statement has no parameters.
+    pub fn is_none(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Bound(bound) => bound.types.is_empty(),
+            Self::Row(values) => values.is_empty(),
+            Self::Undecodable => false,
+        }
+    }
+
+    /// The values as text, for people and tests; `None` for NULL.
+    pub fn to_strings(&self) -> Result<Vec<Option<String>>, Malformed> {
+        let mut strings = Vec::new();
+        let visited: Result<(), std::convert::Infallible> = self.visit(|value, _| {
+            strings.push((value != Value::Null).then(|| value.to_string()));
+            Ok(())
+        })?;
+        match visited {
+            Ok(()) => Ok(strings),
+        }
+    }
+}

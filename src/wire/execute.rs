@@ -1,0 +1,326 @@
+//! COM_STMT_EXECUTE, MariaDB's COM_STMT_BULK_EXECUTE, and the attributes in front of a COM_QUERY.
+
+use bitflags::bitflags;
+
+use super::{CapabilityFlags, ColumnType, Malformed, Reader, Value};
+
+bitflags! {
+    /// COM_STMT_EXECUTE's flags (`enum_cursor_type` in MySQL's `include/mysql.h`).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ExecuteFlags: u8 {
+        /// Open a read-only cursor.
+        const CURSOR_TYPE_READ_ONLY = 1;
+        /// A parameter count is sent even for a statement without parameters.
+        const PARAMETER_COUNT_AVAILABLE = 8;
+        const _ = !0;
+    }
+}
+
+bitflags! {
+    /// COM_STMT_BULK_EXECUTE's flags.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct BulkFlags: u16 {
+        /// The answer is a result set with one row per parameter set.
+        const SEND_UNIT_RESULTS = 64;
+        /// Types are sent.
+        const SEND_TYPES_TO_SERVER = 128;
+        const _ = !0;
+    }
+}
+
+/// A bound parameter's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParamType {
+    /// The type byte.
+    pub column_type: ColumnType,
+    /// Flag 0x80 of the byte behind it.
+    pub unsigned: bool,
+}
+
+impl ParamType {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let column_type = ColumnType::from_byte(reader.u8()?).ok_or_else(|| reader.malformed())?;
+        Ok(Self { column_type, unsigned: reader.u8()? & 0x80 != 0 })
+    }
+}
+
+const EXECUTE: &str = "COM_STMT_EXECUTE";
+const BULK_EXECUTE: &str = "COM_STMT_BULK_EXECUTE";
+
+/// The parsed front of a COM_STMT_EXECUTE; values are read on demand by [`Params`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutePacket {
+    /// Types, if this execution binds them anew (`new_params_bind_flag`), of the statement's own parameters only.
+    pub new_types: Option<Vec<ParamType>>,
+    /// Where in the body the NULL bitmap is.
+    pub null_bitmap: std::ops::Range<usize>,
+    /// Where in the body the first value is.
+    pub values_at: usize,
+}
+
+impl ExecutePacket {
+    /// The statement id, the flags: the packet's fixed front behind the command byte.
+    pub fn statement_id(body: &[u8]) -> Result<(u32, ExecuteFlags), Malformed> {
+        let mut reader = Reader::new(body, EXECUTE);
+        Ok((reader.u32()?, ExecuteFlags::from_bits_retain(reader.u8()?)))
+    }
+
+    /// Parses the body (the payload behind the command byte) for a statement of `params` parameters.
+    ///
+    /// With `CLIENT_QUERY_ATTRIBUTES` attributes travel as further parameters with names behind the statement's own;
+    /// they are skipped (`Protocol_classic::parse_packet` in MySQL's `sql/protocol_classic.cc`).
+    pub fn parse(body: &[u8], params: usize, capabilities: CapabilityFlags) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, EXECUTE);
+        let at = |reader: &Reader<'_>| body.len() - reader.rest().len();
+        reader.u32()?;
+        let flags = ExecuteFlags::from_bits_retain(reader.u8()?);
+        reader.u32()?; // iteration count, always 1
+        let attributes = capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES);
+        let mut sent = params;
+        if attributes && (params > 0 || flags.contains(ExecuteFlags::PARAMETER_COUNT_AVAILABLE)) {
+            sent = usize::try_from(reader.lenenc_int()?).map_err(|_| reader.malformed())?;
+        }
+        if sent < params {
+            return Err(reader.malformed());
+        }
+        if sent == 0 {
+            let here = at(&reader);
+            return Ok(Self { new_types: None, null_bitmap: here..here, values_at: here });
+        }
+        let bitmap_at = at(&reader);
+        reader.bytes(sent.div_ceil(8))?;
+        let null_bitmap = bitmap_at..at(&reader);
+        let mut new_types = None;
+        if reader.u8()? == 1 {
+            // No with_capacity(sent): the number came from the wire and the packet may be shorter.
+            let mut types = Vec::new();
+            for index in 0..sent {
+                let param_type = ParamType::read(&mut reader)?;
+                if attributes {
+                    reader.lenenc_bytes()?;
+                }
+                if index < params {
+                    types.push(param_type);
+                }
+            }
+            new_types = Some(types);
+        }
+        Ok(Self { new_types, null_bitmap, values_at: at(&reader) })
+    }
+}
+
+/// Whether bit `index` of a NULL bitmap is set.
+fn is_null(bitmap: &[u8], index: usize) -> bool {
+    bitmap.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+}
+
+/// The values of one execution, in order; `None` at a parameter that was sent as long data.
+#[derive(Debug, Clone)]
+pub struct Params<'a, L> {
+    reader: Reader<'a>,
+    null_bitmap: &'a [u8],
+    types: &'a [ParamType],
+    is_long_data: L,
+    index: usize,
+}
+
+impl<'a, L: Fn(usize) -> bool> Params<'a, L> {
+    /// Values of `body` as `packet` describes them; `is_long_data` tells for which parameters COM_STMT_SEND_LONG_DATA came.
+    pub fn new(
+        body: &'a [u8],
+        packet_null_bitmap: std::ops::Range<usize>,
+        values_at: usize,
+        types: &'a [ParamType],
+        is_long_data: L,
+    ) -> Self {
+        Self {
+            reader: Reader::new(body.get(values_at..).unwrap_or_default(), EXECUTE),
+            null_bitmap: body.get(packet_null_bitmap).unwrap_or_default(),
+            types,
+            is_long_data,
+            index: 0,
+        }
+    }
+}
+
+impl<'a, L: Fn(usize) -> bool> Iterator for Params<'a, L> {
+    type Item = Result<Option<Value<'a>>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let param_type = *self.types.get(self.index)?;
+        let index = self.index;
+        self.index += 1;
+        Some(if (self.is_long_data)(index) {
+            Ok(None)
+        } else if is_null(self.null_bitmap, index) {
+            Ok(Some(Value::Null))
+        } else {
+            let value = Value::read(&mut self.reader, param_type.column_type, param_type.unsigned);
+            if value.is_err() {
+                self.index = self.types.len();
+            }
+            value.map(Some)
+        })
+    }
+}
+
+/// The parameter sets of a COM_STMT_BULK_EXECUTE.
+#[derive(Debug, Clone)]
+pub struct BulkRows<'a> {
+    reader: Reader<'a>,
+    types: Vec<ParamType>,
+}
+
+/// One parameter set.
+pub type BulkRow<'a> = Vec<Value<'a>>;
+
+/// The parameter sets of a bulk execution's body, and the types if they were sent.
+///
+/// Each value is preceded by an indicator byte: 0 a value follows, 1 NULL, 2 DEFAULT, 3 IGNORE.
+pub fn bulk_rows<'a>(
+    body: &'a [u8],
+    params: usize,
+    bound: Option<&[ParamType]>,
+) -> Result<(BulkRows<'a>, BulkFlags), Malformed> {
+    let mut reader = Reader::new(body, BULK_EXECUTE);
+    reader.u32()?;
+    let flags = BulkFlags::from_bits_retain(reader.u16()?);
+    let types = if flags.contains(BulkFlags::SEND_TYPES_TO_SERVER) {
+        let mut types = Vec::new();
+        for _ in 0..params {
+            types.push(ParamType::read(&mut reader)?);
+        }
+        types
+    } else {
+        bound.filter(|types| types.len() == params).ok_or_else(|| reader.malformed())?.to_vec()
+    };
+    Ok((BulkRows { reader, types }, flags))
+}
+
+impl BulkRows<'_> {
+    /// The types in force.
+    pub fn types(&self) -> &[ParamType] {
+        &self.types
+    }
+}
+
+impl<'a> Iterator for BulkRows<'a> {
+    type Item = Result<BulkRow<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() || self.types.is_empty() {
+            return None;
+        }
+        let reader = &mut self.reader;
+        let row = self
+            .types
+            .iter()
+            .map(|param_type| match reader.u8()? {
+                0 => Value::read(reader, param_type.column_type, param_type.unsigned),
+                1 => Ok(Value::Null),
+                2 => Ok(Value::Default),
+                3 => Ok(Value::Ignore),
+                _ => Err(reader.malformed()),
+            })
+            .collect();
+        if matches!(row, Err(Malformed(_))) {
+            self.types.clear();
+        }
+        Some(row)
+    }
+}
+
+/// Where the SQL text begins in a COM_QUERY's body: behind the query attributes, if the session has them.
+pub fn query_text_at(body: &[u8], capabilities: CapabilityFlags) -> Result<usize, Malformed> {
+    if !capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES) {
+        return Ok(0);
+    }
+    let mut reader = Reader::new(body, "query attributes");
+    let count = usize::try_from(reader.lenenc_int()?).map_err(|_| reader.malformed())?;
+    reader.lenenc_int()?; // parameter set count, always 1
+    if count > 0 {
+        let null_bitmap = reader.bytes(count.div_ceil(8))?;
+        if reader.u8()? != 1 {
+            return Err(reader.malformed());
+        }
+        let mut types = Vec::new();
+        for _ in 0..count {
+            types.push(ParamType::read(&mut reader)?);
+            reader.lenenc_bytes()?;
+        }
+        for (index, param_type) in types.iter().enumerate() {
+            if !is_null(null_bitmap, index) {
+                Value::read(&mut reader, param_type.column_type, param_type.unsigned)?;
+            }
+        }
+    }
+    Ok(body.len() - reader.rest().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(body: &[u8], params: usize, capabilities: CapabilityFlags) -> Vec<Option<String>> {
+        let packet = ExecutePacket::parse(body, params, capabilities).unwrap();
+        let types = packet.new_types.clone().unwrap_or_default();
+        Params::new(body, packet.null_bitmap.clone(), packet.values_at, &types, |index| index == 7)
+            .map(|value| value.unwrap().map(|value| value.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn nulls_types_and_values() {
+        let body =
+            [&[1, 0, 0, 0, 0, 1, 0, 0, 0, 0b010, 1, 8, 0, 6, 0, 253, 0][..], &7u64.to_le_bytes(), b"\x02hi"].concat();
+        let plain = CapabilityFlags::empty();
+        assert_eq!(values(&body, 3, plain), [Some("7".into()), Some("NULL".into()), Some("hi".into())]);
+    }
+
+    #[test]
+    fn query_attributes_are_not_parameters() {
+        let attributes = CapabilityFlags::QUERY_ATTRIBUTES;
+        let body = [
+            &[1, 0, 0, 0, 8, 1, 0, 0, 0, 2, 0, 1, 8, 0x80, 0, 253, 0, 5][..],
+            b"trace",
+            &u64::MAX.to_le_bytes(),
+            b"\x02id",
+        ]
+        .concat();
+        assert_eq!(values(&body, 1, attributes), [Some("18446744073709551615".into())]);
+        // No parameters at all, but an attribute.
+        let body = [&[1, 0, 0, 0, 8, 1, 0, 0, 0, 1, 0, 1, 253, 0, 5][..], b"trace", b"\x02id"].concat();
+        assert_eq!(values(&body, 0, attributes), [] as [Option<String>; 0]);
+    }
+
+    #[test]
+    fn a_count_that_the_packet_does_not_hold_is_refused() {
+        let body = [1, 0, 0, 0, 8, 1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(ExecutePacket::parse(&body, 1, CapabilityFlags::QUERY_ATTRIBUTES).is_err());
+    }
+
+    #[test]
+    fn text_behind_query_attributes() {
+        let attributes = CapabilityFlags::QUERY_ATTRIBUTES;
+        assert_eq!(query_text_at(b"\x00\x01SELECT 1", attributes), Ok(2));
+        let body = b"\x01\x01\x00\x01\xfe\x00\x05trace\x02idSELECT 1";
+        assert_eq!(query_text_at(body, attributes).map(|at| &body[at..]), Ok(&b"SELECT 1"[..]));
+        assert_eq!(query_text_at(b"SELECT 1", CapabilityFlags::empty()), Ok(0));
+    }
+
+    #[test]
+    fn bulk_rows_with_indicators() {
+        let body = [&[9, 0, 0, 0, 128, 0, 3, 0, 253, 0][..], &[0, 5, 0, 0, 0, 0, 1, b'x', 1, 2, 3, 1]].concat();
+        let (rows, flags) = bulk_rows(&body, 2, None).unwrap();
+        assert_eq!(flags, BulkFlags::SEND_TYPES_TO_SERVER);
+        let rows: Vec<_> = rows.map(Result::unwrap).collect();
+        assert_eq!(
+            rows,
+            [
+                vec![Value::Int(5), Value::Text(b"x")],
+                vec![Value::Null, Value::Default],
+                vec![Value::Ignore, Value::Null]
+            ]
+        );
+    }
+}

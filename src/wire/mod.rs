@@ -1,0 +1,34 @@
+//! Pure parsers of the MySQL and MariaDB client/server protocol: bytes in, borrowed values out.
+//!
+//! Nothing here does I/O, keeps time or allocates by a length that came from the wire. Every parser returns
+//! [`Malformed`] instead of panicking. Sources: the "Client/Server Protocol" pages of the MySQL server's
+//! doxygen documentation, `sql/protocol_classic.cc`, and MariaDB's "Clients & Utilities / Server-Client Protocol" pages.
+
+mod capabilities;
+mod command;
+mod compression;
+mod execute;
+mod framer;
+mod handshake;
+mod reader;
+mod response;
+mod sql;
+mod value;
+
+pub use capabilities::{CapabilityFlags, StatusFlags};
+pub use command::Command;
+pub use compression::{Algorithm, Decompressor};
+pub use execute::{
+    BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, query_text_at,
+};
+pub use framer::{Framer, Keep, MAX_PACKET_PAYLOAD, Packet};
+pub use handshake::{ChangeUser, Greeting, HandshakeResponse, strip_greeting_tls};
+pub use reader::{Malformed, Reader};
+pub use response::{
+    EofPacket, ErrPacket, OkPacket, PrepareOk, RowEnd, SessionChange, SessionChanges, column_count, is_progress_report,
+    row_end,
+};
+pub use sql::{
+    IsolationLevel, SessionSetting, StatementPieces, first_keyword, use_database, variables_selected, variables_set,
+};
+pub use value::{ColumnType, Value};
