@@ -4,11 +4,15 @@
 //! bytes are, and its memory follows the statement under way. When it cannot follow any more it says so once
 //! ([`Observer::lost`]) and ignores the rest: whoever forwards the bytes need not care.
 
+mod ending;
+mod exchange;
 mod facts;
 mod observer;
 mod prepared;
 mod request;
+mod requests;
 mod response;
+mod results;
 mod statement;
 #[cfg(test)]
 mod tests;

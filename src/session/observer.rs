@@ -1,6 +1,6 @@
 //! The observer's surface: bytes of both directions in, phase and statements out.
 
-use super::response::Exchange;
+use super::exchange::Exchange;
 use super::{Now, SessionFacts, Statement};
 use crate::wire::{Algorithm, CapabilityFlags, Decompressor, Framer, Keep, Malformed, Packet};
 

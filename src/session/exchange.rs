@@ -1,0 +1,198 @@
+//! The state of a session's conversation, and the connection phase.
+
+use std::collections::VecDeque;
+
+use super::facts::text;
+use super::observer::Emit;
+use super::prepared::PreparedStatements;
+use super::request::Request;
+use super::{Now, Phase, SessionFacts};
+use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
+
+/// What the next packet of the response to the oldest request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// The first packet of the response, or of its next result.
+    Head,
+    /// Column or parameter definitions, so many more.
+    Definitions { left: u64, then: AfterDefinitions },
+    /// The EOF behind definitions.
+    DefinitionsEof { then: AfterDefinitions },
+    /// Rows, or what ends them.
+    Rows,
+    /// Nothing: the client sends a file's content, an empty packet last.
+    FileContent,
+}
+
+/// What comes behind definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterDefinitions {
+    Rows,
+    /// A prepare response's column definitions, behind those of its parameters.
+    PreparedColumns(u64),
+    Nothing,
+}
+
+/// Progress of the response to the oldest request.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) expect: Expect,
+    pub(super) rows: u64,
+    /// The first result set's rows, while one statement (a CALL) brings several results.
+    pub(super) first_rows: Option<u64>,
+    /// When the previous statement of a multi-statement text was done.
+    pub(super) previous_end: Option<Now>,
+    /// Columns of a `SELECT @@..` whose first row tells session state: number, and and the variable.
+    pub(super) watched: Vec<(usize, &'static str)>,
+    pub(super) prepare: Option<PrepareOk>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { expect: Expect::Head, rows: 0, first_rows: None, previous_end: None, watched: Vec::new(), prepare: None }
+    }
+}
+
+/// A login whose outcome is not known yet.
+#[derive(Debug, Default)]
+pub(super) struct PendingLogin {
+    pub(super) user: String,
+    pub(super) database: Option<String>,
+}
+
+/// The state of one session's conversation.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) phase: Phase,
+    pub(super) facts: SessionFacts,
+    pub(super) server_capabilities: CapabilityFlags,
+    /// Set when authentication is done and compression was agreed on.
+    pub(super) compression_begins: bool,
+    pub(super) login: PendingLogin,
+    /// Oldest first; more than one if the client does not wait for answers.
+    pub(super) requests: VecDeque<Request>,
+    pub(super) progress: Progress,
+    pub(super) statements: PreparedStatements,
+    /// Buffers of finished requests, for the next ones.
+    pub(super) spare: Vec<Vec<u8>>,
+    /// The server refused a file before its end: the client sends the rest of it all the same.
+    pub(super) file_refused: bool,
+    /// An error that came without a request, such as "disconnected by the server because of inactivity".
+    pub(super) last_words: Option<String>,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Greeting,
+            facts: SessionFacts::default(),
+            server_capabilities: CapabilityFlags::empty(),
+            compression_begins: false,
+            login: PendingLogin::default(),
+            requests: VecDeque::new(),
+            progress: Progress::default(),
+            statements: PreparedStatements::default(),
+            spare: Vec::new(),
+            file_refused: false,
+            last_words: None,
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn is_following(&self) -> bool {
+        !matches!(self.phase, Phase::Blind | Phase::Lost)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    pub(super) fn awaits_file_content(&self) -> bool {
+        self.progress.expect == Expect::FileContent || self.file_refused
+    }
+
+    /// Whether the next server packet is one that need not be kept unless it ends something.
+    pub(super) fn awaits_rows(&self) -> bool {
+        match self.progress.expect {
+            Expect::Rows => self.progress.watched.is_empty(),
+            Expect::Definitions { .. } => true,
+            _ => false,
+        }
+    }
+
+    // The client's packets
+
+    pub(super) fn client_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Now,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Malformed> {
+        match self.phase {
+            Phase::Command => self.request(packet, now, emit),
+            Phase::Login => self.handshake_response(packet),
+            // The client's part of an authentication has no form of its own.
+            Phase::Authentication | Phase::Blind | Phase::Lost => Ok(()),
+            Phase::Greeting => Err(Malformed("client packet before the server's greeting")),
+        }
+    }
+
+    pub(super) fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
+        let response = HandshakeResponse::parse(packet.payload, self.server_capabilities)?;
+        self.facts.capabilities = Some(response.capabilities & self.server_capabilities);
+        if let Some(login) = response.login {
+            self.login = PendingLogin { user: text(login.user), database: login.database.map(text) };
+            self.phase = Phase::Authentication;
+        }
+        Ok(())
+    }
+
+    pub(super) fn server_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Now,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Malformed> {
+        match self.phase {
+            Phase::Command => self.response(packet, now, emit),
+            Phase::Greeting => self.greeting(packet),
+            Phase::Authentication => {
+                if packet.payload.first() == Some(&0x00)
+                    && let Ok(ok) = OkPacket::parse(packet.payload, self.facts.in_force())
+                {
+                    self.logged_in(&ok);
+                    self.compression_begins = true;
+                    self.phase = Phase::Command;
+                }
+                Ok(())
+            }
+            // The server may refuse before the client's answer came.
+            Phase::Login if packet.payload.first() == Some(&0xff) => Ok(()),
+            Phase::Login => Err(Malformed("server packet before the client's login")),
+            Phase::Blind | Phase::Lost => Ok(()),
+        }
+    }
+
+    pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
+        if packet.payload.first() == Some(&0xff) {
+            // Too many connections, host blocked: the server closes.
+            return Ok(());
+        }
+        let greeting = Greeting::parse(packet.payload)?;
+        self.facts.server_version = Some(text(greeting.server_version));
+        self.facts.connection_id = Some(greeting.connection_id);
+        self.facts.status = Some(greeting.status);
+        self.server_capabilities = greeting.capabilities;
+        self.phase = Phase::Login;
+        Ok(())
+    }
+
+    pub(super) fn logged_in(&mut self, ok: &OkPacket<'_>) {
+        let login = std::mem::take(&mut self.login);
+        self.facts.user = Some(login.user);
+        self.facts.login_database.clone_from(&login.database);
+        self.facts.current_database = login.database;
+        self.facts.apply_ok(ok);
+    }
+}

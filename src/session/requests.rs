@@ -1,0 +1,158 @@
+//! The client's packets of the command phase: requests, and what follows some of them.
+
+use super::Now;
+use super::exchange::{Exchange, Expect, PendingLogin};
+use super::facts::text;
+use super::observer::Emit;
+use super::request::{Execution, Request, RequestKind};
+use crate::wire::{ChangeUser, Command, ExecutePacket, Malformed, Packet, Reader, query_text_at};
+
+/// Requests that wait for their answers at once. A client that sends more without reading is not followed.
+const PIPELINE_LIMIT: usize = 10_000;
+
+impl Exchange {
+    pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+        if self.awaits_file_content() {
+            if packet.length == 0 {
+                self.file_refused = false;
+                if self.progress.expect == Expect::FileContent {
+                    self.progress.expect = Expect::Head;
+                }
+            }
+            return Ok(());
+        }
+        if packet.sequence != 0
+            && self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser))
+        {
+            // Its authentication data.
+            return Ok(());
+        }
+        let Some((&command, body)) = packet.payload.split_first() else {
+            return Err(Malformed("empty request"));
+        };
+        let kind = match Command::from_byte(command) {
+            Command::Query => {
+                let text_at = query_text_at(body, self.facts.in_force())?;
+                RequestKind::Query { text_at, pieces: None }
+            }
+            Command::StmtExecute => self.begin_execution(body, emit)?,
+            Command::StmtBulkExecute => {
+                let mut execution = Execution::unresolved(Reader::new(body, "COM_STMT_BULK_EXECUTE").u32()?);
+                if let Some(statement) = self.statements.get_mut(execution.statement_id) {
+                    execution.resolve_bulk(body, statement);
+                }
+                RequestKind::BulkExecute(execution)
+            }
+            Command::StmtPrepare => RequestKind::Prepare,
+            Command::StmtFetch => RequestKind::Fetch { statement_id: Reader::new(body, "COM_STMT_FETCH").u32()? },
+            Command::StmtSendLongData => {
+                let mut reader = Reader::new(body, "COM_STMT_SEND_LONG_DATA");
+                let (id, param) = (reader.u32()?, reader.u16()?);
+                // Command byte, id and parameter number are not data.
+                self.statements.long_data(id, param, reader.rest(), packet.length.saturating_sub(7));
+                return Ok(());
+            }
+            Command::StmtClose => {
+                let id = Reader::new(body, "COM_STMT_CLOSE").u32()?;
+                if let Some(cursor) = self.statements.remove(id).and_then(|statement| statement.cursor) {
+                    self.end_cursor(*cursor, None, emit);
+                }
+                return Ok(());
+            }
+            Command::StmtReset => {
+                let id = Reader::new(body, "COM_STMT_RESET").u32()?;
+                let mut cursor = None;
+                if let Some(statement) = self.statements.get_mut(id) {
+                    statement.long_data.clear();
+                    cursor = statement.cursor.take();
+                }
+                if let Some(cursor) = cursor {
+                    self.end_cursor(*cursor, None, emit);
+                }
+                RequestKind::Reset
+            }
+            Command::Quit => return Ok(()),
+            Command::InitDb => RequestKind::InitDb,
+            Command::FieldList => RequestKind::FieldList,
+            Command::ProcessInfo => RequestKind::ResultSet,
+            Command::Statistics => RequestKind::AnyPacket,
+            Command::ChangeUser => {
+                let login = ChangeUser::parse(body, self.facts.in_force())?;
+                self.login = PendingLogin { user: text(login.user), database: login.database.map(text) };
+                // Neither the body nor what follows is kept: it holds authentication data.
+                return self.push(RequestKind::ChangeUser, &[], packet, now);
+            }
+            Command::ResetConnection => RequestKind::ResetConnection,
+            Command::BinlogDump
+            | Command::BinlogDumpGtid
+            | Command::TableDump
+            | Command::Clone
+            | Command::SubscribeGroupReplicationStream => RequestKind::Stream,
+            Command::Sleep
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::ProcessKill
+            | Command::Debug
+            | Command::Ping
+            | Command::RegisterSlave
+            | Command::SetOption => RequestKind::Simple,
+            Command::Unknown(_) => RequestKind::Unknown,
+        };
+        self.push(kind, body, packet, now)
+    }
+
+    pub(super) fn push(
+        &mut self,
+        kind: RequestKind,
+        body: &[u8],
+        packet: &Packet<'_>,
+        now: Now,
+    ) -> Result<(), Malformed> {
+        if self.requests.len() >= PIPELINE_LIMIT {
+            return Err(Malformed("pipeline: too many requests without an answer"));
+        }
+        let mut kept = self.spare.pop().unwrap_or_default();
+        kept.extend_from_slice(body);
+        let age_ms = now.monotonic_ns.saturating_sub(packet.started_ns) / 1_000_000;
+        self.requests.push_back(Request {
+            kind,
+            truncated: packet.length > packet.payload.len() as u64,
+            body: kept,
+            started_ns: packet.started_ns,
+            started_epoch_ms: now.epoch_ms.saturating_sub(age_ms),
+        });
+        Ok(())
+    }
+
+    pub(super) fn begin_execution(&mut self, body: &[u8], emit: &mut Emit<'_>) -> Result<RequestKind, Malformed> {
+        let (statement_id, _) = ExecutePacket::statement_id(body)?;
+        let mut execution = Execution::unresolved(statement_id);
+        let capabilities = self.facts.in_force();
+        // While a prepare is under way, 0xffffffff means that one: its statement is known only with its answer.
+        let prepare_under_way = self.requests.iter().any(|request| matches!(request.kind, RequestKind::Prepare));
+        let mut cursor = None;
+        if !(statement_id == u32::MAX && prepare_under_way)
+            && let Some(statement) = self.statements.get_mut(statement_id)
+        {
+            cursor = statement.cursor.take();
+            // Parameters that cannot be understood are the message's loss, not the session's.
+            let _ = execution.resolve(body, statement, capabilities);
+        }
+        if let Some(cursor) = cursor {
+            self.end_cursor(*cursor, None, emit);
+        }
+        Ok(RequestKind::Execute(execution))
+    }
+
+    /// A request of which only the front came before the connection ended.
+    pub(super) fn torn_request(&mut self, payload: &[u8], started_ns: u64, now: Now) {
+        let is_query = payload.first().is_some_and(|byte| Command::from_byte(*byte) == Command::Query);
+        if is_query && let Some(body) = payload.get(1..) {
+            let text_at = query_text_at(body, self.facts.in_force()).unwrap_or(0);
+            let packet = Packet { payload, length: u64::MAX, sequence: 0, started_ns };
+            let _ = self.push(RequestKind::Query { text_at, pieces: None }, body, &packet, now);
+        }
+    }
+}
