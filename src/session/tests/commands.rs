@@ -1,0 +1,130 @@
+//! Commands that are no statements, pipelining, and how sessions end.
+
+use super::*;
+
+#[test]
+fn commands_without_a_message_keep_the_exchange_in_step() {
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.request(&[0x0e]).ok(0, "", AUTOCOMMIT);
+        script.request(&[0x09]).server(b"Uptime: 1  Threads: 2");
+        script
+            .request(b"\x04t\0")
+            .server(b"\x03def\0\0\0\x01a\0\x0c")
+            .server(b"\x03def\0\0\0\x01b\0\x0c")
+            .rows_end(AUTOCOMMIT);
+        script.request(&[0x1b, 0, 0]).rows_end(AUTOCOMMIT);
+        script.request(&[0x0a]).rows(&["1"], AUTOCOMMIT);
+        script.request(&[0x0c, 1, 0, 0, 0]).err(1094, "Unknown thread id");
+        script.request(&[0x77]).err(1047, "Unknown command");
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        assert_eq!(statements(&script), [Seen::sql("DO 1", 0, Some(""))]);
+    }
+}
+
+#[test]
+fn change_user_is_another_login() {
+    let mut script = Script::new(MODERN);
+    script.request(b"\x11bob\0\x02\xaa\xbbother\0\x2d\0caching_sha2_password\0");
+    script
+        .server(b"\xfeclient_ed25519\0nonce")
+        .client(b"\x03not a query")
+        .server(&[1, 4])
+        .client(b"hidden")
+        .ok(0, "", AUTOCOMMIT);
+    script.query("DO 1").ok(0, "", AUTOCOMMIT);
+    script.request(b"\x11eve\0\x02\xaa\xbbthird\0\x2d\0caching_sha2_password\0").err(1045, "Access denied");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(player.seen.len(), 1);
+    let facts = player.observer.facts();
+    assert_eq!((facts.user.as_deref(), facts.login_database.as_deref()), (Some("bob"), Some("other")));
+    assert!(!format!("{:?}", player.observer).contains("hidden"));
+}
+
+#[test]
+fn requests_may_be_sent_before_their_answers() {
+    let mut script = Script::new(MODERN);
+    script.query("DO 1").query("SELECT 2").query("SELEC");
+    script.ok(0, "", AUTOCOMMIT).rows(&["2"], AUTOCOMMIT).err(1064, "You have an error");
+    assert_eq!(
+        statements(&script),
+        [
+            Seen::sql("DO 1", 0, Some("")),
+            Seen::sql("SELECT 2", 1, None),
+            Seen::failed("SELEC", "ERROR 1064 (42000): You have an error"),
+        ]
+    );
+}
+
+#[test]
+fn what_is_under_way_when_the_connection_ends_is_told() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1").query("SELECT 2");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert!(player.observer.is_busy());
+    // Half a request more.
+    player.hear(true, b"\x20\0\0\0\x03SELECT 3");
+    player.close();
+    player.close();
+    let ends: Vec<_> =
+        player.seen.iter().map(|seen| (seen.sql.as_deref().unwrap(), seen.error.as_deref().unwrap())).collect();
+    assert_eq!(
+        ends,
+        [("SELECT 1", "connection lost"), ("SELECT 2", "connection lost"), ("SELECT 3", "connection lost")]
+    );
+    assert!(player.seen[2].truncated);
+}
+
+#[test]
+fn the_servers_last_words_are_the_reason() {
+    let script = Script::new(MODERN);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    player.hear(true, b"\xff\xff\xff\0\x03INSERT");
+    player.hear(false, b"\x18\0\0\x01\xff\x81\x04#08S01Got a packet...");
+    player.close();
+    assert_eq!(player.observer.lost(), None);
+    assert_eq!(player.seen[0].error.as_deref(), Some("ERROR 1153 (08S01): Got a packet..."));
+}
+
+#[test]
+fn errors_in_place_of_a_greeting_and_a_failed_login() {
+    let mut player = Player::new();
+    player.hear(false, b"\x17\0\0\0\xff\x10\x04Too many connections");
+    assert_eq!((player.observer.lost(), player.observer.is_busy()), (None, false));
+
+    let mut script = Script::new(MODERN);
+    script.said.truncate(3);
+    script.err(1045, "Access denied for user");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    player.close();
+    assert!(player.seen.is_empty());
+    assert_eq!(player.observer.facts().user, None);
+}
+
+#[test]
+fn a_replication_stream_is_not_followed() {
+    let mut script = Script::new(MODERN);
+    script.request(&[0x12, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0]).server(b"\0event");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!((player.observer.phase(), player.observer.lost()), (Phase::Blind, None));
+}
+
+#[test]
+fn an_observer_that_loses_track_says_so_once() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1").server(&[]);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    let lost = player.observer.lost().unwrap();
+    assert_eq!(lost.to_string(), "malformed column count, server stream, at or after byte 95");
+    assert_eq!(player.seen.len(), 1);
+    assert!(player.seen[0].error.as_deref().unwrap().contains("lost track"));
+    player.play(&script.said, usize::MAX);
+    player.close();
+    assert_eq!((player.seen.len(), player.observer.phase()), (1, Phase::Lost));
+}

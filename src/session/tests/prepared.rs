@@ -1,0 +1,164 @@
+//! Prepared statements, cursors, bulk execution.
+
+use super::*;
+
+impl Script {
+    /// A statement of id 7 with so many parameters and columns.
+    fn prepare(&mut self, sql: &str, params: u8, columns: u8) -> &mut Self {
+        self.request(&[b"\x16", sql.as_bytes()].concat());
+        self.prepare_ok(params, columns)
+    }
+
+    fn prepare_ok(&mut self, params: u8, columns: u8) -> &mut Self {
+        self.server(&[0, 7, 0, 0, 0, columns, 0, params, 0, 0, 0, 0]);
+        self.definitions(params.into()).definitions(columns.into())
+    }
+
+    /// Executes statement 7 with one BIGINT, types bound or not.
+    fn execute(&mut self, cursor: u8, value: u64, bind: bool) -> &mut Self {
+        let types: &[u8] = if bind { &[1, 8, 0] } else { &[0] };
+        let body = [&[0x17, 7, 0, 0, 0, cursor, 1, 0, 0, 0, 0][..], types, &value.to_le_bytes()].concat();
+        self.request(&body)
+    }
+
+    fn binary_rows(&mut self, count: usize, status: u16) -> &mut Self {
+        for _ in 0..count {
+            self.server(&[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        }
+        self.rows_end(status)
+    }
+}
+
+#[test]
+fn text_and_values() {
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
+        script.execute(0, 41, true).server(&[1]).definitions(1).binary_rows(2, AUTOCOMMIT);
+        // The types bound last are used again.
+        script.execute(0, 42, false).server(&[1]).definitions(1).binary_rows(0, AUTOCOMMIT);
+        script.request(&[0x1a, 7, 0, 0, 0]).ok(0, "", AUTOCOMMIT);
+        script.request(&[0x19, 7, 0, 0, 0]);
+        let sql = "SELECT a FROM t WHERE a > ?";
+        assert_eq!(
+            statements(&script),
+            [Seen::sql(sql, 2, None).params(&["41"]), Seen::sql(sql, 0, None).params(&["42"])]
+        );
+    }
+}
+
+#[test]
+fn a_failed_prepare_is_told() {
+    let mut script = Script::new(MODERN);
+    script.request(b"\x16SELEC ?").err(1064, "You have an error");
+    assert_eq!(statements(&script), [Seen::failed("SELEC ?", "ERROR 1064 (42000): You have an error")]);
+}
+
+#[test]
+fn long_data_has_no_value_in_the_execution() {
+    let mut script = Script::new(MODERN);
+    script.prepare("INSERT INTO t VALUES (?, ?)", 2, 0);
+    script.request(b"\x18\x07\0\0\0\0\0hello ").request(b"\x18\x07\0\0\0\0\0world");
+    let body = [&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 253, 0, 8, 0][..], &5u64.to_le_bytes()].concat();
+    script.request(&body).ok(1, "", AUTOCOMMIT);
+    // It is gone with the execution.
+    let body = [&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 253, 0, 8, 0, 2][..], b"hi", &6u64.to_le_bytes()].concat();
+    script.request(&body).ok(1, "", AUTOCOMMIT);
+    let sql = "INSERT INTO t VALUES (?, ?)";
+    assert_eq!(
+        statements(&script),
+        [Seen::sql(sql, 1, Some("")).params(&["hello world", "5"]), Seen::sql(sql, 1, Some("")).params(&["hi", "6"])]
+    );
+}
+
+#[test]
+fn a_cursor_is_one_statement_with_all_its_rows() {
+    const CURSOR: u16 = 0x40;
+    const LAST: u16 = 0x80;
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
+        script.execute(1, 1, true).server(&[1]);
+        if capabilities == CLASSIC {
+            // The EOF behind the definitions says that a cursor is open, and is the response's last packet.
+            script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").eof(AUTOCOMMIT | CURSOR);
+        } else {
+            script.definitions(1).rows_end(AUTOCOMMIT | CURSOR);
+        }
+        script.request(&[0x1c, 7, 0, 0, 0, 2, 0, 0, 0]).binary_rows(2, AUTOCOMMIT | CURSOR);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        script.request(&[0x1c, 7, 0, 0, 0, 2, 0, 0, 0]).binary_rows(1, AUTOCOMMIT | CURSOR | LAST);
+        let sql = "SELECT a FROM t WHERE a > ?";
+        assert_eq!(
+            statements(&script),
+            [Seen::sql("DO 1", 0, Some("")), Seen::sql(sql, 3, None).params(&["1"])],
+            "{capabilities:x}"
+        );
+    }
+}
+
+#[test]
+fn a_cursor_closed_early_is_told_then() {
+    let mut script = Script::new(MODERN);
+    script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
+    script.execute(1, 1, true).server(&[1]).definitions(1).rows_end(AUTOCOMMIT | 0x40);
+    script.request(&[0x1c, 7, 0, 0, 0, 2, 0, 0, 0]).binary_rows(2, AUTOCOMMIT | 0x40);
+    script.request(&[0x19, 7, 0, 0, 0]);
+    assert_eq!(statements(&script), [Seen::sql("SELECT a FROM t WHERE a > ?", 2, None).params(&["1"])]);
+}
+
+#[test]
+fn out_parameters_come_as_a_result() {
+    let mut script = Script::new(MODERN | CapabilityFlags::PS_MULTI_RESULTS.bits());
+    script.prepare("CALL p(?)", 1, 0);
+    script.execute(0, 1, true).server(&[1]).definitions(1).binary_rows(2, AUTOCOMMIT | MORE);
+    script.server(&[1]).definitions(1).binary_rows(1, AUTOCOMMIT | MORE | 0x1000).ok(0, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("CALL p(?)", 2, None).params(&["1"])]);
+}
+
+#[test]
+fn an_unknown_statement_is_the_servers_to_refuse() {
+    let mut script = Script::new(MODERN);
+    script.execute(0, 1, true).err(1243, "Unknown prepared statement handler");
+    let seen = statements(&script);
+    assert_eq!((seen[0].sql.as_deref(), seen.len()), (None, 1));
+}
+
+#[test]
+fn mariadb_executes_what_it_has_just_asked_to_prepare() {
+    let mut script = Script::new(MODERN);
+    script.request(b"\x16INSERT INTO t VALUES (?)");
+    let execute = [&[0x17, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 0, 1, 8, 0][..], &9u64.to_le_bytes()].concat();
+    script.request(&execute);
+    script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["9"])]);
+}
+
+#[test]
+fn each_parameter_set_of_a_bulk_execution_is_a_message() {
+    let mut script = Script::new(MODERN);
+    script.prepare("INSERT INTO t VALUES (?)", 1, 0);
+    script.request(&[0xfa, 7, 0, 0, 0, 128, 0, 1, 0, 0, 5, 1, 0, 6]).ok(3, "Records: 3", AUTOCOMMIT);
+    // Types bound before.
+    script.request(&[0xfa, 7, 0, 0, 0, 0, 0, 0, 7]).ok(1, "", AUTOCOMMIT);
+    let sql = "INSERT INTO t VALUES (?)";
+    let mut expected = vec![Seen::sql(sql, 3, Some("Records: 3")); 3];
+    expected[0].params = Some(vec![Some("5".into())]);
+    expected[1].params = Some(vec![None]);
+    expected[2].params = Some(vec![Some("6".into())]);
+    (expected[0].earlier, expected[1].earlier) = (true, true);
+    expected.push(Seen::sql(sql, 1, Some("")).params(&["7"]));
+    assert_eq!(statements(&script), expected);
+}
+
+#[test]
+fn parameters_that_cannot_be_understood_cost_only_themselves() {
+    let mut script = Script::new(MODERN);
+    script.prepare("SELECT ?", 1, 1);
+    // A type that does not exist.
+    script.request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 99, 0, 1]).err(1210, "Incorrect arguments");
+    script.query("DO 1").ok(0, "", AUTOCOMMIT);
+    let seen = statements(&script);
+    assert_eq!(seen[0].params, Some(vec![Some("undecodable".into())]));
+    assert_eq!(seen[1], Seen::sql("DO 1", 0, Some("")));
+}

@@ -1,0 +1,215 @@
+//! COM_QUERY: outcomes, several results, files, session state.
+
+use super::*;
+use crate::wire::IsolationLevel;
+
+#[test]
+fn outcomes_in_both_dialects() {
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.query("UPDATE t SET a = 1").ok(3, "Rows matched: 3  Changed: 3  Warnings: 0", AUTOCOMMIT);
+        script.query("SELECT a FROM t").rows(&["1", "2"], AUTOCOMMIT);
+        script.query("SELECT a FROM empty").rows(&[], AUTOCOMMIT);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        script.query("SELEC").err(1064, "You have an error");
+        let info = Some("Rows matched: 3  Changed: 3  Warnings: 0");
+        assert_eq!(
+            statements(&script),
+            [
+                Seen::sql("UPDATE t SET a = 1", 3, info),
+                Seen::sql("SELECT a FROM t", 2, None),
+                Seen::sql("SELECT a FROM empty", 0, None),
+                Seen::sql("DO 1", 0, Some("")),
+                Seen::failed("SELEC", "ERROR 1064 (42000): You have an error"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn duration_runs_from_the_first_byte_of_the_command_to_the_last_of_its_response() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1").rows(&["1"], AUTOCOMMIT);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    // Command, count, definition, row, end: four steps of 1 µs.
+    assert_eq!(player.seen[0].duration_ns, 4_000);
+    assert_eq!(player.seen[0].execution_count, 1);
+}
+
+#[test]
+fn an_error_among_rows() {
+    let mut script = Script::new(MODERN);
+    script
+        .query("SELECT slow")
+        .server(&[1])
+        .definitions(1)
+        .server(b"\x01x")
+        .err(1317, "Query execution was interrupted");
+    assert_eq!(
+        statements(&script),
+        [Seen::failed("SELECT slow", "ERROR 1317 (42000): Query execution was interrupted")]
+    );
+}
+
+#[test]
+fn a_null_and_an_empty_value_are_rows() {
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.query("SELECT NULL").server(&[1]).definitions(1).server(&[0xfb]).server(&[0]).rows_end(AUTOCOMMIT);
+        assert_eq!(statements(&script), [Seen::sql("SELECT NULL", 2, None)]);
+    }
+}
+
+#[test]
+fn each_statement_of_several_has_its_own_outcome() {
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.query("SELECT ';'; UPDATE t SET a = 1 ;CALL p(); SELEC; SELECT 4");
+        script.rows(&["1"], AUTOCOMMIT | MORE).ok(2, "", AUTOCOMMIT | MORE);
+        script.rows(&["1", "2", "3"], AUTOCOMMIT | MORE).rows(&["x"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT | MORE);
+        script.err(1064, "You have an error");
+        assert_eq!(
+            statements(&script),
+            [
+                Seen::sql("SELECT ';'", 1, None),
+                Seen::sql("UPDATE t SET a = 1", 2, Some("")),
+                Seen::sql("CALL p()", 3, None),
+                Seen::failed("SELEC", "ERROR 1064 (42000): You have an error"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn durations_of_several_statements_do_not_overlap() {
+    let mut script = Script::new(MODERN);
+    script.query("DO 1; DO 2").ok(0, "", AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(player.seen.iter().map(|seen| seen.duration_ns).collect::<Vec<_>>(), [1_000, 1_000]);
+    assert_eq!(player.seen.iter().map(|seen| seen.execution_count).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_call_is_one_statement() {
+    let mut script = Script::new(MODERN);
+    script
+        .query("CALL p(1, 2)")
+        .rows(&["3"], AUTOCOMMIT | MORE)
+        .rows(&["x", "y"], AUTOCOMMIT | MORE)
+        .ok(0, "", AUTOCOMMIT);
+    script.query("CALL nothing()").ok(5, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("CALL p(1, 2)", 1, None), Seen::sql("CALL nothing()", 5, Some(""))]);
+}
+
+#[test]
+fn use_and_session_track_move_the_database() {
+    let mut script = Script::new(CLASSIC);
+    script.query("/* x */ USE `other`").ok(0, "", AUTOCOMMIT);
+    script.query("USE missing").err(1049, "Unknown database 'missing'");
+    script.request(b"\x02third").ok(0, "", AUTOCOMMIT);
+    script.query("DO 1").ok(0, "", AUTOCOMMIT);
+    let databases: Vec<_> = statements(&script).into_iter().map(|seen| seen.database.unwrap()).collect();
+    assert_eq!(databases, ["other", "other", "third"]);
+
+    let mut script = Script::new(MODERN);
+    // The procedure's own USE shows in the OK packet alone.
+    script.query("CALL moves()").server(b"\0\0\0\x02\x40\0\0\0\x07\x01\x05\x04back");
+    assert_eq!(statements(&script)[0].database.as_deref(), Some("back"));
+}
+
+#[test]
+fn time_zone_and_isolation_follow_what_passes() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1, @@session.time_zone AS tz, @@transaction_isolation");
+    script.server(&[3]).definitions(3).server(b"\x011\x06SYSTEM\x0fREPEATABLE-READ").rows_end(AUTOCOMMIT);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(player.observer.facts().time_zone.as_deref(), Some("SYSTEM"));
+    assert_eq!(player.observer.facts().isolation, Some(IsolationLevel::RepeatableRead));
+
+    script.query("SET time_zone = '+02:00'").ok(0, "", AUTOCOMMIT);
+    script.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE").err(1568, "not now");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(player.observer.facts().time_zone.as_deref(), Some("+02:00"));
+    assert_eq!(player.observer.facts().isolation, Some(IsolationLevel::RepeatableRead));
+
+    script.request(&[0x1f]).ok(0, "", AUTOCOMMIT);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(player.observer.facts().time_zone, None);
+    assert_eq!(player.observer.facts().current_database.as_deref(), Some("shop"));
+}
+
+#[test]
+fn a_local_file_is_not_a_request() {
+    let mut script = Script::new(MODERN);
+    script.query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t").server(b"\xfbf");
+    script.client(b"\x03SELECT 1\n").client(b"1\t2\n").client(b"").ok(2, "Records: 2", AUTOCOMMIT);
+    script.query("DO 1").ok(0, "", AUTOCOMMIT);
+    // Refused by the client at once.
+    script.query("LOAD DATA LOCAL INFILE 'g' INTO TABLE t").server(b"\xfbg").client(b"").ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [
+            Seen::sql("LOAD DATA LOCAL INFILE 'f' INTO TABLE t", 2, Some("Records: 2")),
+            Seen::sql("DO 1", 0, Some("")),
+            Seen::sql("LOAD DATA LOCAL INFILE 'g' INTO TABLE t", 0, Some("")),
+        ]
+    );
+}
+
+#[test]
+fn a_file_whose_packets_wrap_the_sequence_is_still_a_file() {
+    let mut script = Script::new(MODERN);
+    script.query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t").server(b"\xfbf");
+    for _ in 0..600 {
+        script.client(b"\x01");
+    }
+    script.client(b"").ok(9, "", AUTOCOMMIT);
+    assert_eq!(statements(&script).len(), 1);
+}
+
+#[test]
+fn progress_reports_are_no_errors() {
+    let mut script = Script::new(CLASSIC);
+    script
+        .query("ALTER TABLE t ENGINE = Aria")
+        .server(b"\xff\xff\xff\x01\x01\x02\0\0\0\x05stage")
+        .ok(0, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("ALTER TABLE t ENGINE = Aria", 0, Some(""))]);
+}
+
+#[test]
+fn results_without_definitions() {
+    let optional = CapabilityFlags::OPTIONAL_RESULTSET_METADATA.bits();
+    let mut script = Script::new(MODERN | optional);
+    script.query("SELECT 1").server(&[1, 0]).server(b"\x011").rows_end(AUTOCOMMIT);
+    script.query("SELECT 2").server(&[1, 1]).definitions(1).server(b"\x011").rows_end(AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("SELECT 1", 1, None), Seen::sql("SELECT 2", 1, None)]);
+
+    let cache = CapabilityFlags::MARIADB_CACHE_METADATA.bits();
+    let mut script = Script::new((CLASSIC & !1) | cache);
+    script.query("SELECT 1").server(&[1, 0]).eof(AUTOCOMMIT).server(b"\x011").rows_end(AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("SELECT 1", 1, None)]);
+}
+
+#[test]
+fn query_attributes_are_not_text() {
+    let mut script = Script::new(MODERN | CapabilityFlags::QUERY_ATTRIBUTES.bits());
+    script.request(b"\x03\x00\x01SELECT 1").rows(&["1"], AUTOCOMMIT);
+    script.request(b"\x03\x01\x01\x00\x01\xfe\x00\x05trace\x02idSELECT 2").rows(&["2"], AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("SELECT 1", 1, None), Seen::sql("SELECT 2", 1, None)]);
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_cut_and_said_so() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 'long'").rows(&["1"], AUTOCOMMIT);
+    let mut player = Player::with(ObserverConfig { max_statement_bytes: 6 });
+    player.play(&script.said, 5);
+    assert_eq!(player.seen[0].sql.as_deref(), Some("SELECT"));
+    assert!(player.seen[0].truncated);
+}
