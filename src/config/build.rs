@@ -125,7 +125,7 @@ fn sinks(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<Ve
                 sinks.push(SinkConfig::Kafka(kafka(settings).ok_or_else(|| ConfigError::Conflict {
                     origin: origin("sink"),
                     message: "kafka needs --kafka-bootstrap-servers too".to_owned(),
-                })?))
+                })?));
             }
             Some(("ndjson", path)) if !path.is_empty() => sinks.push(SinkConfig::Ndjson(NdjsonConfig {
                 path: path.into(),

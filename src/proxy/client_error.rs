@@ -34,8 +34,7 @@ impl ClientError {
             payload.extend(b"#HY000");
         }
         // An ERR packet's text is at most 512 bytes (MYSQL_ERRMSG_SIZE).
-        let end = self.text.floor_char_boundary(500);
-        payload.extend(&self.text.as_bytes()[..end]);
+        payload.extend(self.text.chars().take(300).collect::<String>().as_bytes());
         let mut packet = (payload.len() as u32).to_le_bytes()[..3].to_vec();
         packet.push(sequence);
         packet.extend(payload);

@@ -91,10 +91,10 @@ impl PreparedStatements {
     }
 
     /// Forgets all statements; open cursors come back, since their messages are still due.
-    pub(super) fn clear(&mut self) -> Vec<Box<OpenCursor>> {
+    pub(super) fn clear(&mut self) -> Vec<OpenCursor> {
         self.last = None;
         let mut ids: Vec<_> = self.by_id.drain().collect();
         ids.sort_unstable_by_key(|(id, _)| *id);
-        ids.into_iter().filter_map(|(_, statement)| statement.cursor).collect()
+        ids.into_iter().filter_map(|(_, statement)| statement.cursor.map(|cursor| *cursor)).collect()
     }
 }

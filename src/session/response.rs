@@ -208,7 +208,7 @@ impl Exchange {
     /// The server dropped the session's prepared statements, and their cursors with them.
     pub(super) fn forget_statements(&mut self, emit: &mut Emit<'_>) {
         for cursor in self.statements.clear() {
-            self.end_cursor(*cursor, None, emit);
+            self.end_cursor(cursor, None, emit);
         }
     }
 

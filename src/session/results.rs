@@ -196,7 +196,7 @@ impl Exchange {
     /// The session is over, or no longer understood: what is under way ends with `reason`, or with the server's last words.
     pub(super) fn end_all(&mut self, reason: &'static str, now: Now, emit: &mut Emit<'_>) {
         for cursor in self.statements.clear() {
-            self.end_cursor(*cursor, None, emit);
+            self.end_cursor(cursor, None, emit);
         }
         let reason = self.last_words.take().map_or(Cow::Borrowed(reason), Cow::Owned);
         while let Some(request) = self.requests.pop_front() {

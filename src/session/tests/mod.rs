@@ -61,7 +61,7 @@ impl Script {
     pub(super) fn new(capabilities: u64) -> Self {
         let mut script = Self { said: Vec::new(), sequence: 0, capabilities };
         let [lower0, lower1, upper0, upper1, ..] = (capabilities as u32).to_le_bytes();
-        let mut greeting = b"\x0a9.7.4\0\x08\0\0\012345678\0".to_vec();
+        let mut greeting = b"\x0a9.7.4\0\x08\0\0\x0012345678\0".to_vec();
         greeting.extend([lower0, lower1, 0xff, 2, 0, upper0, upper1, 21]);
         greeting.extend([0; 6]);
         greeting.extend(((capabilities >> 32) as u32).to_le_bytes());

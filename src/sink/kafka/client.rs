@@ -65,7 +65,7 @@ impl ClientLog {
         };
         match level {
             RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: "librdkafka", facility, repeated, "{message}")
+                tracing::warn!(target: "librdkafka", facility, repeated, "{message}");
             }
             _ => tracing::error!(target: "librdkafka", facility, repeated, "{message}"),
         }
