@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,11 +12,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::pump::{Pump, PumpError, Step};
 use super::tap::{Direction, Tap};
 
-/// The worker's read buffer, lent to each session for the length of one step.
-pub(super) type Scratch = Rc<RefCell<Box<[u8]>>>;
-
 /// Enough for a read of a large result; a session at rest holds none of it.
-pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// The worker's read buffer, lent to each of its sessions for the length of one step.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+}
 
 /// Steps per wake-up before other sessions get their turn.
 const STEPS_PER_TURN: usize = 32;
@@ -47,8 +48,7 @@ pub(super) struct Relay<C, S> {
     /// The server no longer takes anything; it may have something to say yet.
     server_deaf: bool,
     pub(super) tap: Tap,
-    scratch: Scratch,
-    gate: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     report_login: bool,
     draining: bool,
 }
@@ -59,7 +59,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     /// `first_bytes` were read from the client (and shown to the observer) but not yet written to the server.
-    pub(super) fn new(client: C, server: S, first_bytes: Vec<u8>, tap: Tap, scratch: Scratch) -> Self {
+    pub(super) fn new(client: C, server: S, first_bytes: Vec<u8>, tap: Tap) -> Self {
         Self {
             client,
             server,
@@ -67,7 +67,6 @@ where
             to_client: Pump::default(),
             server_deaf: false,
             tap,
-            scratch,
             gate: None,
             report_login: true,
             draining: false,
@@ -106,11 +105,10 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
         for _ in 0..STEPS_PER_TURN {
-            let to_client = {
-                let mut scratch = self.scratch.borrow_mut();
+            let to_client = SCRATCH.with_borrow_mut(|scratch| {
                 let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
-                self.to_client.step(cx, server, client, &mut scratch, tap, Direction::ToClient)
-            };
+                self.to_client.step(cx, server, client, scratch, tap, Direction::ToClient)
+            });
             let to_client = match to_client {
                 Ok(Step::Ended) => return Poll::Ready(Pause::ServerEnded),
                 Ok(step) => step,
@@ -137,9 +135,11 @@ where
         if self.server_deaf {
             return Some(Step::Ended);
         }
-        let mut scratch = self.scratch.borrow_mut();
-        let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
-        match self.to_server.step(cx, client, server, &mut scratch, tap, Direction::ToServer) {
+        let step = SCRATCH.with_borrow_mut(|scratch| {
+            let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
+            self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer)
+        });
+        match step {
             Ok(step) => Some(step),
             Err(PumpError::Reader) => None,
             // A server that is gone may have left an answer behind; its end will be read.
@@ -160,7 +160,8 @@ where
         }
         if self.tap.is_gated() {
             let ingest = self.tap.ingest().clone();
-            let mut gate: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { ingest.wait_for_space().await });
+            let mut gate: Pin<Box<dyn Future<Output = ()> + Send>> =
+                Box::pin(async move { ingest.wait_for_space().await });
             if gate.as_mut().poll(cx).is_pending() {
                 self.gate = Some(gate);
                 return Poll::Pending;

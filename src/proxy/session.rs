@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_t
 
 /// A client connection, counted while it is open.
 pub(super) struct Session {
-    worker: Rc<Worker>,
+    worker: Arc<Worker>,
     deadline: Instant,
     draining: CancellationToken,
 }
@@ -46,7 +46,7 @@ enum Opening {
 }
 
 impl Session {
-    pub(super) fn new(worker: Rc<Worker>, draining: CancellationToken) -> Self {
+    pub(super) fn new(worker: Arc<Worker>, draining: CancellationToken) -> Self {
         worker.shared.counters.open.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + worker.shared.config.handshake_timeout;
         Self { worker, deadline, draining }
@@ -173,8 +173,7 @@ impl Session {
                 let error = ClientError::upstream_tls(&shared.server_host, &error.to_string());
                 tap.forget();
                 if read.is_ok() {
-                    let mut relay =
-                        Relay::new(client, tokio::io::empty(), Vec::new(), tap, self.worker.scratch.clone());
+                    let mut relay = Relay::new(client, tokio::io::empty(), Vec::new(), tap);
                     if relay.say_to_client(&error.packet(sequence, false)).await.is_ok() {
                         relay.linger().await;
                     }
@@ -189,7 +188,7 @@ impl Session {
         C: AsyncRead + AsyncWrite + Unpin,
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut relay = Relay::new(client, server, first, tap, self.worker.scratch.clone());
+        let mut relay = Relay::new(client, server, first, tap);
         let mut pause = match timeout_at(self.deadline, relay.until_logged_in()).await {
             Ok(pause) => pause,
             Err(_) => {

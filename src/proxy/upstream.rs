@@ -39,5 +39,10 @@ pub(super) async fn connect(upstream: &Upstream, limit: Duration) -> io::Result<
 pub(super) fn tune(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
     let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    // Within one machine there is no congestion to control; a host whose default is BBR would pace these packets for nothing.
+    if stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
+        let _ = socket.set_tcp_congestion(b"reno");
+    }
 }

@@ -1,20 +1,16 @@
 //! Worker threads: each has an event loop of its own, and both sockets of a session belong to one of them.
 
-use std::cell::RefCell;
 use std::net::{SocketAddr, TcpStream};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::relay::{SCRATCH_BYTES, Scratch};
 use super::session::Session;
 use super::{ProxyError, Shared};
 use crate::sink::Ingest;
@@ -23,7 +19,6 @@ use crate::sink::Ingest;
 pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) ingest: Ingest,
-    pub(super) scratch: Scratch,
     pub(super) epoch: Instant,
 }
 
@@ -51,9 +46,8 @@ impl WorkerHandle {
             .spawn({
                 let sessions = sessions.clone();
                 move || {
-                    let scratch = Rc::new(RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice()));
-                    let worker = Rc::new(Worker { shared, ingest, scratch, epoch: Instant::now() });
-                    LocalSet::new().block_on(&runtime, serve(worker, queue, sessions, draining))
+                    let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now() });
+                    runtime.block_on(serve(worker, queue, sessions, draining))
                 }
             })
             .map_err(ProxyError::Worker)?;
@@ -88,7 +82,7 @@ impl Drop for Load {
 }
 
 async fn serve(
-    worker: Rc<Worker>,
+    worker: Arc<Worker>,
     mut queue: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>,
     sessions: Arc<AtomicUsize>,
     draining: CancellationToken,
@@ -107,7 +101,7 @@ async fn serve(
         match tokio::net::TcpStream::from_std(client) {
             Ok(client) => {
                 let session = Session::new(worker.clone(), draining.clone());
-                tracker.spawn_local(async move {
+                tracker.spawn(async move {
                     session.serve(client, peer).await;
                     drop(load);
                 });
