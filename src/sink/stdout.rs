@@ -44,7 +44,10 @@ impl StdoutSink {
         }
         let (_, error) = write_as_much(&self.output, &self.rendered);
         self.rendered.shrink_to(1 << 20);
-        error.map_or(Ok(batch.len().saturating_sub(from)), Err)
+        match error {
+            None => Ok(batch.len().saturating_sub(from)),
+            Some(error) => Err(error),
+        }
     }
 }
 
