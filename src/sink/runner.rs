@@ -114,6 +114,7 @@ impl Runner {
                         tracing::error!(sink = self.counter.name(), %error, "the sink ends");
                         return Err(LossReason::SinkEnded);
                     }
+                    self.outages.failed(&error);
                 }
             }
             if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
