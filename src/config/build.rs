@@ -122,10 +122,11 @@ fn sinks(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<Ve
         match name.split_once(':') {
             None if name == "stdout" => sinks.push(SinkConfig::Stdout(stdout(settings))),
             None if name == "kafka" => {
-                sinks.push(SinkConfig::Kafka(kafka(settings).ok_or_else(|| ConfigError::Conflict {
+                let kafka = kafka(settings).ok_or_else(|| ConfigError::Conflict {
                     origin: origin("sink"),
                     message: "kafka needs --kafka-bootstrap-servers too".to_owned(),
-                })?));
+                })?;
+                sinks.push(SinkConfig::Kafka(kafka));
             }
             Some(("ndjson", path)) if !path.is_empty() => sinks.push(SinkConfig::Ndjson(NdjsonConfig {
                 path: path.into(),

@@ -14,6 +14,8 @@ use super::queue::{Popped, SinkQueue};
 /// [`Sink::tick`] is called at least this often, except while the sink itself is blocked in a system call.
 const TICK: Duration = Duration::from_millis(100);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// The shortest pause of a sink that is only busy.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// A sink that fails and recovers again and again is spoken of this often.
 const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -108,19 +110,25 @@ impl Runner {
                     continue;
                 }
                 Ok(_) => self.outages.failed(&SinkError::BufferFull),
+                Err(SinkError::BufferFull) => {
+                    // Not broken but busy: there is room as soon as the next answer comes.
+                    self.outages.failed(&SinkError::BufferFull);
+                    backoff = self.sink.until_tick().clamp(BUSY_PAUSE, FIRST_BACKOFF);
+                }
                 Err(error) => {
                     if error.ends_sink() {
                         self.counter.fail();
                         tracing::error!(sink = self.counter.name(), %error, "the sink ends");
                         return Err(LossReason::SinkEnded);
                     }
+                    self.outages.failed(&error);
                 }
             }
             if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(LossReason::Shutdown);
             }
             self.pause(backoff)?;
-            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+            backoff = (backoff * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
         }
         Ok(())
     }
@@ -133,7 +141,7 @@ impl Runner {
             if left.is_zero() {
                 return Ok(());
             }
-            self.queue.back_off(left.min(TICK));
+            self.queue.back_off(left.min(TICK).min(self.sink.until_tick().max(BUSY_PAUSE)));
             if let Err(SinkError::Closed { .. }) = self.tick_if_due() {
                 return Err(LossReason::SinkEnded);
             }

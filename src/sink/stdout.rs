@@ -45,8 +45,8 @@ impl StdoutSink {
         let (_, error) = write_as_much(&self.output, &self.rendered);
         self.rendered.shrink_to(1 << 20);
         match error {
-            Some(error) => Err(error),
             None => Ok(batch.len().saturating_sub(from)),
+            Some(error) => Err(error),
         }
     }
 }

@@ -56,7 +56,9 @@ pub(crate) struct ClientLog {
 impl ClientLog {
     /// A log line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice) {
+        let quiet = matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice);
+        // A failed connection is reported by the error callback too.
+        if quiet || facility == "FAIL" {
             tracing::debug!(target: "librdkafka", facility, "{message}");
             return;
         }
@@ -64,11 +66,9 @@ impl ClientLog {
             return;
         };
         match level {
-            RDKafkaLogLevel::Warning => {
-                tracing::warn!(target: "librdkafka", facility, repeated, "{message}");
-            }
+            RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, repeated, "{message}"),
             _ => tracing::error!(target: "librdkafka", facility, repeated, "{message}"),
-        }
+        };
     }
 
     /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones.
