@@ -16,15 +16,16 @@ CASES = [pytest.param(client, flavor, tls, id=f"{client.name}-{flavor}-{'tls' if
          for client in clients.ALL for flavor in client.servers for tls in ((False, True) if client.tls else (False,))]
 
 
-def logged_run(server, client, host, port, tls, expect=None):
+def logged_run(server, client, host, port, tls, expect=None, log=True):
     """One run of the client with a new account and new databases; and what the server saw of it."""
     server.fresh_user(USER, PASSWORD)
     server.fresh_databases("ct", "ct2")
     if client.warm and not tls and server.flavor == "mysql":
         pymysql.connect(host=server.host, port=server.port, user=USER, password=PASSWORD, ssl_disabled=True).close()
-    server.general_log_on()
+    if log:
+        server.general_log_on()
     done = client.run(host, port, USER, PASSWORD, "ct", tls, expect)
-    return done, server.general_log_off(USER)
+    return done, server.general_log_off(USER) if log else None
 
 
 def commands(log):
@@ -72,6 +73,8 @@ def check_against_log(messages, log):
                 matches = lambda m: same_bound(m, entry)
             while left and not matches(left[0]) and left[0]["errorMessage"]:
                 left.pop(0)
+            if left and left[0]["errorMessage"] and len(left) > 1 and left[1]["sql"] == left[0]["sql"] and not left[1]["errorMessage"]:
+                left.pop(0)  # cannot be prepared, so the driver sends it as text
             assert left, f"no message for {entry.command} {entry.argument[:300]!r}"
             assert matches(left[0]), f"the log has {entry.command} {entry.argument[:300]!r}, the next message {left[0]['sql'][:300]!r}"
             if entry.command == "Query" and not same(left[0], entry):
@@ -82,6 +85,10 @@ def check_against_log(messages, log):
                     assert after is not None, f"the rest of a multi-statement is {rest[:300]!r}, the next message {left[0]['sql'][:300]!r}"
                     rest, failed = after, left.pop(0)["errorMessage"] is not None
             else:
+                # One command, but a message per parameter set, of which the last has the duration.
+                while entry.command == "Execute" and left[0]["durationNs"] is None:
+                    left.pop(0)
+                    assert left and matches(left[0]), "a batch without an end"
                 left.pop(0)
         extra = [m for m in left if not m["errorMessage"]]
         assert not extra, f"messages of statements that the server's log has not: {[m['sql'][:300] for m in extra]}"
@@ -144,7 +151,8 @@ def check_expectations(messages, expectations):
 @pytest.mark.parametrize("client,flavor,tls", CASES)
 def test_client(client, flavor, tls, request, proxies, tmp_path):
     server = request.getfixturevalue(flavor)
-    direct, direct_log = logged_run(server, client, server.host, server.port, tls)
+    # Logging 20 MiB takes its time: what a driver sends is the same with and without TLS, so once is enough.
+    direct, direct_log = logged_run(server, client, server.host, server.port, tls, log=not tls)
     assert direct.returncode == 0, f"the client fails without the proxy too:\n{direct.stdout[-1500:]}{direct.stderr[-1500:]}"
 
     proxy = proxies(server)
@@ -154,7 +162,8 @@ def test_client(client, flavor, tls, request, proxies, tmp_path):
     assert through.returncode == 0, f"{through.stdout[-1500:]}{through.stderr[-1500:]}\n{proxy.log[-1500:]}"
     assert through.stdout.splitlines() == direct.stdout.splitlines()
     assert through.stdout == direct.stdout
-    assert commands(through_log) == commands(direct_log), "the server got other commands than without the proxy"
+    if direct_log is not None:
+        assert commands(through_log) == commands(direct_log), "the server got other commands than without the proxy"
 
     messages = proxy.messages.all()
     check_against_log(messages, through_log)

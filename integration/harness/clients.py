@@ -36,7 +36,7 @@ def _once(folder, *inputs):
 
 @functools.cache
 def _python():
-    return [sys.executable, CLIENTS / "python/client.py"], {"PYTHONDONTWRITEBYTECODE": "1"}
+    return [sys.executable, CLIENTS / "python/client.py"], {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}  # a SET is printed as a set
 
 
 @functools.cache
