@@ -3,6 +3,7 @@
 //! The field list, its order and its conventions are a contract with existing consumers; `docs/messages.md` states it.
 
 mod flags;
+mod json;
 mod params;
 mod policy;
 mod text;
@@ -181,9 +182,13 @@ mod tests {
             error: None,
             batch_part: BatchPart::Last,
         };
-        let json = serde_json::to_string(&writer().message(&statement, 1)).unwrap();
+        let writer = writer();
+        let message = writer.message(&statement, 1);
+        let mut json = Vec::new();
+        message.write_json(&mut json).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), serde_json::to_string(&message).unwrap());
         assert_eq!(
-            json,
+            serde_json::to_string(&message).unwrap(),
             concat!(
                 r#"{"timestamp":1795239646998,"serverHost":"127.0.0.1:3306","serverVersion":"9.7.4","user":"sb","client":"vm","#,
                 r#""dbName":null,"stmtDbName":"golden_a","debug":"golden","connectionId":8,"totalPoolCount":1,"executionCount":14,"#,
@@ -210,7 +215,12 @@ mod tests {
             error: Some("ERROR 1064 (42000): You have an error"),
             batch_part: BatchPart::Last,
         };
-        let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
+        let writer = writer();
+        let message = writer.message(&statement, 1);
+        let mut json = Vec::new();
+        message.write_json(&mut json).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), serde_json::to_string(&message).unwrap());
+        let json = serde_json::to_value(message).unwrap();
         let flags: u32 = 1 | 8 | 1 << 21 | 1 << 23 | 1 << 25 | 1 << 26 | 1 << 27 | 1 << 28 | 1 << 29;
         assert_eq!(json["iFlags"], flags);
         for field in [

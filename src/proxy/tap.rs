@@ -86,7 +86,7 @@ impl Tap {
             }
             let message = writer.message(statement, counters.open.load(Ordering::Relaxed));
             let key = u64::from(statement.session.connection_id.unwrap_or_default());
-            let written = ingest.append(|batch| batch.push_with(key, |buffer| serde_json::to_writer(buffer, &message)));
+            let written = ingest.append(|batch| batch.push_with(key, |buffer| message.write_json(buffer)));
             if let Err(error) = written {
                 tracing::error!(%error, "a statement could not be turned into JSON");
             }
