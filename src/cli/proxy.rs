@@ -27,9 +27,13 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
     };
     let drain_timeout = config.drain_timeout;
     let result = crate::proxy::run(config, &hub);
+    let sink_counters = hub.counters();
     report(&hub.shutdown(Instant::now() + drain_timeout));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(counters) => {
+            counters.log("stopped", sink_counters.lost_total());
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             tracing::error!(%error, "the proxy failed");
             ExitCode::from(FAILURE)

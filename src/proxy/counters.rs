@@ -13,11 +13,12 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Logs all of them in one line.
-            pub(super) fn log(&self, what: &'static str) {
+            /// Logs all of them in one line, and how many messages the sinks have dropped.
+            pub(crate) fn log(&self, what: &'static str, dropped: u64) {
                 tracing::info!(
                     open = self.open.load(Ordering::Relaxed),
                     $($name = self.$name.load(Ordering::Relaxed),)*
+                    dropped,
                     "{what}"
                 );
             }

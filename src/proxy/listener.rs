@@ -17,7 +17,7 @@ use crate::sink::Hub;
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Listens until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
-pub(super) async fn listen(shared: Arc<Shared>, hub: &Hub) -> Result<(), ProxyError> {
+pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<(), ProxyError> {
     let address = shared.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| ProxyError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
@@ -45,7 +45,7 @@ pub(super) async fn listen(shared: Arc<Shared>, hub: &Hub) -> Result<(), ProxyEr
                 }
                 Err(error) => accept_failed(&error).await,
             },
-            _ = report.tick() => shared.counters.log("so far"),
+            _ = report.tick() => shared.counters.log("so far", hub.counters().lost_total()),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -60,7 +60,6 @@ pub(super) async fn listen(shared: Arc<Shared>, hub: &Hub) -> Result<(), ProxyEr
         _ = terminate.recv() => exit_at_once(),
         _ = interrupt.recv() => exit_at_once(),
     };
-    shared.counters.log("stopped");
     if cut_off > 0 {
         tracing::warn!(cut_off, "sessions were cut off because they did not end within --drain-timeout");
     }

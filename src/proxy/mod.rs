@@ -67,10 +67,13 @@ struct Shared {
 }
 
 /// Accepts and serves clients until a signal says stop; then lets running statements end.
-pub(crate) fn run(config: ProxyConfig, hub: &Hub) -> Result<(), ProxyError> {
+///
+/// Returns what was counted.
+pub(crate) fn run(config: ProxyConfig, hub: &Hub) -> Result<Arc<Counters>, ProxyError> {
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    runtime.block_on(listener::listen(shared, hub))
+    runtime.block_on(listener::listen(&shared, hub))?;
+    Ok(shared.counters.clone())
 }
 
 impl Shared {

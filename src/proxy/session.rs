@@ -66,13 +66,14 @@ impl Session {
             }
         };
         let mut tap = self.tap(&client, peer);
-        let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap)).await;
+        let mut greeted = false;
+        let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap, &mut greeted)).await;
         match opened {
             Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, tap).await,
             Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap).await,
             Ok(Ok(Opening::Closed)) => {}
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
-            Err(_) => self.timed_out(client, peer).await,
+            Err(_) => self.timed_out(client, peer, greeted).await,
         }
     }
 
@@ -94,7 +95,13 @@ impl Session {
     }
 
     /// Forwards the greeting and looks at the client's answer.
-    async fn open(&self, client: &mut TcpStream, server: &mut TcpStream, tap: &mut Tap) -> io::Result<Opening> {
+    async fn open(
+        &self,
+        client: &mut TcpStream,
+        server: &mut TcpStream,
+        tap: &mut Tap,
+        greeted: &mut bool,
+    ) -> io::Result<Opening> {
         let mode = self.worker.shared.tls.mode;
         let mut greeting = Vec::with_capacity(256);
         let length = read_packet(server, &mut greeting).await?;
@@ -112,6 +119,7 @@ impl Session {
             server_speaks_tls =
                 Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
         }
+        *greeted = true;
         client.write_all(&greeting).await?;
         tap.observe(Direction::ToClient, &greeting, tap.now());
         let mut first = Vec::with_capacity(512);
@@ -218,12 +226,19 @@ impl Session {
         }
     }
 
-    async fn timed_out(self, client: TcpStream, peer: SocketAddr) {
+    /// Too long for the first packets. Without a greeting it was the server, and the error takes its place.
+    async fn timed_out(self, client: TcpStream, peer: SocketAddr, greeted: bool) {
         let shared = &self.worker.shared;
         add(&shared.counters.handshake_timeouts, 1);
-        tracing::warn!(client = %peer, "no login within --handshake-timeout");
-        let error = ClientError::handshake_timeout(shared.config.handshake_timeout.as_secs());
-        refuse(client, &error.packet(2, false)).await;
+        let seconds = shared.config.handshake_timeout.as_secs();
+        if greeted {
+            tracing::warn!(client = %peer, "no login within --handshake-timeout");
+            refuse(client, &ClientError::handshake_timeout(seconds).packet(2, false)).await;
+        } else {
+            tracing::warn!(client = %peer, upstream = %shared.server_host, "no greeting within --handshake-timeout");
+            let reason = format!("no greeting within {seconds} s");
+            refuse(client, &ClientError::unreachable(&shared.server_host, &reason).packet(0, true)).await;
+        }
     }
 }
 

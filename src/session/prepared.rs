@@ -45,11 +45,19 @@ const LONG_DATA_KEPT: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct PreparedStatements {
     by_id: HashMap<u32, PreparedStatement>,
-    /// MariaDB's id 0xffffffff stands for it.
+    /// What [`Self::LAST`] stands for.
     last: Option<u32>,
 }
 
 impl PreparedStatements {
+    /// MariaDB's id for the statement prepared last.
+    pub(super) const LAST: u32 = u32::MAX;
+
+    /// A prepare failed: there is no statement prepared last.
+    pub(super) fn forget_last(&mut self) {
+        self.last = None;
+    }
+
     pub(super) fn insert(&mut self, id: u32, sql: Vec<u8>, params: usize) {
         let statement = PreparedStatement {
             text: Arc::new(PreparedText { sql, params }),
@@ -61,14 +69,14 @@ impl PreparedStatements {
         self.last = Some(id);
     }
 
-    /// The statement of an id; 0xffffffff is the one prepared last.
+    /// The statement of an id.
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut PreparedStatement> {
-        let id = if id == u32::MAX { self.last? } else { id };
+        let id = if id == Self::LAST { self.last? } else { id };
         self.by_id.get_mut(&id)
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<PreparedStatement> {
-        let id = if id == u32::MAX { self.last? } else { id };
+        let id = if id == Self::LAST { self.last? } else { id };
         self.by_id.remove(&id)
     }
 

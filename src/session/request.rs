@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::prepared::{LongData, PreparedStatement, PreparedText};
+use super::prepared::{LongData, PreparedStatement, PreparedStatements, PreparedText};
 use super::statement::{BoundParams, StatementParams};
-use crate::wire::{CapabilityFlags, ExecutePacket, Malformed, ParamType, bulk_rows};
+use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, bulk_rows, is_null};
 
 /// What a request is, as far as its response and its message depend on it.
 #[derive(Debug)]
@@ -82,10 +82,19 @@ impl Execution {
         {
             statement.types = types.into();
         }
-        if statement.types.len() != statement.text.params {
-            return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
-        }
         self.types = Arc::clone(&statement.types);
+        if statement.types.len() != statement.text.params {
+            // A client need not bind types if all it sends are NULLs and long data.
+            let bitmap = body.get(packet.null_bitmap.clone()).unwrap_or_default();
+            let has_value = |param: usize| {
+                !is_null(bitmap, param) && !self.long_data.iter().any(|data| usize::from(data.param) == param)
+            };
+            if (0..statement.text.params).any(has_value) {
+                return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
+            }
+            let any = ParamType { column_type: ColumnType::VarString, unsigned: false };
+            self.types = vec![any; statement.text.params].into();
+        }
         self.layout = Some((packet.null_bitmap, packet.values_at));
         Ok(())
     }
@@ -138,6 +147,17 @@ impl Request {
                 execution.text.as_ref().map(|text| text.sql.as_slice())
             }
             _ => None,
+        }
+    }
+
+    /// Whether it is the execution that MariaDB's clients send right behind a prepare, and that prepare failed: the statement
+    /// has its message already.
+    pub(super) fn follows_failed_prepare(&self) -> bool {
+        match &self.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
+                execution.statement_id == PreparedStatements::LAST && execution.text.is_none()
+            }
+            _ => false,
         }
     }
 

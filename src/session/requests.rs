@@ -4,6 +4,7 @@ use super::Now;
 use super::exchange::{Exchange, Expect, PendingLogin};
 use super::facts::text;
 use super::observer::Emit;
+use super::prepared::PreparedStatements;
 use super::request::{Execution, Request, RequestKind};
 use crate::wire::{ChangeUser, Command, ExecutePacket, Malformed, Packet, Reader, query_text_at};
 
@@ -38,7 +39,9 @@ impl Exchange {
             Command::StmtExecute => self.begin_execution(body, emit)?,
             Command::StmtBulkExecute => {
                 let mut execution = Execution::unresolved(Reader::new(body, "COM_STMT_BULK_EXECUTE").u32()?);
-                if let Some(statement) = self.statements.get_mut(execution.statement_id) {
+                if !self.means_prepare_under_way(execution.statement_id)
+                    && let Some(statement) = self.statements.get_mut(execution.statement_id)
+                {
                     execution.resolve_bulk(body, statement);
                 }
                 RequestKind::BulkExecute(execution)
@@ -126,14 +129,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// While a prepare is under way, 0xffffffff means that one: its statement is known only with its answer.
+    fn means_prepare_under_way(&self, statement_id: u32) -> bool {
+        statement_id == PreparedStatements::LAST
+            && self.requests.iter().any(|request| matches!(request.kind, RequestKind::Prepare))
+    }
+
     pub(super) fn begin_execution(&mut self, body: &[u8], emit: &mut Emit<'_>) -> Result<RequestKind, Malformed> {
         let (statement_id, _) = ExecutePacket::statement_id(body)?;
         let mut execution = Execution::unresolved(statement_id);
         let capabilities = self.facts.in_force();
-        // While a prepare is under way, 0xffffffff means that one: its statement is known only with its answer.
-        let prepare_under_way = self.requests.iter().any(|request| matches!(request.kind, RequestKind::Prepare));
         let mut cursor = None;
-        if !(statement_id == u32::MAX && prepare_under_way)
+        if !self.means_prepare_under_way(statement_id)
             && let Some(statement) = self.statements.get_mut(statement_id)
         {
             cursor = statement.cursor.take();

@@ -160,6 +160,7 @@ impl Exchange {
     pub(super) fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
         if packet.payload.first() == Some(&0xff) {
             // The statement will never be executed, so its failure is told here.
+            self.statements.forget_last();
             return self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit);
         }
         let prepare = PrepareOk::parse(packet.payload, self.facts.in_force())?;

@@ -85,7 +85,10 @@ impl Exchange {
         }
         if let Some(request) = self.requests.pop_front() {
             let ending = Ending::of(&outcome, self.progress.first_rows);
-            emit_request(&mut self.facts, &request, &ending, now.monotonic_ns.saturating_sub(request.started_ns), emit);
+            if !request.follows_failed_prepare() {
+                let duration_ns = now.monotonic_ns.saturating_sub(request.started_ns);
+                emit_request(&mut self.facts, &request, &ending, duration_ns, emit);
+            }
             self.recycle(request);
         }
         self.done_popped()

@@ -62,6 +62,11 @@ impl SinkCounters {
         &self.sinks
     }
 
+    /// Messages that some sink did not deliver, for whatever reason; one that two sinks lost counts twice.
+    pub fn lost_total(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.lost_total()).sum()
+    }
+
     /// Counts messages that no sink will see.
     pub(super) fn lose_everywhere(&self, reason: LossReason, messages: usize) {
         for sink in &self.sinks {

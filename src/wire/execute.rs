@@ -110,7 +110,7 @@ impl ExecutePacket {
 }
 
 /// Whether bit `index` of a NULL bitmap is set.
-fn is_null(bitmap: &[u8], index: usize) -> bool {
+pub fn is_null(bitmap: &[u8], index: usize) -> bool {
     bitmap.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
 }
 

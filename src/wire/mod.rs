@@ -19,7 +19,7 @@ pub use capabilities::{CapabilityFlags, StatusFlags};
 pub use command::Command;
 pub use compression::{Algorithm, Decompressor};
 pub use execute::{
-    BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, query_text_at,
+    BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, is_null, query_text_at,
 };
 pub use framer::{Framer, Keep, MAX_PACKET_PAYLOAD, Packet};
 pub use handshake::{ChangeUser, Greeting, HandshakeResponse, strip_greeting_tls};

@@ -246,20 +246,19 @@ impl Iterator for StatementPieces<'_> {
         let tokens = &mut self.tokens;
         // A comment in front belongs to its statement.
         let mut start = tokens.at;
-        let mut end = None;
+        let mut end = tokens.sql.len();
         let mut body = Body::default();
         let (mut creates, mut position) = (false, 0);
         while let Some(token) = tokens.next() {
             if token.kind == Kind::Semicolon && body.depth == 0 {
-                match end {
-                    Some(_) => break,
-                    None => {
-                        start = token.range.end;
-                        continue;
-                    }
+                let text = tokens.sql.get(start..token.range.start).unwrap_or_default();
+                if text.trim_ascii().is_empty() {
+                    start = token.range.end;
+                    continue;
                 }
+                end = token.range.start;
+                break;
             }
-            end = Some(token.range.end);
             if token.kind == Kind::Word {
                 if position == 0 {
                     creates = tokens.is(&token, "create");
@@ -281,11 +280,10 @@ impl Iterator for StatementPieces<'_> {
             position += 1;
         }
         tokens.dollar_quotes = false;
-        let sql = tokens.sql;
-        end.map(|end| {
-            let blank = sql[start..end].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            start + blank..end
-        })
+        let text = tokens.sql.get(start..end).unwrap_or_default();
+        let start = start + (text.len() - text.trim_ascii_start().len());
+        let length = text.trim_ascii().len();
+        (length > 0).then_some(start..start + length)
     }
 }
 
@@ -534,8 +532,11 @@ mod tests {
             ["SELECT 1", "SELECT ';'", "/* ; */ SELECT `;`"]
         );
         assert_eq!(pieces(r"SELECT 'it''s \'; '; SELECT 2"), [r"SELECT 'it''s \'; '", "SELECT 2"]);
-        assert_eq!(pieces("SELECT 1 -- ;\n; SELECT 2"), ["SELECT 1", "SELECT 2"]);
+        assert_eq!(pieces("SELECT 1 -- ;\n; SELECT 2"), ["SELECT 1 -- ;", "SELECT 2"]);
         assert_eq!(pieces(" ;; "), [] as [&str; 0]);
+        // Comments are text, and one alone is a statement with an answer of its own.
+        assert_eq!(pieces("SELECT 1 /* a */; SELECT 2 /* e;f */ "), ["SELECT 1 /* a */", "SELECT 2 /* e;f */"]);
+        assert_eq!(pieces("SELECT 1; -- done"), ["SELECT 1", "-- done"]);
         assert_eq!(StatementPieces::new(br"SELECT '\'; SELECT 2", false).count(), 2);
     }
 

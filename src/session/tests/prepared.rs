@@ -135,6 +135,36 @@ fn mariadb_executes_what_it_has_just_asked_to_prepare() {
 }
 
 #[test]
+fn a_failed_prepare_takes_the_execution_behind_it_along() {
+    let mut script = Script::new(MODERN);
+    script.prepare("DELETE FROM t WHERE id = ?", 1, 0);
+    let execute = [&[0x17, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 0, 1, 8, 0][..], &9u64.to_le_bytes()].concat();
+    script.request(b"\x16SELEC ?").request(&execute);
+    script.err(1064, "You have an error").err(1243, "Unknown prepared statement handler");
+    // A bulk execution right behind its prepare is of that statement, not of the one before.
+    script.request(b"\x16INSERT INTO t VALUES (?)").request(&[0xfa, 0xff, 0xff, 0xff, 0xff, 128, 0, 1, 0, 0, 5]);
+    script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [
+            Seen::failed("SELEC ?", "ERROR 1064 (42000): You have an error"),
+            Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["5"]),
+        ]
+    );
+}
+
+#[test]
+fn all_nulls_need_no_types() {
+    let mut script = Script::new(MODERN);
+    script.prepare("INSERT INTO t VALUES (?, ?)", 2, 0);
+    script.request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0b11, 0]).ok(1, "", AUTOCOMMIT);
+    script.request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0b01, 0, 1]).err(1210, "Incorrect arguments");
+    let seen = statements(&script);
+    assert_eq!(seen[0].params, Some(vec![None, None]));
+    assert_eq!(seen[1].params, Some(vec![Some("undecodable".into())]));
+}
+
+#[test]
 fn each_parameter_set_of_a_bulk_execution_is_a_message() {
     let mut script = Script::new(MODERN);
     script.prepare("INSERT INTO t VALUES (?)", 1, 0);
