@@ -38,6 +38,9 @@ pub enum StatementKind {
     Other,
 }
 
+/// Longest text that is parsed only to know its kind.
+const PARSED_LENGTH: usize = 64 * 1024;
+
 impl StatementKind {
     /// The kind of a statement's text.
     pub fn of(sql: &[u8]) -> Self {
@@ -66,6 +69,9 @@ impl StatementKind {
 
     /// `WITH` may introduce an UPDATE or a DELETE: only a parser can tell.
     fn of_with(sql: &[u8]) -> Self {
+        if sql.len() > PARSED_LENGTH {
+            return Self::Dml;
+        }
         let parsed = Parser::parse_sql(&MySqlDialect {}, &String::from_utf8_lossy(sql));
         match parsed.as_deref() {
             Ok([Statement::Query(query)]) => match *query.body {

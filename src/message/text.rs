@@ -19,13 +19,19 @@ impl Serialize for SqlText<'_> {
     }
 }
 
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
+}
+
 impl SqlText<'_> {
     fn escaped(&self) -> String {
         let mut text = String::with_capacity(self.bytes.len());
         for chunk in self.bytes.utf8_chunks() {
             text.push_str(chunk.valid());
             for byte in chunk.invalid() {
-                text.push_str(&format!("\\x{byte:02X}"));
+                text.push_str("\\x");
+                text.push(hex_digit(byte >> 4));
+                text.push(hex_digit(byte & 15));
             }
         }
         if self.truncated {

@@ -56,6 +56,11 @@ impl Pump {
         self.kept.is_empty() && !self.unflushed
     }
 
+    /// Whether the reader has ended, be the writer told or not.
+    pub(super) fn reader_has_ended(&self) -> bool {
+        self.end != End::Open
+    }
+
     /// Moves bytes once. `scratch` is free for use until the step returns.
     ///
     /// The moment of reading is what counts for durations, but the observer sees the bytes only after the writer got them:

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::pump::{Pump, PumpError, Step};
 use super::tap::{Direction, Tap};
@@ -22,6 +23,9 @@ thread_local! {
 
 /// Steps per wake-up before other sessions get their turn.
 const STEPS_PER_TURN: usize = 32;
+
+/// How long a client may leave unread what a server said before it closed.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 /// How long a client may go on sending to a server that has closed, so that it reads the server's last words.
 const LINGER: Duration = Duration::from_secs(2);
@@ -47,6 +51,10 @@ pub(super) struct Relay<C, S> {
     to_client: Pump,
     /// The server no longer takes anything; it may have something to say yet.
     server_deaf: bool,
+    /// The client no longer takes anything; it may have sent statements before it left, and those are to run.
+    client_deaf: bool,
+    /// Runs while the server is gone and the client has not read all it said.
+    last_words: Option<Pin<Box<Sleep>>>,
     pub(super) tap: Tap,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     report_login: bool,
@@ -66,6 +74,8 @@ where
             to_server: Pump::with_first_bytes(first_bytes),
             to_client: Pump::default(),
             server_deaf: false,
+            client_deaf: false,
+            last_words: None,
             tap,
             gate: None,
             report_login: true,
@@ -91,31 +101,34 @@ where
 
     /// Tells the client something of the proxy's own, in place of a server.
     pub(super) async fn say_to_client(&mut self, packet: &[u8]) -> io::Result<()> {
-        self.client.write_all(packet).await?;
-        self.client.flush().await
+        let said = async {
+            self.client.write_all(packet).await?;
+            self.client.flush().await
+        };
+        timeout(LINGER, said).await?
     }
 
     /// Lets the client read what it was sent before its connection is closed: closing with unread input would reset it.
     pub(super) async fn linger(&mut self) {
-        let _ = self.client.shutdown().await;
         let mut scratch = [0; 4096];
-        let discard = async { while self.client.read(&mut scratch).await.is_ok_and(|count| count > 0) {} };
-        let _ = tokio::time::timeout(LINGER, discard).await;
+        let discard = async {
+            let _ = self.client.shutdown().await;
+            while self.client.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+        };
+        let _ = timeout(LINGER, discard).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
         for _ in 0..STEPS_PER_TURN {
-            let to_client = SCRATCH.with_borrow_mut(|scratch| {
-                let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
-                self.to_client.step(cx, server, client, scratch, tap, Direction::ToClient)
-            });
-            let to_client = match to_client {
-                Ok(Step::Ended) => return Poll::Ready(Pause::ServerEnded),
-                Ok(step) => step,
-                Err(_) => return Poll::Ready(Pause::Over),
-            };
+            let Some(to_client) = self.poll_to_client(cx) else { return Poll::Ready(Pause::Over) };
+            if to_client == Step::Ended {
+                return Poll::Ready(Pause::ServerEnded);
+            }
             let to_server = if self.poll_gate(cx).is_pending() { Some(Step::Idle) } else { self.poll_to_server(cx) };
             let Some(to_server) = to_server else { return Poll::Ready(Pause::Over) };
+            if self.client_deaf && (self.server_deaf || to_server == Step::Ended) {
+                return Poll::Ready(Pause::Over);
+            }
             if self.report_login && self.tap.is_logged_in() {
                 return Poll::Ready(Pause::LoggedIn);
             }
@@ -128,6 +141,29 @@ where
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// `None`: there is nothing more to come from the server, or nobody to wait for.
+    fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        if self.client_deaf {
+            return Some(Step::Idle);
+        }
+        let step = SCRATCH.with_borrow_mut(|scratch| {
+            let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
+            self.to_client.step(cx, server, client, scratch, tap, Direction::ToClient)
+        });
+        match step {
+            Ok(Step::Idle) if self.to_client.reader_has_ended() => {
+                let last_words = self.last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
+                if last_words.as_mut().poll(cx).is_ready() { None } else { Some(Step::Idle) }
+            }
+            Ok(step) => Some(step),
+            Err(PumpError::Reader) => None,
+            Err(PumpError::Writer) => {
+                self.client_deaf = true;
+                Some(Step::Moved)
+            }
+        }
     }
 
     /// `None`: the client is gone, and nobody is left to answer.
@@ -158,7 +194,7 @@ where
             }
             self.gate = None;
         }
-        if self.tap.is_gated() {
+        if self.tap.is_gated() && self.to_server.is_clear() {
             let ingest = self.tap.ingest().clone();
             let mut gate: Pin<Box<dyn Future<Output = ()> + Send>> =
                 Box::pin(async move { ingest.wait_for_space().await });

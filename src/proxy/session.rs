@@ -35,6 +35,9 @@ impl Drop for Session {
     }
 }
 
+/// How often a draining session is looked at.
+const DRAIN_CHECK: Duration = Duration::from_millis(100);
+
 /// What the first packets led to.
 enum Opening {
     /// Bytes are forwarded as they are, `first` from the client first.
@@ -69,7 +72,7 @@ impl Session {
         let mut greeted = false;
         let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap, &mut greeted)).await;
         match opened {
-            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, tap).await,
+            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap).await,
             Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap).await,
             Ok(Ok(Opening::Closed)) => {}
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
@@ -123,10 +126,17 @@ impl Session {
         client.write_all(&greeting).await?;
         tap.observe(Direction::ToClient, &greeting, tap.now());
         let mut first = Vec::with_capacity(512);
-        let length = read_packet(client, &mut first).await?;
-        if first.is_empty() {
-            return Ok(Opening::Closed);
-        }
+        let length = tokio::select! {
+            length = read_packet(client, &mut first) => {
+                let length = length?;
+                if first.is_empty() {
+                    return Ok(Opening::Closed);
+                }
+                length
+            }
+            // The server lost patience, or is shutting down: the client is to know at once.
+            _ = async { server.peek(&mut [0]).await } => None,
+        };
         let asks_for_tls =
             length.and_then(|length| first.get(4..length)).is_some_and(HandshakeResponse::is_ssl_request);
         if asks_for_tls && server_speaks_tls {
@@ -169,7 +179,7 @@ impl Session {
         match server {
             Ok(server) => {
                 add(&shared.counters.tls_sessions, 1);
-                self.relay(client, server, Vec::new(), tap).await;
+                self.relay(client, server, Vec::new(), true, tap).await;
             }
             Err(error) => {
                 add(&shared.counters.upstream_failures, 1);
@@ -191,7 +201,7 @@ impl Session {
     }
 
     /// Forwards until the session ends.
-    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tap: Tap)
+    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tls: bool, tap: Tap)
     where
         C: AsyncRead + AsyncWrite + Unpin,
         S: AsyncRead + AsyncWrite + Unpin,
@@ -204,7 +214,9 @@ impl Session {
                 add(&counters.handshake_timeouts, 1);
                 tracing::warn!("a client did not finish its login within --handshake-timeout");
                 let error = ClientError::handshake_timeout(self.worker.shared.config.handshake_timeout.as_secs());
-                if relay.say_to_client(&error.packet(2, false)).await.is_ok() {
+                // The client has sent its login, in TLS as its third packet.
+                let sequence = if tls { 3 } else { 2 };
+                if relay.say_to_client(&error.packet(sequence, false)).await.is_ok() {
                     relay.linger().await;
                 }
                 return;
@@ -216,7 +228,13 @@ impl Session {
                 pause = relay.run() => pause,
                 () = self.draining.cancelled() => {
                     relay.drain();
-                    relay.run().await
+                    // Whether a session without an observer is at rest only time can tell.
+                    loop {
+                        match tokio::time::timeout(DRAIN_CHECK, relay.run()).await {
+                            Ok(pause) => break pause,
+                            Err(_) => {}
+                        }
+                    }
                 }
             };
         }

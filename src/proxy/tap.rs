@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
 use crate::message::MessageWriter;
@@ -24,9 +24,13 @@ pub(super) struct Tap {
     ingest: Ingest,
     counters: Arc<Counters>,
     epoch: Instant,
-    last: Direction,
+    /// Kept where there is no observer to tell whether a statement is under way.
+    last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
 }
+
+/// Without an observer, a session whose server has been silent for so long is taken to be at rest.
+const QUIET: Duration = Duration::from_millis(500);
 
 impl Tap {
     pub(super) fn new(
@@ -38,7 +42,7 @@ impl Tap {
         epoch: Instant,
     ) -> Self {
         let observer = observe.then(|| Box::new(Observer::new(config)));
-        Self { observer, writer, ingest, counters, epoch, last: Direction::ToClient, bytes: [0; 2] }
+        Self { observer, writer, ingest, counters, epoch, last_seen: None, bytes: [0; 2] }
     }
 
     /// The moment, for [`Tap::observe`]. Not asked of the system when nobody looks.
@@ -58,7 +62,6 @@ impl Tap {
     /// Bytes that were read at `now` and have been forwarded since.
     #[inline]
     pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Now) {
-        self.last = direction;
         let counter = match direction {
             Direction::ToServer => 0,
             Direction::ToClient => 1,
@@ -69,6 +72,8 @@ impl Tap {
                 Direction::ToServer => observer.client_bytes(bytes, now, emit),
                 Direction::ToClient => observer.server_bytes(bytes, now, emit),
             });
+        } else {
+            self.last_seen = Some((direction, Instant::now()));
         }
     }
 
@@ -130,17 +135,19 @@ impl Tap {
         }
     }
 
-    /// Whether a statement is under way. Without an observer: whether the client spoke last.
+    /// Whether a statement is under way. Without an observer: whether the client spoke last, or the server just now.
     pub(super) fn is_busy(&self) -> bool {
         match &self.observer {
             Some(observer) if observer.is_following() => observer.is_busy(),
-            _ => self.last == Direction::ToServer,
+            _ => self.last_seen.is_some_and(|(last, at)| last == Direction::ToServer || at.elapsed() < QUIET),
         }
     }
 
-    /// The queues are full and `--backpressure=block`: no further request should be read.
+    /// The queues are full and `--backpressure=block`: no further request should be read. What has begun is not held up:
+    /// half a request, a file's content or a login would run into the server's timeouts.
+    #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.ingest.is_full()
+        self.ingest.is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
     pub(super) fn ingest(&self) -> &Ingest {

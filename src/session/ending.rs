@@ -113,7 +113,7 @@ pub(super) fn emit_request(
     ) -> StatementHead<'a> {
         StatementHead {
             sql: request.sql(),
-            truncated: request.truncated,
+            truncated: request.is_sql_truncated(),
             params,
             started_epoch_ms: request.started_epoch_ms,
             duration_ns,
@@ -140,6 +140,10 @@ pub(super) fn emit_request(
                     emit,
                 );
             };
+            if rows.peek().is_none() {
+                let head = head_of(request, StatementParams::Undecodable, duration_ns, BatchPart::Last);
+                return emit_statement(facts, ending, head, emit);
+            }
             while let Some(row) = rows.next() {
                 let part = if rows.peek().is_some() { BatchPart::Earlier } else { BatchPart::Last };
                 match row {

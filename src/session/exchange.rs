@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::facts::text;
 use super::observer::Emit;
 use super::prepared::PreparedStatements;
-use super::request::Request;
+use super::request::{Request, RequestKind};
 use super::{Now, Phase, SessionFacts};
 use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
 
@@ -30,6 +30,8 @@ pub(super) enum AfterDefinitions {
     Rows,
     /// A prepare response's column definitions, behind those of its parameters.
     PreparedColumns(u64),
+    /// Definitions were left out of a prepare response, but not the EOF behind the columns'.
+    SecondEof,
     Nothing,
 }
 
@@ -66,6 +68,8 @@ pub(super) struct Exchange {
     pub(super) phase: Phase,
     pub(super) facts: SessionFacts,
     pub(super) server_capabilities: CapabilityFlags,
+    /// What COM_SET_OPTION said of them, if it came.
+    pub(super) multi_statements: Option<bool>,
     /// Set when authentication is done and compression was agreed on.
     pub(super) compression_begins: bool,
     pub(super) login: PendingLogin,
@@ -87,6 +91,7 @@ impl Default for Exchange {
             phase: Phase::Greeting,
             facts: SessionFacts::default(),
             server_capabilities: CapabilityFlags::empty(),
+            multi_statements: None,
             compression_begins: false,
             login: PendingLogin::default(),
             requests: VecDeque::new(),
@@ -106,6 +111,11 @@ impl Exchange {
 
     pub(super) fn is_busy(&self) -> bool {
         !self.requests.is_empty()
+    }
+
+    /// COM_CHANGE_USER is under way: what the client sends is authentication data, which is never kept.
+    pub(super) fn is_authenticating(&self) -> bool {
+        self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser))
     }
 
     pub(super) fn awaits_file_content(&self) -> bool {
@@ -158,7 +168,8 @@ impl Exchange {
             Phase::Command => self.response(packet, now, emit),
             Phase::Greeting => self.greeting(packet),
             Phase::Authentication => {
-                if packet.payload.first() == Some(&0x00)
+                // No rows and no generated id: data of a plugin may begin with 0x00 too.
+                if packet.payload.starts_with(&[0, 0, 0])
                     && let Ok(ok) = OkPacket::parse(packet.payload, self.facts.in_force())
                 {
                     self.logged_in(&ok);

@@ -127,7 +127,7 @@ impl Observer {
     pub fn client_bytes(&mut self, bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
         let limit = self.config.max_statement_bytes.saturating_add(1);
         let keep = |exchange: &Exchange| match exchange.phase {
-            Phase::Command if exchange.awaits_file_content() => Keep::UpTo(0),
+            Phase::Command if exchange.awaits_file_content() || exchange.is_authenticating() => Keep::UpTo(0),
             Phase::Command => Keep::UpTo(limit),
             Phase::Login => Keep::UpTo(PACKET_LIMIT),
             // Authentication data is never kept.
@@ -227,6 +227,14 @@ impl Observer {
     /// Whether a request is under way, or has begun to arrive.
     pub fn is_busy(&self) -> bool {
         self.exchange.is_busy() || (self.exchange.phase == Phase::Command && self.client.framer.is_mid_packet())
+    }
+
+    /// Whether the client's next byte would begin a request: the one place where it may be kept waiting.
+    pub fn is_between_requests(&self) -> bool {
+        self.exchange.phase == Phase::Command
+            && !self.client.framer.is_mid_packet()
+            && !self.exchange.awaits_file_content()
+            && !self.exchange.is_authenticating()
     }
 
     /// Where the session is.

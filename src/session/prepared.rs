@@ -1,6 +1,6 @@
 //! Prepared statements of a session, by the ids that the server gave them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::request::Request;
@@ -9,15 +9,49 @@ use crate::wire::ParamType;
 /// What COM_STMT_SEND_LONG_DATA sent for one parameter: its front, and how long it was.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LongData {
-    pub(super) param: u16,
     pub(super) front: Vec<u8>,
     pub(super) length: u64,
+}
+
+/// How much of a parameter's long data is kept: messages show at most the configured length of it.
+const LONG_DATA_KEPT: usize = 64 * 1024;
+
+/// How much is kept for all parameters of a statement.
+const LONG_DATA_KEPT_IN_ALL: usize = 4 << 20;
+
+/// Long data of one statement, by parameter number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LongDataSet {
+    by_param: BTreeMap<usize, LongData>,
+    kept: usize,
+}
+
+impl LongDataSet {
+    pub(super) fn get(&self, param: usize) -> Option<&LongData> {
+        self.by_param.get(&param)
+    }
+
+    pub(super) fn contains(&self, param: usize) -> bool {
+        self.by_param.contains_key(&param)
+    }
+
+    fn add(&mut self, param: usize, data: &[u8], length: u64) {
+        let known = self.by_param.entry(param).or_default();
+        let room =
+            LONG_DATA_KEPT.saturating_sub(known.front.len()).min(LONG_DATA_KEPT_IN_ALL.saturating_sub(self.kept));
+        let front = data.get(..room.min(data.len())).unwrap_or_default();
+        known.front.extend_from_slice(front);
+        known.length += length;
+        self.kept += front.len();
+    }
 }
 
 /// Text and parameter count never change, so executions under way share them.
 #[derive(Debug)]
 pub(super) struct PreparedText {
-    pub(super) sql: Vec<u8>,
+    pub(super) sql: Box<[u8]>,
+    /// Whether the text is only the front of what was prepared.
+    pub(super) truncated: bool,
     pub(super) params: usize,
 }
 
@@ -35,12 +69,9 @@ pub(super) struct PreparedStatement {
     pub(super) text: Arc<PreparedText>,
     /// As last bound; an execution may leave them out.
     pub(super) types: Arc<[ParamType]>,
-    pub(super) long_data: Vec<LongData>,
+    pub(super) long_data: LongDataSet,
     pub(super) cursor: Option<Box<OpenCursor>>,
 }
-
-/// How much of a parameter's long data is kept: messages show at most the configured length of it.
-const LONG_DATA_KEPT: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct PreparedStatements {
@@ -58,11 +89,11 @@ impl PreparedStatements {
         self.last = None;
     }
 
-    pub(super) fn insert(&mut self, id: u32, sql: Vec<u8>, params: usize) {
+    pub(super) fn insert(&mut self, id: u32, text: PreparedText) {
         let statement = PreparedStatement {
-            text: Arc::new(PreparedText { sql, params }),
+            text: Arc::new(text),
             types: Arc::new([]),
-            long_data: Vec::new(),
+            long_data: LongDataSet::default(),
             cursor: None,
         };
         self.by_id.insert(id, statement);
@@ -77,6 +108,9 @@ impl PreparedStatements {
 
     pub(super) fn remove(&mut self, id: u32) -> Option<PreparedStatement> {
         let id = if id == Self::LAST { self.last? } else { id };
+        if self.last == Some(id) {
+            self.last = None;
+        }
         self.by_id.remove(&id)
     }
 
@@ -86,16 +120,7 @@ impl PreparedStatements {
         if usize::from(param) >= statement.text.params {
             return;
         }
-        let known = statement.long_data.iter().position(|known| known.param == param);
-        let index = known.unwrap_or_else(|| {
-            statement.long_data.push(LongData { param, ..LongData::default() });
-            statement.long_data.len() - 1
-        });
-        if let Some(known) = statement.long_data.get_mut(index) {
-            let room = LONG_DATA_KEPT.saturating_sub(known.front.len());
-            known.front.extend_from_slice(&data[..room.min(data.len())]);
-            known.length += data_length;
-        }
+        statement.long_data.add(usize::from(param), data, data_length);
     }
 
     /// Forgets all statements; open cursors come back, since their messages are still due.

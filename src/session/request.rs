@@ -3,15 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::prepared::{LongData, PreparedStatement, PreparedStatements, PreparedText};
+use super::prepared::{LongDataSet, PreparedStatement, PreparedStatements, PreparedText};
 use super::statement::{BoundParams, StatementParams};
-use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, bulk_rows, is_null};
+use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null};
 
 /// What a request is, as far as its response and its message depend on it.
 #[derive(Debug)]
 pub(super) enum RequestKind {
-    /// COM_QUERY: the text begins at this offset of the body.
-    Query { text_at: usize, pieces: Option<Pieces> },
+    /// COM_QUERY: the text begins at this offset of the body;
+    /// `None` if the query attributes in front of it could not be understood.
+    Query { text_at: Option<usize>, pieces: Option<Pieces> },
     /// COM_STMT_PREPARE: the body is the text.
     Prepare,
     /// COM_STMT_EXECUTE.
@@ -34,6 +35,8 @@ pub(super) enum RequestKind {
     ChangeUser,
     /// COM_RESET_CONNECTION.
     ResetConnection,
+    /// COM_SET_OPTION: the body says whether multi-statements are on.
+    SetOption,
     /// One OK, EOF or ERR: COM_PING and the like.
     Simple,
     /// COM_BINLOG_DUMP and the like: packets without end.
@@ -54,17 +57,27 @@ pub(super) struct Pieces {
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) statement_id: u32,
+    /// The client asked for a cursor. Without this SERVER_STATUS_CURSOR_EXISTS means nothing: a stored procedure that opens
+    /// a cursor of its own leaves it set.
+    pub(super) wants_cursor: bool,
     /// `None` until the statement is known: MariaDB's clients may execute a statement before the server answered its prepare.
     pub(super) text: Option<Arc<PreparedText>>,
     pub(super) types: Arc<[ParamType]>,
-    pub(super) long_data: Vec<LongData>,
+    pub(super) long_data: LongDataSet,
     /// `None` if the parameters cannot be understood.
     pub(super) layout: Option<(Range<usize>, usize)>,
 }
 
 impl Execution {
     pub(super) fn unresolved(statement_id: u32) -> Self {
-        Self { statement_id, text: None, types: Arc::new([]), long_data: Vec::new(), layout: None }
+        Self {
+            statement_id,
+            wants_cursor: false,
+            text: None,
+            types: Arc::new([]),
+            long_data: LongDataSet::default(),
+            layout: None,
+        }
     }
 
     /// Takes over what the statement tells, and binds the statement's types anew if the packet does.
@@ -86,9 +99,7 @@ impl Execution {
         if statement.types.len() != statement.text.params {
             // A client need not bind types if all it sends are NULLs and long data.
             let bitmap = body.get(packet.null_bitmap.clone()).unwrap_or_default();
-            let has_value = |param: usize| {
-                !is_null(bitmap, param) && !self.long_data.iter().any(|data| usize::from(data.param) == param)
-            };
+            let has_value = |param: usize| !is_null(bitmap, param) && !self.long_data.contains(param);
             if (0..statement.text.params).any(has_value) {
                 return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
             }
@@ -138,13 +149,30 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Whether a status flag says that this request opened a cursor, whose rows the client will fetch.
+    pub(super) fn opens_cursor(&self, status: StatusFlags) -> bool {
+        matches!(&self.kind, RequestKind::Execute(execution) if execution.wants_cursor)
+            && status.contains(StatusFlags::CURSOR_EXISTS)
+            && !status.intersects(StatusFlags::MORE_RESULTS_EXISTS | StatusFlags::LAST_ROW_SENT)
+    }
+
+    /// Whether [`Self::sql`] is only the front of the text.
+    pub(super) fn is_sql_truncated(&self) -> bool {
+        match &self.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
+                execution.text.as_ref().is_some_and(|text| text.truncated)
+            }
+            _ => self.truncated,
+        }
+    }
+
     /// The statement's text, if the request carries or names one.
     pub(super) fn sql(&self) -> Option<&[u8]> {
         match &self.kind {
-            RequestKind::Query { text_at, .. } => self.body.get(*text_at..),
+            RequestKind::Query { text_at, .. } => self.body.get((*text_at)?..),
             RequestKind::Prepare => Some(&self.body),
             RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
-                execution.text.as_ref().map(|text| text.sql.as_slice())
+                execution.text.as_ref().map(|text| &*text.sql)
             }
             _ => None,
         }

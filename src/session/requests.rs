@@ -4,9 +4,9 @@ use super::Now;
 use super::exchange::{Exchange, Expect, PendingLogin};
 use super::facts::text;
 use super::observer::Emit;
-use super::prepared::PreparedStatements;
+use super::prepared::{LongDataSet, PreparedStatements};
 use super::request::{Execution, Request, RequestKind};
-use crate::wire::{ChangeUser, Command, ExecutePacket, Malformed, Packet, Reader, query_text_at};
+use crate::wire::{ChangeUser, Command, ExecuteFlags, ExecutePacket, Malformed, Packet, Reader, query_text_at};
 
 /// Requests that wait for their answers at once. A client that sends more without reading is not followed.
 const PIPELINE_LIMIT: usize = 10_000;
@@ -22,18 +22,20 @@ impl Exchange {
             }
             return Ok(());
         }
-        if packet.sequence != 0
-            && self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser))
-        {
-            // Its authentication data.
-            return Ok(());
+        if self.is_authenticating() {
+            return match packet.sequence {
+                0 => Err(Malformed("request sent before COM_CHANGE_USER was answered")),
+                // Its authentication data.
+                _ => Ok(()),
+            };
         }
         let Some((&command, body)) = packet.payload.split_first() else {
             return Err(Malformed("empty request"));
         };
         let kind = match Command::from_byte(command) {
             Command::Query => {
-                let text_at = query_text_at(body, self.facts.in_force())?;
+                // Attributes that cannot be understood hide the text; nothing else depends on them.
+                let text_at = query_text_at(body, self.facts.in_force()).ok();
                 RequestKind::Query { text_at, pieces: None }
             }
             Command::StmtExecute => self.begin_execution(body, emit)?,
@@ -51,12 +53,18 @@ impl Exchange {
             Command::StmtSendLongData => {
                 let mut reader = Reader::new(body, "COM_STMT_SEND_LONG_DATA");
                 let (id, param) = (reader.u32()?, reader.u16()?);
+                if self.means_prepare_under_way(id) {
+                    return Err(Malformed("COM_STMT_SEND_LONG_DATA sent before its prepare was answered"));
+                }
                 // Command byte, id and parameter number are not data.
                 self.statements.long_data(id, param, reader.rest(), packet.length.saturating_sub(7));
                 return Ok(());
             }
             Command::StmtClose => {
                 let id = Reader::new(body, "COM_STMT_CLOSE").u32()?;
+                if self.means_prepare_under_way(id) {
+                    return Ok(());
+                }
                 if let Some(cursor) = self.statements.remove(id).and_then(|statement| statement.cursor) {
                     self.end_cursor(*cursor, None, emit);
                 }
@@ -66,7 +74,7 @@ impl Exchange {
                 let id = Reader::new(body, "COM_STMT_RESET").u32()?;
                 let mut cursor = None;
                 if let Some(statement) = self.statements.get_mut(id) {
-                    statement.long_data.clear();
+                    statement.long_data = LongDataSet::default();
                     cursor = statement.cursor.take();
                 }
                 if let Some(cursor) = cursor {
@@ -99,8 +107,8 @@ impl Exchange {
             | Command::ProcessKill
             | Command::Debug
             | Command::Ping
-            | Command::RegisterSlave
-            | Command::SetOption => RequestKind::Simple,
+            | Command::RegisterSlave => RequestKind::Simple,
+            Command::SetOption => RequestKind::SetOption,
             Command::Unknown(_) => RequestKind::Unknown,
         };
         self.push(kind, body, packet, now)
@@ -136,8 +144,9 @@ impl Exchange {
     }
 
     pub(super) fn begin_execution(&mut self, body: &[u8], emit: &mut Emit<'_>) -> Result<RequestKind, Malformed> {
-        let (statement_id, _) = ExecutePacket::statement_id(body)?;
+        let (statement_id, flags) = ExecutePacket::statement_id(body)?;
         let mut execution = Execution::unresolved(statement_id);
+        execution.wants_cursor = flags.intersects(ExecuteFlags::CURSOR_TYPES);
         let capabilities = self.facts.in_force();
         let mut cursor = None;
         if !self.means_prepare_under_way(statement_id)
@@ -155,9 +164,12 @@ impl Exchange {
 
     /// A request of which only the front came before the connection ended.
     pub(super) fn torn_request(&mut self, payload: &[u8], started_ns: u64, now: Now) {
+        if self.is_authenticating() || self.awaits_file_content() {
+            return;
+        }
         let is_query = payload.first().is_some_and(|byte| Command::from_byte(*byte) == Command::Query);
         if is_query && let Some(body) = payload.get(1..) {
-            let text_at = query_text_at(body, self.facts.in_force()).unwrap_or(0);
+            let text_at = query_text_at(body, self.facts.in_force()).ok();
             let packet = Packet { payload, length: u64::MAX, sequence: 0, started_ns };
             let _ = self.push(RequestKind::Query { text_at, pieces: None }, body, &packet, now);
         }

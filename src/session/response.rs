@@ -4,11 +4,12 @@ use super::ending::{Outcome, current_sql};
 use super::exchange::{AfterDefinitions, Exchange, Expect, Progress};
 use super::facts::text;
 use super::observer::Emit;
+use super::prepared::PreparedText;
 use super::request::{Request, RequestKind};
 use super::{Now, Phase};
 use crate::wire::{
     CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, SessionSetting,
-    StatusFlags, column_count, is_progress_report, row_end, variables_selected,
+    column_count, is_progress_report, row_end, variables_selected,
 };
 
 impl Exchange {
@@ -50,7 +51,7 @@ impl Exchange {
                     [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
                     _ => return Err(Malformed("packet behind column definitions, where an EOF is due")),
                 };
-                if then == AfterDefinitions::Rows && eof.status.contains(StatusFlags::CURSOR_EXISTS) {
+                if then == AfterDefinitions::Rows && request.opens_cursor(eof.status) {
                     return self.result(Outcome::Rows { count: 0, end: RowEnd::Eof(eof) }, now, emit);
                 }
                 self.after_definitions(then)
@@ -76,11 +77,14 @@ impl Exchange {
                 RequestKind::FieldList => self.field_list(packet),
                 RequestKind::AnyPacket => self.done(),
                 RequestKind::ChangeUser => self.change_user(packet, emit),
-                RequestKind::Simple | RequestKind::Reset | RequestKind::InitDb | RequestKind::ResetConnection => {
-                    self.simple(packet, emit)
-                }
+                RequestKind::Simple
+                | RequestKind::SetOption
+                | RequestKind::Reset
+                | RequestKind::InitDb
+                | RequestKind::ResetConnection => self.simple(packet, emit),
                 RequestKind::Stream => {
                     if packet.payload.first() != Some(&0xff) {
+                        self.forget_statements(emit);
                         self.phase = Phase::Blind;
                     }
                     self.done()
@@ -150,6 +154,10 @@ impl Exchange {
                 Ok(())
             }
             AfterDefinitions::PreparedColumns(0) | AfterDefinitions::Nothing => self.prepared(),
+            AfterDefinitions::SecondEof => {
+                self.progress.expect = Expect::DefinitionsEof { then: AfterDefinitions::Nothing };
+                Ok(())
+            }
             AfterDefinitions::PreparedColumns(left) => {
                 self.progress.expect = Expect::Definitions { left, then: AfterDefinitions::Nothing };
                 Ok(())
@@ -166,8 +174,19 @@ impl Exchange {
         let prepare = PrepareOk::parse(packet.payload, self.facts.in_force())?;
         self.progress.prepare = Some(prepare);
         let (params, columns) = (u64::from(prepare.params), u64::from(prepare.columns));
+        let deprecate_eof = self.facts.in_force().contains(CapabilityFlags::DEPRECATE_EOF);
         match (prepare.definitions_follow, params) {
-            (false, _) => self.prepared(),
+            (false, _) if deprecate_eof => self.prepared(),
+            // Without definitions their EOFs come all the same.
+            (false, 0) if columns == 0 => self.prepared(),
+            (false, params) => {
+                let then = match (params, columns) {
+                    (0, _) | (_, 0) => AfterDefinitions::Nothing,
+                    _ => AfterDefinitions::SecondEof,
+                };
+                self.progress.expect = Expect::DefinitionsEof { then };
+                Ok(())
+            }
             (true, 0) => self.after_definitions(AfterDefinitions::PreparedColumns(columns)),
             (true, left) => {
                 self.progress.expect = Expect::Definitions { left, then: AfterDefinitions::PreparedColumns(columns) };
@@ -178,8 +197,12 @@ impl Exchange {
 
     pub(super) fn prepared(&mut self) -> Result<(), Malformed> {
         if let (Some(prepare), Some(request)) = (self.progress.prepare.take(), self.requests.front_mut()) {
-            let sql = std::mem::take(&mut request.body);
-            self.statements.insert(prepare.statement_id, sql, usize::from(prepare.params));
+            let text = PreparedText {
+                sql: request.body.as_slice().into(),
+                truncated: request.truncated,
+                params: usize::from(prepare.params),
+            };
+            self.statements.insert(prepare.statement_id, text);
         }
         self.done()
     }
@@ -201,7 +224,12 @@ impl Exchange {
                 self.logged_in(&ok);
                 self.done()
             }
-            Some(0xff) => self.done(),
+            Some(0xff) => {
+                // MariaDB drops the old session's state before it authenticates the new one.
+                self.facts.forget_variables();
+                self.forget_statements(emit);
+                self.done()
+            }
             _ => Ok(()),
         }
     }
@@ -227,16 +255,25 @@ impl Exchange {
                     _ => {}
                 }
                 self.facts.apply_ok(&ok);
+                self.option_set();
                 self.done()
             }
             Some(0xfe) => {
                 if let Some(end) = row_end(packet.payload, packet.length, capabilities)? {
                     self.facts.status = Some(end.status());
                 }
+                self.option_set();
                 self.done()
             }
             Some(0xff) => self.done(),
             _ => Err(Malformed("answer where an OK packet is due")),
+        }
+    }
+
+    /// A successful COM_SET_OPTION: 0 switches multi-statements on, 1 off.
+    fn option_set(&mut self) {
+        if let Some(Request { kind: RequestKind::SetOption, body, .. }) = self.requests.front() {
+            self.multi_statements = Some(body.first() == Some(&0));
         }
     }
 

@@ -14,6 +14,18 @@ use crate::wire::{
     CapabilityFlags, Malformed, RowEnd, StatementPieces, StatusFlags, first_keyword, use_database, variables_set,
 };
 
+/// Statements of one text that are told apart. What lies beyond is forwarded like all the rest.
+const PIECES_LIMIT: usize = 100_000;
+
+/// Whether a statement may bring several result sets, with an OK packet of its own behind the last: CALL, and MariaDB's
+/// anonymous blocks.
+fn brings_several_results(sql: &[u8]) -> bool {
+    let keyword = first_keyword(sql);
+    ["call", "begin", "if", "loop", "while", "repeat", "for"]
+        .into_iter()
+        .any(|word| keyword.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 impl Exchange {
     /// One result of the oldest request is complete.
     pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
@@ -34,9 +46,10 @@ impl Exchange {
             RequestKind::Query { text_at, pieces } => {
                 let splits = more || pieces.is_some() || matches!(outcome, Outcome::Err(_));
                 if splits && pieces.is_none() {
-                    let sql = request.body.get(*text_at..).unwrap_or_default();
-                    let ranges = match self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS) || more {
-                        true => StatementPieces::new(sql, self.facts.backslash_escapes()).collect(),
+                    let sql = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
+                    let allowed = || self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS);
+                    let ranges = match more || self.multi_statements.unwrap_or_else(allowed) {
+                        true => StatementPieces::new(sql, self.facts.backslash_escapes()).take(PIECES_LIMIT).collect(),
                         false => Vec::new(),
                     };
                     *pieces = Some(Pieces { ranges, current: 0 });
@@ -49,10 +62,11 @@ impl Exchange {
                 }
             }
             RequestKind::Execute(_) => {
-                let cursor = matches!(outcome, Outcome::Rows { .. })
-                    && outcome.status().contains(StatusFlags::CURSOR_EXISTS)
-                    && !outcome.status().contains(StatusFlags::LAST_ROW_SENT);
-                if cursor { self.open_cursor(now) } else { self.whole_result(outcome, more, now, emit) }
+                if matches!(outcome, Outcome::Rows { count: 0, .. }) && request.opens_cursor(outcome.status()) {
+                    self.open_cursor(now, emit)
+                } else {
+                    self.whole_result(outcome, more, now, emit)
+                }
             }
             RequestKind::Fetch { statement_id } => {
                 let id = *statement_id;
@@ -115,12 +129,18 @@ impl Exchange {
             .unwrap_or(Now { monotonic_ns: request.started_ns, epoch_ms: request.started_epoch_ms });
         let RequestKind::Query { text_at, pieces: Some(pieces) } = &mut request.kind else { return Ok(()) };
         let is_last_piece = pieces.current + 1 >= pieces.ranges.len();
-        let text = request.body.get(*text_at..).unwrap_or_default();
-        let piece = pieces.ranges.get(pieces.current).and_then(|range| text.get(range.clone())).unwrap_or_default();
+        let text = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
+        let Some(piece) = pieces.ranges.get(pieces.current).and_then(|range| text.get(range.clone())) else {
+            // More results than statements were recognised: they have no text of their own.
+            if more {
+                self.progress = Progress { previous_end: Some(now), ..Progress::default() };
+                return Ok(());
+            }
+            return self.done();
+        };
         if let Outcome::Rows { count, .. } = outcome {
             self.progress.first_rows.get_or_insert(count);
-            let calls = first_keyword(piece).eq_ignore_ascii_case(b"call");
-            if more && (calls || is_last_piece) {
+            if more && (brings_several_results(piece) || is_last_piece) {
                 self.progress.expect = Expect::Head;
                 return Ok(());
             }
@@ -139,7 +159,7 @@ impl Exchange {
             },
             emit,
         );
-        pieces.current = (pieces.current + 1).min(pieces.ranges.len().saturating_sub(1));
+        pieces.current += 1;
         if !more {
             return self.done();
         }
@@ -149,13 +169,18 @@ impl Exchange {
 
     // Cursors
 
-    pub(super) fn open_cursor(&mut self, now: Now) -> Result<(), Malformed> {
+    fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
         if let Some(request) = self.requests.pop_front()
             && let RequestKind::Execute(execution) = &request.kind
-            && let Some(statement) = self.statements.get_mut(execution.statement_id)
         {
             let busy_ns = now.monotonic_ns.saturating_sub(request.started_ns);
-            statement.cursor = Some(Box::new(OpenCursor { request, rows: 0, busy_ns }));
+            let id = execution.statement_id;
+            let cursor = OpenCursor { request, rows: 0, busy_ns };
+            match self.statements.get_mut(id) {
+                Some(statement) => statement.cursor = Some(Box::new(cursor)),
+                // Closed before its execution was answered.
+                None => self.end_cursor(cursor, None, emit),
+            }
         }
         self.done_popped()
     }

@@ -1,7 +1,7 @@
 //! One finished statement, borrowed from the observer while it is handed out.
 
 use super::SessionFacts;
-use super::prepared::LongData;
+use super::prepared::LongDataSet;
 use crate::wire::{Malformed, ParamType, Params, Value};
 
 /// Which part of a batch (one request with several parameter sets) a statement is.
@@ -58,7 +58,7 @@ pub struct BoundParams<'a> {
     pub(super) null_bitmap: std::ops::Range<usize>,
     pub(super) values_at: usize,
     pub(super) types: &'a [ParamType],
-    pub(super) long_data: &'a [LongData],
+    pub(super) long_data: &'a LongDataSet,
 }
 
 impl StatementParams<'_> {
@@ -80,7 +80,7 @@ impl StatementParams<'_> {
                 }
             }
             Self::Bound(bound) => {
-                let long = |index: usize| bound.long_data.iter().find(|data| usize::from(data.param) == index);
+                let long = |index: usize| bound.long_data.get(index);
                 let params =
                     Params::new(bound.body, bound.null_bitmap.clone(), bound.values_at, bound.types, |index| {
                         long(index).is_some()

@@ -45,6 +45,10 @@ impl Decompressor {
 
     /// Takes bytes from the front of `input`; returns the next frame's content, or `None` when all of `input` is used up.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<&[u8]>, Malformed> {
+        // One large frame must not be paid for by the session's whole life.
+        if self.plain.capacity() > 256 * 1024 {
+            self.plain = Vec::new();
+        }
         loop {
             let wanted = match self.frame.first_chunk::<HEADER>() {
                 Some(&[a, b, c, ..]) => HEADER + u32::from_le_bytes([a, b, c, 0]) as usize,

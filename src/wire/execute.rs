@@ -8,8 +8,8 @@ bitflags! {
     /// COM_STMT_EXECUTE's flags (`enum_cursor_type` in MySQL's `include/mysql.h`).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ExecuteFlags: u8 {
-        /// Open a read-only cursor.
-        const CURSOR_TYPE_READ_ONLY = 1;
+        /// Open a read-only cursor, one for update, or a scrollable one.
+        const CURSOR_TYPES = 1 | 2 | 4;
         /// A parameter count is sent even for a statement without parameters.
         const PARAMETER_COUNT_AVAILABLE = 8;
         const _ = !0;

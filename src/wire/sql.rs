@@ -357,6 +357,9 @@ fn split_scope(name: &[u8]) -> (Scope, &[u8]) {
     }
 }
 
+/// Tokens of one assignment or one select item that are looked at: what is of interest here is shorter.
+const ITEM_TOKENS: usize = 12;
+
 /// What a `SET` statement changes of the session state that messages show; empty for any other statement.
 pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
     let mut tokens = Tokens::new(sql);
@@ -377,7 +380,9 @@ pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
                     Kind::Close => depth = depth.saturating_sub(1),
                     _ => {}
                 }
-                assignment.push(token);
+                if assignment.len() < ITEM_TOKENS {
+                    assignment.push(token);
+                }
             }
             separator => {
                 settings.extend(read_assignment(&tokens, &assignment, &mut scope));
@@ -465,7 +470,9 @@ pub fn variables_selected(sql: &[u8]) -> Vec<(usize, &[u8])> {
             }
             let ends_list = ["from", "limit", "into"].into_iter().any(|word| tokens.is(token, word));
             if depth > 0 || !(ends_list || matches!(token.kind, Kind::Comma | Kind::Semicolon)) {
-                item.push(token.clone());
+                if item.len() < ITEM_TOKENS {
+                    item.push(token.clone());
+                }
                 continue;
             }
         }

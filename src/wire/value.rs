@@ -121,6 +121,8 @@ pub enum Value<'a> {
         second: u8,
         /// `None` if the value was sent without a fraction.
         microsecond: Option<u32>,
+        /// Minutes east of UTC, if the value was sent with an offset (`MYSQL_TIMESTAMP_DATETIME_TZ`).
+        offset_minutes: Option<i16>,
     },
     /// TIME.
     Time {
@@ -174,7 +176,7 @@ impl<'a> Value<'a> {
 
     fn read_datetime(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let length = reader.u8()?;
-        if !matches!(length, 0 | 4 | 7 | 11) {
+        if !matches!(length, 0 | 4 | 7 | 11 | 13) {
             return Err(reader.malformed());
         }
         let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut microsecond) =
@@ -185,10 +187,14 @@ impl<'a> Value<'a> {
         if length >= 7 {
             (hour, minute, second) = (reader.u8()?, reader.u8()?, reader.u8()?);
         }
-        if length == 11 {
+        if length >= 11 {
             microsecond = Some(reader.u32()?);
         }
-        Ok(Self::DateTime { year, month, day, hour, minute, second, microsecond })
+        let mut offset_minutes = None;
+        if length == 13 {
+            offset_minutes = Some(reader.u16()?.cast_signed());
+        }
+        Ok(Self::DateTime { year, month, day, hour, minute, second, microsecond, offset_minutes })
     }
 
     fn read_time(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
@@ -221,9 +227,14 @@ impl fmt::Display for Value<'_> {
             Self::Double(value) if plain_digits(value) => write!(f, "{value}"),
             Self::Double(value) => write!(f, "{value:e}"),
             Self::Date { year, month, day } => write!(f, "{year:04}-{month:02}-{day:02}"),
-            Self::DateTime { year, month, day, hour, minute, second, microsecond } => {
+            Self::DateTime { year, month, day, hour, minute, second, microsecond, offset_minutes } => {
                 write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
-                write_fraction(f, microsecond)
+                write_fraction(f, microsecond)?;
+                if let Some(offset) = offset_minutes {
+                    let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
+                    write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)?;
+                }
+                Ok(())
             }
             Self::Time { negative, hours, minute, second, microsecond } => {
                 let sign = if negative { "-" } else { "" };
@@ -302,6 +313,7 @@ mod tests {
             (&[4, 0xea, 0x07, 1, 31], DateTime, "2026-01-31 00:00:00"),
             (&[7, 0xea, 0x07, 1, 31, 12, 0, 9], DateTime, "2026-01-31 12:00:09"),
             (&[11, 0xea, 0x07, 1, 31, 12, 0, 0, 0x40, 0xe2, 0x01, 0], Timestamp, "2026-01-31 12:00:00.123456"),
+            (&[13, 0xea, 0x07, 1, 31, 12, 0, 0, 0, 0, 0, 0, 0xb6, 0xff], DateTime, "2026-01-31 12:00:00.000000-01:14"),
             (&[0], Time, "00:00:00"),
             (&[8, 1, 34, 0, 0, 0, 22, 59, 59], Time, "-838:59:59"),
             (&[12, 0, 0, 0, 0, 0, 1, 2, 3, 7, 0, 0, 0], Time, "01:02:03.000007"),

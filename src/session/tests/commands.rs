@@ -128,3 +128,18 @@ fn an_observer_that_loses_track_says_so_once() {
     player.close();
     assert_eq!((player.seen.len(), player.observer.phase()), (1, Phase::Lost));
 }
+
+#[test]
+fn authentication_data_torn_by_the_end_is_no_statement() {
+    let mut script = Script::new(MODERN);
+    script
+        .request(b"\x11bob\0\x02\xaa\xbbother\0\x2d\0caching_sha2_password\0")
+        .server(b"\xfecaching_sha2_password\0nonce");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    // A scramble may begin with the byte of COM_QUERY, and the connection may end within it.
+    player.hear(true, b"\x20\0\0\x02\x03hidden");
+    assert!(!format!("{:?}", player.observer).contains("hidden"));
+    player.close();
+    assert!(player.seen.is_empty());
+}

@@ -192,3 +192,56 @@ fn parameters_that_cannot_be_understood_cost_only_themselves() {
     assert_eq!(seen[0].params, Some(vec![Some("undecodable".into())]));
     assert_eq!(seen[1], Seen::sql("DO 1", 0, Some("")));
 }
+
+#[test]
+fn a_cursor_inside_a_procedure_is_none_of_the_clients() {
+    const CURSOR: u16 = 0x40;
+    // The server leaves SERVER_STATUS_CURSOR_EXISTS set once a procedure opened a cursor of its own.
+    let mut script = Script::new(CLASSIC);
+    script.query("CALL p()").server(&[1]).server(b"\x03def\0\0\0\x01a\0\x0c").eof(AUTOCOMMIT | CURSOR | MORE);
+    script.server(b"\x01x").eof(AUTOCOMMIT | CURSOR | MORE).ok(0, "", AUTOCOMMIT | CURSOR);
+    assert_eq!(statements(&script), [Seen::sql("CALL p()", 1, None)]);
+
+    for cursor in [0, 1] {
+        let mut script = Script::new(MODERN);
+        script.prepare("CALL p(?)", 1, 0);
+        script.execute(cursor, 1, true).server(&[1]).definitions(1).binary_rows(2, AUTOCOMMIT | CURSOR | MORE);
+        script.ok(0, "", AUTOCOMMIT | CURSOR);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        assert_eq!(
+            statements(&script),
+            [Seen::sql("CALL p(?)", 2, None).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]
+        );
+    }
+}
+
+#[test]
+fn a_statement_closed_before_its_cursor_opened_is_told() {
+    let mut script = Script::new(MODERN);
+    script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
+    script.execute(1, 1, true).request(&[0x19, 7, 0, 0, 0]);
+    script.server(&[1]).definitions(1).rows_end(AUTOCOMMIT | 0x40);
+    assert_eq!(statements(&script), [Seen::sql("SELECT a FROM t WHERE a > ?", 0, None).params(&["1"])]);
+}
+
+#[test]
+fn a_bulk_execution_without_rows_is_told() {
+    let mut script = Script::new(MODERN);
+    script.request(&[0xfa, 9, 0, 0, 0, 128, 0, 1]).err(1243, "Unknown prepared statement handler");
+    let seen = statements(&script);
+    assert_eq!((seen.len(), seen[0].sql.as_deref()), (1, None));
+}
+
+#[test]
+fn a_prepare_response_without_definitions_keeps_its_eofs() {
+    let optional = CapabilityFlags::OPTIONAL_RESULTSET_METADATA.bits();
+    for (params, columns, eofs) in [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 1, 2)] {
+        let mut script = Script::new(CLASSIC | optional);
+        script.request(b"\x16SELECT 1").server(&[0, 7, 0, 0, 0, columns, 0, params, 0, 0, 0, 0, 0]);
+        for _ in 0..eofs {
+            script.eof(AUTOCOMMIT);
+        }
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        assert_eq!(statements(&script).len(), 1, "{params} parameters, {columns} columns");
+    }
+}

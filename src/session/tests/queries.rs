@@ -213,3 +213,56 @@ fn a_text_beyond_the_limit_is_cut_and_said_so() {
     assert_eq!(player.seen[0].sql.as_deref(), Some("SELECT"));
     assert!(player.seen[0].truncated);
 }
+
+#[test]
+fn a_comment_behind_the_last_statement_has_an_answer_of_its_own() {
+    let mut script = Script::new(MODERN);
+    script.query("UPDATE t SET a = 1; -- done").ok(3, "Rows matched: 3", AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [Seen::sql("UPDATE t SET a = 1", 3, Some("Rows matched: 3")), Seen::sql("-- done", 0, Some(""))]
+    );
+}
+
+#[test]
+fn results_beyond_the_statements_recognised_are_nobodys() {
+    let mut script = Script::new(MODERN);
+    script.query("DO 1; DO 2").ok(1, "", AUTOCOMMIT | MORE).ok(2, "", AUTOCOMMIT | MORE).ok(3, "", AUTOCOMMIT);
+    script.query("DO 3").ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [Seen::sql("DO 1", 1, Some("")), Seen::sql("DO 2", 2, Some("")), Seen::sql("DO 3", 0, Some(""))]
+    );
+}
+
+#[test]
+fn an_anonymous_block_brings_several_results() {
+    let mut script = Script::new(MODERN);
+    script.query("BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; DO 3");
+    script.rows(&["1"], AUTOCOMMIT | MORE).rows(&["2"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT | MORE);
+    script.ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [Seen::sql("BEGIN NOT ATOMIC SELECT 1; SELECT 2; END", 1, None), Seen::sql("DO 3", 0, Some(""))]
+    );
+}
+
+#[test]
+fn attributes_that_cannot_be_understood_hide_the_text_alone() {
+    let mut script = Script::new(MODERN | CapabilityFlags::QUERY_ATTRIBUTES.bits());
+    script.request(b"\x03\x01\x01\x00\x01\x63\x00\x05trace\x02idSELECT 2").rows(&["2"], AUTOCOMMIT);
+    script.request(b"\x03\x00\x01DO 1").ok(0, "", AUTOCOMMIT);
+    let seen = statements(&script);
+    assert_eq!((seen[0].sql.as_deref(), seen[0].count), (None, 1));
+    assert_eq!(seen[1], Seen::sql("DO 1", 0, Some("")));
+}
+
+#[test]
+fn set_option_switches_multi_statements() {
+    let mut script = Script::new(CLASSIC & !CapabilityFlags::MULTI_STATEMENTS.bits());
+    script.query("SELEC; DO 1").err(1064, "You have an error");
+    script.request(&[0x1b, 0, 0]).eof(AUTOCOMMIT);
+    script.query("SELEC; DO 1").err(1064, "You have an error");
+    let texts: Vec<_> = statements(&script).into_iter().map(|seen| seen.sql.unwrap()).collect();
+    assert_eq!(texts, ["SELEC; DO 1", "SELEC"]);
+}
