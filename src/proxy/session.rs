@@ -230,9 +230,8 @@ impl Session {
                     relay.drain();
                     // Whether a session without an observer is at rest only time can tell.
                     loop {
-                        match tokio::time::timeout(DRAIN_CHECK, relay.run()).await {
-                            Ok(pause) => break pause,
-                            Err(_) => {}
+                        if let Ok(pause) = tokio::time::timeout(DRAIN_CHECK, relay.run()).await {
+                            break pause;
                         }
                     }
                 }
