@@ -167,6 +167,7 @@ mod tests {
             capabilities: Some(CapabilityFlags::from_bits_retain(3_842_565)),
             time_zone: Some("SYSTEM".into()),
             isolation: Some(IsolationLevel::RepeatableRead),
+            double_byte_charset: false,
             execution_count: 14,
         };
         let values = [Value::Text(b"z\"\n"), Value::Int(-1), Value::Null, Value::Text("longer é".as_bytes())];

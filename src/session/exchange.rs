@@ -7,7 +7,9 @@ use super::observer::Emit;
 use super::prepared::PreparedStatements;
 use super::request::{Request, RequestKind};
 use super::{Now, Phase, SessionFacts};
-use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
+use crate::wire::{
+    CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk, is_double_byte_collation,
+};
 
 /// What the next packet of the response to the oldest request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub(super) struct Progress {
     /// When the previous statement of a multi-statement text was done.
     pub(super) previous_end: Option<Now>,
     /// Columns of a `SELECT @@..` whose first row tells session state: number, and and the variable.
-    pub(super) watched: Vec<(usize, &'static str)>,
+    pub(super) watched: Vec<(usize, Vec<u8>)>,
     pub(super) prepare: Option<PrepareOk>,
 }
 
@@ -59,6 +61,7 @@ impl Default for Progress {
 #[derive(Debug, Default)]
 pub(super) struct PendingLogin {
     pub(super) user: String,
+    pub(super) collation: Option<u16>,
     pub(super) database: Option<String>,
 }
 
@@ -152,7 +155,11 @@ impl Exchange {
         let response = HandshakeResponse::parse(packet.payload, self.server_capabilities)?;
         self.facts.capabilities = Some(response.capabilities & self.server_capabilities);
         if let Some(login) = response.login {
-            self.login = PendingLogin { user: text(login.user), database: login.database.map(text) };
+            self.login = PendingLogin {
+                user: text(login.user),
+                collation: Some(u16::from(response.collation)),
+                database: login.database.map(text),
+            };
             self.phase = Phase::Authentication;
         }
         Ok(())
@@ -202,6 +209,7 @@ impl Exchange {
     pub(super) fn logged_in(&mut self, ok: &OkPacket<'_>) {
         let login = std::mem::take(&mut self.login);
         self.facts.user = Some(login.user);
+        self.facts.double_byte_charset = login.collation.is_some_and(is_double_byte_collation);
         self.facts.login_database.clone_from(&login.database);
         self.facts.current_database = login.database;
         self.facts.apply_ok(ok);

@@ -1,6 +1,9 @@
 //! What is known of a session, as its messages show it.
 
-use crate::wire::{CapabilityFlags, IsolationLevel, OkPacket, SessionChange, SessionSetting, StatusFlags};
+use crate::wire::{
+    CapabilityFlags, IsolationLevel, Lexis, OkPacket, SessionChange, SessionSetting, StatusFlags,
+    is_double_byte_charset,
+};
 
 /// State of one session, followed from its greeting on. `None` means: not seen on the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct SessionFacts {
     pub time_zone: Option<String>,
     /// Session isolation level.
     pub isolation: Option<IsolationLevel>,
+    /// Whether characters of the client's character set may hold bytes that look like quotes or backslashes.
+    pub double_byte_charset: bool,
     /// Statements so far, each parameter set of a batch counted.
     pub execution_count: u64,
 }
@@ -57,6 +62,9 @@ impl SessionFacts {
         match setting {
             SessionSetting::TimeZone(value) => self.time_zone = value,
             SessionSetting::Isolation(value) => self.isolation = value,
+            SessionSetting::ClientCharset(name) => {
+                self.double_byte_charset = name.is_some_and(|name| is_double_byte_charset(name.as_bytes()));
+            }
         }
     }
 
@@ -66,7 +74,10 @@ impl SessionFacts {
         self.isolation = None;
     }
 
-    pub(super) fn backslash_escapes(&self) -> bool {
-        !self.status.unwrap_or_default().contains(StatusFlags::NO_BACKSLASH_ESCAPES)
+    pub(super) fn lexis(&self) -> Lexis {
+        Lexis {
+            backslash_escapes: !self.status.unwrap_or_default().contains(StatusFlags::NO_BACKSLASH_ESCAPES),
+            double_byte: self.double_byte_charset,
+        }
     }
 }

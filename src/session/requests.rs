@@ -89,7 +89,11 @@ impl Exchange {
             Command::Statistics => RequestKind::AnyPacket,
             Command::ChangeUser => {
                 let login = ChangeUser::parse(body, self.facts.in_force())?;
-                self.login = PendingLogin { user: text(login.user), database: login.database.map(text) };
+                self.login = PendingLogin {
+                    user: text(login.user),
+                    collation: login.collation,
+                    database: login.database.map(text),
+                };
                 // Neither the body nor what follows is kept: it holds authentication data.
                 return self.push(RequestKind::ChangeUser, &[], packet, now);
             }

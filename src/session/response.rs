@@ -324,11 +324,8 @@ impl Exchange {
         if let RequestKind::Query { .. } = request.kind
             && let Some(sql) = current_sql(request)
         {
-            let known =
-                |name: &[u8]| if name.eq_ignore_ascii_case(b"time_zone") { "time_zone" } else { "tx_isolation" };
-            self.progress
-                .watched
-                .extend(variables_selected(sql).into_iter().map(|(column, name)| (column, known(name))));
+            let selected = variables_selected(sql).into_iter();
+            self.progress.watched.extend(selected.map(|(column, name)| (column, name.to_ascii_lowercase())));
         }
     }
 
@@ -348,7 +345,7 @@ impl Exchange {
                 }
             };
             for (_, name) in watched.iter().filter(|(wanted, _)| *wanted == column) {
-                if let Some(setting) = SessionSetting::from_variable(name.as_bytes(), value) {
+                if let Some(setting) = SessionSetting::from_variable(name, value) {
                     self.facts.apply_setting(setting);
                 }
             }

@@ -49,7 +49,7 @@ impl Exchange {
                     let sql = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
                     let allowed = || self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS);
                     let ranges = match more || self.multi_statements.unwrap_or_else(allowed) {
-                        true => StatementPieces::new(sql, self.facts.backslash_escapes()).take(PIECES_LIMIT).collect(),
+                        true => StatementPieces::new(sql, self.facts.lexis()).take(PIECES_LIMIT).collect(),
                         false => Vec::new(),
                     };
                     *pieces = Some(Pieces { ranges, current: 0 });

@@ -29,6 +29,7 @@ pub use response::{
     row_end,
 };
 pub use sql::{
-    IsolationLevel, SessionSetting, StatementPieces, first_keyword, use_database, variables_selected, variables_set,
+    IsolationLevel, Lexis, SessionSetting, StatementPieces, first_keyword, is_double_byte_charset,
+    is_double_byte_collation, use_database, variables_selected, variables_set,
 };
 pub use value::{ColumnType, Value};

@@ -30,8 +30,33 @@ struct Token {
 struct Tokens<'a> {
     sql: &'a [u8],
     at: usize,
-    backslash_escapes: bool,
+    lexis: Lexis,
     dollar_quotes: bool,
+}
+
+/// What the session's settings make of a text's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lexis {
+    /// False under `NO_BACKSLASH_ESCAPES`.
+    pub backslash_escapes: bool,
+    /// Whether the second byte of a character may look like a quote or a backslash: big5, gbk, gb18030, sjis, cp932.
+    pub double_byte: bool,
+}
+
+impl Default for Lexis {
+    fn default() -> Self {
+        Self { backslash_escapes: true, double_byte: false }
+    }
+}
+
+/// Whether [`Lexis::double_byte`] holds for a character set's name.
+pub fn is_double_byte_charset(name: &[u8]) -> bool {
+    ["big5", "gbk", "gb18030", "sjis", "cp932"].into_iter().any(|unsafe_| name.eq_ignore_ascii_case(unsafe_.as_bytes()))
+}
+
+/// Whether [`Lexis::double_byte`] holds for a collation id (`SELECT id, character_set_name FROM information_schema.collations`).
+pub fn is_double_byte_collation(id: u16) -> bool {
+    matches!(id, 1 | 84 | 13 | 88 | 28 | 87 | 95 | 96 | 248..=250)
 }
 
 fn is_word(byte: u8) -> bool {
@@ -40,7 +65,7 @@ fn is_word(byte: u8) -> bool {
 
 impl<'a> Tokens<'a> {
     fn new(sql: &'a [u8]) -> Self {
-        Self { sql, at: 0, backslash_escapes: true, dollar_quotes: false }
+        Self { sql, at: 0, lexis: Lexis::default(), dollar_quotes: false }
     }
 
     fn text(&self, token: &Token) -> &'a [u8] {
@@ -85,7 +110,10 @@ impl<'a> Tokens<'a> {
 
     fn quoted_end(&self, quote: u8) -> usize {
         let mut at = self.at + 1;
-        let escapes = self.backslash_escapes && quote != b'`';
+        let escapes = self.lexis.backslash_escapes && quote != b'`';
+        if self.lexis.double_byte {
+            return self.quoted_end_double_byte(quote, escapes);
+        }
         loop {
             let rest = self.sql.get(at..).unwrap_or_default();
             let found = if escapes { memchr::memchr2(quote, b'\\', rest) } else { memchr::memchr(quote, rest) };
@@ -98,6 +126,21 @@ impl<'a> Tokens<'a> {
             }
             at += 2;
         }
+    }
+
+    fn quoted_end_double_byte(&self, quote: u8, escapes: bool) -> usize {
+        let mut at = self.at + 1;
+        while let Some(&byte) = self.sql.get(at) {
+            let next = self.sql.get(at + 1);
+            if byte >= 0x81 || (escapes && byte == b'\\') || (byte == quote && next == Some(&quote)) {
+                at += 2;
+            } else if byte == quote {
+                return at + 1;
+            } else {
+                at += 1;
+            }
+        }
+        self.sql.len()
     }
 
     /// `$$` or `$tag$` at the current place, as MySQL 9 allows around a routine's body in another language.
@@ -199,9 +242,9 @@ pub struct StatementPieces<'a> {
 }
 
 impl<'a> StatementPieces<'a> {
-    /// The pieces of `sql`; `backslash_escapes` is false under `NO_BACKSLASH_ESCAPES`.
-    pub fn new(sql: &'a [u8], backslash_escapes: bool) -> Self {
-        Self { tokens: Tokens { backslash_escapes, ..Tokens::new(sql) } }
+    /// The pieces of `sql`.
+    pub fn new(sql: &'a [u8], lexis: Lexis) -> Self {
+        Self { tokens: Tokens { lexis, ..Tokens::new(sql) } }
     }
 }
 
@@ -318,6 +361,8 @@ pub enum SessionSetting {
     TimeZone(Option<String>),
     /// `transaction_isolation`
     Isolation(Option<IsolationLevel>),
+    /// `character_set_client`, the character set of statements
+    ClientCharset(Option<String>),
 }
 
 impl SessionSetting {
@@ -327,6 +372,8 @@ impl SessionSetting {
             Some(Self::TimeZone(value.map(|value| String::from_utf8_lossy(value).into_owned())))
         } else if name.eq_ignore_ascii_case(b"transaction_isolation") || name.eq_ignore_ascii_case(b"tx_isolation") {
             Some(Self::Isolation(value.and_then(IsolationLevel::from_variable)))
+        } else if name.eq_ignore_ascii_case(b"character_set_client") {
+            Some(Self::ClientCharset(value.map(|value| String::from_utf8_lossy(value).into_owned())))
         } else {
             None
         }
@@ -408,6 +455,15 @@ fn read_assignment(tokens: &Tokens<'_>, mut assignment: &[Token], scope: &mut Sc
     if is(name, &["transaction"]) {
         // Without SESSION it is for the next transaction only.
         return (said_session).then(|| isolation_clause(tokens, rest)).flatten();
+    }
+    // SET NAMES x, SET CHARACTER SET x, SET CHARSET x
+    let charset = match rest {
+        [charset, ..] if is(name, &["names", "charset"]) => Some(charset),
+        [set, charset, ..] if is(name, &["character"]) && is(set, &["set"]) => Some(charset),
+        _ => None,
+    };
+    if let Some(charset) = charset {
+        return SessionSetting::from_variable(b"character_set_client", Some(&unquote(tokens.text(charset))));
     }
     let (own_scope, bare) = match name.kind {
         Kind::Word => split_scope(tokens.text(name)),
@@ -499,7 +555,7 @@ mod tests {
     use super::*;
 
     fn pieces(sql: &str) -> Vec<&str> {
-        StatementPieces::new(sql.as_bytes(), true).map(|range| &sql[range]).collect()
+        StatementPieces::new(sql.as_bytes(), Lexis::default()).map(|range| &sql[range]).collect()
     }
 
     #[test]
@@ -544,7 +600,12 @@ mod tests {
         // Comments are text, and one alone is a statement with an answer of its own.
         assert_eq!(pieces("SELECT 1 /* a */; SELECT 2 /* e;f */ "), ["SELECT 1 /* a */", "SELECT 2 /* e;f */"]);
         assert_eq!(pieces("SELECT 1; -- done"), ["SELECT 1", "-- done"]);
-        assert_eq!(StatementPieces::new(br"SELECT '\'; SELECT 2", false).count(), 2);
+        let lexis = Lexis { backslash_escapes: false, ..Lexis::default() };
+        assert_eq!(StatementPieces::new(br"SELECT '\'; SELECT 2", lexis).count(), 2);
+        // In gbk the backslash is the second byte of a character.
+        let gbk = b"INSERT INTO t VALUES ('\xd5\x5c'); SELECT 2";
+        assert_eq!(StatementPieces::new(gbk, Lexis { double_byte: true, ..Lexis::default() }).count(), 2);
+        assert_eq!(StatementPieces::new(gbk, Lexis::default()).count(), 1);
     }
 
     #[test]
@@ -569,7 +630,11 @@ mod tests {
         let zone = |value: &str| TimeZone(Some(value.to_owned()));
         for (sql, settings) in [
             ("SET time_zone = '+02:00'", vec![zone("+02:00")]),
-            ("set NAMES utf8mb4, @@session.time_zone := \"SYSTEM\"", vec![zone("SYSTEM")]),
+            (
+                "set NAMES utf8mb4 COLLATE utf8mb4_bin, @@session.time_zone := \"SYSTEM\"",
+                vec![ClientCharset(Some("utf8mb4".into())), zone("SYSTEM")],
+            ),
+            ("SET CHARACTER SET 'gbk'", vec![ClientCharset(Some("gbk".into()))]),
             ("SET GLOBAL time_zone = '+02:00'", vec![]),
             ("SET GLOBAL max_connections = 5, time_zone = '+02:00'", vec![]),
             ("SET GLOBAL max_connections = 5, SESSION time_zone = 'UTC'", vec![zone("UTC")]),

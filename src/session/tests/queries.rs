@@ -122,12 +122,13 @@ fn use_and_session_track_move_the_database() {
 #[test]
 fn time_zone_and_isolation_follow_what_passes() {
     let mut script = Script::new(MODERN);
-    script.query("SELECT 1, @@session.time_zone AS tz, @@transaction_isolation");
-    script.server(&[3]).definitions(3).server(b"\x011\x06SYSTEM\x0fREPEATABLE-READ").rows_end(AUTOCOMMIT);
+    script.query("SELECT 1, @@session.time_zone AS tz, @@transaction_isolation, @@character_set_client");
+    script.server(&[4]).definitions(4).server(b"\x011\x06SYSTEM\x0fREPEATABLE-READ\x03gbk").rows_end(AUTOCOMMIT);
     let mut player = Player::new();
     player.play(&script.said, usize::MAX);
     assert_eq!(player.observer.facts().time_zone.as_deref(), Some("SYSTEM"));
     assert_eq!(player.observer.facts().isolation, Some(IsolationLevel::RepeatableRead));
+    assert!(player.observer.facts().double_byte_charset);
 
     script.query("SET time_zone = '+02:00'").ok(0, "", AUTOCOMMIT);
     script.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE").err(1568, "not now");
