@@ -221,7 +221,9 @@ public class Client {
         try (CallableStatement call = db.prepareCall("CALL two_results(?, ?)")) {
             bind(call, 7, 3);
             List<Integer> counts = results("call", call, call.execute());
-            expect(server ? "CALL two_results(?, ?)" : null, server ? new Object[] {7, 3} : null, counts.get(0), 0);
+            // Connector/J writes the values of a CALL into its text, whatever useServerPrepStmts says.
+            boolean prepares = server && mode.startsWith("mariadb");
+            expect(prepares ? "CALL two_results(?, ?)" : null, prepares ? new Object[] {7, 3} : null, counts.get(0), 0);
         }
         db.setAutoCommit(false);
         bound("in trx", "INSERT INTO mt VALUES (?)", 99);
