@@ -80,7 +80,7 @@ unpacked() { note "unpacking $3... into $CACHE/$1 ($4)"; "$SERVERS_DIR/unpack.sh
 install_build() {
   # zstd and SASL are what librdkafka links when it is built with them.
   packages "to build with cargo" gcc g++ make pkg-config cmake perl git curl ca-certificates \
-    libssl-dev zlib1g-dev libzstd-dev libsasl2-dev
+    libssl-dev zlib1g-dev libzstd-dev
 }
 
 install_mysql() {

@@ -1,11 +1,14 @@
 //! `mysql-interceptor proxy`.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{FAILURE, USAGE, logging};
 use crate::config::ProxyConfig;
 use crate::sink::{self, Hub, ShutdownReport};
+
+/// What the sinks have at least to deliver what is queued.
+const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Runs the proxy until it is told to stop.
 pub(super) fn run(config: ProxyConfig) -> ExitCode {
@@ -28,9 +31,14 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
     let drain_timeout = config.drain_timeout;
     let result = crate::proxy::run(config, &hub);
     let sink_counters = hub.counters();
-    report(&hub.shutdown(Instant::now() + drain_timeout));
+    // One --drain-timeout for sessions and sinks, but sinks get a moment even if a session used it up.
+    let deadline = match &result {
+        Ok((_, stopping_since)) => (*stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST),
+        Err(_) => Instant::now(),
+    };
+    report(&hub.shutdown(deadline));
     match result {
-        Ok(counters) => {
+        Ok((counters, _)) => {
             counters.log("stopped", sink_counters.lost_total());
             ExitCode::SUCCESS
         }

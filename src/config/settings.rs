@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{boolean, duration, log_filter, memory_size, positive, size, topic};
+use super::values::{boolean, duration, listen_address, log_filter, memory_size, positive, size, topic};
 use super::{Acks, Backpressure, ColorChoice, Compression, KafkaOption, LogFormat, TlsMode, Upstream, UpstreamVerify};
 
 /// The settings of `mysql-interceptor proxy` as given, before they are checked against each other.
@@ -20,7 +20,7 @@ pub(crate) struct ProxySettings {
 
     /// Where clients connect
     #[arg(long, env = "INTERCEPTOR_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3307")]
-    #[arg(help_heading = "Connections")]
+    #[arg(help_heading = "Connections", value_parser = listen_address)]
     pub(super) listen: SocketAddr,
 
     /// The database server
@@ -194,12 +194,12 @@ pub(crate) struct ProxySettings {
     #[arg(help_heading = "Kafka", value_parser = clap::value_parser!(u32).range(0..=900_000))]
     pub(super) kafka_linger_ms: u32,
 
-    /// Bytes of one partition's batch
+    /// Messages are sent as soon as so many bytes wait
     #[arg(long, env = "INTERCEPTOR_KAFKA_BATCH_SIZE", value_name = "BYTES", default_value_t = 16_384)]
     #[arg(help_heading = "Kafka", value_parser = clap::value_parser!(u32).range(1..=2_147_483_647))]
     pub(super) kafka_batch_size: u32,
 
-    /// Bytes that may wait in the client library
+    /// Bytes that may wait for Kafka, beyond the queue
     #[arg(long, env = "INTERCEPTOR_KAFKA_BUFFER_MEMORY", value_name = "SIZE", default_value = "33554432")]
     #[arg(help_heading = "Kafka", value_parser = size)]
     pub(super) kafka_buffer_memory: u64,

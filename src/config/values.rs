@@ -1,5 +1,6 @@
 //! Parsers of single values, shared by flags, variables and the file.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 /// `true`, `1`, `yes`, `on` and their opposites, in any case.
@@ -91,6 +92,16 @@ fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     Some((number.parse().ok()?, unit.trim_start()))
+}
+
+/// `ADDRESS:PORT`, the address a number or a name of this host.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let wanted = "an address and a port are wanted, such as 127.0.0.1:3307, [::]:3307 or localhost:3307";
+    let mut addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {wanted}"))?;
+    addresses.next().ok_or_else(|| wanted.to_owned())
 }
 
 #[cfg(test)]

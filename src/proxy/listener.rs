@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +17,9 @@ use crate::sink::Hub;
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Listens until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
-pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<(), ProxyError> {
+///
+/// Returns when the drain began.
+pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<Instant, ProxyError> {
     let address = shared.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| ProxyError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
@@ -50,6 +52,7 @@ pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<(), ProxyE
             _ = interrupt.recv() => break,
         }
     }
+    let stopping_since = Instant::now();
     // Closed first: a client that comes now is refused, not left waiting.
     drop(listener);
     tracing::info!("stopping: no new clients, running statements may end");
@@ -63,7 +66,7 @@ pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<(), ProxyE
     if cut_off > 0 {
         tracing::warn!(cut_off, "sessions were cut off because they did not end within --drain-timeout");
     }
-    Ok(())
+    Ok(stopping_since)
 }
 
 fn exit_at_once() -> ! {

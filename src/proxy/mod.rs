@@ -16,6 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use thiserror::Error;
 
@@ -68,12 +69,12 @@ struct Shared {
 
 /// Accepts and serves clients until a signal says stop; then lets running statements end.
 ///
-/// Returns what was counted.
-pub(crate) fn run(config: ProxyConfig, hub: &Hub) -> Result<Arc<Counters>, ProxyError> {
+/// Returns what was counted, and when the stop began.
+pub(crate) fn run(config: ProxyConfig, hub: &Hub) -> Result<(Arc<Counters>, Instant), ProxyError> {
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    runtime.block_on(listener::listen(&shared, hub))?;
-    Ok(shared.counters.clone())
+    let stopping_since = runtime.block_on(listener::listen(&shared, hub))?;
+    Ok((shared.counters.clone(), stopping_since))
 }
 
 impl Shared {

@@ -72,8 +72,8 @@ impl Session {
         let mut greeted = false;
         let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap, &mut greeted)).await;
         match opened {
-            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap).await,
-            Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap).await,
+            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap, peer).await,
+            Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap, peer).await,
             Ok(Ok(Opening::Closed)) => {}
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
             Err(_) => self.timed_out(client, peer, greeted).await,
@@ -153,9 +153,16 @@ impl Session {
     }
 
     /// TLS on both legs: the client's ends here, and the server's is the proxy's own, begun with the client's request.
-    async fn serve_tls(self, client: TcpStream, mut server: TcpStream, request: Vec<u8>, early: Vec<u8>, mut tap: Tap) {
+    async fn serve_tls(
+        self,
+        client: TcpStream,
+        mut server: TcpStream,
+        request: Vec<u8>,
+        early: Vec<u8>,
+        mut tap: Tap,
+        peer: SocketAddr,
+    ) {
         let shared = self.worker.shared.clone();
-        let peer = client.peer_addr().ok();
         let tls = &shared.tls;
         let to_client = tls.acceptor.accept(Prefixed::new(early, client));
         let to_server = async {
@@ -165,25 +172,25 @@ impl Session {
         let legs = async { tokio::join!(to_client, to_server) };
         let Ok((client, server)) = timeout_at(self.deadline, legs).await else {
             add(&shared.counters.handshake_timeouts, 1);
-            tracing::warn!(client = ?peer, "no TLS handshake within --handshake-timeout");
+            tracing::warn!(client = %peer, "no TLS handshake within --handshake-timeout");
             return;
         };
         let mut client = match client {
             Ok(client) => client,
             Err(error) => {
                 add(&shared.counters.tls_failures, 1);
-                tracing::warn!(client = ?peer, %error, "TLS handshake with the client failed");
+                tracing::warn!(client = %peer, %error, "TLS handshake with the client failed");
                 return;
             }
         };
         match server {
             Ok(server) => {
                 add(&shared.counters.tls_sessions, 1);
-                self.relay(client, server, Vec::new(), true, tap).await;
+                self.relay(client, server, Vec::new(), true, tap, peer).await;
             }
             Err(error) => {
                 add(&shared.counters.upstream_failures, 1);
-                tracing::warn!(client = ?peer, upstream = %shared.server_host, %error, "TLS with the server failed");
+                tracing::warn!(client = %peer, upstream = %shared.server_host, %error, "TLS with the server failed");
                 // The client has its login to send before it listens.
                 let mut login = Vec::new();
                 let read = timeout_at(self.deadline, read_packet(&mut client, &mut login)).await;
@@ -201,7 +208,7 @@ impl Session {
     }
 
     /// Forwards until the session ends.
-    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tls: bool, tap: Tap)
+    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tls: bool, tap: Tap, peer: SocketAddr)
     where
         C: AsyncRead + AsyncWrite + Unpin,
         S: AsyncRead + AsyncWrite + Unpin,
@@ -212,7 +219,7 @@ impl Session {
             Err(_) => {
                 let counters = &self.worker.shared.counters;
                 add(&counters.handshake_timeouts, 1);
-                tracing::warn!("a client did not finish its login within --handshake-timeout");
+                tracing::warn!(client = %peer, "the login was not done within --handshake-timeout");
                 let error = ClientError::handshake_timeout(self.worker.shared.config.handshake_timeout.as_secs());
                 // The client has sent its login, in TLS as its third packet.
                 let sequence = if tls { 3 } else { 2 };

@@ -17,7 +17,7 @@ pub enum Keep {
 /// One logical packet: physical packets of 0xffffff bytes and their continuation joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// The front of the payload, as much as [`Keep`] asked for (more if it lay in one piece anyway).
+    /// The front of the payload, as much as [`Keep`] asked for.
     pub payload: &'a [u8],
     /// The payload's true length in bytes.
     pub length: u64,
@@ -94,6 +94,11 @@ impl Framer {
                 && let Some((payload, rest)) = tail.split_at_checked(length)
             {
                 *input = rest;
+                // The limit is a promise about what is seen, so it holds here too, though nothing is copied.
+                let payload = match keep {
+                    Keep::UpTo(limit) => payload.get(..limit).unwrap_or(payload),
+                    Keep::RowEnds(_) => payload,
+                };
                 return Some(Packet { payload, length: length as u64, sequence, started_ns: now_ns });
             }
         }

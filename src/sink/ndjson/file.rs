@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -58,7 +59,8 @@ impl Output {
             (Kind::Special | Kind::Pipe, _) => OpenOptions::new().append(true).open(path).map_err(open_failed)?,
             // Read access is for the look at the last line.
             (Kind::Regular, _) => {
-                OpenOptions::new().read(true).append(true).create(true).open(path).map_err(open_failed)?
+                // Messages hold statements with their values: they are not for everybody.
+                OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path).map_err(open_failed)?
             }
         };
         let mut output = Self { file, kind, size: 0, born: SystemTime::now(), partial: 0 };

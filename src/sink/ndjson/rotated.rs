@@ -17,10 +17,13 @@ pub(super) struct RotatedName {
 }
 
 impl RotatedName {
-    /// A name that no file has, for the file at `path`.
+    /// A name for the file at `path` that no file has, and that sorts behind all there are: the oldest ones of the same
+    /// second may be gone already, and taking over their names would make the newest file the next to go.
     pub(super) fn free(path: &Path, now: SystemTime) -> PathBuf {
         let now = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut name = Self { time: now.strftime("%Y%m%dT%H%M%SZ").to_string(), number: 1 };
+        let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let taken = Self::all(path).into_iter().filter(|name| name.time == time).map(|name| name.number).max();
+        let mut name = Self { time, number: taken.map_or(1, |number| number.saturating_add(1)) };
         loop {
             let target = name.plain(path);
             if fs::symlink_metadata(&target).is_err() && fs::symlink_metadata(name.compressed(path)).is_err() {

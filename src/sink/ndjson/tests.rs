@@ -19,6 +19,27 @@ fn write_all(sink: &mut NdjsonSink, batch: &Batch) {
 }
 
 #[test]
+fn the_newest_file_outlives_the_older_ones_of_its_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sql.ndjson");
+    let now = SystemTime::now();
+    let mut names = Vec::new();
+    for _ in 0..5 {
+        let target = RotatedName::free(&path, now);
+        fs::write(&target, "x\n").unwrap();
+        names.push(target);
+        // Only the last three are kept.
+        if names.len() > 3 {
+            fs::remove_file(&names[names.len() - 4]).unwrap();
+        }
+    }
+    let mut unique = names.clone();
+    unique.dedup();
+    assert_eq!(unique.len(), 5, "{names:?}");
+    assert!(names[4].to_str().unwrap().ends_with("-5"), "{names:?}");
+}
+
+#[test]
 fn lines_are_appended() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.ndjson");
