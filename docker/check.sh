@@ -3,7 +3,7 @@
 # checks compose.yaml. With Docker where an engine answers (CHECK=buildah prevents that), else, as
 # root, with buildah: from registry images where a registry is reachable, or else from a base that
 # debootstrap makes and this machine's Rust toolchain. BASE_IMAGE and BUILD_IMAGE choose others.
-# Everything that it makes is removed again.
+# Everything that it makes is removed again, except for what Docker caches of a build.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=../integration/servers/lib.sh
