@@ -124,7 +124,7 @@ impl Session {
         }
         *greeted = true;
         client.write_all(&greeting).await?;
-        tap.observe(Direction::ToClient, &greeting, tap.now());
+        tap.observe_now(Direction::ToClient, &greeting);
         let mut first = Vec::with_capacity(512);
         let length = tokio::select! {
             length = read_packet(client, &mut first) => {
@@ -145,10 +145,10 @@ impl Session {
                 return Ok(Opening::Plain { first });
             }
             let early = first.split_off(length.unwrap_or(first.len()));
-            tap.observe(Direction::ToServer, &first, tap.now());
+            tap.observe_now(Direction::ToServer, &first);
             return Ok(Opening::Tls { request: first, early });
         }
-        tap.observe(Direction::ToServer, &first, tap.now());
+        tap.observe_now(Direction::ToServer, &first);
         Ok(Opening::Plain { first })
     }
 

@@ -23,10 +23,45 @@ pub(super) struct Tap {
     writer: MessageWriter,
     ingest: Ingest,
     counters: Arc<Counters>,
-    epoch: Instant,
+    clock: Clock,
+    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
+    uncounted: u64,
     /// Kept where there is no observer to tell whether a statement is under way.
     last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
+}
+
+/// How many statements of a session are added to the shared counter together.
+const COUNTED_AT_ONCE: u64 = 64;
+
+/// Both clocks of a session's moments, for the price of one: the wall clock is asked again only now and then.
+#[derive(Debug)]
+struct Clock {
+    epoch: Instant,
+    /// A moment in both clocks.
+    known: Now,
+}
+
+/// How long the wall clock is taken to run like the monotonic one. It may be set or slewed meanwhile.
+const WALL_CLOCK_AGE_NS: u64 = 20_000_000;
+
+impl Clock {
+    fn new(epoch: Instant) -> Self {
+        Self { epoch, known: Now { monotonic_ns: 0, epoch_ms: 0 } }
+    }
+
+    #[inline]
+    fn now(&mut self) -> Now {
+        let monotonic_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let age = monotonic_ns.saturating_sub(self.known.monotonic_ns);
+        if age > WALL_CLOCK_AGE_NS || self.known.epoch_ms == 0 {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let epoch_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+            self.known = Now { monotonic_ns, epoch_ms };
+            return self.known;
+        }
+        Now { monotonic_ns, epoch_ms: self.known.epoch_ms + age / 1_000_000 }
+    }
 }
 
 /// Without an observer, a session whose server has been silent for so long is taken to be at rest.
@@ -42,21 +77,31 @@ impl Tap {
         epoch: Instant,
     ) -> Self {
         let observer = observe.then(|| Box::new(Observer::new(config)));
-        Self { observer, writer, ingest, counters, epoch, last_seen: None, bytes: [0; 2] }
+        Self {
+            observer,
+            writer,
+            ingest,
+            counters,
+            clock: Clock::new(epoch),
+            uncounted: 0,
+            last_seen: None,
+            bytes: [0; 2],
+        }
     }
 
     /// The moment, for [`Tap::observe`]. Not asked of the system when nobody looks.
     #[inline]
-    pub(super) fn now(&self) -> Now {
+    pub(super) fn now(&mut self) -> Now {
         if self.observer.is_none() {
             return Now::default();
         }
-        Now {
-            monotonic_ns: u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            epoch_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
-        }
+        self.clock.now()
+    }
+
+    /// Bytes that were read just now.
+    pub(super) fn observe_now(&mut self, direction: Direction, bytes: &[u8]) {
+        let now = self.now();
+        self.observe(direction, bytes, now);
     }
 
     /// Bytes that were read at `now` and have been forwarded since.
@@ -80,9 +125,12 @@ impl Tap {
     #[inline]
     fn show(&mut self, show: impl FnOnce(&mut Observer, &mut crate::session::Emit<'_>)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
-        let (writer, ingest, counters) = (&self.writer, &self.ingest, &self.counters);
+        let (writer, ingest, counters, uncounted) = (&self.writer, &self.ingest, &self.counters, &mut self.uncounted);
         let mut emit = |statement: &crate::session::Statement<'_>| {
-            add(&counters.statements, 1);
+            *uncounted += 1;
+            if *uncounted == COUNTED_AT_ONCE {
+                add(&counters.statements, std::mem::take(uncounted));
+            }
             if statement.truncated {
                 add(&counters.truncated_statements, 1);
             }
@@ -163,6 +211,7 @@ impl Tap {
         let [to_server, to_client] = std::mem::take(&mut self.bytes);
         add(&self.counters.bytes_to_server, to_server);
         add(&self.counters.bytes_to_client, to_client);
+        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
     }
 }
 
