@@ -1,0 +1,224 @@
+//! Session state that statements set or show.
+
+use super::tokens::{Kind, Token, Tokens};
+use super::unquote;
+
+/// Transaction isolation levels, with the numbers that messages use (those of `java.sql.Connection`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are SQL's own")]
+pub enum IsolationLevel {
+    ReadUncommitted = 1,
+    ReadCommitted = 2,
+    RepeatableRead = 4,
+    Serializable = 8,
+}
+
+impl IsolationLevel {
+    /// From the value of `transaction_isolation`, such as `REPEATABLE-READ`, or its number 0..3.
+    pub fn from_variable(value: &[u8]) -> Option<Self> {
+        const NAMES: [(&[u8], &[u8], IsolationLevel); 4] = [
+            (b"READ-UNCOMMITTED", b"0", IsolationLevel::ReadUncommitted),
+            (b"READ-COMMITTED", b"1", IsolationLevel::ReadCommitted),
+            (b"REPEATABLE-READ", b"2", IsolationLevel::RepeatableRead),
+            (b"SERIALIZABLE", b"3", IsolationLevel::Serializable),
+        ];
+        let matches = |(name, number, _): &&(&[u8], &[u8], Self)| value.eq_ignore_ascii_case(name) || value == *number;
+        NAMES.iter().find(matches).map(|(_, _, level)| *level)
+    }
+}
+
+/// Session state that messages show, and a value for it; `None` where a statement sets it to something that its text does not tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionSetting {
+    /// `time_zone`
+    TimeZone(Option<String>),
+    /// `transaction_isolation`
+    Isolation(Option<IsolationLevel>),
+    /// `character_set_client`, the character set of statements
+    ClientCharset(Option<String>),
+}
+
+impl SessionSetting {
+    /// The setting that a variable of this name (without scope) stands for.
+    pub fn from_variable(name: &[u8], value: Option<&[u8]>) -> Option<Self> {
+        if name.eq_ignore_ascii_case(b"time_zone") {
+            Some(Self::TimeZone(value.map(|value| String::from_utf8_lossy(value).into_owned())))
+        } else if name.eq_ignore_ascii_case(b"transaction_isolation") || name.eq_ignore_ascii_case(b"tx_isolation") {
+            Some(Self::Isolation(value.and_then(IsolationLevel::from_variable)))
+        } else if name.eq_ignore_ascii_case(b"character_set_client") {
+            Some(Self::ClientCharset(value.map(|value| String::from_utf8_lossy(value).into_owned())))
+        } else {
+            None
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// No scope given: the session, for plain names.
+    Default,
+    Session,
+    /// GLOBAL, PERSIST: not this session.
+    Elsewhere,
+    /// `@@name`: for the isolation level this means the next transaction only.
+    AtAt,
+}
+
+/// A variable's name without its `@@scope.` prefix, and the scope that prefix gives.
+fn split_scope(name: &[u8]) -> (Scope, &[u8]) {
+    let Some(bare) = name.strip_prefix(b"@@") else { return (Scope::Default, name) };
+    match memchr::memchr(b'.', bare) {
+        None => (Scope::AtAt, bare),
+        Some(dot) => {
+            let (scope, rest) = bare.split_at(dot);
+            let session = scope.eq_ignore_ascii_case(b"session") || scope.eq_ignore_ascii_case(b"local");
+            (if session { Scope::Session } else { Scope::Elsewhere }, rest.get(1..).unwrap_or_default())
+        }
+    }
+}
+
+/// Tokens of one assignment or one select item that are looked at: what is of interest here is shorter.
+const ITEM_TOKENS: usize = 12;
+
+/// What a `SET` statement changes of the session state that messages show; empty for any other statement.
+pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
+    let mut tokens = Tokens::new(sql);
+    match tokens.next() {
+        Some(token) if tokens.is(&token, "set") => {}
+        _ => return Vec::new(),
+    }
+    let mut settings = Vec::new();
+    let mut scope = Scope::Default;
+    let mut assignment: Vec<Token> = Vec::new();
+    let mut depth = 0usize;
+    loop {
+        let token = tokens.next();
+        match token {
+            Some(token) if depth > 0 || !matches!(token.kind, Kind::Comma | Kind::Semicolon) => {
+                match token.kind {
+                    Kind::Open => depth += 1,
+                    Kind::Close => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                if assignment.len() < ITEM_TOKENS {
+                    assignment.push(token);
+                }
+            }
+            separator => {
+                settings.extend(read_assignment(&tokens, &assignment, &mut scope));
+                assignment.clear();
+                if separator.is_none_or(|token| token.kind == Kind::Semicolon) {
+                    return settings;
+                }
+            }
+        }
+    }
+}
+
+fn read_assignment(tokens: &Tokens<'_>, mut assignment: &[Token], scope: &mut Scope) -> Option<SessionSetting> {
+    let is = |token: &Token, words: &[&str]| words.iter().any(|word| tokens.is(token, word));
+    let first = assignment.first()?;
+    let mut said_session = false;
+    if is(first, &["session", "local", "global", "persist", "persist_only"]) && assignment.len() > 1 {
+        said_session = is(first, &["session", "local"]);
+        *scope = if said_session { Scope::Session } else { Scope::Elsewhere };
+        assignment = &assignment[1..];
+    }
+    let (name, rest) = assignment.split_first()?;
+    if is(name, &["transaction"]) {
+        // Without SESSION it is for the next transaction only.
+        return (said_session).then(|| isolation_clause(tokens, rest)).flatten();
+    }
+    // SET NAMES x, SET CHARACTER SET x, SET CHARSET x
+    let charset = match rest {
+        [charset, ..] if is(name, &["names", "charset"]) => Some(charset),
+        [set, charset, ..] if is(name, &["character"]) && is(set, &["set"]) => Some(charset),
+        _ => None,
+    };
+    if let Some(charset) = charset {
+        return SessionSetting::from_variable(b"character_set_client", Some(&unquote(tokens.text(charset))));
+    }
+    let (own_scope, bare) = match name.kind {
+        Kind::Word => split_scope(tokens.text(name)),
+        Kind::Quoted => (Scope::Default, tokens.text(name)),
+        _ => return None,
+    };
+    let bare = unquote(bare);
+    let in_force = if own_scope == Scope::Default { *scope } else { own_scope };
+    let setting = SessionSetting::from_variable(&bare, None)?;
+    if in_force == Scope::Elsewhere || (in_force == Scope::AtAt && matches!(setting, SessionSetting::Isolation(_))) {
+        return None;
+    }
+    // "=" or ":=", then one literal; anything else is a value that the text does not tell.
+    let value = match rest {
+        [equals, value] if tokens.text(equals) == b"=" => Some(value),
+        [colon, equals, value] if tokens.text(colon) == b":" && tokens.text(equals) == b"=" => Some(value),
+        _ => None,
+    };
+    let value = value.filter(|value| {
+        value.kind == Kind::Quoted || (value.kind == Kind::Word && tokens.text(value).first() != Some(&b'@'))
+    });
+    let text = value.map(|value| unquote(tokens.text(value)));
+    let text = text.filter(|text| !text.eq_ignore_ascii_case(b"default"));
+    SessionSetting::from_variable(&bare, text.as_deref())
+}
+
+/// `ISOLATION LEVEL READ COMMITTED` in a SET SESSION TRANSACTION's list.
+fn isolation_clause(tokens: &Tokens<'_>, clause: &[Token]) -> Option<SessionSetting> {
+    match clause {
+        [isolation, level, name @ ..] if tokens.is(isolation, "isolation") && tokens.is(level, "level") => {
+            let words: Vec<_> = name.iter().map(|word| tokens.text(word)).collect();
+            Some(SessionSetting::Isolation(IsolationLevel::from_variable(&words.join(&b'-'))))
+        }
+        _ => None,
+    }
+}
+
+/// Which columns of a `SELECT @@..` hold session state that messages show: column number and the variable's name.
+pub fn variables_selected(sql: &[u8]) -> Vec<(usize, &[u8])> {
+    let mut found = Vec::new();
+    // Nearly every SELECT leaves here.
+    if memchr::memmem::find(sql, b"@@").is_none() {
+        return found;
+    }
+    let mut tokens = Tokens::new(sql);
+    match tokens.next() {
+        Some(token) if tokens.is(&token, "select") => {}
+        _ => return found,
+    }
+    let mut item: Vec<Token> = Vec::new();
+    let mut column = 0;
+    let mut depth = 0usize;
+    loop {
+        let token = tokens.next();
+        if let Some(token) = &token {
+            match token.kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            let ends_list = ["from", "limit", "into"].into_iter().any(|word| tokens.is(token, word));
+            if depth > 0 || !(ends_list || matches!(token.kind, Kind::Comma | Kind::Semicolon)) {
+                if item.len() < ITEM_TOKENS {
+                    item.push(token.clone());
+                }
+                continue;
+            }
+        }
+        // One variable, and at most "AS alias" behind it.
+        if let Some((variable, alias)) = item.split_first()
+            && alias.len() <= 2
+            && alias.iter().all(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
+        {
+            let (scope, name) = split_scope(tokens.text(variable));
+            if matches!(scope, Scope::AtAt | Scope::Session) && SessionSetting::from_variable(name, None).is_some() {
+                found.push((column, name));
+            }
+        }
+        item.clear();
+        column += 1;
+        if token.is_none_or(|token| token.kind != Kind::Comma) {
+            return found;
+        }
+    }
+}
