@@ -8,6 +8,8 @@ mod pump;
 mod relay;
 mod session;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod upstream;
 mod worker;

@@ -1,0 +1,125 @@
+//! Relays between streams in memory: what passes, and how sessions end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
+
+use super::counters::Counters;
+use super::relay::{Pause, Relay};
+use super::tap::Tap;
+use crate::config::QueueConfig;
+use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
+use crate::session::ObserverConfig;
+use crate::sink::Hub;
+
+/// A relay without an observer, the client's and the server's far ends, and the hub that must outlive it.
+fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Hub) {
+    let hub = Hub::start(Vec::new(), QueueConfig::default()).expect("a hub without sinks");
+    let options = MessageOptions {
+        debug: String::new(),
+        default_tz: None,
+        policy: CapturePolicy::default(),
+        include_sql: true,
+        include_params: true,
+        max_param_length: 10,
+    };
+    let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
+    let counters: Arc<Counters> = Arc::default();
+    let tap = Tap::new(false, ObserverConfig::default(), writer, hub.ingest(), counters, Instant::now());
+    let (client, client_end) = duplex(buffer);
+    let (server, server_end) = duplex(buffer);
+    (Relay::new(client, server, Vec::new(), tap), client_end, server_end, hub)
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn bytes_pass_in_both_directions_however_slow_the_reader() {
+    let (mut relay, mut client, mut server, _hub) = relay(7);
+    let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+    let expected = sent.clone();
+    let run = relay.run();
+    let talk = async {
+        let (mut read, mut write) = tokio::io::split(&mut client);
+        let (mut server_read, mut server_write) = tokio::io::split(&mut server);
+        let (mut up, mut down) = (vec![0; sent.len()], vec![0; sent.len()]);
+        let (a, b, c, d) = tokio::join!(
+            write.write_all(&sent),
+            server_read.read_exact(&mut up),
+            server_write.write_all(&sent),
+            read.read_exact(&mut down)
+        );
+        assert!(a.is_ok() && b.is_ok() && c.is_ok() && d.is_ok());
+        (up, down)
+    };
+    let (up, down) = tokio::select! {
+        got = timeout(SOON, talk) => got.expect("all bytes in time"),
+        pause = run => panic!("ended early: {pause:?}"),
+    };
+    assert!(up == expected && down == expected);
+}
+
+#[tokio::test]
+async fn what_a_client_sent_before_it_left_reaches_the_server() {
+    let (mut relay, mut client, mut server, _hub) = relay(64);
+    // The server talks, the client does not listen: it sends a statement and is gone.
+    server.write_all(&[1; 64]).await.unwrap();
+    client.write_all(b"INSERT").await.unwrap();
+    drop(client);
+    let pause = timeout(SOON, relay.run()).await.expect("the relay ends");
+    assert_eq!(pause, Pause::Over);
+    drop(relay);
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"INSERT");
+}
+
+#[tokio::test]
+async fn a_servers_last_words_reach_the_client() {
+    let (mut relay, mut client, mut server, _hub) = relay(64);
+    server.write_all(b"too large").await.unwrap();
+    drop(server);
+    client.write_all(b"a statement that nobody reads").await.unwrap();
+    let pause = timeout(SOON, relay.run()).await.expect("the relay ends");
+    assert_eq!(pause, Pause::ServerEnded);
+    drop(relay);
+    let mut got = Vec::new();
+    client.read_to_end(&mut got).await.unwrap();
+    assert_eq!(got, b"too large");
+}
+
+#[tokio::test]
+async fn a_half_closed_client_still_gets_its_answer() {
+    let (mut relay, mut client, mut server, _hub) = relay(64);
+    client.write_all(b"SELECT").await.unwrap();
+    client.shutdown().await.unwrap();
+    let serve = async {
+        let mut got = Vec::new();
+        server.read_to_end(&mut got).await.unwrap();
+        server.write_all(b"answer").await.unwrap();
+        server.shutdown().await.unwrap();
+        got
+    };
+    let (pause, got) = timeout(SOON, async { tokio::join!(relay.run(), serve) }).await.expect("the relay ends");
+    assert_eq!((pause, got.as_slice()), (Pause::ServerEnded, &b"SELECT"[..]));
+    drop(relay);
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"answer");
+}
+
+#[tokio::test]
+async fn an_unobserved_session_is_drained_only_when_it_is_quiet() {
+    let (mut relay, mut client, mut server, _hub) = relay(64);
+    relay.drain();
+    client.write_all(b"SELECT").await.unwrap();
+    // The answer is due.
+    assert!(timeout(Duration::from_millis(50), relay.run()).await.is_err());
+    server.write_all(b"first rows").await.unwrap();
+    // The result has begun to flow and may go on.
+    assert!(timeout(Duration::from_millis(50), relay.run()).await.is_err());
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(timeout(SOON, relay.run()).await.expect("at rest"), Pause::Drained);
+}
