@@ -90,3 +90,8 @@ fn connector_python_with_prepared_cursors() {
 fn node_mysql2_with_execute_and_a_refused_change_user() {
     check("node_mysql2");
 }
+
+#[test]
+fn connector_python_with_change_user_and_reset() {
+    check("connector_python_change_user");
+}
