@@ -73,7 +73,10 @@ impl Session {
         let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap, &mut greeted)).await;
         match opened {
             Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap, peer).await,
-            Ok(Ok(Opening::Tls { request, early })) => self.serve_tls(client, server, request, early, tap, peer).await,
+            Ok(Ok(Opening::Tls { request, early })) => {
+                // Apart, so that a session without TLS does not hold room for it.
+                Box::pin(self.serve_tls(client, server, request, early, tap, peer)).await;
+            }
             Ok(Ok(Opening::Closed)) => {}
             Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
             Err(_) => self.timed_out(client, peer, greeted).await,
