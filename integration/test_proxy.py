@@ -434,6 +434,11 @@ def test_proxy_killed_leaves_the_server_clean(mysql, proxies):
 
 # ---------------------------------------------------------------- the wire
 
+def without_id(payload):
+    """A prepare response's statement id is the server's own count. It is the one packet of 12 or 13 bytes that begins with 0."""
+    return b"\0id??" + payload[5:] if payload[0] == 0 and len(payload) in (12, 13) else payload
+
+
 def conversation(raw):
     """Some of everything that looks different in the two EOF dialects; returns every payload received."""
     seen = []
@@ -533,8 +538,8 @@ def test_dialects(server, proxies, dialect):
         with Raw("127.0.0.1", port) as raw:
             raw.login("app", "app-secret", capabilities=capabilities)
             seen.append(conversation(raw))
-    # A column's definition and everything else: byte by byte.
-    assert seen[1] == seen[0]
+    # A column's definition and everything else: byte by byte, but for the statement ids, which MariaDB counts over all sessions.
+    assert [without_id(payload) for payload in seen[1]] == [without_id(payload) for payload in seen[0]]
     proxy.stop()
     messages = [(m["sql"], m["queryParams"], m["updateCount"], m["errorMessage"] and m["errorMessage"][:10]) for m in proxy.messages.all()]
     select = "SELECT n, n * 2 FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) AS t WHERE n > ?"
