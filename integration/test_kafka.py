@@ -196,22 +196,16 @@ def test_broker_hangs_with_block_and_a_large_queue(mysql, kafka, topic, proxies)
     assert proxy.counter("dropped") == 0
 
 
-# KNOWN FAULT, not understood yet: in about one run of five a broker that hangs right after the producer's start is not used
-# again within a minute of its return, and clients wait (with `block`). Not seen with a producer that had been connected for
-# two seconds (160,000 statements through nine hangs). Reruns are printed, and each failure carries the proxy's log.
-@pytest.mark.flaky(reruns=2)
 @pytest.mark.timeout(120)
 def test_broker_hangs_with_block_and_a_full_queue(mysql, kafka, topic, proxies):
-    """Then clients wait, until the broker is back; and nothing is lost."""
+    """Then clients wait, until the broker is back; and nothing is lost. The pause is longer than the broker's session lasts, so
+    in some runs its first answer is that there are no brokers (src/sink/kafka/stall.rs)."""
     proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 50, sinks=[],
                     env=settings(kafka, topic, INTERCEPTOR_KAFKA_BUFFER_MEMORY="65536"))
     load(proxy, 1, 10, "before")
     kafka.pause()
     threading.Timer(4, kafka.resume).start()
-    try:
-        _, times = load(proxy, 4, 500, "during", patience=60)
-    except AssertionError as failure:
-        raise AssertionError(f"{failure}\n{proxy.log}") from failure
+    _, times = load(proxy, 4, 500, "during", patience=60)
     assert max(times) > 1, "nobody waited although the queue holds 50 messages"
     proxy.stop(60)
     records = [json.loads(r.value()) for r in topic.read(2000, 60, where=of("during"))]

@@ -32,7 +32,9 @@ pub(crate) fn client_options(
     for option in given {
         options.set(&option.key, &option.value);
     }
-    options.set_log_level(RDKafkaLogLevel::Info);
+    // librdkafka writes what its property `debug` asks for only on the level of the same name.
+    let debugging = given.iter().any(|option| option.key == "debug");
+    options.set_log_level(if debugging { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     options
 }
 

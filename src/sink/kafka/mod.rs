@@ -1,11 +1,14 @@
 //! Messages in a Kafka topic, keyed by connection id.
 
+mod bootstrap;
 mod burst;
 mod client;
 mod context;
 mod gathering;
 mod options;
+mod stall;
 
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 use burst::Burst;
 use context::Deliveries;
 use gathering::Gathering;
+use stall::{Remedy, Stall};
 
 use super::counters::{LossReason, SinkCounter};
 use super::rate_limit::RateLimit;
@@ -43,13 +47,17 @@ const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// answered, and as long as messages that have lingered enough wait for that answer, its broker thread polls without a pause:
 /// 0.9 CPUs while a broker hangs (librdkafka 2.12, `rd_kafka_toppar_producer_serve`).
 /// A burst also keeps its messages until all are acknowledged, so that those that failed can be sent again in order.
+///
+/// A producer that gets nowhere is helped, and replaced in the end (see [`stall`]).
 pub struct KafkaSink {
     topic: String,
+    bootstrap_servers: CString,
     options: ClientConfig,
     producer: BaseProducer<Deliveries>,
     counter: Arc<SinkCounter>,
     gathering: Gathering,
     burst: Option<Burst>,
+    stall: Stall,
     pause: Duration,
     failures: RateLimit,
     key: itoa::Buffer,
@@ -62,11 +70,13 @@ impl KafkaSink {
         let producer = create(&options)?;
         Ok(Self {
             topic: config.topic.clone(),
+            bootstrap_servers: bootstrap::servers(&options),
             options,
             producer,
             counter: Arc::new(SinkCounter::new("kafka".to_owned())),
             gathering: Gathering::new(config),
             burst: None,
+            stall: Stall::new(Instant::now()),
             pause: FIRST_PAUSE,
             failures: RateLimit::new(FAILURE_LOG_INTERVAL),
             key: itoa::Buffer::new(),
@@ -84,19 +94,33 @@ impl KafkaSink {
             let now = Instant::now();
             if self.burst.is_none() {
                 self.burst = self.gathering.next_burst(now, flushing).map(|batch| Burst::new(batch, now));
+                self.stall.progress(now);
             }
             let Some(mut burst) = self.burst.take() else {
                 return Ok(());
             };
-            let handed_over = self.hand_over(&mut burst, now);
-            let answered = burst.is_handed_over() && self.producer.in_flight_count() <= 0;
+            let handed_over = if self.stall.is_retiring() { Ok(()) } else { self.hand_over(&mut burst, now) };
+            let in_flight = self.producer.in_flight_count();
+            let answered = in_flight <= 0 && (burst.is_handed_over() || self.stall.is_retiring());
+            let resting = burst.until_resend(now).is_some();
             self.burst = Some(burst);
             handed_over?;
-            if !answered {
-                return Ok(());
+            if answered {
+                self.settle(now);
+                self.note_failures(now);
+                if self.stall.is_retiring() {
+                    self.replace_producer()?;
+                }
+                continue;
             }
-            self.settle(now);
-            self.note_failures(now);
+            match if resting { Remedy::None } else { self.stall.remedy(in_flight, now) } {
+                Remedy::Replace => self.retire_producer(now),
+                Remedy::Nudge => {
+                    bootstrap::add_servers(self.producer.client(), &self.bootstrap_servers);
+                    return Ok(());
+                }
+                Remedy::None => return Ok(()),
+            }
         }
     }
 
@@ -144,11 +168,13 @@ impl KafkaSink {
         let Some(mut burst) = self.burst.take() else {
             return;
         };
+        self.stall.progress(now);
         let (failed, refused) = self.producer.context().take_results();
         let acknowledged = burst.handed_over().saturating_sub(failed.len()).saturating_sub(refused);
         self.counter.acknowledge(acknowledged);
-        if failed.is_empty() {
+        if failed.is_empty() && burst.is_handed_over() {
             self.pause = FIRST_PAUSE;
+            self.stall.success();
             self.gathering.recycle(burst.into_batch());
             return;
         }
@@ -168,12 +194,29 @@ impl KafkaSink {
         }
     }
 
+    /// Takes back what a producer that gets nowhere has not sent. What it has sent is waited for, so nothing is sent twice;
+    /// then a new producer has its turn.
+    fn retire_producer(&mut self, now: Instant) {
+        if self.stall.retire(now) {
+            tracing::warn!(
+                sink = "kafka",
+                messages = self.producer.in_flight_count(),
+                reason = self.producer.context().last_failure(),
+                "no answer for {:?}: making a new producer as soon as nothing is on its way to a broker",
+                self.stall.limit()
+            );
+        }
+        self.producer.purge(PurgeConfig::default().queue());
+        self.hear();
+    }
+
     /// Takes everything back from a producer that can send nothing any more, and makes a new one.
     fn replace_producer(&mut self) -> Result<(), SinkError> {
         let replacement = create(&self.options)?;
         self.take_everything_back(Instant::now() + GIVE_BACK);
         replacement.context().inherit(self.producer.context(), &self.counter);
         self.producer = replacement;
+        self.stall.replaced(Instant::now());
         Ok(())
     }
 

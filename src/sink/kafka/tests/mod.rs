@@ -9,6 +9,9 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use super::*;
 use crate::config::{Acks, KafkaOption};
 use crate::sink::batch::batch_of;
+use relay::Relay;
+
+mod relay;
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -66,6 +69,18 @@ fn write_all(sink: &mut KafkaSink, batch: &Batch) {
             Ok(taken) => from += taken,
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
+    }
+}
+
+impl KafkaSink {
+    /// Ticks as the runner would; returns how many messages are still not delivered.
+    fn tick_until_delivered(&mut self, patience: Duration) -> usize {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline && self.outstanding() > 0 {
+            let _ = self.tick();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.outstanding()
     }
 }
 
@@ -138,6 +153,51 @@ fn after_a_fatal_error_a_new_producer_sends_what_the_old_one_had() {
     sink.flush(in_ten_seconds()).unwrap();
     assert_eq!((counter.acknowledged(), counter.lost_total(), counter.resent()), (2, 0, 2));
     assert_eq!(consume(&cluster.bootstrap_servers(), 2).len(), 2);
+}
+
+/// A broker that was fenced for a moment makes librdkafka forget all brokers (its issue 5430 is about the same event).
+#[test]
+fn messages_arrive_after_a_moment_without_any_broker() {
+    let cluster = cluster();
+    let relay = Relay::start(&cluster.bootstrap_servers());
+    let (mut sink, counter) = sink(&config(relay.bootstrap_servers.clone()));
+    write_all(&mut sink, &batch_of(&[(1, "before"), (2, "before")]));
+    assert_eq!(sink.tick_until_delivered(Duration::from_secs(10)), 0);
+    relay.fence(true);
+    write_all(&mut sink, &batch_of(&[(1, "during"), (2, "during")]));
+    let deadline = in_ten_seconds();
+    while relay.brokerless_answers() == 0 && Instant::now() < deadline {
+        sink.tick_until_delivered(Duration::from_millis(10));
+    }
+    relay.fence(false);
+    assert_eq!(sink.tick_until_delivered(Duration::from_secs(20)), 0);
+    assert_eq!((counter.acknowledged(), counter.lost_total(), counter.resent()), (4, 0, 0));
+    assert_eq!(consume(&cluster.bootstrap_servers(), 4).len(), 4);
+}
+
+#[test]
+fn a_producer_that_gets_nowhere_is_replaced() {
+    let cluster = cluster();
+    for partition in 0..2 {
+        cluster.partition_leader("T", partition, None).unwrap();
+    }
+    let (mut sink, counter) = sink(&config(cluster.bootstrap_servers()));
+    sink.stall = Stall::with_limit(Duration::from_millis(200));
+    write_all(&mut sink, &batch_of(&[(1, "a"), (1, "b"), (2, "c")]));
+    let deadline = in_ten_seconds();
+    while counter.resent() == 0 && Instant::now() < deadline {
+        sink.tick_until_delivered(Duration::from_millis(10));
+    }
+    for partition in 0..2 {
+        cluster.partition_leader("T", partition, Some(1)).unwrap();
+    }
+    write_all(&mut sink, &batch_of(&[(1, "d")]));
+    assert_eq!(sink.tick_until_delivered(Duration::from_secs(20)), 0);
+    assert_eq!((counter.acknowledged(), counter.lost_total()), (4, 0));
+    let mut found = consume(&cluster.bootstrap_servers(), 4);
+    found.sort();
+    let expected = [("1", "a"), ("1", "b"), ("1", "d"), ("2", "c")];
+    assert_eq!(found, expected.map(|(key, payload)| (key.to_owned(), payload.to_owned())));
 }
 
 #[test]
