@@ -16,7 +16,7 @@ use super::rate_limit::RateLimit;
 ///
 /// Long enough that a thousand statements a second and more cost no wake-up each, short enough that nobody who watches the
 /// terminal notices.
-const ROUND: Duration = Duration::from_millis(4);
+const ROUND: Duration = Duration::from_millis(10);
 
 /// How often dropped messages are worth a log line.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);

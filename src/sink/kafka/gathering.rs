@@ -13,7 +13,7 @@ pub(super) const BURST_MESSAGES: usize = 10_000;
 
 /// Bursts that are not full are at least so far apart: under load each then has many messages, and a request costs the
 /// brokers and us the same for one message as for hundreds.
-const BURST_DISTANCE: Duration = Duration::from_millis(20);
+const BURST_DISTANCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Gathering {
