@@ -24,6 +24,7 @@ pub mod message;
 mod proxy;
 pub mod session;
 pub mod sink;
+mod tls;
 pub mod wire;
 
 pub use cli::run;
