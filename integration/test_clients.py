@@ -150,6 +150,8 @@ def check_expectations(messages, expectations):
                 assert matches_param(theirs, ours), f"{message['sql'][:300]}: parameter {index} is {ours!r:.300}, bound was {theirs!r:.300}"
 
 
+# The first case of a client builds it, which may take minutes; what a client does has a limit of its own (harness/clients.py).
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("client,flavor,tls", CASES)
 def test_client(client, flavor, tls, request, proxies, tmp_path):
     server = request.getfixturevalue(flavor)
