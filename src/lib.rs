@@ -18,6 +18,7 @@
 //!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
 
+pub mod binlog;
 mod cli;
 pub mod config;
 pub mod message;

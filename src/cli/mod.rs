@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod binlog;
 mod inspect;
 mod logging;
 mod proxy;
@@ -7,6 +8,8 @@ mod proxy;
 #[cfg(test)]
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -35,6 +38,8 @@ enum Command {
         An empty variable counts as not set. Sizes are bytes or 500MB, 256MiB, 1GiB; times are seconds or 500ms, 10m, 1h."
     )]
     Proxy(Box<ProxySettings>),
+    /// Tail a server's binlog, or read binlog files: one JSON object per row that changed
+    Binlog(Box<binlog::Binlog>),
     /// Print the messages in Kafka, one JSON object per line
     Inspect(inspect::Inspect),
 }
@@ -59,6 +64,7 @@ fn dispatch() -> Result<ExitCode, ConfigError> {
     let layers = Layers { arguments: std::env::args_os().collect(), environment: &|name: &str| std::env::var_os(name) };
     Ok(match parse(&layers)? {
         Parsed::Proxy(config) => proxy::run(*config),
+        Parsed::Binlog(binlog) => binlog::run(&binlog),
         Parsed::Inspect(inspect) => inspect::run(&inspect),
     })
 }
@@ -66,6 +72,7 @@ fn dispatch() -> Result<ExitCode, ConfigError> {
 /// The configuration of the subcommand that was called.
 enum Parsed {
     Proxy(Box<ProxyConfig>),
+    Binlog(Box<binlog::Binlog>),
     Inspect(inspect::Inspect),
 }
 
@@ -75,10 +82,37 @@ fn parse(layers: &Layers<'_>) -> Result<Parsed, ConfigError> {
         return Ok(Parsed::Proxy(Box::new(ProxyConfig::from_matches(&layered, matches)?)));
     }
     match Cli::from_arg_matches(&layered.matches)?.command {
+        Command::Binlog(binlog) => Ok(Parsed::Binlog(binlog)),
         Command::Inspect(inspect) => Ok(Parsed::Inspect(inspect)),
         // Handled above.
         Command::Proxy(_) => Err(Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "proxy").into()),
     }
+}
+
+/// Sets the flag on SIGTERM and SIGINT; a second one ends the process at once.
+fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _context = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let stop = Arc::clone(stop);
+    let watch = move || {
+        for is_first in [true, false] {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
+            stop.store(true, Ordering::Relaxed);
+            if !is_first {
+                std::process::exit(FAILURE.into());
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
 }
 
 /// The words of an environment and a command line as `parse` understands them, for tests.

@@ -10,6 +10,7 @@ fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig
     match parse_words(&arguments, environment) {
         Ok(Parsed::Proxy(config)) => Ok(*config),
         Ok(Parsed::Inspect(_)) => Err("inspect".to_owned()),
+        Ok(Parsed::Binlog(_)) => Err("binlog".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -170,7 +170,7 @@ impl Drop for Hub {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, SinkError> {
+pub(super) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, SinkError> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)

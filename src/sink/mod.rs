@@ -14,6 +14,7 @@
 
 mod batch;
 mod counters;
+mod direct;
 mod dispatcher;
 mod error;
 mod hub;
@@ -35,6 +36,7 @@ use std::time::{Duration, Instant};
 
 pub use batch::Batch;
 pub use counters::{LossReason, SinkCounter, SinkCounters};
+pub use direct::{Direct, PushError};
 pub use error::SinkError;
 pub use hub::{Hub, ShutdownReport, SinkReport};
 pub use ingest::Ingest;

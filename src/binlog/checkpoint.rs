@@ -1,0 +1,122 @@
+//! Where reading goes on after a restart.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::assembler::Position;
+
+/// A place between two transactions, all before which is delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The binlog file.
+    pub file: String,
+    /// The offset of the next event in it.
+    pub offset: u64,
+    /// All transactions that were executed up to here, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "gtidSet")]
+    pub gtid_set: Option<String>,
+}
+
+impl Checkpoint {
+    /// The place as a position.
+    pub fn position(&self) -> Position {
+        Position { file: self.file.clone(), offset: self.offset }
+    }
+}
+
+/// Why a checkpoint could not be read or saved.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file could not be read or written.
+    #[error("checkpoint {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a checkpoint.
+    #[error("checkpoint {}: {reason}; remove it to begin anew", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A checkpoint in a file.
+#[derive(Debug)]
+pub struct CheckpointFile {
+    path: PathBuf,
+    saved: Option<Checkpoint>,
+}
+
+impl CheckpointFile {
+    /// The file at `path`, which need not be there.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, saved: None }
+    }
+
+    /// What was saved last, or nothing.
+    pub fn load(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(self.io(source)),
+        };
+        let content =
+            |error: serde_json::Error| CheckpointError::Content { path: self.path.clone(), reason: error.to_string() };
+        serde_json::from_slice(&text).map(Some).map_err(content)
+    }
+
+    /// Saves the checkpoint so that there is always a whole one: in a file beside it, which then takes its place.
+    pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
+        if self.saved.as_ref() == Some(checkpoint) {
+            return Ok(());
+        }
+        self.replace(checkpoint).map_err(|source| self.io(source))?;
+        self.saved = Some(checkpoint.clone());
+        Ok(())
+    }
+
+    fn replace(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        let mut file = File::create(&beside)?;
+        serde_json::to_writer(&mut file, checkpoint)?;
+        file.write_all(b"\n")?;
+        file.sync_data()?;
+        fs::rename(&beside, &self.path)?;
+        // The folder's entry is to survive too.
+        let folder =
+            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        File::open(folder)?.sync_data()
+    }
+
+    fn io(&self, source: std::io::Error) -> CheckpointError {
+        CheckpointError::Io { path: self.path.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let mut file = CheckpointFile::new(path.clone());
+        assert_eq!(file.load().unwrap(), None);
+        let checkpoint =
+            Checkpoint { file: "binlog.000002".into(), offset: 5_000_000_000, gtid_set: Some("a:1-5".into()) };
+        file.save(&checkpoint).unwrap();
+        assert_eq!(CheckpointFile::new(path.clone()).load().unwrap(), Some(checkpoint));
+        fs::write(&path, "{\"file\":").unwrap();
+        assert!(CheckpointFile::new(path).load().unwrap_err().to_string().contains("remove it"));
+    }
+}

@@ -1,0 +1,298 @@
+//! A value as JSON.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::column::Storage;
+use super::decoder::decompress_column;
+use super::json;
+use super::schema::{Column, Meaning};
+use super::value::{Integer, Value};
+use crate::wire::Malformed;
+
+/// How values are shown where there is a choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ValueOptions {
+    /// BIGINT as a string, for readers whose numbers end at 2^53.
+    pub bigint_as_string: bool,
+}
+
+/// Appends the value as JSON. `before` is the same column in the before image, for changes to a JSON document.
+#[inline]
+pub fn write_value(
+    out: &mut Vec<u8>,
+    column: &Column,
+    value: &Value<'_>,
+    before: Option<&Value<'_>>,
+    options: ValueOptions,
+) -> Result<(), Malformed> {
+    match value {
+        Value::Absent | Value::Null => out.extend_from_slice(b"null"),
+        Value::Integer(integer) => write_integer(out, column, *integer, options),
+        Value::Float(value) => number(out, *value),
+        Value::Double(value) => number(out, *value),
+        Value::Decimal(value) => quoted(out, |out| value.write(out)),
+        Value::Year(value) => decimal(out, *value),
+        Value::Date(value) => quoted(out, |out| value.write(out)),
+        Value::Time(value) => quoted(out, |out| value.write(out)),
+        Value::DateTime(value) => quoted(out, |out| value.write(out)),
+        Value::Timestamp(value) => quoted(out, |out| value.write(out)),
+        Value::Bytes(bytes) => write_bytes(out, column, bytes),
+        Value::Compressed(bytes) => {
+            let mut content = Vec::new();
+            decompress_column(bytes, &mut content).map_err(|_| Malformed("MariaDB's compressed column"))?;
+            write_bytes(out, column, &content);
+        }
+        Value::Json(document) => json::write_json(document, out)?,
+        Value::JsonDiff(diffs) => match before {
+            Some(Value::Json(document)) => json::apply_diffs(document, diffs, out)?,
+            // Without the document (an image of the key only) the changes are all there is.
+            _ => {
+                out.extend_from_slice(b"{\"$diff\":");
+                json::write_diffs(diffs, out)?;
+                out.push(b'}');
+            }
+        },
+        Value::Geometry(bytes) => base64(out, bytes),
+        Value::Vector(bytes) => vector(out, bytes),
+        Value::Bit(value) => decimal(out, *value),
+        Value::Enum(number) => match usize::from(*number).checked_sub(1) {
+            None => out.extend_from_slice(b"\"\""),
+            Some(index) => match column.members.get(index) {
+                Some(name) => escaped(out, name),
+                None => decimal(out, *number),
+            },
+        },
+        Value::Set(bits) => set(out, column, *bits),
+    }
+    Ok(())
+}
+
+fn write_integer(out: &mut Vec<u8>, column: &Column, integer: Integer, options: ValueOptions) {
+    let as_string = options.bigint_as_string && matches!(column.storage, Storage::Integer { bytes: 8 });
+    if as_string {
+        out.push(b'"');
+    }
+    if column.unsigned {
+        decimal(out, integer.unsigned());
+    } else {
+        decimal(out, integer.signed());
+    }
+    if as_string {
+        out.push(b'"');
+    }
+}
+
+fn decimal(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// The shortest digits that give the same number again.
+fn number(out: &mut Vec<u8>, value: impl serde::Serialize) {
+    // Writing to a vector cannot fail; what is not a number (the servers store none) becomes null.
+    let _ = serde_json::to_writer(&mut *out, &value);
+}
+
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+}
+
+fn write_bytes(out: &mut Vec<u8>, column: &Column, bytes: &[u8]) {
+    match (column.charset, column.storage) {
+        (Some(charset), _) if charset.is_utf8() => utf8(out, bytes),
+        (Some(charset), _) => escaped(out, &charset.to_utf8(bytes)),
+        (None, Storage::Fixed { max_bytes }) => fixed_binary(out, column.meaning, bytes, usize::from(max_bytes)),
+        (None, _) => base64(out, bytes),
+    }
+}
+
+/// BINARY loses its trailing zeros in the log.
+fn fixed_binary(out: &mut Vec<u8>, meaning: Meaning, bytes: &[u8], length: usize) {
+    let mut padded = bytes.to_vec();
+    padded.resize(length.max(bytes.len()), 0);
+    match meaning {
+        Meaning::Bytes => base64(out, &padded),
+        Meaning::Uuid => quoted(out, |out| uuid(out, &padded)),
+        Meaning::Inet4 => match <[u8; 4]>::try_from(padded.as_slice()) {
+            Ok(address) => escaped(out, &std::net::Ipv4Addr::from(address).to_string()),
+            Err(_) => base64(out, &padded),
+        },
+        Meaning::Inet6 => match <[u8; 16]>::try_from(padded.as_slice()) {
+            Ok(address) => escaped(out, &inet6(address)),
+            Err(_) => base64(out, &padded),
+        },
+    }
+}
+
+/// The text that MariaDB prints (its `plugin/type_inet/sql_type_inet.cc`, Inet6::to_string): the longest run of zeros is left out even
+/// if it is a single one, and addresses that hold an IPv4 one end in its own form.
+fn inet6(address: [u8; 16]) -> String {
+    use std::fmt::Write;
+    let groups = std::net::Ipv6Addr::from(address).segments();
+    let [_, _, _, _, _, _, _, _, _, _, _, _, a, b, c, d] = address;
+    let (mut best, mut best_length) = (0, 0);
+    let mut start = 0;
+    while start < groups.len() {
+        let length = groups.iter().skip(start).take_while(|group| **group == 0).count();
+        if length > best_length {
+            (best, best_length) = (start, length);
+        }
+        start += length.max(1);
+    }
+    let mut text = String::new();
+    let mut at = 0;
+    while at < groups.len() {
+        if best_length > 0 && at == best {
+            text.push_str(if at == 0 { "::" } else { ":" });
+            at += best_length;
+            continue;
+        }
+        // Compatible with IPv4, or mapped from it.
+        if at == 6 && best == 0 && (best_length == 6 || (best_length == 5 && groups.get(5) == Some(&0xffff))) {
+            let _ = write!(text, "{a}.{b}.{c}.{d}");
+            break;
+        }
+        let _ = write!(text, "{:x}", groups.get(at).copied().unwrap_or(0));
+        at += 1;
+        if at < groups.len() {
+            text.push(':');
+        }
+    }
+    text
+}
+
+/// MariaDB stores the parts of a UUID from the last to the first, except for those of a variant it does not know (its
+/// `sql/sql_type_uuid.h`, memory_to_record).
+fn uuid(out: &mut Vec<u8>, stored: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    // (from, to) of each part in the record, in the order of the text.
+    let swapped = stored.get(6).is_some_and(|byte| byte & 0x80 == 0x80);
+    let parts: [std::ops::Range<usize>; 5] =
+        if swapped { [12..16, 10..12, 8..10, 6..8, 0..6] } else { [0..4, 4..6, 6..8, 8..10, 10..16] };
+    for (index, part) in parts.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'-');
+        }
+        for byte in stored.get(part).unwrap_or_default() {
+            let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = out.get_mut(start..).and_then(|room| STANDARD.encode_slice(bytes, room).ok()).unwrap_or(0);
+    out.truncate(start + written);
+    out.push(b'"');
+}
+
+fn vector(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'[');
+    for (index, chunk) in bytes.as_chunks::<4>().0.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        number(out, f32::from_le_bytes(*chunk));
+    }
+    out.push(b']');
+}
+
+fn set(out: &mut Vec<u8>, column: &Column, bits: u64) {
+    if column.members.is_empty() && bits != 0 {
+        return decimal(out, bits);
+    }
+    let mut text = String::new();
+    for (index, name) in column.members.iter().take(64).enumerate() {
+        if bits >> index & 1 == 1 {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(name);
+        }
+    }
+    escaped(out, &text);
+}
+
+/// Appends text that should be UTF-8 as a JSON string; what is not is replaced.
+#[inline]
+pub(super) fn utf8(out: &mut Vec<u8>, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => escaped(out, text),
+        Err(_) => escaped(out, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// What each byte is escaped by: 0 not at all, `u` by its number, else by this letter.
+const ESCAPES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 32 {
+        table[byte] = b'u';
+        byte += 1;
+    }
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table[b'\n' as usize] = b'n';
+    table[b'\r' as usize] = b'r';
+    table[b'\t' as usize] = b't';
+    table[8] = b'b';
+    table[12] = b'f';
+    table
+};
+
+/// Appends a JSON string.
+#[inline]
+pub(super) fn escaped(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0) {
+        let (plain, tail) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, tail)) = tail.split_first() else { break };
+        match ESCAPES[usize::from(*byte)] {
+            b'u' => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            letter => out.extend_from_slice(&[b'\\', letter]),
+        }
+        rest = tail;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_serde_does() {
+        let all: String = (0..0x250).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\"", "a\\b\n", &all, "\u{1f600}x\u{0}"] {
+            let mut out = Vec::new();
+            escaped(&mut out, text);
+            assert_eq!(out, serde_json::to_vec(text).unwrap());
+        }
+    }
+
+    #[test]
+    fn addresses_as_the_server_prints_them() {
+        let mut compatible = [0; 16];
+        compatible[12..].copy_from_slice(&[192, 0, 2, 1]);
+        assert_eq!(inet6(compatible), "::192.0.2.1");
+        assert_eq!(inet6([0; 16]), "::");
+        let mut mapped = compatible;
+        mapped[10..12].copy_from_slice(&[0xff, 0xff]);
+        assert_eq!(inet6(mapped), "::ffff:192.0.2.1");
+        for text in ["::1:2:3:4:5:6:7", "1::", "1:2:3:4:5:6:7:8", "2001:db8::1", "1::2:0:3:0", "::1", "1:0:2:3:4:5:6::"]
+        {
+            let canonical: std::net::Ipv6Addr = text.parse().unwrap();
+            let printed = inet6(canonical.octets());
+            assert_eq!(printed.parse::<std::net::Ipv6Addr>().unwrap(), canonical, "{printed}");
+        }
+        assert_eq!(inet6("::1:2:3:4:5:6:7".parse::<std::net::Ipv6Addr>().unwrap().octets()), "::1:2:3:4:5:6:7");
+    }
+}

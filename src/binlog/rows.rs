@@ -1,0 +1,250 @@
+//! Row events: the images of the rows that a statement wrote, changed or deleted.
+//!
+//! Source: MySQL's `libs/mysql/binlog/event/rows_event.h` (Rows_event) and `sql/log_event.cc` (print_verbose_one_row).
+
+use std::sync::Arc;
+
+use super::column::Storage;
+use super::event::EventType;
+use super::table_map::{TableMap, bit};
+use super::value::{Value, with_length};
+use crate::wire::{Malformed, Reader};
+
+const WHAT: &str = "row event";
+
+/// What happened to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowKind {
+    /// The row was inserted; there is an after image.
+    Insert,
+    /// The row was changed; there are both images.
+    Update,
+    /// The row was deleted; there is a before image.
+    Delete,
+}
+
+/// The rows of one event.
+#[derive(Debug, Clone)]
+pub struct RowsEvent<'a> {
+    /// The table they are of.
+    pub table: Arc<TableMap>,
+    /// What happened to them.
+    pub kind: RowKind,
+    /// Whether the statement ends here, and its table maps with it.
+    pub ends_statement: bool,
+    before_columns: &'a [u8],
+    after_columns: &'a [u8],
+    is_partial: bool,
+    rows: &'a [u8],
+}
+
+/// What stands in front of a row event's images.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowsHeader<'a> {
+    pub(super) table_id: u64,
+    pub(super) ends_statement: bool,
+    column_count: usize,
+    first_columns: &'a [u8],
+    second_columns: &'a [u8],
+    /// The images; compressed in MariaDB's compressed events.
+    pub(super) rows: &'a [u8],
+}
+
+/// What a row event's type says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RowsType {
+    pub(super) kind: RowKind,
+    is_partial: bool,
+    pub(super) is_compressed: bool,
+}
+
+impl RowsType {
+    /// `None` for events of other types.
+    pub(super) fn of(event_type: EventType) -> Option<Self> {
+        use EventType as T;
+        let kind = match event_type {
+            T::WriteRowsV0 | T::WriteRowsV1 | T::WriteRows | T::WriteRowsCompressedV1 | T::WriteRowsCompressed => {
+                RowKind::Insert
+            }
+            T::UpdateRowsV0 | T::UpdateRowsV1 | T::UpdateRows | T::UpdateRowsCompressedV1 | T::UpdateRowsCompressed => {
+                RowKind::Update
+            }
+            T::DeleteRowsV0 | T::DeleteRowsV1 | T::DeleteRows | T::DeleteRowsCompressedV1 | T::DeleteRowsCompressed => {
+                RowKind::Delete
+            }
+            T::PartialUpdateRows => RowKind::Update,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            is_partial: event_type == T::PartialUpdateRows,
+            is_compressed: (166..=171).contains(&event_type.code()),
+        })
+    }
+}
+
+impl<'a> RowsHeader<'a> {
+    pub(super) fn parse(body: &'a [u8], post_header_length: usize, rows_type: RowsType) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, WHAT);
+        let table_id = if post_header_length == 6 {
+            u64::from(reader.u32()?)
+        } else {
+            let (low, high) = (reader.u32()?, reader.u16()?);
+            u64::from(high) << 32 | u64::from(low)
+        };
+        let flags = reader.u16()?;
+        if post_header_length >= 10 {
+            // Its length counts itself.
+            let extra = usize::from(reader.u16()?).checked_sub(2).ok_or(Malformed(WHAT))?;
+            reader.bytes(extra)?;
+        }
+        let column_count = usize::try_from(reader.lenenc_int()?).map_err(|_| Malformed(WHAT))?;
+        let first_columns = reader.bytes(column_count.div_ceil(8))?;
+        let second_columns =
+            if rows_type.kind == RowKind::Update { reader.bytes(column_count.div_ceil(8))? } else { first_columns };
+        Ok(Self {
+            table_id,
+            ends_statement: flags & 1 != 0,
+            column_count,
+            first_columns,
+            second_columns,
+            rows: reader.rest(),
+        })
+    }
+
+    /// The rows, once the table is known. `rows` are this header's, decompressed where they were compressed.
+    pub(super) fn with_table<'b>(
+        self,
+        table: &Arc<TableMap>,
+        rows_type: RowsType,
+        rows: &'b [u8],
+    ) -> Result<RowsEvent<'b>, Malformed>
+    where
+        'a: 'b,
+    {
+        if table.columns.len() != self.column_count {
+            return Err(Malformed("row event: not as many columns as its table map has"));
+        }
+        Ok(RowsEvent {
+            table: Arc::clone(table),
+            kind: rows_type.kind,
+            ends_statement: self.ends_statement,
+            before_columns: self.first_columns,
+            after_columns: self.second_columns,
+            is_partial: rows_type.is_partial,
+            rows,
+        })
+    }
+}
+
+impl<'a> RowsEvent<'a> {
+    /// The rows in order.
+    pub fn rows(&self) -> Rows<'_, 'a> {
+        Rows { event: self, reader: Reader::new(self.rows, "row image"), before: Vec::new(), after: Vec::new() }
+    }
+
+    /// Whether every column is in every image.
+    pub fn is_full(&self) -> bool {
+        let all = |bits: &[u8]| (0..self.table.columns.len()).all(|index| bit(bits, index));
+        all(self.before_columns) && all(self.after_columns)
+    }
+}
+
+/// Reads the rows of an event one after the other, each into the same memory.
+#[derive(Debug)]
+pub struct Rows<'e, 'a> {
+    event: &'e RowsEvent<'a>,
+    reader: Reader<'a>,
+    before: Vec<Value<'a>>,
+    after: Vec<Value<'a>>,
+}
+
+/// One row: a value for each column of the table, [`Value::Absent`] where the image has none.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'r, 'a> {
+    /// The row as it was; not for an insert.
+    pub before: Option<&'r [Value<'a>]>,
+    /// The row as it is now; not for a delete.
+    pub after: Option<&'r [Value<'a>]>,
+}
+
+impl<'a> Rows<'_, 'a> {
+    /// The next row, or `None` after the last.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Row<'_, 'a>>, Malformed> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
+        let event = self.event;
+        let start = self.reader.rest().len();
+        let (has_before, has_after) = (event.kind != RowKind::Insert, event.kind != RowKind::Delete);
+        if has_before {
+            image(&event.table, event.before_columns, false, &mut self.reader, &mut self.before)?;
+        }
+        if has_after {
+            image(&event.table, event.after_columns, event.is_partial, &mut self.reader, &mut self.after)?;
+        }
+        if self.reader.rest().len() == start {
+            // A table without columns, or none of them present: the rows cannot be told apart.
+            return Err(Malformed("row event: rows of no length"));
+        }
+        Ok(Some(Row {
+            before: has_before.then_some(self.before.as_slice()),
+            after: has_after.then_some(self.after.as_slice()),
+        }))
+    }
+}
+
+/// Reads one image: the NULL bits of the columns that are present, then their values.
+#[inline]
+fn image<'a>(
+    table: &TableMap,
+    present: &[u8],
+    is_partial: bool,
+    reader: &mut Reader<'a>,
+    values: &mut Vec<Value<'a>>,
+) -> Result<(), Malformed> {
+    values.clear();
+    let mut json_diffs: &[u8] = &[];
+    if is_partial {
+        const PARTIAL_JSON_UPDATES: u64 = 1;
+        if reader.lenenc_int()? & PARTIAL_JSON_UPDATES != 0 {
+            let json_columns = table.columns.iter().filter(|column| is_json(column.storage)).count();
+            json_diffs = reader.bytes(json_columns.div_ceil(8))?;
+        }
+    }
+    let present_count: usize = match present.split_last() {
+        // Bits beyond the last column may have any value.
+        Some((last, full)) => {
+            let used = table.columns.len() - full.len() * 8;
+            let mask = if used >= 8 { 0xff } else { (1_u8 << used) - 1 };
+            full.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() + (last & mask).count_ones() as usize
+        }
+        None => 0,
+    };
+    let nulls = reader.bytes(present_count.div_ceil(8))?;
+    let (mut at, mut json_at) = (0, 0);
+    for (index, column) in table.columns.iter().enumerate() {
+        // There is a bit for every JSON column, in the image or not.
+        let is_diff = is_json(column.storage) && {
+            json_at += 1;
+            bit(json_diffs, json_at - 1)
+        };
+        if !bit(present, index) {
+            values.push(Value::Absent);
+            continue;
+        }
+        let is_null = bit(nulls, at);
+        at += 1;
+        values.push(match column.storage {
+            _ if is_null => Value::Null,
+            Storage::Json { length_bytes } if is_diff => Value::JsonDiff(with_length(reader, length_bytes)?),
+            storage => Value::read(storage, reader)?,
+        });
+    }
+    Ok(())
+}
+
+fn is_json(storage: Storage) -> bool {
+    matches!(storage, Storage::Json { .. })
+}

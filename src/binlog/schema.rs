@@ -1,0 +1,252 @@
+//! Tables as rows are shown: with names, signs and character sets, from the table map or from the source's catalogue.
+
+use std::sync::Arc;
+
+use super::charset::Charset;
+use super::column::Storage;
+use super::table_map::{MappedColumn, TableMap};
+
+/// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// How its rows are stored.
+    pub map: Arc<TableMap>,
+    /// Its columns, in the order of the row images.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key; empty without one, or where it is not known.
+    pub primary_key: Vec<usize>,
+    /// Whether the columns have their real names.
+    pub has_names: bool,
+}
+
+/// A column.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// How values are stored.
+    pub storage: Storage,
+    /// Whether a number is unsigned.
+    pub unsigned: bool,
+    /// The character set of text; `None` for bytes.
+    pub charset: Option<Charset>,
+    /// The names of an ENUM or SET; empty where they are not known.
+    pub members: Vec<String>,
+    /// What BINARY bytes stand for.
+    pub meaning: Meaning,
+    /// The name as a JSON key with its colon.
+    pub(super) json_key: Vec<u8>,
+}
+
+/// MariaDB's types that are logged as BINARY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Meaning {
+    /// Nothing else.
+    #[default]
+    Bytes,
+    /// A UUID.
+    Uuid,
+    /// An IPv4 address.
+    Inet4,
+    /// An IPv6 address.
+    Inet6,
+}
+
+/// A column in the source's catalogue (`information_schema.COLUMNS`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CatalogColumn {
+    /// `COLUMN_NAME`.
+    pub name: String,
+    /// `DATA_TYPE`, in lower case.
+    pub data_type: String,
+    /// `COLUMN_TYPE`: with `unsigned`, and the names of an ENUM or SET.
+    pub column_type: String,
+    /// `CHARACTER_SET_NAME`.
+    pub charset: Option<String>,
+    /// `COLUMN_KEY` is `PRI`: its place in the primary key, from 1 on.
+    pub primary_key_place: Option<usize>,
+}
+
+impl Table {
+    /// A table whose map says all (`binlog_row_metadata=FULL`), or as much as it says: see [`Table::has_names`].
+    ///
+    /// `catalog` are the columns of a table of that name in the source's catalogue, used for what the map leaves out where they fit
+    /// the map column by column.
+    pub fn resolve(map: &Arc<TableMap>, catalog: Option<&[CatalogColumn]>) -> Self {
+        let catalog = catalog.filter(|columns| fits(map, columns));
+        let has_names = catalog.is_some() || map.columns.iter().all(|column| column.name.is_some());
+        let columns = map
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, mapped)| Column::resolve(index, mapped, catalog.and_then(|columns| columns.get(index))));
+        let primary_key = match (&map.primary_key, catalog) {
+            (Some(key), _) => key.clone(),
+            (None, Some(columns)) => primary_key(columns),
+            (None, None) => Vec::new(),
+        };
+        Self { map: Arc::clone(map), columns: columns.collect(), primary_key, has_names }
+    }
+
+    /// Whether the map alone is not enough to show this table's rows right.
+    pub fn needs_catalog(map: &TableMap, is_mariadb: bool) -> bool {
+        map.columns.iter().any(|column| {
+            // MariaDB's UUID and INET look like BINARY even in full metadata.
+            let hidden = is_mariadb
+                && matches!(column.storage, Storage::Fixed { max_bytes: 4 | 16 })
+                && column.collation.is_none_or(|id| id == BINARY_COLLATION);
+            column.name.is_none() || hidden
+        })
+    }
+}
+
+const BINARY_COLLATION: u16 = 63;
+
+impl Column {
+    fn resolve(index: usize, mapped: &MappedColumn, catalog: Option<&CatalogColumn>) -> Self {
+        let known = catalog.cloned().unwrap_or_default();
+        let name = match (&mapped.name, catalog) {
+            (Some(name), _) => name.clone(),
+            (None, Some(column)) => column.name.clone(),
+            (None, None) => format!("@{}", index + 1),
+        };
+        let charset = match (mapped.collation, catalog) {
+            (Some(id), _) => Charset::from_collation(id),
+            (None, Some(column)) => column.charset.as_deref().and_then(Charset::from_name),
+            (None, None) => None,
+        };
+        let charset = charset.filter(|charset| !charset.is_binary());
+        let members = match &mapped.members {
+            Some(members) => members.iter().map(|name| text(charset, name)).collect(),
+            // The catalogue has `?` for characters beyond the basic plane: then the number is better than a wrong name.
+            None if known.column_type.contains('?') => Vec::new(),
+            None => members_of(&known.column_type),
+        };
+        let meaning = match known.data_type.as_str() {
+            "uuid" => Meaning::Uuid,
+            "inet4" => Meaning::Inet4,
+            "inet6" => Meaning::Inet6,
+            _ => Meaning::Bytes,
+        };
+        let mut json_key = serde_json::to_vec(&name).unwrap_or_default();
+        json_key.push(b':');
+        let unsigned = mapped.unsigned.unwrap_or_else(|| known.column_type.contains("unsigned"));
+        Self { name, storage: mapped.storage, unsigned, charset, members, meaning, json_key }
+    }
+}
+
+fn text(charset: Option<Charset>, bytes: &[u8]) -> String {
+    match charset {
+        Some(charset) => charset.to_utf8(bytes).into_owned(),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn primary_key(columns: &[CatalogColumn]) -> Vec<usize> {
+    let mut key: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(index, column)| column.primary_key_place.map(|place| (place, index)))
+        .collect();
+    key.sort_unstable();
+    key.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Whether a table in the catalogue can be the one in the map. Its definition may be of another time: then its names would be
+/// wrong, and no names are better.
+fn fits(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+    map.columns.len() == columns.len()
+        && map.columns.iter().zip(columns).all(|(mapped, column)| {
+            fits_type(mapped.storage, &column.data_type) && mapped.name.as_ref().is_none_or(|name| *name == column.name)
+        })
+}
+
+fn fits_type(storage: Storage, data_type: &str) -> bool {
+    match storage {
+        Storage::Integer { bytes } => matches!(
+            (bytes, data_type),
+            (1, "tinyint") | (2, "smallint") | (3, "mediumint") | (4, "int") | (8, "bigint")
+        ),
+        Storage::Float => data_type == "float",
+        Storage::Double => data_type == "double",
+        Storage::Decimal { .. } => data_type == "decimal",
+        Storage::Year => data_type == "year",
+        Storage::Date => data_type == "date",
+        Storage::Time { .. } | Storage::TimeOld => data_type == "time",
+        Storage::DateTime { .. } | Storage::DateTimeOld => data_type == "datetime",
+        Storage::Timestamp { .. } | Storage::TimestampOld => data_type == "timestamp",
+        Storage::Fixed { .. } => matches!(data_type, "char" | "binary" | "uuid" | "inet4" | "inet6"),
+        Storage::Variable { .. } => matches!(data_type, "varchar" | "varbinary"),
+        Storage::Blob { .. } => {
+            data_type.ends_with("blob") || data_type.ends_with("text") || data_type == "json" || data_type == "vector"
+        }
+        Storage::Json { .. } => data_type == "json",
+        Storage::Geometry { .. } => {
+            matches!(
+                data_type,
+                "geometry" | "point" | "linestring" | "polygon" | "geomcollection" | "geometrycollection"
+            ) || data_type.starts_with("multi")
+        }
+        Storage::Vector { .. } => data_type == "vector",
+        Storage::Bit { .. } => data_type == "bit",
+        Storage::Enum { .. } => data_type == "enum",
+        Storage::Set { .. } => data_type == "set",
+        Storage::Null => true,
+    }
+}
+
+/// The names in `enum('a','b''c')`, as the catalogue prints them: with quotes doubled.
+fn members_of(column_type: &str) -> Vec<String> {
+    let Some(list) = column_type
+        .split_once('(')
+        .map(|(_, list)| list)
+        .filter(|_| column_type.starts_with("enum(") || column_type.starts_with("set("))
+    else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    let mut rest = list;
+    while let Some(after) = rest.trim_start_matches(',').strip_prefix('\'') {
+        let mut name = String::new();
+        let mut chars = after.char_indices().peekable();
+        let mut end = after.len();
+        while let Some((at, character)) = chars.next() {
+            if character == '\\' {
+                // As the server escapes what would break a line.
+                match chars.next() {
+                    Some((_, 'n')) => name.push('\n'),
+                    Some((_, 'r')) => name.push('\r'),
+                    Some((_, '0')) => name.push('\0'),
+                    Some((_, other)) => name.push(other),
+                    None => {}
+                }
+                continue;
+            }
+            if character == '\'' {
+                if chars.peek().is_some_and(|(_, next)| *next == '\'') {
+                    chars.next();
+                } else {
+                    end = at + 1;
+                    break;
+                }
+            }
+            name.push(character);
+        }
+        names.push(name);
+        rest = after.get(end..).unwrap_or_default();
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_an_enum_as_the_catalogue_prints_them() {
+        assert_eq!(members_of("enum('a','b''c','','d,e)')"), ["a", "b'c", "", "d,e)"]);
+        assert_eq!(members_of("set('x')"), ["x"]);
+        assert_eq!(members_of(r"enum('a\\b\n','\'')"), ["a\\b\n", "'"]);
+        assert_eq!(members_of("varchar(10)"), Vec::<String>::new());
+    }
+}

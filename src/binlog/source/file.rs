@@ -1,0 +1,119 @@
+//! Binlog files, or standard input.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read};
+use std::path::Path;
+
+use super::BinlogError;
+use crate::binlog::assembler::Position;
+use crate::binlog::event::{ENCRYPTED_MAGIC, EventHeader, HEADER_LENGTH, MAGIC};
+
+const READ_BYTES: usize = 512 * 1024;
+
+/// Reads the events of one file.
+pub(crate) struct FileSource {
+    name: String,
+    input: Box<dyn Read + Send>,
+    offset: u64,
+    event: Vec<u8>,
+}
+
+impl std::fmt::Debug for FileSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileSource").field("name", &self.name).field("offset", &self.offset).finish_non_exhaustive()
+    }
+}
+
+impl FileSource {
+    /// Opens a file, or standard input for `-`. Files compressed by gzip or zstd are recognised by their first bytes.
+    pub(crate) fn open(path: &Path) -> Result<Self, BinlogError> {
+        let is_stdin = path.as_os_str() == "-";
+        let name =
+            if is_stdin { "-".to_owned() } else { path.file_name().unwrap_or_default().to_string_lossy().into_owned() };
+        let shown = path.display().to_string();
+        let failed = |source| BinlogError::File { file: shown.clone(), source };
+        let mut input: Box<dyn Read + Send> =
+            if is_stdin { Box::new(std::io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
+        let mut magic = [0; 4];
+        let read = read_up_to(&mut input, &mut magic).map_err(failed)?;
+        let head = std::io::Cursor::new(magic.get(..read).unwrap_or_default().to_vec());
+        let whole = head.chain(input);
+        let input: Box<dyn Read + Send> = match magic {
+            MAGIC => Box::new(BufReader::with_capacity(READ_BYTES, whole)),
+            [0x1f, 0x8b, ..] => {
+                Box::new(BufReader::with_capacity(READ_BYTES, flate2::read::MultiGzDecoder::new(whole)))
+            }
+            [0x28, 0xb5, 0x2f, 0xfd] => {
+                let decoder = zstd::stream::read::Decoder::new(whole).map_err(failed)?;
+                Box::new(BufReader::with_capacity(READ_BYTES, decoder))
+            }
+            ENCRYPTED_MAGIC => {
+                let reason = "it is encrypted; the server sends the events in clear (--source)";
+                return Err(BinlogError::NoBinlog { file: shown, reason });
+            }
+            _ => {
+                let reason = if read == 0 { "it is empty" } else { "it does not begin with the bytes fe 'bin'" };
+                return Err(BinlogError::NoBinlog { file: shown, reason });
+            }
+        };
+        let mut source = Self { name, input, offset: 0, event: Vec::new() };
+        let mut again = [0; 4];
+        source.input.read_exact(&mut again).map_err(failed)?;
+        if again != MAGIC {
+            return Err(BinlogError::NoBinlog {
+                file: shown,
+                reason: "its content does not begin with the bytes fe 'bin'",
+            });
+        }
+        source.offset = 4;
+        Ok(source)
+    }
+
+    /// The file's name without its folders.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the next event begins.
+    pub(crate) fn position(&self) -> Position {
+        Position { file: self.name.clone(), offset: self.offset }
+    }
+
+    /// The next event, or `None` at the end of the file.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, BinlogError> {
+        self.event.clear();
+        let mut header = [0; HEADER_LENGTH];
+        let failed = |name: &str, source| BinlogError::File { file: name.to_owned(), source };
+        match read_up_to(&mut self.input, &mut header).map_err(|error| failed(&self.name, error))? {
+            0 => return Ok(None),
+            HEADER_LENGTH => {}
+            _ => return Err(BinlogError::Truncated { position: self.position() }),
+        }
+        let parsed = EventHeader::parse(&header)
+            .map_err(|what| BinlogError::Event { position: self.position(), source: what.into() })?;
+        self.event.extend_from_slice(&header);
+        let rest = u64::from(parsed.length) - HEADER_LENGTH as u64;
+        // Grows with what is really there.
+        let read =
+            (&mut self.input).take(rest).read_to_end(&mut self.event).map_err(|error| failed(&self.name, error))?;
+        if read as u64 != rest {
+            return Err(BinlogError::Truncated { position: self.position() });
+        }
+        self.offset += u64::from(parsed.length);
+        Ok(Some(&self.event))
+    }
+}
+
+/// Reads until the buffer is full or the input ends; returns how many bytes.
+fn read_up_to(input: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
+        match input.read(room) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

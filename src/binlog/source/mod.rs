@@ -1,0 +1,61 @@
+//! Where events come from.
+
+mod catalog;
+mod file;
+mod server;
+
+pub(crate) use catalog::ServerCatalog;
+pub(crate) use file::FileSource;
+pub(crate) use server::{BinlogStart, ServerSource, SourceOptions};
+
+use super::assembler::Position;
+use super::client::ClientError;
+use super::decoder::DecodeError;
+
+/// Why reading ended.
+#[derive(Debug, thiserror::Error)]
+pub enum BinlogError {
+    /// An event could not be decoded.
+    #[error("{position}: {source}")]
+    Event {
+        /// Where the event begins.
+        position: Position,
+        /// Why.
+        source: DecodeError,
+    },
+    /// A file could not be read.
+    #[error("{file}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is no binlog.
+    #[error("{file} is no binlog: {reason}")]
+    NoBinlog {
+        /// The file.
+        file: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A file ends in the middle of an event.
+    #[error("{position}: the file ends in the middle of an event; it is being written, or was cut off")]
+    Truncated {
+        /// Where the event begins.
+        position: Position,
+    },
+    /// The server could not be asked.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The server does not have what was asked for.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl BinlogError {
+    /// Whether connecting again may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_transient())
+    }
+}

@@ -1,0 +1,239 @@
+//! A server's binlog stream.
+//!
+//! Source: MySQL's `sql/rpl_source.cc` and `sql/rpl_binlog_sender.cc`; MariaDB's `sql/sql_repl.cc`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::BinlogError;
+use crate::binlog::assembler::Position;
+use crate::binlog::client::{ClientError, ConnectOptions, Connection};
+use crate::binlog::gtid::AnyGtidSet;
+use crate::wire::{MAX_PACKET_PAYLOAD, Malformed};
+
+const COM_BINLOG_DUMP: u8 = 0x12;
+const COM_REGISTER_SLAVE: u8 = 0x15;
+const COM_BINLOG_DUMP_GTID: u8 = 0x1e;
+/// The stream begins with the first event behind these GTIDs.
+const BINLOG_THROUGH_GTID: u16 = 4;
+
+/// What the source is told of us.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceOptions {
+    pub(crate) connect: ConnectOptions,
+    pub(crate) server_id: Option<u32>,
+    pub(crate) report_host: Option<String>,
+    /// How often the server says that it is there while it has nothing to say.
+    pub(crate) heartbeat: Duration,
+}
+
+/// Where the stream begins.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum BinlogStart {
+    /// At an event.
+    Position(Position),
+    /// Behind all of these transactions.
+    Gtids(AnyGtidSet),
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub(crate) struct ServerSource {
+    connection: Connection,
+    packet: Vec<u8>,
+    /// What was asked for, for errors.
+    asked: String,
+}
+
+impl ServerSource {
+    /// Connects, for questions first.
+    pub(crate) fn connect(options: &SourceOptions, stop: Arc<AtomicBool>) -> Result<Self, BinlogError> {
+        let mut connection = Connection::open(&options.connect)?;
+        connection.stop_with(stop);
+        Ok(Self { connection, packet: Vec::new(), asked: String::new() })
+    }
+
+    /// Whether the next event may be long in coming.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.connection.is_idle()
+    }
+
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.connection.is_mariadb()
+    }
+
+    pub(crate) fn server_version(&self) -> &str {
+        self.connection.server_version()
+    }
+
+    /// The end of what is there now.
+    pub(crate) fn current_position(&mut self) -> Result<Position, BinlogError> {
+        let rows = if self.is_mariadb() {
+            self.connection.query("SHOW MASTER STATUS")
+        } else {
+            match self.connection.query("SHOW BINARY LOG STATUS") {
+                // Servers before 8.2.
+                Err(ClientError::Server { code: 1064, .. }) => self.connection.query("SHOW MASTER STATUS"),
+                result => result,
+            }
+        }?;
+        let mut row = rows.into_iter().next().ok_or_else(|| BinlogError::Refused(BINLOG_OFF.into()))?.into_iter();
+        let file = row.next().flatten().unwrap_or_default();
+        let offset = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(4);
+        Ok(Position { file, offset })
+    }
+
+    /// The files that are there, oldest first.
+    pub(crate) fn files(&mut self) -> Result<Vec<(String, u64)>, BinlogError> {
+        let rows = match self.connection.query("SHOW BINARY LOGS") {
+            Err(ClientError::Server { code: 1381, .. }) => return Err(BinlogError::Refused(BINLOG_OFF.into())),
+            result => result?,
+        };
+        let file = |row: Vec<Option<String>>| {
+            let mut fields = row.into_iter();
+            let name = fields.next().flatten()?;
+            Some((name, fields.next().flatten().and_then(|size| size.parse().ok()).unwrap_or(0)))
+        };
+        Ok(rows.into_iter().filter_map(file).collect())
+    }
+
+    /// A variable of the server.
+    pub(crate) fn variable(&mut self, name: &str) -> Result<Option<String>, BinlogError> {
+        match self.connection.query_one(&format!("SELECT @@GLOBAL.{name}")) {
+            // Unknown to this server.
+            Err(ClientError::Server { code: 1193, .. }) => Ok(None),
+            result => Ok(result?),
+        }
+    }
+
+    /// Asks for the stream; from here on there are only events. Says whether they end in checksums.
+    pub(crate) fn start(&mut self, options: &SourceOptions, start: &BinlogStart) -> Result<bool, BinlogError> {
+        let checksums =
+            self.variable("binlog_checksum")?.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("CRC32"));
+        let mut set = |statement: &str| match self.connection.query(statement) {
+            // A variable that this server does not have.
+            Ok(_) | Err(ClientError::Server { code: 1193, .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        set(
+            "SET @master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum",
+        )?;
+        let heartbeat = options.heartbeat.as_nanos();
+        set(&format!("SET @master_heartbeat_period = {heartbeat}, @source_heartbeat_period = {heartbeat}"))?;
+        let is_mariadb = self.connection.is_mariadb();
+        let server_id = options.server_id.unwrap_or_else(random_server_id);
+        if is_mariadb {
+            self.connection.query("SET @mariadb_slave_capability = 4")?;
+        } else {
+            let uuid = format!("{:08x}-0000-4000-8000-{:012x}", server_id, u64::from(std::process::id()));
+            self.connection.query(&format!("SET @slave_uuid = '{uuid}', @replica_uuid = '{uuid}'"))?;
+        }
+        self.register(options, server_id)?;
+        // Three heartbeats missed: the link is dead.
+        self.connection.set_patience(options.heartbeat * 3 + Duration::from_secs(5))?;
+        self.asked = match start {
+            BinlogStart::Position(position) => position.to_string(),
+            BinlogStart::Gtids(gtids) => gtids.to_string(),
+        };
+        let command = match start {
+            BinlogStart::Gtids(AnyGtidSet::MariaDb(gtids)) => {
+                self.connection.query(&format!("SET @slave_connect_state = '{gtids}'"))?;
+                self.connection.query("SET @slave_gtid_strict_mode = 0, @slave_gtid_ignore_duplicates = 0")?;
+                dump("", 4, server_id, is_mariadb)
+            }
+            BinlogStart::Gtids(AnyGtidSet::MySql(gtids)) => {
+                let mut set = Vec::new();
+                gtids.encode(&mut set);
+                dump_gtid(&set, server_id)
+            }
+            BinlogStart::Position(position) => dump(&position.file, position.offset, server_id, is_mariadb),
+        };
+        self.connection.command(&command)?;
+        Ok(checksums)
+    }
+
+    /// Makes SHOW REPLICAS name us.
+    fn register(&mut self, options: &SourceOptions, server_id: u32) -> Result<(), BinlogError> {
+        let host =
+            options.report_host.clone().unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned());
+        let mut command = vec![COM_REGISTER_SLAVE];
+        command.extend_from_slice(&server_id.to_le_bytes());
+        let host = host.as_bytes().get(..host.len().min(60)).unwrap_or_default();
+        command.push(u8::try_from(host.len()).unwrap_or(0));
+        command.extend_from_slice(host);
+        // No user, no password, no port; rank and master id are of no use.
+        command.extend_from_slice(&[0; 2 + 2 + 4 + 4]);
+        Ok(self.connection.command_ok(&command)?)
+    }
+
+    /// The next event; `None` when the server ends the stream.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, BinlogError> {
+        self.connection.read_packet(&mut self.packet)?;
+        match self.packet.split_first() {
+            Some((0, _)) => Ok(self.packet.get(1..)),
+            Some((0xfe, rest)) if rest.len() < 9 => Ok(None),
+            Some((0xff, _)) => {
+                let error = self.connection.check_error(&self.packet);
+                Err(error.err().map_or_else(
+                    || BinlogError::Refused("an error without a text".into()),
+                    |error| explain(error, &self.asked),
+                ))
+            }
+            _ => Err(self.connection.malformed(Malformed("binlog stream packet")).into()),
+        }
+    }
+}
+
+const BINLOG_OFF: &str = "the source writes no binlog; start it with --log-bin (and binlog_format=ROW)";
+
+/// What the server's error 1236 means, which has only a text.
+fn explain(error: ClientError, asked: &str) -> BinlogError {
+    let ClientError::Server { code: 1236, message, address, .. } = &error else {
+        return error.into();
+    };
+    let remedy = if message.contains("same server_uuid/server_id") || message.contains("same server_id") {
+        "another reader has the same server id; give each its own (--server-id)"
+    } else if message.contains("purged")
+        || message.contains("Could not find first log file name")
+        || message.contains("Could not find GTID state")
+    {
+        "what is asked for has been purged; the oldest that is there is shown by SHOW BINARY LOGS; begin there with --from oldest, after a new copy of the data"
+    } else if message.contains("impossible position") || message.contains("bogus data") {
+        "no event begins at that position; SHOW BINLOG EVENTS shows where events begin"
+    } else {
+        "see the server's error log"
+    };
+    BinlogError::Refused(format!("{address} refuses the stream from {asked}: {message} ({remedy})"))
+}
+
+/// A number that no other replica is likely to have; 0 and those of real servers, which are small, are left alone.
+fn random_server_id() -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    0x4000_0000 | (random as u32 & 0x3fff_ffff)
+}
+
+fn dump(file: &str, offset: u64, server_id: u32, is_mariadb: bool) -> Vec<u8> {
+    // MariaDB sends the statements' texts only to those who want them (BINLOG_SEND_ANNOTATE_ROWS_EVENT).
+    let flags: u16 = if is_mariadb { 2 } else { 0 };
+    let mut command = vec![COM_BINLOG_DUMP];
+    command.extend_from_slice(&u32::try_from(offset).unwrap_or(u32::MAX).to_le_bytes());
+    command.extend_from_slice(&flags.to_le_bytes());
+    command.extend_from_slice(&server_id.to_le_bytes());
+    command.extend_from_slice(file.as_bytes());
+    command
+}
+
+fn dump_gtid(gtids: &[u8], server_id: u32) -> Vec<u8> {
+    let mut command = vec![COM_BINLOG_DUMP_GTID];
+    command.extend_from_slice(&BINLOG_THROUGH_GTID.to_le_bytes());
+    command.extend_from_slice(&server_id.to_le_bytes());
+    // No file name; from its first event.
+    command.extend_from_slice(&[0; 4]);
+    command.extend_from_slice(&4_u64.to_le_bytes());
+    command.extend_from_slice(&u32::try_from(gtids.len()).unwrap_or(0).to_le_bytes());
+    command.extend_from_slice(gtids);
+    debug_assert!(command.len() < MAX_PACKET_PAYLOAD);
+    command
+}
