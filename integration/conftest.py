@@ -2,15 +2,19 @@
 
 import pytest
 
+from harness.binlog import Binlog
 from harness.proxy import Proxy
 from harness.servers import Kafka, SqlServer
 
 SIZES = ["--max-allowed-packet=256M", "--local-infile=ON", "--log-output=TABLE"]
+# Servers whose binary log is read: what differs from the defaults is what row-based replication usually has on.
+BINLOG = {"mysql": ["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--binlog-row-metadata=FULL"],
+          "mariadb": ["--log-bin=binlog", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]}
 
 
-def _server(flavor, factory):
+def _server(flavor, factory, *options):
     # A session fixture that is missing must be so for every test, by name.
-    server = SqlServer(flavor, factory.mktemp(flavor), *SIZES)
+    server = SqlServer(flavor, factory.mktemp(flavor), *SIZES, *options)
     yield server
     server.stop()
 
@@ -26,6 +30,16 @@ def mariadb(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def binlog_mysql(tmp_path_factory):
+    yield from _server("mysql", tmp_path_factory, *BINLOG["mysql"])
+
+
+@pytest.fixture(scope="session")
+def binlog_mariadb(tmp_path_factory):
+    yield from _server("mariadb", tmp_path_factory, *BINLOG["mariadb"])
+
+
+@pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
     broker = Kafka(tmp_path_factory.mktemp("kafka"))
     yield broker
@@ -36,6 +50,28 @@ def kafka(tmp_path_factory):
 def server(request):
     """Each of both servers in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=["binlog_mysql", "binlog_mariadb"], ids=["mysql", "mariadb"])
+def writer(request):
+    """Each of both servers with a binary log in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def binlogs(tmp_path):
+    """Starts `binlog` for a test and kills what is left of it at the end."""
+    started = []
+
+    def start(*options, **more):
+        started.append(Binlog(tmp_path / f"binlog{len(started)}", *options, **more))
+        return started[-1]
+
+    yield start
+    for binlog in started:
+        binlog.kill()
+    for binlog in started:
+        assert "panicked" not in binlog.log, binlog.log
 
 
 @pytest.fixture
