@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit integration up ps logs down inspect-results clients bench docker-check fmt lint clean
+.PHONY: help build demo test unit integration up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ inspect-results: ## messages in its Kafka topic (TOPIC= PATTERN= DEBUG= FOLLOW=1
 
 bench: ## measure the proxy beside HAProxy, MySQL Router and no proxy (ARGS=...)
 	benches/run.sh $(ARGS)
+
+bench-binlog: ## measure `binlog` beside mysqlbinlog (ARGS=...)
+	integration/servers/install.sh python mysql
+	benches/binlog_bench.py $(ARGS)
 
 docker-check: ## build the image and try it, with Docker or without
 	docker/check.sh
