@@ -16,6 +16,8 @@
 //!                    sink                          sink:    bounded queues, then Kafka, files, the terminal
 //! ```
 //!
+//! Beside it `binlog` turns a server's binlog into rows: `cli -> binlog -> sink`, `wire`.
+//!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
 
 pub mod binlog;

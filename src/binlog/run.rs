@@ -190,7 +190,10 @@ impl<'a, C: Catalog> Run<'a, C> {
         if progress == Progress::Boundary {
             return self.boundary(&header);
         }
-        Ok(false)
+        // The end may lie behind an event that ends no transaction, the first ones of a file.
+        let position = self.assembler.position();
+        Ok(!self.assembler.in_transaction()
+            && matches!(&self.until, Until::Position(end) if !position.file.is_empty() && is_at_or_behind(position, end)))
     }
 
     fn broken(&self, source: DecodeError) -> RunError {
