@@ -17,6 +17,9 @@ use super::runner::Runner;
 
 /// How often a producer that waits for room looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
+/// A batch of a megabyte or two keeps its memory: to fault it in anew costs more than to fill it.
+const SPARE_BYTES: usize = 3 << 20;
+const SPARE_MESSAGES: usize = 32 * 1024;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Sinks that one thread feeds. Nothing is dropped: a full queue holds the producer up.
@@ -45,7 +48,7 @@ impl Direct {
     pub fn start(sinks: Vec<Box<dyn Sink>>, max_bytes: usize) -> Result<Self, SinkError> {
         let bounds = Bounds { messages: usize::MAX, bytes: max_bytes };
         let counters = Arc::new(SinkCounters::new(sinks.iter().map(|sink| sink.name().to_owned())));
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::keeping(SPARE_BYTES, SPARE_MESSAGES));
         let (ended_sender, ended) = mpsc::channel();
         let mut queues = Vec::new();
         for (index, mut sink) in sinks.into_iter().enumerate() {

@@ -11,12 +11,25 @@ const SPARES: usize = 16;
 const SPARE_BYTES: usize = 256 * 1024;
 const SPARE_MESSAGES: usize = 4096;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pool {
     spares: Mutex<Vec<Arc<Batch>>>,
+    bytes: usize,
+    messages: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::keeping(SPARE_BYTES, SPARE_MESSAGES)
+    }
 }
 
 impl Pool {
+    /// A pool whose spare batches keep at most so much memory each.
+    pub(super) fn keeping(bytes: usize, messages: usize) -> Self {
+        Self { spares: Mutex::default(), bytes, messages }
+    }
+
     /// An empty batch that nobody else holds.
     pub(super) fn take(&self) -> Arc<Batch> {
         lock(&self.spares).pop().unwrap_or_default()
@@ -29,7 +42,7 @@ impl Pool {
             return;
         };
         inner.clear();
-        inner.shrink_to(SPARE_BYTES, SPARE_MESSAGES);
+        inner.shrink_to(self.bytes, self.messages);
         let mut spares = lock(&self.spares);
         if spares.len() < SPARES {
             spares.push(batch);
