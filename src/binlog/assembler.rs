@@ -100,7 +100,6 @@ pub struct Assembler<C> {
     /// The end of the current event.
     position: Position,
     in_transaction: bool,
-    in_payload: bool,
     row_index: u64,
     pending: Pending,
     frame: Frame,
@@ -154,7 +153,6 @@ impl<C: Catalog> Assembler<C> {
             origin: Origin { file: position.file.clone(), ..Origin::default() },
             position,
             in_transaction: false,
-            in_payload: false,
             row_index: 0,
             pending: Pending::default(),
             frame: Frame::default(),
@@ -189,7 +187,6 @@ impl<C: Catalog> Assembler<C> {
         self.origin.file.clone_from(&position.file);
         self.position = position;
         self.in_transaction = false;
-        self.in_payload = false;
         self.pending.clear();
         self.row_index = 0;
     }
@@ -248,8 +245,7 @@ impl<C: Catalog> Assembler<C> {
             }
             Event::Rows(rows) => self.rows(header, &rows, batch)?,
             Event::FilteredRows => self.counters.filtered += 1,
-            Event::PayloadBegin => self.in_payload = true,
-            Event::PayloadEnd => self.in_payload = false,
+            Event::PayloadBegin | Event::PayloadEnd => {}
             Event::Incident(number, message) => {
                 let message = String::from_utf8_lossy(message);
                 tracing::error!(position = %self.position, number, %message, "the server reports an incident: events may be missing");

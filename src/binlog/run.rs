@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::assembler::{Assembler, AssemblerOptions, BinlogCounters, Catalog, NoCatalog, Position, Progress};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
-use super::decoder::{DecodeError, Decoder};
+use super::decoder::{DecodeError, Decoder, Event};
 use super::event::{EventHeader, EventType};
 use super::filter::TableRules;
 use super::gtid::{AnyGtid, AnyGtidSet};
@@ -146,12 +146,17 @@ impl<'a, C: Catalog> Run<'a, C> {
         if header.timestamp > 0 && header.flags & EventHeader::ARTIFICIAL == 0 {
             self.last_timestamp = header.timestamp;
         }
+        // Decided where a transaction begins: its first pieces may go on before its end has come.
+        let begins = !self.assembler.in_transaction() && header.flags & EventHeader::ARTIFICIAL == 0;
+        if begins && header.event_type != EventType::FormatDescription {
+            self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
+        }
         let unknown_before = self.assembler.counters().unknown;
         let mut progress = Progress::Going;
         let (assembler, batch, gtids) = (&mut self.assembler, &mut self.batch, &mut self.gtids);
         let (sinks, stop, skips) = (&mut *self.sinks, self.stop, self.skip_before.is_some());
         let result = self.decoder.decode(event, &mut |header, event| {
-            if let super::decoder::Event::PreviousGtids(set) = &event
+            if let Event::PreviousGtids(set) = &event
                 && gtids.is_none()
             {
                 *gtids = Some(AnyGtidSet::MySql(set.clone()));
@@ -209,12 +214,9 @@ impl<'a, C: Catalog> Run<'a, C> {
             // Both are of the same server, or there is no set to keep.
             let _ = set.add(gtid);
         }
-        if let Some(moment) = self.skip_before {
-            if header.timestamp < moment {
-                self.batch.clear();
-                return Ok(false);
-            }
-            self.skip_before = None;
+        if self.skip_before.is_some() {
+            self.batch.clear();
+            return Ok(false);
         }
         let is_end = match &self.until {
             Until::Position(end) => is_at_or_behind(self.assembler.position(), end),
