@@ -34,7 +34,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use batch::Batch;
+pub use batch::{Batch, Routed};
 pub use counters::{LossReason, SinkCounter, SinkCounters};
 pub use direct::{Direct, PushError};
 pub use error::SinkError;

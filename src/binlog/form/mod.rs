@@ -1,0 +1,87 @@
+//! What becomes of rows: one message each, in one of several forms.
+
+mod native;
+
+use std::sync::Arc;
+
+pub use native::Native;
+
+use super::checkpoint::Checkpoint;
+use super::rows::RowsEvent;
+use super::schema::Table;
+use crate::sink::Batch;
+use crate::wire::Malformed;
+
+/// What the rows of one event have in common, or what there is to say of a statement that changes definitions.
+#[derive(Debug, Clone)]
+pub struct RowContext {
+    /// When the statement began, in milliseconds since 1970; the binlog has whole seconds.
+    pub timestamp_ms: u64,
+    /// When the transaction was committed at the server that reads it out to us, in microseconds since 1970; MySQL 8 and later.
+    pub commit_timestamp_us: Option<u64>,
+    /// The server that executed the statement.
+    pub server_id: u32,
+    /// The binlog file.
+    pub file: Arc<str>,
+    /// Where the event begins in it; inside a compressed transaction, where that begins.
+    pub offset: u64,
+    /// Where the next event begins, as the event's header says (`log_pos`); 0 inside a compressed transaction.
+    pub next_position: u32,
+    /// The transaction's GTID.
+    pub gtid: Option<Arc<str>>,
+    /// The connection that executed the statement.
+    pub thread_id: Option<u32>,
+    /// The transaction's number; `None` in the first pieces of a transaction that is too large to be held, and where it has none.
+    pub xid: Option<u64>,
+    /// The statement's text, cut where it is long.
+    pub query: Option<Arc<str>>,
+    /// The number of the event's first row within its transaction.
+    pub first_row: u64,
+    /// Whether the transaction's last row is this event's last.
+    pub ends_transaction: bool,
+}
+
+/// A statement that changes definitions.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition<'a> {
+    /// The current database; empty without one.
+    pub database: &'a str,
+    /// The text.
+    pub sql: &'a str,
+}
+
+/// Where a transaction begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEdge {
+    /// Before its first row.
+    Begin,
+    /// Behind its last row; how many there were.
+    End {
+        /// Rows of wanted tables and kinds.
+        rows: u64,
+    },
+}
+
+/// Turns rows into messages. Several threads have one each, and their batches are put in order again.
+pub trait RowForm: Send {
+    /// Appends a message for each row of the event; returns how many rows there were.
+    fn rows(
+        &mut self,
+        rows: &RowsEvent<'_>,
+        table: &Table,
+        context: &RowContext,
+        out: &mut Batch,
+    ) -> Result<u64, Malformed>;
+
+    /// Appends what the form has to say of a statement that changes definitions.
+    fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch);
+
+    /// Appends what the form has to say of a transaction's begin or end, if it says anything.
+    fn transaction(&mut self, _edge: TransactionEdge, _context: &RowContext, _out: &mut Batch) {}
+
+    /// Appends what the form has to say where reading could go on.
+    fn checkpoint(&mut self, _checkpoint: &Checkpoint, _out: &mut Batch) {}
+}
+
+/// Makes a form for another thread.
+pub type FormFactory = Arc<dyn Fn() -> Box<dyn RowForm> + Send + Sync>;
