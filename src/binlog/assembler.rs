@@ -1,21 +1,27 @@
 //! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::checkpoint::Checkpoint;
 use super::decoder::{DecodeError, Event};
 use super::event::{EventHeader, Query};
-use super::gtid::{AnyGtid, MariaDbGtidFlags};
-use super::json_value::ValueOptions;
-use super::row_json::{Frame, Origin, write_ddl};
+use super::form::RowContext;
+use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
+use super::piece::{Item, Piece};
 use super::rows::{RowKind, RowsEvent};
 use super::schema::{CatalogColumn, Table};
 use super::statement::{StatementKind, classify};
 use super::table_map::TableMap;
-use crate::sink::Batch;
 
-/// A transaction of more bytes than this is passed on in pieces, the first of them without the transaction's number.
-const LARGEST_PENDING: usize = 16 << 20;
+/// A piece that has so many bytes of rows is full.
+const PIECE_BYTES: usize = 512 * 1024;
+
+/// A transaction of more bytes than this is passed on before its end has come, the first pieces without its number.
+const LARGEST_HELD: usize = 16 << 20;
+
+/// After so many bytes of events without rows that are wanted it is said all the same how far reading is.
+const SILENT_BYTES: u64 = 8 << 20;
 
 /// So many bytes of a statement's text are in each of its rows' messages.
 const LONGEST_QUERY: usize = 1024;
@@ -46,8 +52,6 @@ pub struct AssemblerOptions {
     pub deletes: bool,
     /// Statements that change definitions.
     pub ddl: bool,
-    /// How values are shown.
-    pub values: ValueOptions,
 }
 
 /// What happened so far.
@@ -79,6 +83,12 @@ pub trait Catalog {
     fn columns(&mut self, database: &str, table: &str) -> Option<Vec<CatalogColumn>>;
 }
 
+impl<C: Catalog + ?Sized> Catalog for Box<C> {
+    fn columns(&mut self, database: &str, table: &str) -> Option<Vec<CatalogColumn>> {
+        (**self).columns(database, table)
+    }
+}
+
 /// No catalogue: files alone.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NoCatalog;
@@ -89,39 +99,65 @@ impl Catalog for NoCatalog {
     }
 }
 
-/// Puts transactions together and writes their messages to a batch when they end.
+/// Puts transactions together: [`Piece`]s of rows come out.
+///
+/// A piece is given out when its last transaction has ended, so that its rows can carry the transaction's number; only very large
+/// transactions are given out before.
 pub struct Assembler<C> {
     options: AssemblerOptions,
     catalog: C,
     /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
     tables: HashMap<usize, Arc<Table>>,
     is_mariadb: bool,
-    origin: Origin,
+    /// What the next row has in common with the others of its event.
+    context: RowContext,
     /// The end of the current event.
     position: Position,
-    in_transaction: bool,
-    row_index: u64,
-    pending: Pending,
-    frame: Frame,
+    /// The GTIDs of all transactions that have ended, where the source said which came before.
+    gtids: Option<AnyGtidSet>,
+    /// Whose files they are.
+    server: Option<String>,
+    /// Pieces that are full but not given out yet, because their transaction has not ended.
+    full: VecDeque<Piece>,
+    filling: Piece,
+    /// Memory to be used again.
+    spare: Vec<Piece>,
+    /// How many pieces were given out.
+    given_pieces: usize,
+    /// Bytes of events up to the last boundary that was given out.
+    reported_bytes: u64,
+    transaction: Option<Transaction>,
+    /// Row events of the open transaction that were given out before a restart: they come again.
+    given_out: u64,
+    /// Nothing is kept (`--from` a moment that has not come yet).
+    is_skipping: bool,
+    timestamp: u32,
     counters: BinlogCounters,
-    /// The GTID of the transaction under way.
+    /// The GTID of the transaction that is under way or ended last.
     gtid: Option<AnyGtid>,
     warned_of_statements: bool,
 }
 
+/// A transaction under way.
 #[derive(Debug, Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    rows: Vec<PendingRow>,
-    savepoints: Vec<(Vec<u8>, usize)>,
+struct Transaction {
+    /// Its first item; none before the first row.
+    start: Option<Mark>,
+    savepoints: Vec<(Vec<u8>, Mark)>,
+    /// Row events that were given out.
+    given_out: u64,
+    /// Row events that are to be left out, and the rows that were in those left out.
+    again: u64,
+    rows_again: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct PendingRow {
-    /// Where the transaction's number is to be put in.
-    split: usize,
-    end: usize,
-    key: u64,
+/// A place in the stream of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    /// The piece's number; those that were given out count.
+    piece: usize,
+    /// The item's number in it.
+    item: usize,
 }
 
 /// What an event meant for the stream.
@@ -145,17 +181,38 @@ impl<C> std::fmt::Debug for Assembler<C> {
 impl<C: Catalog> Assembler<C> {
     /// An assembler at `position`.
     pub fn new(options: AssemblerOptions, catalog: C, position: Position) -> Self {
+        let context = RowContext {
+            timestamp_ms: 0,
+            commit_timestamp_us: None,
+            server_id: 0,
+            file: position.file.as_str().into(),
+            offset: position.offset,
+            next_position: 0,
+            gtid: None,
+            thread_id: None,
+            xid: None,
+            query: None,
+            first_row: 0,
+            ends_transaction: false,
+        };
         Self {
             options,
             catalog,
             tables: HashMap::new(),
             is_mariadb: false,
-            origin: Origin { file: position.file.clone(), ..Origin::default() },
+            context,
             position,
-            in_transaction: false,
-            row_index: 0,
-            pending: Pending::default(),
-            frame: Frame::default(),
+            gtids: None,
+            server: None,
+            full: VecDeque::new(),
+            filling: Piece::default(),
+            spare: Vec::new(),
+            given_pieces: 0,
+            reported_bytes: 0,
+            transaction: None,
+            given_out: 0,
+            is_skipping: false,
+            timestamp: 0,
             counters: BinlogCounters::default(),
             gtid: None,
             warned_of_statements: false,
@@ -169,10 +226,10 @@ impl<C: Catalog> Assembler<C> {
 
     /// Whether a transaction has begun that has not ended.
     pub fn in_transaction(&self) -> bool {
-        self.in_transaction
+        self.transaction.is_some()
     }
 
-    /// What happened so far.
+    /// What happened so far; rows are counted where they are written.
     pub fn counters(&self) -> BinlogCounters {
         self.counters
     }
@@ -182,58 +239,100 @@ impl<C: Catalog> Assembler<C> {
         self.gtid.as_ref()
     }
 
-    /// Reading begins anew at `position`: what was under way will come again.
+    /// All transactions up to here, where that is known.
+    pub fn gtids(&self) -> Option<&AnyGtidSet> {
+        self.gtids.as_ref()
+    }
+
+    /// Says which transactions came before the place where reading begins.
+    pub fn set_gtids(&mut self, gtids: Option<AnyGtidSet>) {
+        self.gtids = gtids;
+    }
+
+    /// Says which server the stream is of, for checkpoints.
+    pub fn set_server(&mut self, server: Option<String>) {
+        self.server = server;
+    }
+
+    /// While set, nothing is kept of the events.
+    pub fn skip(&mut self, is_skipping: bool) {
+        self.is_skipping = is_skipping;
+    }
+
+    /// Reading begins anew at `position`, between two transactions; what was under way has not happened.
     pub fn restart(&mut self, position: Position) {
-        self.origin.file.clone_from(&position.file);
+        self.context.file = position.file.as_str().into();
         self.position = position;
-        self.in_transaction = false;
-        self.pending.clear();
-        self.row_index = 0;
+        self.given_out = 0;
+        self.transaction = None;
+        self.full.clear();
+        self.filling.clear();
+    }
+
+    /// Reading begins again where the transaction under way began, at `position`: what was given out of it will come again, and is
+    /// left out then.
+    pub fn restart_transaction(&mut self, position: Position) {
+        let given_out = self.transaction.take().map_or(0, |transaction| transaction.given_out.max(transaction.again));
+        self.restart(position);
+        self.given_out = given_out;
     }
 
     /// Takes note of an event's length before it is decoded.
     pub fn begin_event(&mut self, header: &EventHeader) {
         self.counters.bytes += u64::from(header.length);
+        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
+        if header.timestamp > 0 && !is_made_up {
+            self.timestamp = header.timestamp;
+        }
         // Made-up events stand in no file.
-        if header.next_position == 0 || header.flags & EventHeader::ARTIFICIAL != 0 {
+        if header.next_position == 0 || is_made_up {
             return;
         }
         // Positions are of 32 bits; files may be longer.
         let expected = self.position.offset + u64::from(header.length);
         let end = if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
-        self.origin.offset = end.saturating_sub(u64::from(header.length));
+        self.context.offset = end.saturating_sub(u64::from(header.length));
         self.position.offset = end;
     }
 
-    /// Takes one event; messages of a transaction that has ended go to `batch`.
-    pub fn event(
-        &mut self,
-        header: &EventHeader,
-        event: Event<'_>,
-        batch: &mut Batch,
-    ) -> Result<Progress, DecodeError> {
+    /// Takes one event.
+    pub fn event(&mut self, header: &EventHeader, event: Event<'_>) -> Result<Progress, DecodeError> {
         self.counters.events += 1;
         match event {
             Event::FormatDescription(format) => self.is_mariadb = format.is_mariadb(),
             Event::Rotate(rotate) => {
-                let file = String::from_utf8_lossy(rotate.file).into_owned();
-                self.origin.file.clone_from(&file);
-                self.position = Position { file, offset: rotate.position };
-                return Ok(if self.in_transaction { Progress::Going } else { Progress::Boundary });
+                let file = String::from_utf8_lossy(rotate.file);
+                if *self.context.file != *file {
+                    self.context.file = file.as_ref().into();
+                }
+                self.position = Position { file: file.into_owned(), offset: rotate.position };
+                return Ok(if self.in_transaction() { Progress::Going } else { Progress::Boundary });
+            }
+            Event::PreviousGtids(set) => {
+                self.gtids.get_or_insert(AnyGtidSet::MySql(set));
+            }
+            Event::GtidList(gtids) => {
+                self.gtids.get_or_insert_with(|| AnyGtidSet::MariaDb(gtids.into_iter().collect()));
             }
             Event::Gtid(_) | Event::MariaDbGtid(_) => {
                 self.begin();
                 self.gtid = event.gtid();
-                self.origin.gtid = self.gtid.as_ref().map(ToString::to_string);
-                if let Event::MariaDbGtid(gtid) = &event {
-                    // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
-                    self.in_transaction = !gtid.flags.contains(MariaDbGtidFlags::STANDALONE);
-                    self.origin.thread_id = gtid.thread_id;
+                self.context.gtid = self.gtid.as_ref().map(|gtid| gtid.to_string().into());
+                match &event {
+                    Event::Gtid(gtid) => self.context.commit_timestamp_us = gtid.immediate_commit_timestamp,
+                    Event::MariaDbGtid(gtid) => {
+                        // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
+                        if gtid.flags.contains(MariaDbGtidFlags::STANDALONE) {
+                            self.transaction = None;
+                        }
+                        self.context.thread_id = gtid.thread_id;
+                    }
+                    _ => {}
                 }
             }
-            Event::Query(query) => return self.query(header, &query, batch),
-            Event::Xid(xid) => return Ok(self.end(Some(xid), batch)),
-            Event::XaPrepare(_) => return Ok(self.end(None, batch)),
+            Event::Query(query) => return self.query(header, &query),
+            Event::Xid(xid) => return Ok(self.end(header, Some(xid))),
+            Event::XaPrepare(_) => return Ok(self.end(header, None)),
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
                 let cut = text.get(..LONGEST_QUERY).filter(|_| text.len() > LONGEST_QUERY);
@@ -241,9 +340,9 @@ impl<C: Catalog> Assembler<C> {
                 if cut.is_some() {
                     query.push_str("...");
                 }
-                self.origin.query = Some(query);
+                self.context.query = Some(query.into());
             }
-            Event::Rows(rows) => self.rows(header, &rows, batch)?,
+            Event::Rows(rows) => self.rows(header, &rows)?,
             Event::FilteredRows => self.counters.filtered += 1,
             Event::PayloadBegin | Event::PayloadEnd => {}
             Event::Incident(number, message) => {
@@ -255,43 +354,116 @@ impl<C: Catalog> Assembler<C> {
                 tracing::warn!(position = %self.position, code = header.event_type.code(), "an event of a type that is not known was skipped");
             }
             Event::IntVar(_) | Event::Rand | Event::UserVar => {}
-            Event::TableMap(_) | Event::PreviousGtids(_) | Event::GtidList(_) => {}
+            Event::TableMap(_) => {}
             Event::Heartbeat | Event::Stop | Event::Ignored => {}
         }
         Ok(Progress::Going)
     }
 
     fn begin(&mut self) {
-        self.in_transaction = true;
-        self.row_index = 0;
-        self.pending.clear();
-        self.origin.query = None;
-        self.origin.thread_id = None;
-        self.origin.gtid = None;
+        if self.transaction.is_some() {
+            // Its end never came (the server crashed while it wrote it): it did not happen.
+            self.drop_open_transaction();
+        }
+        self.transaction = Some(Transaction { again: std::mem::take(&mut self.given_out), ..Transaction::default() });
+        self.context.query = None;
+        self.context.thread_id = None;
+        self.context.gtid = None;
+        self.context.commit_timestamp_us = None;
         self.gtid = None;
     }
 
-    fn end(&mut self, xid: Option<u64>, batch: &mut Batch) -> Progress {
-        self.flush(xid, batch);
-        self.in_transaction = false;
+    fn drop_open_transaction(&mut self) {
+        if let Some(start) = self.transaction.take().and_then(|transaction| transaction.start) {
+            self.truncate(start);
+        }
+    }
+
+    /// Forgets the rows since a savepoint.
+    fn roll_back(&mut self, name: &[u8]) {
+        let Some(transaction) = &mut self.transaction else { return };
+        let Some(at) = transaction.savepoints.iter().rposition(|(known, _)| known == name) else { return };
+        transaction.savepoints.truncate(at + 1);
+        let Some((_, mark)) = transaction.savepoints.get(at).cloned() else { return };
+        // With the first row goes what was said of the beginning.
+        transaction.start = transaction.start.filter(|start| *start < mark);
+        self.truncate(mark);
+    }
+
+    /// Forgets the items from `mark` on, as far as they are still here.
+    fn truncate(&mut self, mark: Mark) {
+        let number = mark.piece.saturating_sub(self.given_pieces);
+        if let Some(piece) = self.full.drain(number.min(self.full.len())..).next() {
+            self.filling = piece;
+        }
+        let item = if mark.piece < self.given_pieces { 0 } else { mark.item };
+        self.filling.truncate(item);
+    }
+
+    /// The place of the next item.
+    fn mark(&self) -> Mark {
+        Mark { piece: self.given_pieces + self.full.len(), item: self.filling.items.len() }
+    }
+
+    fn end(&mut self, header: &EventHeader, xid: Option<u64>) -> Progress {
+        let transaction = self.transaction.take();
+        if let Some(transaction) = transaction
+            && (transaction.start.is_some() || transaction.given_out > 0 || transaction.again > 0)
+        {
+            self.stamp(header);
+            self.context.xid = xid;
+            let end = Item::End(Box::new(self.context.clone()));
+            if self.filling.is_empty() && transaction.again > 0 {
+                self.filling.first_row = transaction.rows_again;
+            }
+            self.filling.items.push(end);
+            self.context.xid = None;
+            let start = transaction.start.unwrap_or(Mark { piece: 0, item: 0 });
+            let mut last = None;
+            for (number, piece) in self.full.iter_mut().chain([&mut self.filling]).enumerate() {
+                let from = match start.piece.cmp(&(self.given_pieces + number)) {
+                    std::cmp::Ordering::Less => 0,
+                    std::cmp::Ordering::Equal => start.item,
+                    std::cmp::Ordering::Greater => continue,
+                };
+                for (is_row, context) in piece.contexts_from(from) {
+                    context.xid = xid;
+                    if is_row {
+                        last = Some(context);
+                    }
+                }
+            }
+            if let Some(context) = last {
+                context.ends_transaction = true;
+            }
+        }
+        if let (Some(set), Some(gtid)) = (&mut self.gtids, &self.gtid) {
+            // Both are of the same server, or there is no set to keep.
+            let _ = set.add(gtid);
+        }
         self.counters.transactions += 1;
-        self.origin.query = None;
+        self.context.query = None;
         Progress::Boundary
     }
 
-    fn query(&mut self, header: &EventHeader, query: &Query<'_>, batch: &mut Batch) -> Result<Progress, DecodeError> {
+    fn query(&mut self, header: &EventHeader, query: &Query<'_>) -> Result<Progress, DecodeError> {
         match classify(&query.sql) {
             StatementKind::Begin => {
-                if !self.in_transaction {
+                if self.transaction.is_none() {
                     self.begin();
                 }
-                self.origin.thread_id = Some(query.thread_id);
+                self.context.thread_id = Some(query.thread_id);
             }
             // A rollback is logged where a table without transactions was changed, and its rows stay.
-            StatementKind::Commit | StatementKind::Rollback => return Ok(self.end(None, batch)),
-            StatementKind::Savepoint(name) => self.pending.savepoints.push((name, self.pending.rows.len())),
-            StatementKind::RollbackTo(name) => self.pending.roll_back(&name),
-            StatementKind::Xa => {}
+            StatementKind::Commit | StatementKind::Rollback | StatementKind::XaEnd => return Ok(self.end(header, None)),
+            StatementKind::Savepoint(name) => {
+                let mark = self.mark();
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.savepoints.push((name, mark));
+                }
+            }
+            StatementKind::RollbackTo(name) => self.roll_back(&name),
+            StatementKind::Neutral => {}
             StatementKind::Dml => {
                 self.counters.statements_without_rows += 1;
                 if !std::mem::replace(&mut self.warned_of_statements, true) {
@@ -307,30 +479,35 @@ impl<C: Catalog> Assembler<C> {
                 // The tables' definitions may have changed.
                 self.tables.clear();
                 self.counters.ddl += 1;
-                if self.options.ddl {
-                    self.origin.timestamp_ms = u64::from(header.timestamp) * 1000;
-                    self.origin.server_id = header.server_id;
-                    self.origin.thread_id = Some(query.thread_id);
-                    let (database, sql) =
-                        (String::from_utf8_lossy(query.database), String::from_utf8_lossy(&query.sql));
-                    let origin = &self.origin;
-                    // Writing to memory does not fail.
-                    let _ = batch.push_with(u64::from(query.thread_id), |out| {
-                        write_ddl(out, &database, &sql, origin);
-                        Ok::<(), ()>(())
-                    });
+                if self.options.ddl && !self.is_skipping {
+                    self.stamp(header);
+                    self.context.thread_id = Some(query.thread_id);
+                    let definition = Item::Definition {
+                        database: String::from_utf8_lossy(query.database).into_owned(),
+                        sql: String::from_utf8_lossy(&query.sql).into_owned(),
+                        context: Box::new(self.context.clone()),
+                    };
+                    self.filling.items.push(definition);
                 }
                 // It commits by itself, except for `CREATE TABLE ... SELECT`, whose rows follow.
-                if !self.pending.rows.is_empty() || header_continues(query) {
+                let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
+                if has_rows || header_continues(query) {
                     return Ok(Progress::Going);
                 }
-                return Ok(self.end(None, batch));
+                return Ok(self.end(header, None));
             }
         }
         Ok(Progress::Going)
     }
 
-    fn rows(&mut self, header: &EventHeader, rows: &RowsEvent<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+    /// Takes from the event's header what its messages say.
+    fn stamp(&mut self, header: &EventHeader) {
+        self.context.timestamp_ms = u64::from(header.timestamp) * 1000;
+        self.context.server_id = header.server_id;
+        self.context.next_position = header.next_position;
+    }
+
+    fn rows(&mut self, header: &EventHeader, rows: &RowsEvent<'_>) -> Result<(), DecodeError> {
         let wanted = match rows.kind {
             RowKind::Insert => self.options.inserts,
             RowKind::Update => self.options.updates,
@@ -340,52 +517,96 @@ impl<C: Catalog> Assembler<C> {
             self.counters.filtered += 1;
             return Ok(());
         }
+        if self.is_skipping {
+            return Ok(());
+        }
         let table = self.table(&rows.table);
         if !table.has_names {
             self.counters.nameless += 1;
         }
-        self.origin.timestamp_ms = u64::from(header.timestamp) * 1000;
-        self.origin.server_id = header.server_id;
-        self.frame.prepare(rows.kind, &table, &self.origin);
-        let key = u64::from(self.origin.thread_id.unwrap_or_default());
-        let mut rows = rows.rows();
-        while let Some(row) = rows.next()? {
-            self.frame.first_part(&mut self.pending.bytes, &table, row, self.options.values)?;
-            let split = self.pending.bytes.len();
-            self.frame.second_part(&mut self.pending.bytes, self.row_index);
-            self.pending.rows.push(PendingRow { split, end: self.pending.bytes.len(), key });
-            self.row_index += 1;
-            self.counters.rows += 1;
-            if self.pending.bytes.len() > LARGEST_PENDING {
-                self.flush(None, batch);
-            }
+        self.stamp(header);
+        let transaction = self.transaction.get_or_insert_default();
+        if transaction.given_out < transaction.again {
+            transaction.given_out += 1;
+            transaction.rows_again += rows.count()?;
+            return Ok(());
         }
+        let starts = transaction.start.is_none() && transaction.again == 0;
+        if starts {
+            let begin = Item::Begin(Box::new(self.context.clone()));
+            let start = Some(self.mark());
+            self.filling.items.push(begin);
+            self.transaction.get_or_insert_default().start = start;
+        } else if self.filling.bytes.len() >= PIECE_BYTES {
+            let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
+            let next = Piece { first_row, ..self.spare.pop().unwrap_or_default() };
+            self.full.push_back(std::mem::replace(&mut self.filling, next));
+        } else if self.filling.is_empty() {
+            self.filling.first_row = self.transaction.as_ref().map_or(0, |transaction| transaction.rows_again);
+        }
+        let context = Box::new(self.context.clone());
+        let rows = rows.store(&mut self.filling.bytes);
+        self.filling.items.push(Item::Rows { rows, table, context });
         Ok(())
     }
 
-    /// Passes on what has come of a transaction that has not ended.
-    pub fn flush_pending(&mut self, batch: &mut Batch) {
-        self.flush(None, batch);
+    /// The next piece that can be given out. `flush`: however small it is, because nothing more may come for a while.
+    pub fn next_piece(&mut self, flush: bool) -> Option<Piece> {
+        let Some(transaction) = &mut self.transaction else {
+            if let Some(piece) = self.full.pop_front() {
+                return Some(self.give_out(piece));
+            }
+            let silent = self.counters.bytes - self.reported_bytes;
+            if self.filling.bytes.len() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) {
+                return None;
+            }
+            self.reported_bytes = self.counters.bytes;
+            let mut piece = self.next_filling();
+            piece.boundary = Some(Checkpoint {
+                file: self.position.file.clone(),
+                offset: self.position.offset,
+                gtid_set: self.gtids.as_ref().map(ToString::to_string),
+                server: self.server.clone(),
+            });
+            return Some(self.give_out(piece));
+        };
+        // The one that is being filled stays, for what is to be said of the transaction's last row.
+        let held: usize = self.full.iter().map(|piece| piece.bytes.len()).sum();
+        if held <= LARGEST_HELD {
+            return None;
+        }
+        let piece = self.full.pop_front()?;
+        transaction.given_out += piece.row_events();
+        Some(self.give_out(piece))
     }
 
-    /// Passes the pending rows on.
-    fn flush(&mut self, xid: Option<u64>, batch: &mut Batch) {
-        let mut start = 0;
-        for row in &self.pending.rows {
-            let head = self.pending.bytes.get(start..row.split).unwrap_or_default();
-            let tail = self.pending.bytes.get(row.split..row.end).unwrap_or_default();
-            let _ = batch.push_with(row.key, |out| {
-                out.extend_from_slice(head);
-                match xid {
-                    Some(xid) => out.extend_from_slice(itoa::Buffer::new().format(xid).as_bytes()),
-                    None => out.extend_from_slice(b"null"),
-                }
-                out.extend_from_slice(tail);
-                Ok::<(), ()>(())
-            });
-            start = row.end;
-        }
-        self.pending.clear();
+    /// What has come of a transaction whose end will not come.
+    pub fn next_rest(&mut self) -> Option<Piece> {
+        let piece = match self.full.pop_front() {
+            Some(piece) => piece,
+            None if self.filling.is_empty() => return None,
+            None => self.next_filling(),
+        };
+        Some(self.give_out(piece))
+    }
+
+    fn next_filling(&mut self) -> Piece {
+        let next = self.spare.pop().unwrap_or_default();
+        std::mem::replace(&mut self.filling, next)
+    }
+
+    fn give_out(&mut self, mut piece: Piece) -> Piece {
+        self.given_pieces += 1;
+        piece.counters = self.counters;
+        piece.timestamp = self.timestamp;
+        piece.position = self.position.clone();
+        piece
+    }
+
+    /// Takes back a piece that was written, to fill it again.
+    pub fn recycle(&mut self, mut piece: Piece) {
+        piece.clear();
+        self.spare.push(piece);
     }
 
     fn table(&mut self, map: &Arc<TableMap>) -> Arc<Table> {
@@ -419,25 +640,4 @@ impl<C: Catalog> Assembler<C> {
 fn header_continues(query: &Query<'_>) -> bool {
     // MySQL 8.0.21 and later write `START TRANSACTION` behind the definition of an atomic CREATE TABLE ... SELECT.
     query.sql.trim_ascii_end().to_ascii_uppercase().ends_with(b"START TRANSACTION")
-}
-
-impl Pending {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        if self.bytes.capacity() > 2 * LARGEST_PENDING {
-            self.bytes.shrink_to(LARGEST_PENDING / 16);
-        }
-        self.rows.clear();
-        self.savepoints.clear();
-    }
-
-    /// Forgets the rows since a savepoint.
-    fn roll_back(&mut self, name: &[u8]) {
-        let Some(at) = self.savepoints.iter().rposition(|(known, _)| known == name) else { return };
-        self.savepoints.truncate(at + 1);
-        if let Some((_, rows)) = self.savepoints.get(at) {
-            self.rows.truncate(*rows);
-            self.bytes.truncate(self.rows.last().map_or(0, |row| row.end));
-        }
-    }
 }

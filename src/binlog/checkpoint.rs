@@ -18,6 +18,9 @@ pub struct Checkpoint {
     /// All transactions that were executed up to here, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "gtidSet")]
     pub gtid_set: Option<String>,
+    /// The server whose file it is (`@@server_uuid`; MariaDB: `server-id-N`), where it is a server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 impl Checkpoint {
@@ -112,8 +115,12 @@ mod tests {
         let path = folder.path().join("checkpoint");
         let mut file = CheckpointFile::new(path.clone());
         assert_eq!(file.load().unwrap(), None);
-        let checkpoint =
-            Checkpoint { file: "binlog.000002".into(), offset: 5_000_000_000, gtid_set: Some("a:1-5".into()) };
+        let checkpoint = Checkpoint {
+            file: "binlog.000002".into(),
+            offset: 5_000_000_000,
+            gtid_set: Some("a:1-5".into()),
+            server: Some("uuid".into()),
+        };
         file.save(&checkpoint).unwrap();
         assert_eq!(CheckpointFile::new(path.clone()).load().unwrap(), Some(checkpoint));
         fs::write(&path, "{\"file\":").unwrap();

@@ -2,10 +2,13 @@
 //!
 //! Source: MySQL's `libs/mysql/binlog/event/rows_event.h` (Rows_event) and `sql/log_event.cc` (print_verbose_one_row).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::column::Storage;
 use super::event::EventType;
+use super::piece::part;
+use super::schema::Table;
 use super::table_map::{TableMap, bit};
 use super::value::{Value, with_length};
 use crate::wire::{Malformed, Reader};
@@ -137,7 +140,64 @@ impl<'a> RowsHeader<'a> {
     }
 }
 
+/// A row event without its bytes and its table, which are kept elsewhere.
+#[derive(Debug, Clone)]
+pub(super) struct StoredRows {
+    kind: RowKind,
+    ends_statement: bool,
+    is_partial: bool,
+    before_columns: Range<usize>,
+    after_columns: Range<usize>,
+    rows: Range<usize>,
+}
+
+impl StoredRows {
+    /// The event, with the table and the bytes it was stored with.
+    pub(super) fn event<'a>(&self, table: &Table, bytes: &'a [u8]) -> RowsEvent<'a> {
+        RowsEvent {
+            table: Arc::clone(&table.map),
+            kind: self.kind,
+            ends_statement: self.ends_statement,
+            before_columns: part(bytes, &self.before_columns),
+            after_columns: part(bytes, &self.after_columns),
+            is_partial: self.is_partial,
+            rows: part(bytes, &self.rows),
+        }
+    }
+
+    /// Where its bytes begin.
+    pub(super) fn start(&self) -> usize {
+        self.before_columns.start
+    }
+}
+
 impl<'a> RowsEvent<'a> {
+    /// Appends the event's bytes to `bytes`.
+    pub(super) fn store(&self, bytes: &mut Vec<u8>) -> StoredRows {
+        let mut append = |part: &[u8]| {
+            let start = bytes.len();
+            bytes.extend_from_slice(part);
+            start..bytes.len()
+        };
+        StoredRows {
+            kind: self.kind,
+            ends_statement: self.ends_statement,
+            is_partial: self.is_partial,
+            before_columns: append(self.before_columns),
+            after_columns: append(self.after_columns),
+            rows: append(self.rows),
+        }
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> Result<u64, Malformed> {
+        let (mut rows, mut count) = (self.rows(), 0);
+        while rows.next()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
     /// The rows in order.
     pub fn rows(&self) -> Rows<'_, 'a> {
         Rows { event: self, reader: Reader::new(self.rows, "row image"), before: Vec::new(), after: Vec::new() }

@@ -13,8 +13,10 @@ pub(super) enum StatementKind {
     Savepoint(Vec<u8>),
     /// The rows since a savepoint are taken back.
     RollbackTo(Vec<u8>),
-    /// XA START, END, COMMIT, ROLLBACK.
-    Xa,
+    /// What means nothing to a stream of rows: XA START, XA END, RELEASE SAVEPOINT.
+    Neutral,
+    /// XA COMMIT, XA ROLLBACK: what became of a transaction whose rows came when it was prepared.
+    XaEnd,
     /// Rows were changed, but the binlog has only the text.
     Dml,
     /// Definitions, accounts and the rest, which commit by themselves.
@@ -41,8 +43,12 @@ pub(super) fn classify(sql: &[u8]) -> StatementKind {
             StatementKind::RollbackTo(identifier(name))
         }
         b"SAVEPOINT" => StatementKind::Savepoint(identifier(words.next())),
-        b"RELEASE" => StatementKind::Xa,
-        b"XA" => StatementKind::Xa,
+        b"RELEASE" => StatementKind::Neutral,
+        b"XA" => {
+            let second = words.next();
+            let ends = [&b"COMMIT"[..], b"ROLLBACK"].iter().any(|word| second.eq_ignore_ascii_case(word));
+            if ends { StatementKind::XaEnd } else { StatementKind::Neutral }
+        }
         b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"LOAD" | b"CALL" | b"DO" | b"WITH" | b"SELECT" => {
             StatementKind::Dml
         }
@@ -98,7 +104,9 @@ mod tests {
             ("SAVEPOINT `sp1`", StatementKind::Savepoint(b"sp1".to_vec())),
             ("ROLLBACK TO `sp1`", StatementKind::RollbackTo(b"sp1".to_vec())),
             ("rollback to savepoint SP1", StatementKind::RollbackTo(b"sp1".to_vec())),
-            ("XA END X'61',X'',1", StatementKind::Xa),
+            ("XA START X'61',X'',1", StatementKind::Neutral),
+            ("XA END X'61',X'',1", StatementKind::Neutral),
+            ("XA COMMIT X'61',X'',1", StatementKind::XaEnd),
             ("/* who */ -- why\n insert into t values (1)", StatementKind::Dml),
             ("CREATE TABLE t (a int)", StatementKind::Other),
             ("/* only a comment", StatementKind::Other),

@@ -13,14 +13,11 @@ use clap::{Args, ValueEnum};
 use super::{FAILURE, USAGE, logging};
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
 use crate::binlog::{
-    AssemblerOptions, BinlogConfig, ConnectOptions, From, Position, RunError, SourceConfig, SourceOptions,
-    TablePattern, TableRules, TlsMode, TlsOptions, Until, ValueOptions,
+    AssemblerOptions, BinlogConfig, ConnectOptions, FormFactory, From, Native, OnPurged, Position, ProgressStyle,
+    RunError, SourceConfig, SourceOptions, TablePattern, TableRules, TlsMode, TlsOptions, Until, ValueOptions,
 };
 use crate::config::{ColorChoice, Compression, LogConfig, LogFormat, NdjsonConfig, SinkConfig, StdoutConfig};
 use crate::sink::{self, Direct};
-
-/// How long the sinks have for what was read when reading has ended.
-const FLUSH: Duration = Duration::from_secs(30);
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]
@@ -75,6 +72,10 @@ pub(super) struct Binlog {
     /// Save how far everything is delivered in this file
     #[arg(long, value_name = "FILE", help_heading = "Range")]
     checkpoint: Option<PathBuf>,
+
+    /// What to do where the source does not have any more what is asked for
+    #[arg(long, value_name = "HOW", default_value = "fail", help_heading = "Range")]
+    on_purged: OnPurged,
 
     /// Only these tables: schema.table, schema.* or *.table; repeatable
     #[arg(long, value_name = "PATTERN", help_heading = "Selection", value_delimiter = ',')]
@@ -261,26 +262,21 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
         eprintln!("error: signals cannot be caught: {error}");
         return ExitCode::from(FAILURE);
     }
-    let mut direct = match sink::open_all(&sinks).and_then(|sinks| Direct::start(sinks, settings.queue_bytes)) {
+    let open = |sinks: &[SinkConfig]| {
+        let sinks = sink::open_all(sinks)?;
+        Direct::start(sinks.into_iter().map(|sink| (0, sink)).collect(), settings.queue_bytes)
+    };
+    let mut direct = match open(&sinks) {
         Ok(direct) => direct,
         Err(error) => {
             eprintln!("error: {error}");
             return ExitCode::from(USAGE);
         }
     };
+    let values = ValueOptions { bigint_as_string: settings.bigint == BigInt::String };
+    let form: FormFactory = Arc::new(move || Box::new(Native::new(values)));
     let started = Instant::now();
-    let result = crate::binlog::run(&config, &mut direct, &stop);
-    let report = direct.shutdown(Instant::now() + FLUSH);
-    for sink in &report.sinks {
-        if sink.lost > 0 || !sink.finished {
-            tracing::warn!(
-                sink = sink.name,
-                delivered = sink.delivered,
-                lost = sink.lost,
-                "sink closed, rows were lost"
-            );
-        }
-    }
+    let result = crate::binlog::run(&config, &[form], &mut direct, &stop);
     match result {
         Ok(summary) => {
             let counters = summary.counters;
@@ -301,7 +297,7 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
                 "{}",
                 if stop.load(Ordering::Relaxed) { "stopped" } else { "done" }
             );
-            if report.lost() > 0 { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
+            if summary.lost > 0 { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
         }
         Err(RunError::Start(reason)) => {
             eprintln!("error: {reason}");
@@ -336,9 +332,11 @@ fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             updates: wants(Kind::Update),
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
-            values: ValueOptions { bigint_as_string: settings.bigint == BigInt::String },
         },
         checkpoint: settings.checkpoint.clone(),
+        resume: None,
+        on_purged: settings.on_purged,
+        progress: ProgressStyle::Log,
         strict: settings.strict,
     })
 }

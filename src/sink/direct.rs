@@ -23,13 +23,27 @@ const SPARE_MESSAGES: usize = 32 * 1024;
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Sinks that one thread feeds. Nothing is dropped: a full queue holds the producer up.
+///
+/// Messages may come in several forms; each sink takes one of them.
 #[derive(Debug)]
 pub struct Direct {
-    queues: Vec<Arc<SinkQueue>>,
+    queues: Vec<(usize, Arc<SinkQueue>)>,
     counters: Arc<SinkCounters>,
     pool: Arc<Pool>,
     ended: Mutex<Receiver<usize>>,
-    pushed: u64,
+    /// How many messages of each form were pushed.
+    pushed: Vec<u64>,
+}
+
+/// Empty batches with memory from earlier ones.
+#[derive(Debug, Clone)]
+pub struct SpareBatches(Arc<Pool>);
+
+impl SpareBatches {
+    /// An empty batch.
+    pub fn take(&self) -> Batch {
+        Arc::try_unwrap(self.0.take()).unwrap_or_default()
+    }
 }
 
 /// Why a batch was not taken.
@@ -44,18 +58,20 @@ pub enum PushError {
 }
 
 impl Direct {
-    /// Starts a thread per sink, with a queue of at most `max_bytes` in front of each. To be fed by the calling thread.
-    pub fn start(sinks: Vec<Box<dyn Sink>>, max_bytes: usize) -> Result<Self, SinkError> {
+    /// Starts a thread per sink, with a queue of at most `max_bytes` in front of each. With each sink comes the number of the form it
+    /// takes, from 0 on. To be fed by the calling thread.
+    pub fn start(sinks: Vec<(usize, Box<dyn Sink>)>, max_bytes: usize) -> Result<Self, SinkError> {
         let bounds = Bounds { messages: usize::MAX, bytes: max_bytes };
-        let counters = Arc::new(SinkCounters::new(sinks.iter().map(|sink| sink.name().to_owned())));
+        let counters = Arc::new(SinkCounters::new(sinks.iter().map(|(_, sink)| sink.name().to_owned())));
+        let forms = sinks.iter().map(|(form, _)| form + 1).max().unwrap_or(0);
         let pool = Arc::new(Pool::keeping(SPARE_BYTES, SPARE_MESSAGES));
         let (ended_sender, ended) = mpsc::channel();
         let mut queues = Vec::new();
-        for (index, mut sink) in sinks.into_iter().enumerate() {
+        for (index, (form, mut sink)) in sinks.into_iter().enumerate() {
             let Some(counter) = counters.sinks().get(index) else { continue };
             sink.attach(counter);
             let queue = Arc::new(SinkQueue::new(bounds));
-            queues.push(Arc::clone(&queue));
+            queues.push((form, Arc::clone(&queue)));
             let runner = Runner::new(sink, queue, Arc::clone(counter), Arc::clone(&pool), thread::current());
             let ended = ended_sender.clone();
             spawn(&format!("sink-{index}"), move || {
@@ -64,17 +80,15 @@ impl Direct {
                 let _ = ended.send(index);
             })?;
         }
-        Ok(Self { queues, counters, pool, ended: Mutex::new(ended), pushed: 0 })
+        Ok(Self { queues, counters, pool, ended: Mutex::new(ended), pushed: vec![0; forms] })
     }
 
-    /// Gives the batch to every sink, waiting for room as long as `stop` is not set; leaves an empty batch to be filled again.
-    pub fn push(&mut self, batch: &mut Batch, stop: &AtomicBool) -> Result<(), PushError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let full = Arc::new(std::mem::take(batch));
+    /// Gives a batch in form `form` to every sink that takes this form, waiting for room as long as `stop` is not set.
+    pub fn push(&mut self, form: usize, batch: Batch, stop: &AtomicBool) -> Result<(), PushError> {
+        let full = Arc::new(batch);
         let mut result = Ok(());
-        for (queue, counter) in self.queues.iter().zip(self.counters.sinks()) {
+        let takers = self.queues.iter().zip(self.counters.sinks()).filter(|((taken, _), _)| *taken == form);
+        for ((_, queue), counter) in takers.filter(|_| !full.is_empty()) {
             loop {
                 match queue.offer_whole(&full) {
                     Some(Offered::Accepted(messages)) => {
@@ -95,24 +109,31 @@ impl Direct {
                 }
             }
         }
-        self.pushed += full.len() as u64;
-        self.pool.give(full);
-        let mut spare = self.pool.take();
-        if let Some(spare) = Arc::get_mut(&mut spare) {
-            *batch = std::mem::take(spare);
+        if let Some(pushed) = self.pushed.get_mut(form) {
+            *pushed += full.len() as u64;
         }
+        self.pool.give(full);
         result
     }
 
-    /// How many messages were pushed.
-    pub fn pushed(&self) -> u64 {
-        self.pushed
+    /// Empty batches to be filled and pushed.
+    pub fn spare_batches(&self) -> SpareBatches {
+        SpareBatches(Arc::clone(&self.pool))
     }
 
-    /// How many of the messages, from the first on, every sink has delivered (or refused for good, which it has counted).
-    pub fn acknowledged(&self) -> u64 {
-        let done = self.counters.sinks().iter().map(|counter| counter.acknowledged() + counter.lost_total());
-        done.min().unwrap_or(self.pushed)
+    /// How many messages of each form were pushed.
+    pub fn pushed(&self) -> &[u64] {
+        &self.pushed
+    }
+
+    /// Whether every sink has delivered so many messages of its form, from the first on. What the destination will never take counts
+    /// too; what was lost because a sink ended, or at the shutdown, does not: it is to come again.
+    pub fn has_delivered(&self, messages: &[u64]) -> bool {
+        self.queues.iter().zip(self.counters.sinks()).all(|((form, _), counter)| {
+            let wanted = messages.get(*form).copied().unwrap_or(0);
+            let refused = counter.lost(LossReason::TooLarge) + counter.lost(LossReason::Rejected);
+            counter.acknowledged() + refused >= wanted
+        })
     }
 
     /// What became of the messages so far.
@@ -122,7 +143,7 @@ impl Direct {
 
     /// Delivers what was pushed, until `deadline`; what is not delivered by then is counted as lost.
     pub fn shutdown(&mut self, deadline: Instant) -> ShutdownReport {
-        for queue in &self.queues {
+        for (_, queue) in &self.queues {
             queue.close(deadline);
         }
         let mut finished = vec![false; self.queues.len()];
@@ -178,14 +199,14 @@ mod tests {
     fn a_slow_sink_holds_the_producer_up_and_gets_everything_in_order() {
         let sink = Slow::default();
         let taken = Arc::clone(&sink.taken);
-        let mut direct = Direct::start(vec![Box::new(sink)], 8).unwrap();
+        let mut direct = Direct::start(vec![(0, Box::new(sink))], 8).unwrap();
         let stop = AtomicBool::new(false);
         let mut expected = Vec::new();
         for number in 10..40 {
             let text = number.to_string();
             expected.extend_from_slice(format!("{text}\n").as_bytes());
-            direct.push(&mut batch_of(&[(1, &text)]), &stop).unwrap();
-            assert!(direct.pushed() - direct.acknowledged() <= 4);
+            direct.push(0, batch_of(&[(1, &text)]), &stop).unwrap();
+            assert!(direct.pushed()[0] <= 4 || direct.has_delivered(&[direct.pushed()[0] - 4]));
         }
         let report = direct.shutdown(Instant::now() + Duration::from_secs(10));
         assert_eq!((report.sinks[0].delivered, report.lost(), report.sinks[0].finished), (30, 0, true));
@@ -193,10 +214,58 @@ mod tests {
     }
 
     #[test]
+    fn each_sink_takes_its_form() {
+        let sinks = [Slow::default(), Slow::default(), Slow::default()];
+        let taken = [0, 1, 2].map(|index: usize| Arc::clone(&sinks[index].taken));
+        let forms = [0, 1, 0];
+        let sinks = forms.into_iter().zip(sinks).map(|(form, sink)| (form, Box::new(sink) as Box<dyn Sink>));
+        let mut direct = Direct::start(sinks.collect(), 1 << 20).unwrap();
+        let stop = AtomicBool::new(false);
+        direct.push(0, batch_of(&[(1, "a"), (1, "b")]), &stop).unwrap();
+        direct.push(1, batch_of(&[(1, "c")]), &stop).unwrap();
+        assert_eq!(direct.pushed(), [2, 1]);
+        direct.shutdown(Instant::now() + Duration::from_secs(10));
+        assert!(direct.has_delivered(&[2, 1]) && !direct.has_delivered(&[2, 2]));
+        assert_eq!(taken.map(|taken| lock(&taken).clone()), [&b"a\nb\n"[..], b"c\n", b"a\nb\n"]);
+    }
+
+    /// A sink whose reader goes away behind the first message.
+    struct Closing;
+
+    impl Sink for Closing {
+        fn name(&self) -> &str {
+            "closing"
+        }
+
+        fn write(&mut self, _: &Batch, from: usize) -> Result<usize, SinkError> {
+            if from == 0 { Ok(1) } else { Err(SinkError::Closed { target: "reader".into() }) }
+        }
+
+        fn tick(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn flush(&mut self, _: Instant) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_sink_that_ended_did_not_take_is_not_delivered() {
+        let mut direct = Direct::start(vec![(0, Box::new(Closing))], 1 << 20).unwrap();
+        let stop = AtomicBool::new(false);
+        let pushed = direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &stop);
+        assert_eq!(pushed, Ok(()));
+        let report = direct.shutdown(Instant::now() + Duration::from_secs(10));
+        assert_eq!((report.sinks[0].delivered, report.lost()), (1, 2));
+        assert!(direct.has_delivered(&[1]) && !direct.has_delivered(&[2]));
+    }
+
+    #[test]
     fn a_producer_that_is_told_to_stop_does_not_wait() {
-        let mut direct = Direct::start(vec![Box::new(Slow::default())], 1).unwrap();
+        let mut direct = Direct::start(vec![(0, Box::new(Slow::default()))], 1).unwrap();
         let stop = AtomicBool::new(true);
-        let results = [(); 20].map(|()| direct.push(&mut batch_of(&[(1, "a"), (1, "b")]), &stop));
+        let results = [(); 20].map(|()| direct.push(0, batch_of(&[(1, "a"), (1, "b")]), &stop));
         assert!(results.contains(&Err(PushError::Stopped)));
     }
 }

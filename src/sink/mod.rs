@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 
 pub use batch::{Batch, Routed};
 pub use counters::{LossReason, SinkCounter, SinkCounters};
-pub use direct::{Direct, PushError};
+pub use direct::{Direct, PushError, SpareBatches};
 pub use error::SinkError;
 pub use hub::{Hub, ShutdownReport, SinkReport};
 pub use ingest::Ingest;

@@ -74,8 +74,21 @@ impl FileSource {
         &self.name
     }
 
+    /// The size of a file that is not compressed.
+    pub(crate) fn plain_size(path: &Path) -> Option<u64> {
+        let mut magic = [0; 4];
+        let mut file = File::open(path).ok()?;
+        file.read_exact(&mut magic).ok()?;
+        (magic == MAGIC).then(|| file.metadata().ok()).flatten().map(|metadata| metadata.len())
+    }
+
+    /// The offset at which the next event begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Where the next event begins.
-    pub(crate) fn position(&self) -> Position {
+    fn position(&self) -> Position {
         Position { file: self.name.clone(), offset: self.offset }
     }
 

@@ -51,11 +51,19 @@ pub enum BinlogError {
     /// The server does not have what was asked for.
     #[error("{0}")]
     Refused(String),
+    /// The server does not have any more what was asked for.
+    #[error("{0}")]
+    Purged(String),
 }
 
 impl BinlogError {
     /// Whether connecting again may help.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Client(error) if error.is_transient())
+    }
+
+    /// Whether what was asked for is not there any more.
+    pub(crate) fn is_purged(&self) -> bool {
+        matches!(self, Self::Purged(_))
     }
 }

@@ -42,6 +42,7 @@ pub(crate) enum BinlogStart {
 pub(crate) struct ServerSource {
     connection: Connection,
     packet: Vec<u8>,
+    address: (String, u16),
     /// What was asked for, for errors.
     asked: String,
 }
@@ -51,7 +52,8 @@ impl ServerSource {
     pub(crate) fn connect(options: &SourceOptions, stop: Arc<AtomicBool>) -> Result<Self, BinlogError> {
         let mut connection = Connection::open(&options.connect)?;
         connection.stop_with(stop);
-        Ok(Self { connection, packet: Vec::new(), asked: String::new() })
+        let address = (options.connect.host.clone(), options.connect.port);
+        Ok(Self { connection, packet: Vec::new(), address, asked: String::new() })
     }
 
     /// Whether the next event may be long in coming.
@@ -67,8 +69,8 @@ impl ServerSource {
         self.connection.server_version()
     }
 
-    /// The end of what is there now.
-    pub(crate) fn current_position(&mut self) -> Result<Position, BinlogError> {
+    /// The end of what is there now, and the GTIDs of everything up to there if the server keeps them.
+    pub(crate) fn current_position(&mut self) -> Result<(Position, Option<AnyGtidSet>), BinlogError> {
         let rows = if self.is_mariadb() {
             self.connection.query("SHOW MASTER STATUS")
         } else {
@@ -81,7 +83,28 @@ impl ServerSource {
         let mut row = rows.into_iter().next().ok_or_else(|| BinlogError::Refused(BINLOG_OFF.into()))?.into_iter();
         let file = row.next().flatten().unwrap_or_default();
         let offset = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(4);
-        Ok(Position { file, offset })
+        let gtids = if self.is_mariadb() {
+            self.connection.query_one(&format!("SELECT BINLOG_GTID_POS('{file}', {offset})"))?
+        } else {
+            // Binlog_Do_DB, Binlog_Ignore_DB, Executed_Gtid_Set
+            row.nth(2).flatten()
+        };
+        // Empty where there are no GTIDs, and where there are none yet.
+        let gtids = gtids.filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
+        Ok((Position { file, offset }, gtids))
+    }
+
+    /// What tells this server from others: `@@server_uuid`, which MariaDB does not have.
+    pub(crate) fn identity(&mut self) -> Result<Option<String>, BinlogError> {
+        if self.is_mariadb() {
+            return Ok(self.variable("server_id")?.map(|id| format!("server-id-{id}")));
+        }
+        self.variable("server_uuid")
+    }
+
+    /// Whether this is a connection to that server.
+    pub(crate) fn is_to(&self, options: &SourceOptions) -> bool {
+        self.address == (options.connect.host.clone(), options.connect.port)
     }
 
     /// The files that are there, oldest first.
@@ -192,19 +215,21 @@ fn explain(error: ClientError, asked: &str) -> BinlogError {
     let ClientError::Server { code: 1236, message, address, .. } = &error else {
         return error.into();
     };
+    let is_purged = message.contains("purged")
+        || message.contains("Could not find first log file name")
+        || message.contains("Could not find GTID state");
     let remedy = if message.contains("same server_uuid/server_id") || message.contains("same server_id") {
         "another reader has the same server id; give each its own (--server-id)"
-    } else if message.contains("purged")
-        || message.contains("Could not find first log file name")
-        || message.contains("Could not find GTID state")
-    {
-        "what is asked for has been purged; the oldest that is there is shown by SHOW BINARY LOGS; begin there with --from oldest, after a new copy of the data"
+    } else if is_purged {
+        "what is asked for has been purged; the oldest that is there is shown by SHOW BINARY LOGS; begin there with --from oldest or \
+         --on-purged=oldest, after a new copy of the data"
     } else if message.contains("impossible position") || message.contains("bogus data") {
         "no event begins at that position; SHOW BINLOG EVENTS shows where events begin"
     } else {
         "see the server's error log"
     };
-    BinlogError::Refused(format!("{address} refuses the stream from {asked}: {message} ({remedy})"))
+    let text = format!("{address} refuses the stream from {asked}: {message} ({remedy})");
+    if is_purged { BinlogError::Purged(text) } else { BinlogError::Refused(text) }
 }
 
 /// A number that no other replica is likely to have; 0 and those of real servers, which are small, are left alone.

@@ -1,0 +1,136 @@
+//! The thread that delivers: batches to the sinks in order, and the checkpoint behind them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::encode::Encoded;
+use super::progress::Reporter;
+use super::{BinlogConfig, RunError, Summary};
+use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
+use crate::binlog::piece::Piece;
+use crate::sink::{Batch, Direct, PushError};
+
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
+/// How long the sinks have for what was read when reading has ended.
+const FLUSH: Duration = Duration::from_secs(30);
+
+pub(super) struct Delivery<'a> {
+    sinks: &'a mut Direct,
+    stop: &'a AtomicBool,
+    checkpoint: Option<CheckpointFile>,
+    /// Places where reading could go on, with the number of messages of each form before them.
+    boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
+    last_checkpoint: Instant,
+    reporter: Reporter,
+    summary: Summary,
+}
+
+impl<'a> Delivery<'a> {
+    pub(super) fn new(config: &BinlogConfig, sinks: &'a mut Direct, stop: &'a AtomicBool, reporter: Reporter) -> Self {
+        Self {
+            sinks,
+            stop,
+            checkpoint: config.checkpoint.clone().map(CheckpointFile::new),
+            boundaries: VecDeque::new(),
+            last_checkpoint: Instant::now(),
+            reporter,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Delivers what the encoding threads make, each in turn, until the end.
+    pub(super) fn run(mut self, encoded: &[Receiver<Encoded>]) -> Result<Summary, RunError> {
+        let result = self.deliver(encoded);
+        self.reporter.end();
+        // What was read before an error is delivered.
+        let finished = self.finish();
+        result.and(finished).map(|()| self.summary)
+    }
+
+    fn deliver(&mut self, encoded: &[Receiver<Encoded>]) -> Result<(), RunError> {
+        for receiver in encoded.iter().cycle() {
+            let encoded = loop {
+                match receiver.recv_timeout(CHECKPOINT_INTERVAL) {
+                    Ok(encoded) => break encoded,
+                    Err(RecvTimeoutError::Timeout) => self.tick()?,
+                    Err(RecvTimeoutError::Disconnected) => return Err(RunError::Ended),
+                }
+            };
+            match encoded {
+                Encoded::End(result) => return result,
+                Encoded::Piece { batches, end } => {
+                    if !self.piece(batches, *end)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// False when a sink that is full was given up because we are told to stop: what it has not taken is read again after the next
+    /// start.
+    fn piece(&mut self, batches: Vec<Batch>, end: Piece) -> Result<bool, RunError> {
+        for (form, batch) in batches.into_iter().enumerate() {
+            match self.sinks.push(form, batch, self.stop) {
+                Ok(()) => {}
+                Err(PushError::Stopped) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let rows = self.summary.counters.rows + end.counters.rows;
+        self.summary.counters = end.counters;
+        self.summary.counters.rows = rows;
+        self.summary.position = end.position;
+        self.summary.timestamp = end.timestamp;
+        if let Some(boundary) = end.boundary
+            && self.checkpoint.is_some()
+        {
+            let messages = self.sinks.pushed();
+            match self.boundaries.back_mut() {
+                Some((count, last)) if count == messages => *last = boundary,
+                _ => self.boundaries.push_back((messages.to_vec(), boundary)),
+            }
+        }
+        self.tick()?;
+        Ok(true)
+    }
+
+    /// Saves how far the sinks are, and says it now and then.
+    fn tick(&mut self) -> Result<(), RunError> {
+        if self.last_checkpoint.elapsed() >= CHECKPOINT_INTERVAL {
+            self.save_checkpoint()?;
+        }
+        self.reporter.report(&self.summary);
+        Ok(())
+    }
+
+    fn save_checkpoint(&mut self) -> Result<(), RunError> {
+        self.last_checkpoint = Instant::now();
+        let mut reached = None;
+        while self.boundaries.front().is_some_and(|(messages, _)| self.sinks.has_delivered(messages)) {
+            reached = self.boundaries.pop_front();
+        }
+        if let (Some(file), Some((_, checkpoint))) = (&mut self.checkpoint, reached) {
+            file.save(&checkpoint)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the sinks deliver what they have, and saves how far that is.
+    fn finish(&mut self) -> Result<(), RunError> {
+        let report = self.sinks.shutdown(Instant::now() + FLUSH);
+        for sink in report.sinks.iter().filter(|sink| sink.lost > 0 || !sink.finished) {
+            tracing::warn!(
+                sink = sink.name,
+                delivered = sink.delivered,
+                lost = sink.lost,
+                "sink closed, rows were lost"
+            );
+        }
+        self.summary.lost = report.lost();
+        self.save_checkpoint()
+    }
+}

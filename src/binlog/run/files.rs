@@ -1,0 +1,62 @@
+//! Reading binlog files.
+
+use std::path::PathBuf;
+
+use super::RunError;
+use super::place::From;
+use super::read::Reading;
+use crate::binlog::assembler::Position;
+use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::source::FileSource;
+
+/// Reads the files in order.
+pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), RunError> {
+    let start = match &reading.config.from {
+        From::Position(position) => Some(position.clone()),
+        From::Checkpoint => reading.checkpoint()?.map(|checkpoint| checkpoint.position()),
+        From::Timestamp(_) | From::Oldest | From::Now => None,
+        From::Gtids(_) => return Err(RunError::Start("--from with GTIDs needs a server (--source)".into())),
+    };
+    let sizes: Option<u64> = files.iter().map(|path| FileSource::plain_size(path)).sum();
+    if let Some(sizes) = sizes {
+        reading.extent.set_total(sizes);
+    }
+    let mut reached_start = start.is_none();
+    for path in files {
+        let mut source = FileSource::open(path)?;
+        let name = source.name().to_owned();
+        if let Some(start) = &start {
+            if !reached_start && name != start.file {
+                continue;
+            }
+            reached_start = true;
+        }
+        reading.assembler.restart(Position { file: name.clone(), offset: 4 });
+        loop {
+            if reading.is_stopped() {
+                return Ok(());
+            }
+            let begin = source.offset();
+            let Some(event) = source.next()? else { break };
+            let is_before_start = start.as_ref().is_some_and(|start| start.file == name && begin < start.offset);
+            if is_before_start {
+                // The format is needed all the same.
+                let header = EventHeader::parse(event).map_err(|what| reading.broken(what.into()))?;
+                reading.assembler.begin_event(&header);
+                if header.event_type == EventType::FormatDescription {
+                    reading.decoder.decode(event, &mut |_, _| Ok(())).map_err(|error| reading.broken(error))?;
+                }
+                continue;
+            }
+            if reading.event(event)? {
+                return Ok(());
+            }
+        }
+        reading.flush()?;
+    }
+    if !reached_start {
+        let wanted = start.map(|start| start.to_string()).unwrap_or_default();
+        return Err(RunError::Start(format!("--from {wanted}: no file of that name is given")));
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! `mysql-interceptor binlog`: from a source to the sinks, with checkpoints.
+//!
+//! ```text
+//!   read      one thread      source, decoder, assembler         pieces of about half a megabyte of rows
+//!     |
+//!   encode    some threads    pieces in turn                     a batch of messages per form
+//!     |
+//!   deliver   this thread     in the order of the stream         sinks, checkpoint, progress
+//! ```
+//!
+//! All channels are bounded: a sink that is slow makes the source be read more slowly.
+
+mod deliver;
+mod encode;
+mod files;
+mod place;
+mod progress;
+mod read;
+mod server;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, mpsc};
+use std::{panic, thread};
+
+pub(crate) use place::{From, Until};
+pub(crate) use progress::ProgressStyle;
+
+use super::assembler::{AssemblerOptions, BinlogCounters, Catalog, NoCatalog, Position};
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::filter::TableRules;
+use super::form::FormFactory;
+use super::piece::Piece;
+use super::source::{BinlogError, ServerCatalog, SourceOptions};
+use crate::sink::{Direct, PushError};
+use deliver::Delivery;
+use encode::{Encoded, Job, encode};
+use progress::{Extent, Reporter};
+use read::{Out, Reading};
+
+/// Pieces that wait in front of and behind each encoding thread.
+const WAITING: usize = 2;
+/// More threads than this find nothing to do: one reads all they get.
+const MOST_ENCODERS: usize = 8;
+
+/// Where to read from.
+#[derive(Debug, Clone)]
+pub(crate) enum SourceConfig {
+    /// One of these servers.
+    Servers(Vec<SourceOptions>),
+    /// These files, in this order.
+    Files(Vec<PathBuf>),
+}
+
+/// What to do where the source does not have any more what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum OnPurged {
+    /// End with an error
+    #[default]
+    Fail,
+    /// Say what is missing, and go on with the oldest event that is there
+    Oldest,
+}
+
+/// All that `mysql-interceptor binlog` is told.
+#[derive(Debug, Clone)]
+pub(crate) struct BinlogConfig {
+    pub(crate) source: SourceConfig,
+    pub(crate) from: From,
+    pub(crate) until: Until,
+    pub(crate) on_purged: OnPurged,
+    pub(crate) tables: TableRules,
+    pub(crate) messages: AssemblerOptions,
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The checkpoint of an earlier run, where it is not in a file.
+    pub(crate) resume: Option<Checkpoint>,
+    pub(crate) strict: bool,
+    pub(crate) progress: ProgressStyle,
+}
+
+/// Why reading ended before it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Source(#[from] BinlogError),
+    #[error(transparent)]
+    Sink(#[from] PushError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("{0}")]
+    Start(String),
+    #[error("{position}: an event of type {code}, which is not known (--strict)")]
+    Unknown { position: Position, code: u8 },
+    #[error("thread {name} could not be started: {source}")]
+    Thread { name: &'static str, source: std::io::Error },
+    /// The other side of a channel is gone; it has said why.
+    #[error("ended")]
+    Ended,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summary {
+    pub(crate) counters: BinlogCounters,
+    pub(crate) position: Position,
+    /// The time of the latest event, in seconds since 1970.
+    pub(crate) timestamp: u32,
+    /// Messages that some sink did not deliver.
+    pub(crate) lost: u64,
+}
+
+/// Reads until the end that was asked for, or `stop` is set, and closes the sinks; `forms` are those that `sinks` takes, in order.
+pub(crate) fn run(
+    config: &BinlogConfig,
+    forms: &[FormFactory],
+    sinks: &mut Direct,
+    stop: &Arc<AtomicBool>,
+) -> Result<Summary, RunError> {
+    let encoders = thread::available_parallelism().map_or(1, usize::from).min(MOST_ENCODERS);
+    let spare_batches = sinks.spare_batches();
+    let (used_sender, used) = mpsc::channel::<Piece>();
+    // Told to end when the sinks take nothing any more.
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (mut jobs, mut encoded): (Vec<SyncSender<Job>>, Vec<Receiver<Encoded>>) = (Vec::new(), Vec::new());
+        for _ in 0..encoders {
+            let (job_sender, job_receiver) = sync_channel(WAITING);
+            let (encoded_sender, encoded_receiver) = sync_channel(WAITING);
+            jobs.push(job_sender);
+            encoded.push(encoded_receiver);
+            let (used, spare_batches) = (used_sender.clone(), spare_batches.clone());
+            let forms = forms.iter().map(|form| form()).collect();
+            thread::Builder::new()
+                .name("binlog-encode".to_owned())
+                .spawn_scoped(scope, move || encode(&job_receiver, &encoded_sender, forms, &used, &spare_batches))
+                .map_err(|source| RunError::Thread { name: "binlog-encode", source })?;
+        }
+        let extent = Arc::new(Extent::default());
+        let out = Out::new(jobs, used);
+        let end = &end;
+        let asked = Arc::clone(&extent);
+        thread::Builder::new()
+            .name("binlog-lag".to_owned())
+            .spawn_scoped(scope, move || asked.keep_asking(end))
+            .map_err(|source| RunError::Thread { name: "binlog-lag", source })?;
+        let reporter = Reporter::new(config.progress, Arc::clone(&extent));
+        let reader = thread::Builder::new()
+            .name("binlog-read".to_owned())
+            .spawn_scoped(scope, move || {
+                let catalog: Box<dyn Catalog + Send> = match &config.source {
+                    SourceConfig::Servers(servers) => match servers.first() {
+                        Some(first) => Box::new(ServerCatalog::new(first.connect.clone())),
+                        None => Box::new(NoCatalog),
+                    },
+                    SourceConfig::Files(_) => Box::new(NoCatalog),
+                };
+                let mut reading = Reading::new(config, catalog, out, stop, extent);
+                let result = match &config.source {
+                    SourceConfig::Files(files) => files::read(&mut reading, files),
+                    SourceConfig::Servers(servers) => server::read(&mut reading, servers),
+                };
+                reading.end(result);
+            })
+            .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
+        let result = Delivery::new(config, sinks, stop, reporter).run(&encoded);
+        end.store(true, Ordering::Relaxed);
+        // The channels are gone now, so nobody waits for us.
+        drop(encoded);
+        if let Err(panicked) = reader.join() {
+            panic::resume_unwind(panicked);
+        }
+        result
+    })
+}

@@ -1,0 +1,264 @@
+//! How far reading is, how fast, and how much is left.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::Summary;
+use super::place::bytes_between;
+use crate::binlog::assembler::Position;
+use crate::binlog::source::{ServerSource, SourceOptions};
+
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+const BAR_INTERVAL: Duration = Duration::from_millis(250);
+/// How often the source is asked how far its binlog goes.
+const ASK_INTERVAL: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(100);
+const BAR_WIDTH: usize = 24;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ProgressStyle {
+    /// A log line every ten seconds.
+    #[default]
+    Log,
+    /// A line on the terminal that is drawn over again.
+    Bar,
+}
+
+/// How much there is to read, as far as it is known. Written by the thread that reads, and by the one that asks the source.
+#[derive(Debug, Default)]
+pub(super) struct Extent(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The server that is read from.
+    source: Option<SourceOptions>,
+    /// Its files with their sizes, oldest first.
+    files: Vec<(String, u64)>,
+    /// The bytes of a run that ends by itself.
+    total: Option<u64>,
+}
+
+impl Extent {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reading is from this server now.
+    pub(super) fn set_source(&self, source: &SourceOptions) {
+        let mut state = self.lock();
+        state.source = Some(source.clone());
+        state.files.clear();
+    }
+
+    /// So many bytes are to be read in all.
+    pub(super) fn set_total(&self, bytes: u64) {
+        self.lock().total = Some(bytes);
+    }
+
+    /// The bytes of the source's binlog behind `position`.
+    fn bytes_behind(&self, position: &Position) -> Option<u64> {
+        let state = self.lock();
+        let knows_file = state.files.iter().any(|(name, _)| *name == position.file);
+        knows_file.then(|| bytes_between(&state.files, position, None))
+    }
+
+    /// Asks the source now and then how far its binlog goes, until `end` is set.
+    pub(super) fn keep_asking(&self, end: &AtomicBool) {
+        let mut connection: Option<ServerSource> = None;
+        let mut asked = Instant::now();
+        while !end.load(Ordering::Relaxed) {
+            thread::sleep(LOOK);
+            if asked.elapsed() < ASK_INTERVAL {
+                continue;
+            }
+            asked = Instant::now();
+            let Some(source) = self.lock().source.clone() else { continue };
+            if connection.as_ref().is_none_or(|connection| !connection.is_to(&source)) {
+                let stop = Arc::new(AtomicBool::new(false));
+                connection = ServerSource::connect(&source, stop).ok();
+            }
+            match connection.as_mut().map(ServerSource::files) {
+                Some(Ok(files)) => self.lock().files = files,
+                // No right to ask (REPLICATION CLIENT), or the server is away: then the number of bytes is not known.
+                _ => connection = None,
+            }
+        }
+    }
+}
+
+/// Says how far reading is.
+pub(super) struct Reporter {
+    style: ProgressStyle,
+    extent: Arc<Extent>,
+    started: Instant,
+    last: Instant,
+    last_counts: (u64, u64),
+    is_drawn: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(style: ProgressStyle, extent: Arc<Extent>) -> Self {
+        let now = Instant::now();
+        Self { style, extent, started: now, last: now, last_counts: (0, 0), is_drawn: false }
+    }
+
+    /// Says it, if it is time to.
+    pub(super) fn report(&mut self, summary: &Summary) {
+        let interval = match self.style {
+            ProgressStyle::Log => LOG_INTERVAL,
+            ProgressStyle::Bar => BAR_INTERVAL,
+        };
+        let elapsed = self.last.elapsed();
+        if elapsed < interval {
+            return;
+        }
+        self.last = Instant::now();
+        let counters = &summary.counters;
+        let (events, bytes) = std::mem::replace(&mut self.last_counts, (counters.events, counters.bytes));
+        let per_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / elapsed.as_secs_f64()) as u64;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let state = Figures {
+            events_per_second: per_second(counters.events, events),
+            bytes_per_second: per_second(counters.bytes, bytes),
+            lag_seconds: (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
+            lag_bytes: self.extent.bytes_behind(&summary.position),
+            total: self.extent.lock().total,
+            seconds_left: self.seconds_left(counters.bytes),
+        };
+        match self.style {
+            ProgressStyle::Log => state.log(summary),
+            ProgressStyle::Bar => self.draw(&state.line(summary)),
+        }
+    }
+
+    fn seconds_left(&self, done: u64) -> Option<u64> {
+        let left = self.extent.lock().total?.saturating_sub(done);
+        let pace = done as f64 / self.started.elapsed().as_secs_f64();
+        (pace > 0.0).then(|| (left as f64 / pace).ceil() as u64)
+    }
+
+    fn draw(&mut self, line: &str) {
+        self.is_drawn = true;
+        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        let line: String = line.chars().take(width.saturating_sub(1)).collect();
+        // A terminal that is gone shows nothing.
+        let _ = write!(std::io::stderr().lock(), "\r{line}\x1b[K");
+    }
+
+    /// Leaves the line to what follows.
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.is_drawn) {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}
+
+struct Figures {
+    events_per_second: u64,
+    bytes_per_second: u64,
+    lag_seconds: Option<u64>,
+    lag_bytes: Option<u64>,
+    total: Option<u64>,
+    seconds_left: Option<u64>,
+}
+
+impl Figures {
+    fn log(&self, summary: &Summary) {
+        tracing::info!(
+            position = %summary.position,
+            lag_seconds = self.lag_seconds,
+            lag_bytes = self.lag_bytes,
+            seconds_left = self.seconds_left,
+            events = summary.counters.events,
+            rows = summary.counters.rows,
+            bytes = summary.counters.bytes,
+            events_per_second = self.events_per_second,
+            bytes_per_second = self.bytes_per_second,
+            "reading"
+        );
+    }
+
+    fn line(&self, summary: &Summary) -> String {
+        let mut line = String::new();
+        if let Some(total) = self.total.filter(|total| *total > 0) {
+            let share = (summary.counters.bytes as f64 / total as f64).min(1.0);
+            let filled = (share * BAR_WIDTH as f64) as usize;
+            let _ = write!(line, "[{:<BAR_WIDTH$}] {:3.0} %  ", "#".repeat(filled), share * 100.0);
+        }
+        let _ = write!(
+            line,
+            "{}  {} rows  {}/s  {} events/s",
+            summary.position,
+            summary.counters.rows,
+            bytes(self.bytes_per_second),
+            self.events_per_second
+        );
+        match (self.seconds_left, self.lag_seconds) {
+            (Some(left), _) => {
+                let _ = write!(line, "  {} left", duration(left));
+            }
+            (None, Some(lag)) => {
+                let _ = write!(line, "  {} behind", duration(lag));
+                if let Some(lag) = self.lag_bytes {
+                    let _ = write!(line, " ({})", bytes(lag));
+                }
+            }
+            (None, None) => {}
+        }
+        line
+    }
+}
+
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (count as f64, 0);
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        (value, unit) = (value / 1024.0, unit + 1);
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 { format!("{count} {name}") } else { format!("{value:.1} {name}") }
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_much_is_done_and_left() {
+        let mut summary = Summary::default();
+        summary.counters.bytes = 30 << 20;
+        summary.counters.rows = 1000;
+        summary.position = Position { file: "binlog.000003".into(), offset: 77 };
+        let figures = Figures {
+            events_per_second: 12,
+            bytes_per_second: 3 << 20,
+            lag_seconds: Some(4000),
+            lag_bytes: Some(5 << 30),
+            total: Some(120 << 20),
+            seconds_left: Some(65),
+        };
+        let line = figures.line(&summary);
+        assert_eq!(
+            line,
+            "[######                  ]  25 %  binlog.000003:77  1000 rows  3.0 MiB/s  12 events/s  1m05s left"
+        );
+        let endless = Figures { total: None, seconds_left: None, ..figures };
+        assert_eq!(
+            endless.line(&summary),
+            "binlog.000003:77  1000 rows  3.0 MiB/s  12 events/s  1h06m behind (5.0 GiB)"
+        );
+    }
+}

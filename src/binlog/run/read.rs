@@ -1,0 +1,208 @@
+//! The thread that reads: events in, pieces out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::encode::Job;
+use super::place::{From, Until, is_at_or_behind};
+use super::progress::Extent;
+use super::{BinlogConfig, RunError};
+use crate::binlog::assembler::{Assembler, Catalog, Position, Progress};
+use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
+use crate::binlog::decoder::{DecodeError, Decoder};
+use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::filter::TableRules;
+use crate::binlog::piece::Piece;
+use crate::binlog::source::BinlogError;
+
+/// Where pieces go: to each encoding thread in turn.
+pub(super) struct Out {
+    jobs: Vec<SyncSender<Job>>,
+    next: usize,
+    /// Pieces whose memory can be used again.
+    used: Receiver<Piece>,
+}
+
+impl Out {
+    pub(super) fn new(jobs: Vec<SyncSender<Job>>, used: Receiver<Piece>) -> Self {
+        Self { jobs, next: 0, used }
+    }
+
+    /// Waits for room. An error means that nobody wants it.
+    fn send(&mut self, job: Job) -> Result<(), RunError> {
+        let sender = self.jobs.get(self.next).ok_or(RunError::Ended)?;
+        self.next = (self.next + 1) % self.jobs.len();
+        sender.send(job).map_err(|_| RunError::Ended)
+    }
+}
+
+/// What is the same for all sources.
+pub(super) struct Reading<'a> {
+    pub(super) config: &'a BinlogConfig,
+    pub(super) stop: &'a Arc<AtomicBool>,
+    pub(super) decoder: Decoder<TableRules>,
+    pub(super) assembler: Assembler<Box<dyn Catalog + Send>>,
+    pub(super) until: Until,
+    pub(super) extent: Arc<Extent>,
+    out: Out,
+    /// Transactions before this moment are left out (`--from TIMESTAMP`).
+    pub(super) skip_before: Option<u32>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        config: &'a BinlogConfig,
+        catalog: Box<dyn Catalog + Send>,
+        out: Out,
+        stop: &'a Arc<AtomicBool>,
+        extent: Arc<Extent>,
+    ) -> Self {
+        Self {
+            stop,
+            decoder: Decoder::new(config.tables.clone()),
+            assembler: Assembler::new(config.messages.clone(), catalog, Position::default()),
+            until: config.until.clone(),
+            extent,
+            out,
+            skip_before: match config.from {
+                From::Timestamp(moment) => Some(moment),
+                _ => None,
+            },
+            config,
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The checkpoint of an earlier run, if there was one.
+    pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, RunError> {
+        match (&self.config.resume, &self.config.checkpoint) {
+            (Some(checkpoint), _) => Ok(Some(checkpoint.clone())),
+            (None, Some(path)) => Ok(CheckpointFile::new(path.clone()).load()?),
+            (None, None) => Err(RunError::Start(
+                "--from checkpoint needs --checkpoint FILE, or --exactly-once, which keeps it in Kafka".into(),
+            )),
+        }
+    }
+
+    /// Takes one event. True when the end that was asked for is reached.
+    pub(super) fn event(&mut self, event: &[u8]) -> Result<bool, RunError> {
+        let header = EventHeader::parse(event).map_err(|what| self.broken(what.into()))?;
+        if self.is_beyond_the_end(&header) {
+            return Ok(true);
+        }
+        self.assembler.begin_event(&header);
+        // Decided where a transaction begins: its first pieces may go on before its end has come.
+        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
+        if !self.assembler.in_transaction() && !is_made_up && header.event_type != EventType::FormatDescription {
+            self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
+            self.assembler.skip(self.skip_before.is_some());
+        }
+        let unknown_before = self.assembler.counters().unknown;
+        let mut progress = Progress::Going;
+        let (assembler, out) = (&mut self.assembler, &mut self.out);
+        let result = self.decoder.decode(event, &mut |header, event| {
+            if assembler.event(header, event)? == Progress::Boundary {
+                progress = Progress::Boundary;
+            }
+            // Large transactions go on in pieces, compressed ones too.
+            if assembler.in_transaction() {
+                give_out(assembler, out, false).map_err(|error| DecodeError::Consumer(error.into()))?;
+            }
+            Ok(())
+        });
+        match result {
+            Err(DecodeError::Consumer(error)) => {
+                return Err(match error.downcast::<RunError>() {
+                    Ok(error) => *error,
+                    Err(error) => match error.downcast::<BinlogError>() {
+                        Ok(error) => RunError::Source(*error),
+                        Err(error) => self.broken_event(&header, DecodeError::Consumer(error)),
+                    },
+                });
+            }
+            result => result.map_err(|source| self.broken_event(&header, source))?,
+        }
+        if self.config.strict && self.assembler.counters().unknown > unknown_before {
+            return Err(RunError::Unknown {
+                position: self.assembler.position().clone(),
+                code: header.event_type.code(),
+            });
+        }
+        if progress == Progress::Boundary {
+            give_out(&mut self.assembler, &mut self.out, false)?;
+            return Ok(self.is_end(&header));
+        }
+        // The end may lie behind an event that ends no transaction, the first ones of a file.
+        let position = self.assembler.position();
+        Ok(!self.assembler.in_transaction()
+            && matches!(&self.until, Until::Position(end) if !position.file.is_empty() && is_at_or_behind(position, end)))
+    }
+
+    /// Gives out what there is, because nothing more may come for a while.
+    pub(super) fn flush(&mut self) -> Result<(), RunError> {
+        give_out(&mut self.assembler, &mut self.out, true)
+    }
+
+    /// Nothing more comes; `result` says why.
+    pub(super) fn end(mut self, result: Result<(), RunError>) {
+        // Nobody to tell where the channel is closed.
+        let _ = self.give_out_rest().and_then(|()| self.out.send(Job::End(result)));
+    }
+
+    fn give_out_rest(&mut self) -> Result<(), RunError> {
+        self.flush()?;
+        // Rows of a transaction whose end is not to be read, or is not there; but what we are told to stop in comes again.
+        while let Some(piece) = self.assembler.next_rest().filter(|_| !self.is_stopped()) {
+            self.out.send(Job::Piece(piece))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn broken(&self, source: DecodeError) -> RunError {
+        BinlogError::Event { position: self.assembler.position().clone(), source }.into()
+    }
+
+    /// The current position is the event's end.
+    fn broken_event(&self, header: &EventHeader, source: DecodeError) -> RunError {
+        let end = self.assembler.position();
+        let offset = end.offset.saturating_sub(u64::from(header.length));
+        BinlogError::Event { position: Position { file: end.file.clone(), offset }, source }.into()
+    }
+
+    /// Whether the transaction that has just ended is the last that is wanted.
+    fn is_end(&self, header: &EventHeader) -> bool {
+        match &self.until {
+            _ if self.skip_before.is_some() => false,
+            Until::Position(end) => is_at_or_behind(self.assembler.position(), end),
+            Until::Gtid(end) => header.event_type != EventType::Rotate && self.assembler.gtid() == Some(end),
+            _ => false,
+        }
+    }
+
+    /// Whether this event is not wanted any more.
+    fn is_beyond_the_end(&self, header: &EventHeader) -> bool {
+        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
+        if is_made_up || header.event_type == EventType::FormatDescription {
+            return false;
+        }
+        match &self.until {
+            Until::Timestamp(end) => !self.assembler.in_transaction() && header.timestamp >= *end,
+            Until::Position(end) => header.next_position != 0 && is_at_or_behind(self.assembler.position(), end),
+            _ => false,
+        }
+    }
+}
+
+fn give_out(assembler: &mut Assembler<Box<dyn Catalog + Send>>, out: &mut Out, flush: bool) -> Result<(), RunError> {
+    while let Some(piece) = assembler.next_piece(flush) {
+        out.send(Job::Piece(piece))?;
+        while let Ok(piece) = out.used.try_recv() {
+            assembler.recycle(piece);
+        }
+    }
+    Ok(())
+}

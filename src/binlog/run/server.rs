@@ -1,0 +1,303 @@
+//! Reading a server's stream: where it begins, and how it goes on when it breaks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::place::{From, Until, bytes_between, is_at_or_behind};
+use super::read::Reading;
+use super::{OnPurged, RunError};
+use crate::binlog::assembler::Position;
+use crate::binlog::event::EventHeader;
+use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::source::{BinlogError, BinlogStart, ServerSource, SourceOptions};
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where to go on: at a position of one server, or behind these transactions on any.
+#[derive(Debug, Clone)]
+struct Resume {
+    position: Position,
+    gtids: Option<AnyGtidSet>,
+    server: Option<String>,
+    /// In this process: a transaction may be under way.
+    is_reconnect: bool,
+}
+
+struct Stream {
+    resume: Option<Resume>,
+    backoff: Duration,
+    /// What was purged is given up (`--on-purged=oldest`).
+    from_oldest: bool,
+}
+
+/// Reads until the end that was asked for, from one server after the other where one fails.
+pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Result<(), RunError> {
+    if servers.is_empty() {
+        return Err(RunError::Start("no --source is given".into()));
+    }
+    let mut stream = Stream { resume: None, backoff: FIRST_BACKOFF, from_oldest: false };
+    let mut next_servers = servers.iter().cycle().peekable();
+    let (mut failed_in_a_row, mut last_error) = (0, None);
+    while let Some(options) = next_servers.peek() {
+        let error = match stream.read(reading, options) {
+            Ok(()) => return Ok(()),
+            Err(RunError::Source(error)) => error,
+            Err(error) => return Err(error),
+        };
+        if reading.is_stopped() {
+            return Ok(());
+        }
+        if error.is_purged() && reading.config.on_purged == OnPurged::Oldest && !stream.from_oldest {
+            tracing::error!(%error, "what comes next has been purged; rows are missing from here to the oldest event that is there (--on-purged=oldest)");
+            stream.from_oldest = true;
+            continue;
+        }
+        // Before anything was read an error that will not go away is told at once, unless another server may do.
+        failed_in_a_row = if stream.backoff == FIRST_BACKOFF { 1 } else { failed_in_a_row + 1 };
+        let may_go_on = error.is_transient() && stream.resume.is_some();
+        let others_left = servers.len() > 1 && failed_in_a_row < servers.len();
+        if !may_go_on && !others_left {
+            return Err(last_error.filter(|_| !error.is_transient()).unwrap_or(error).into());
+        }
+        next_servers.next();
+        tracing::warn!(%error, seconds = stream.backoff.as_secs_f64(), "the stream broke; connecting again");
+        wait(stream.backoff, reading);
+        stream.backoff = (stream.backoff * 2).min(LONGEST_BACKOFF);
+        last_error = Some(error).filter(|error| !error.is_transient());
+    }
+    Ok(())
+}
+
+fn wait(time: Duration, reading: &Reading<'_>) {
+    let end = Instant::now() + time;
+    while Instant::now() < end && !reading.is_stopped() {
+        std::thread::sleep(LOOK);
+    }
+}
+
+impl Stream {
+    /// Reads one server's stream until the end that was asked for.
+    fn read(&mut self, reading: &mut Reading<'_>, options: &SourceOptions) -> Result<(), RunError> {
+        let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
+        let server = source.identity()?;
+        let start = self.start(reading, &mut source, options, server.as_ref())?;
+        if reading.until == Until::Now {
+            reading.until = Until::Position(source.current_position()?.0);
+        }
+        let is_reconnect = self.resume.as_ref().is_some_and(|resume| resume.is_reconnect);
+        match &start {
+            BinlogStart::Position(position) => {
+                if is_reconnect && !self.from_oldest {
+                    reading.assembler.restart_transaction(position.clone());
+                } else {
+                    reading.assembler.restart(position.clone());
+                }
+                if let Until::Position(end) = &reading.until
+                    && is_at_or_behind(position, end)
+                {
+                    return Ok(());
+                }
+                self.announce_extent(reading, &mut source, position);
+            }
+            BinlogStart::Gtids(set) => {
+                // Another server's events may be cut differently, but the transaction's rows come in the same order.
+                if is_reconnect {
+                    reading.assembler.restart_transaction(Position::default());
+                } else {
+                    reading.assembler.restart(Position::default());
+                }
+                reading.assembler.set_gtids(Some(set.clone()));
+            }
+        }
+        reading.assembler.set_server(server.clone());
+        reading.extent.set_source(options);
+        if self.resume.is_none()
+            && let BinlogStart::Position(position) = &start
+        {
+            self.keep(reading, position.clone(), server.clone());
+        }
+        let checksums = source.start(options, &start)?;
+        reading.decoder.begin_stream(checksums);
+        tracing::info!(source = ?options.connect, version = source.server_version(), start = ?start, "reading the binlog");
+        loop {
+            if reading.is_stopped() {
+                return Ok(());
+            }
+            if source.is_idle() {
+                reading.flush()?;
+            }
+            let Some(event) = source.next()? else {
+                return Ok(());
+            };
+            let is_end = reading.event(event)?;
+            if !reading.assembler.in_transaction() && !reading.assembler.position().file.is_empty() {
+                self.keep(reading, reading.assembler.position().clone(), server.clone());
+                self.backoff = FIRST_BACKOFF;
+                self.from_oldest = false;
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes note of where to go on.
+    fn keep(&mut self, reading: &Reading<'_>, position: Position, server: Option<String>) {
+        match &mut self.resume {
+            // Called for every transaction: the set of GTIDs is the assembler's, and copied when it is needed.
+            Some(resume) => {
+                resume.position = position;
+                resume.is_reconnect = true;
+                if resume.server != server {
+                    resume.server = server;
+                }
+            }
+            None => {
+                let gtids = reading.assembler.gtids().cloned();
+                self.resume = Some(Resume { position, gtids, server, is_reconnect: true });
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        reading: &mut Reading<'_>,
+        source: &mut ServerSource,
+        options: &SourceOptions,
+        server: Option<&String>,
+    ) -> Result<BinlogStart, RunError> {
+        if self.from_oldest {
+            return oldest(source);
+        }
+        let Some(resume) = &mut self.resume else {
+            return self.first_start(reading, source, options, server);
+        };
+        if resume.is_reconnect && reading.assembler.gtids().is_some() {
+            resume.gtids = reading.assembler.gtids().cloned();
+        }
+        go_on(resume, server)
+    }
+
+    fn first_start(
+        &mut self,
+        reading: &mut Reading<'_>,
+        source: &mut ServerSource,
+        options: &SourceOptions,
+        server: Option<&String>,
+    ) -> Result<BinlogStart, RunError> {
+        match &reading.config.from {
+            From::Now => {
+                let (position, gtids) = source.current_position()?;
+                reading.assembler.set_gtids(gtids);
+                Ok(BinlogStart::Position(position))
+            }
+            From::Oldest => oldest(source),
+            From::Position(position) => {
+                let files = source.files()?;
+                if !files.iter().any(|(name, _)| *name == position.file) {
+                    return Err(BinlogError::Purged(missing_file(position, &files)).into());
+                }
+                Ok(BinlogStart::Position(position.clone()))
+            }
+            From::Gtids(set) => Ok(BinlogStart::Gtids(set.clone())),
+            From::Checkpoint => match reading.checkpoint()? {
+                Some(checkpoint) => {
+                    let gtids = checkpoint.gtid_set.as_ref().and_then(|text| text.parse().ok());
+                    reading.assembler.set_gtids(gtids.clone());
+                    let resume = Resume {
+                        position: checkpoint.position(),
+                        gtids,
+                        server: checkpoint.server,
+                        is_reconnect: false,
+                    };
+                    let start = go_on(&resume, server);
+                    self.resume = Some(resume);
+                    start
+                }
+                None => {
+                    tracing::warn!("there is no checkpoint yet: beginning with the oldest event");
+                    oldest(source)
+                }
+            },
+            From::Timestamp(moment) => {
+                // The last file that began before the moment.
+                for (file, _) in source.files()?.into_iter().rev() {
+                    let position = Position { file, offset: 4 };
+                    if began_before(&position, *moment, options, reading)? {
+                        return Ok(BinlogStart::Position(position));
+                    }
+                }
+                oldest(source)
+            }
+        }
+    }
+
+    fn announce_extent(&self, reading: &Reading<'_>, source: &mut ServerSource, start: &Position) {
+        if let Until::Position(end) = &reading.until
+            && self.resume.is_none()
+            && let Ok(files) = source.files()
+        {
+            reading.extent.set_total(bytes_between(&files, start, Some(end)));
+        }
+    }
+}
+
+/// At the position if it is of this server, else behind the GTIDs.
+fn go_on(resume: &Resume, server: Option<&String>) -> Result<BinlogStart, RunError> {
+    match (&resume.server, server, &resume.gtids) {
+        // Not known of which it is: from before servers were kept.
+        (None, _, _) => Ok(BinlogStart::Position(resume.position.clone())),
+        (Some(before), Some(now), _) if before == now => Ok(BinlogStart::Position(resume.position.clone())),
+        (_, _, Some(gtids)) => {
+            tracing::info!(%gtids, "this is another server than the one that was read before: going on by GTIDs");
+            Ok(BinlogStart::Gtids(gtids.clone()))
+        }
+        (Some(before), now, None) => Err(RunError::Start(format!(
+            "the source is another server ({}) than the one that was read before ({before}), and it is not known which GTIDs were read up to {}; \
+             go on with the server from before, or say where with --from",
+            now.map_or("unknown", String::as_str),
+            resume.position
+        ))),
+    }
+}
+
+fn missing_file(position: &Position, files: &[(String, u64)]) -> String {
+    let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
+    format!(
+        "--from {position}: the source has no file of that name (it may have been purged); it has {} to {}",
+        name(files.first()),
+        name(files.last())
+    )
+}
+
+fn oldest(source: &mut ServerSource) -> Result<BinlogStart, RunError> {
+    let files = source.files()?;
+    let (file, _) = files.into_iter().next().ok_or_else(|| RunError::Start("the source has no binlog files".into()))?;
+    Ok(BinlogStart::Position(Position { file, offset: 4 }))
+}
+
+/// Whether a file's first event is older than a moment.
+fn began_before(
+    position: &Position,
+    moment: u32,
+    options: &SourceOptions,
+    reading: &Reading<'_>,
+) -> Result<bool, RunError> {
+    let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
+    source.start(options, &BinlogStart::Position(position.clone()))?;
+    for _ in 0..4 {
+        if reading.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let Some(event) = source.next()? else { break };
+        if let Ok(header) = EventHeader::parse(event)
+            && header.timestamp > 0
+        {
+            return Ok(header.timestamp < moment);
+        }
+    }
+    Ok(false)
+}
