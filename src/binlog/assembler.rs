@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
+use super::column_rules::ColumnRules;
 use super::decoder::{DecodeError, Event};
 use super::event::{EventHeader, Query};
 use super::form::RowContext;
@@ -11,11 +12,15 @@ use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
 use super::piece::{Item, Piece};
 use super::rows::{RowKind, RowsEvent};
 use super::schema::{CatalogColumn, Table};
+use super::secrets::without_secrets;
 use super::statement::{StatementKind, classify};
 use super::table_map::TableMap;
 
 /// A piece that has so many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;
+
+/// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
+const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
 
 /// A transaction of more bytes than this is passed on before its end has come, the first pieces without its number.
 const LARGEST_HELD: usize = 16 << 20;
@@ -52,6 +57,8 @@ pub struct AssemblerOptions {
     pub deletes: bool,
     /// Statements that change definitions.
     pub ddl: bool,
+    /// Columns that are left out or not shown.
+    pub columns: ColumnRules,
 }
 
 /// What happened so far.
@@ -484,7 +491,7 @@ impl<C: Catalog> Assembler<C> {
                     self.context.thread_id = Some(query.thread_id);
                     let definition = Item::Definition {
                         database: String::from_utf8_lossy(query.database).into_owned(),
-                        sql: String::from_utf8_lossy(&query.sql).into_owned(),
+                        sql: without_secrets(&String::from_utf8_lossy(&query.sql)).into_owned(),
                         context: Box::new(self.context.clone()),
                     };
                     self.filling.items.push(definition);
@@ -537,14 +544,18 @@ impl<C: Catalog> Assembler<C> {
             let start = Some(self.mark());
             self.filling.items.push(begin);
             self.transaction.get_or_insert_default().start = start;
-        } else if self.filling.bytes.len() >= PIECE_BYTES {
+        } else if self.filling.bytes.len() >= LARGEST_PIECE {
             let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
             let next = Piece { first_row, ..self.spare.pop().unwrap_or_default() };
             self.full.push_back(std::mem::replace(&mut self.filling, next));
         } else if self.filling.is_empty() {
             self.filling.first_row = self.transaction.as_ref().map_or(0, |transaction| transaction.rows_again);
         }
-        let context = Box::new(self.context.clone());
+        let mut context = Box::new(self.context.clone());
+        if table.hides_columns() {
+            // The text has the values that are not to be seen.
+            context.query = None;
+        }
         let rows = rows.store(&mut self.filling.bytes);
         self.filling.items.push(Item::Rows { rows, table, context });
         Ok(())
@@ -619,7 +630,9 @@ impl<C: Catalog> Assembler<C> {
         } else {
             None
         };
-        let table = Arc::new(Table::resolve(map, catalog.as_deref()));
+        let mut table = Table::resolve(map, catalog.as_deref());
+        table.hide(&self.options.columns);
+        let table = Arc::new(table);
         if !table.has_names {
             tracing::warn!(
                 database = map.database,

@@ -2,6 +2,7 @@
 //!
 //! Source: MySQL's `strings/decimal.cc` (decimal2bin).
 
+use super::digits::padded;
 use crate::wire::{Malformed, Reader};
 
 /// The bytes that hold so many digits of a group that is not full.
@@ -43,7 +44,7 @@ impl<'a> Decimal<'a> {
         let digits = usize::from(self.precision.saturating_sub(self.scale));
         let mut significant = false;
         let mut integer = |value: u32, width: usize, out: &mut Vec<u8>| {
-            if significant {
+            if significant && width > 0 {
                 padded(out, value, width);
             } else if value != 0 {
                 out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -65,7 +66,9 @@ impl<'a> Decimal<'a> {
         for _ in 0..scale / DIGITS_PER_GROUP {
             padded(out, groups.next(DIGITS_PER_GROUP), DIGITS_PER_GROUP);
         }
-        padded(out, groups.next(scale % DIGITS_PER_GROUP), scale % DIGITS_PER_GROUP);
+        if scale % DIGITS_PER_GROUP > 0 {
+            padded(out, groups.next(scale % DIGITS_PER_GROUP), scale % DIGITS_PER_GROUP);
+        }
         self.no_negative_zero(out, start, negative);
     }
 
@@ -100,18 +103,6 @@ impl Groups<'_> {
             value = value << 8 | u32::from(byte);
         }
         value
-    }
-}
-
-/// Appends `value` with leading zeros, `width` digits in all.
-fn padded(out: &mut Vec<u8>, value: u32, width: usize) {
-    let mut buffer = itoa::Buffer::new();
-    let text = buffer.format(value).as_bytes();
-    for _ in text.len()..width {
-        out.push(b'0');
-    }
-    if width > 0 {
-        out.extend_from_slice(text);
     }
 }
 

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::column::Storage;
 use super::decoder::decompress_column;
+use super::digits::integer as decimal;
 use super::json;
+use super::json_string::escape;
 use super::schema::{Column, Meaning};
 use super::value::{Integer, Value};
 use crate::wire::Malformed;
@@ -28,6 +30,7 @@ pub fn write_value(
 ) -> Result<(), Malformed> {
     match value {
         Value::Absent | Value::Null => out.extend_from_slice(b"null"),
+        Value::Redacted => out.extend_from_slice(column.redaction.as_deref().unwrap_or(b"null")),
         Value::Integer(integer) => write_integer(out, column, *integer, options),
         Value::Float(value) => number(out, *value),
         Value::Double(value) => number(out, *value),
@@ -81,10 +84,6 @@ fn write_integer(out: &mut Vec<u8>, column: &Column, integer: Integer, options: 
     if as_string {
         out.push(b'"');
     }
-}
-
-fn decimal(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The shortest digits that give the same number again.
@@ -227,56 +226,17 @@ pub(super) fn utf8(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// What each byte is escaped by: 0 not at all, `u` by its number, else by this letter.
-const ESCAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 32 {
-        table[byte] = b'u';
-        byte += 1;
-    }
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table[b'\n' as usize] = b'n';
-    table[b'\r' as usize] = b'r';
-    table[b'\t' as usize] = b't';
-    table[8] = b'b';
-    table[12] = b'f';
-    table
-};
-
 /// Appends a JSON string.
 #[inline]
 pub(super) fn escaped(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0) {
-        let (plain, tail) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        let Some((byte, tail)) = tail.split_first() else { break };
-        match ESCAPES[usize::from(*byte)] {
-            b'u' => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            letter => out.extend_from_slice(&[b'\\', letter]),
-        }
-        rest = tail;
-    }
-    out.extend_from_slice(rest);
+    escape(text.as_bytes(), out);
     out.push(b'"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strings_are_escaped_as_serde_does() {
-        let all: String = (0..0x250).filter_map(char::from_u32).collect();
-        for text in ["", "plain", "\"", "a\\b\n", &all, "\u{1f600}x\u{0}"] {
-            let mut out = Vec::new();
-            escaped(&mut out, text);
-            assert_eq!(out, serde_json::to_vec(text).unwrap());
-        }
-    }
 
     #[test]
     fn addresses_as_the_server_prints_them() {

@@ -39,6 +39,8 @@ pub struct RowsEvent<'a> {
     after_columns: &'a [u8],
     is_partial: bool,
     rows: &'a [u8],
+    /// The table, where it hides columns.
+    hiding: Option<Arc<Table>>,
 }
 
 /// What stands in front of a row event's images.
@@ -136,6 +138,7 @@ impl<'a> RowsHeader<'a> {
             after_columns: self.second_columns,
             is_partial: rows_type.is_partial,
             rows,
+            hiding: None,
         })
     }
 }
@@ -153,7 +156,7 @@ pub(super) struct StoredRows {
 
 impl StoredRows {
     /// The event, with the table and the bytes it was stored with.
-    pub(super) fn event<'a>(&self, table: &Table, bytes: &'a [u8]) -> RowsEvent<'a> {
+    pub(super) fn event<'a>(&self, table: &Arc<Table>, bytes: &'a [u8]) -> RowsEvent<'a> {
         RowsEvent {
             table: Arc::clone(&table.map),
             kind: self.kind,
@@ -162,6 +165,7 @@ impl StoredRows {
             after_columns: part(bytes, &self.after_columns),
             is_partial: self.is_partial,
             rows: part(bytes, &self.rows),
+            hiding: table.hides_columns().then(|| Arc::clone(table)),
         }
     }
 
@@ -248,10 +252,27 @@ impl<'a> Rows<'_, 'a> {
             // A table without columns, or none of them present: the rows cannot be told apart.
             return Err(Malformed("row event: rows of no length"));
         }
+        if let Some(table) = &event.hiding {
+            hide(table, &mut self.before);
+            hide(table, &mut self.after);
+        }
         Ok(Some(Row {
             before: has_before.then_some(self.before.as_slice()),
             after: has_after.then_some(self.after.as_slice()),
         }))
+    }
+}
+
+fn hide(table: &Table, values: &mut [Value<'_>]) {
+    for index in &table.dropped {
+        if let Some(value) = values.get_mut(*index) {
+            *value = Value::Absent;
+        }
+    }
+    for index in &table.redacted {
+        if let Some(value) = values.get_mut(*index).filter(|value| !matches!(value, Value::Null | Value::Absent)) {
+            *value = Value::Redacted;
+        }
     }
 }
 

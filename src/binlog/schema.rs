@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::charset::Charset;
 use super::column::Storage;
+use super::column_rules::ColumnRules;
 use super::table_map::{MappedColumn, TableMap};
 
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
@@ -17,6 +18,10 @@ pub struct Table {
     pub primary_key: Vec<usize>,
     /// Whether the columns have their real names.
     pub has_names: bool,
+    /// Columns whose values are left out.
+    pub(super) dropped: Vec<usize>,
+    /// Columns whose values are not shown.
+    pub(super) redacted: Vec<usize>,
 }
 
 /// A column.
@@ -34,6 +39,8 @@ pub struct Column {
     pub members: Vec<String>,
     /// What BINARY bytes stand for.
     pub meaning: Meaning,
+    /// What stands in place of the values, as a JSON string; none where they are shown.
+    pub(super) redaction: Option<Vec<u8>>,
     /// The name as a JSON key with its colon.
     pub(super) json_key: Vec<u8>,
 }
@@ -85,7 +92,26 @@ impl Table {
             (None, Some(columns)) => primary_key(columns),
             (None, None) => Vec::new(),
         };
-        Self { map: Arc::clone(map), columns: columns.collect(), primary_key, has_names }
+        let columns = columns.collect();
+        Self { map: Arc::clone(map), columns, primary_key, has_names, dropped: Vec::new(), redacted: Vec::new() }
+    }
+
+    /// Hides columns. A dropped column is no part of the primary key any more either.
+    pub fn hide(&mut self, rules: &ColumnRules) {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            if rules.drops(&self.map.database, &self.map.table, &column.name) {
+                self.dropped.push(index);
+            } else if rules.redacts(&column.name) {
+                column.redaction = serde_json::to_vec(&rules.redact_value).ok();
+                self.redacted.push(index);
+            }
+        }
+        self.primary_key.retain(|index| !self.dropped.contains(index));
+    }
+
+    /// Whether some columns' values are not shown.
+    pub fn hides_columns(&self) -> bool {
+        !self.dropped.is_empty() || !self.redacted.is_empty()
     }
 
     /// Whether the map alone is not enough to show this table's rows right.
@@ -131,7 +157,7 @@ impl Column {
         let mut json_key = serde_json::to_vec(&name).unwrap_or_default();
         json_key.push(b':');
         let unsigned = mapped.unsigned.unwrap_or_else(|| known.column_type.contains("unsigned"));
-        Self { name, storage: mapped.storage, unsigned, charset, members, meaning, json_key }
+        Self { name, storage: mapped.storage, unsigned, charset, members, meaning, redaction: None, json_key }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: MySQL's `mysys/my_time.cc` (my_time_packed_from_binary and its kin) and, for the old forms, `sql/field.cc`.
 
+use super::digits::padded as digits;
 use crate::wire::{Malformed, Reader};
 
 /// A DATE; year, month and day may be 0.
@@ -259,21 +260,6 @@ fn fraction(out: &mut Vec<u8>, microseconds: u32, count: u8) {
         out.push(b'.');
         digits(out, microseconds / 10_u32.pow(6 - u32::from(count.min(6))), usize::from(count));
     }
-}
-
-/// Appends `value` with leading zeros, at least `width` digits.
-#[inline]
-fn digits(out: &mut Vec<u8>, value: u32, width: usize) {
-    if width == 2 && value < 100 {
-        out.extend_from_slice(&[b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
-        return;
-    }
-    let mut buffer = itoa::Buffer::new();
-    let text = buffer.format(value).as_bytes();
-    for _ in text.len()..width {
-        out.push(b'0');
-    }
-    out.extend_from_slice(text);
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub enum Value<'a> {
     Absent,
     /// NULL.
     Null,
+    /// There is a value, but it is not to be shown.
+    Redacted,
     /// An integer whose sign is not known: so many bytes, zero-extended.
     Integer(Integer),
     /// FLOAT.

@@ -122,6 +122,8 @@ pub(crate) struct Connection {
     server_version: String,
     /// What was read and not used, from `start` on.
     buffer: Vec<u8>,
+    /// The end of what was read into it.
+    end: usize,
     start: usize,
     sequence: u8,
     /// How long the server may say nothing.
@@ -154,6 +156,7 @@ impl Connection {
             address,
             server_version: String::new(),
             buffer: Vec::new(),
+            end: 0,
             start: 0,
             sequence: 0,
             patience: options.connect_timeout.max(Duration::from_secs(60)),
@@ -284,7 +287,7 @@ impl Connection {
 
     /// Whether everything that was read has been used.
     pub(crate) fn is_idle(&self) -> bool {
-        self.start == self.buffer.len()
+        self.start == self.end
     }
 
     /// Reads one packet, put together where it was split, into `packet`.
@@ -304,7 +307,7 @@ impl Connection {
 
     /// The next four bytes, read if they are not there yet.
     fn buffered(&mut self, count: usize) -> Result<[u8; 4], ClientError> {
-        while self.buffer.len() - self.start < count {
+        while self.end - self.start < count {
             self.fill()?;
         }
         let bytes = self.buffer.get(self.start..self.start + 4).and_then(|bytes| bytes.try_into().ok());
@@ -313,10 +316,12 @@ impl Connection {
 
     fn fill(&mut self) -> Result<(), ClientError> {
         use std::io::ErrorKind::{Interrupted, TimedOut, UnexpectedEof, WouldBlock};
-        self.buffer.drain(..self.start);
+        // Never smaller than it is: the memory is zeroed once.
+        self.buffer.resize(READ_BYTES, 0);
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
         self.start = 0;
-        let filled = self.buffer.len();
-        self.buffer.resize(filled + READ_BYTES, 0);
+        let filled = self.end;
         let since = Instant::now();
         let result = loop {
             let read = self.stream.read(self.buffer.get_mut(filled..).unwrap_or_default());
@@ -336,16 +341,16 @@ impl Connection {
                 read => break read,
             }
         };
-        self.buffer.truncate(filled + result.as_ref().copied().unwrap_or(0));
+        self.end += result.as_ref().copied().unwrap_or(0);
         result.map(drop).map_err(|source| self.io(source))
     }
 
     fn copy(&mut self, mut length: usize, packet: &mut Vec<u8>) -> Result<(), ClientError> {
         while length > 0 {
-            if self.start == self.buffer.len() {
+            if self.start == self.end {
                 self.fill()?;
             }
-            let there = self.buffer.get(self.start..).unwrap_or_default();
+            let there = self.buffer.get(self.start..self.end).unwrap_or_default();
             let part = there.get(..length).unwrap_or(there);
             packet.extend_from_slice(part);
             length -= part.len();

@@ -6,6 +6,7 @@
 //! ```
 
 use super::{Definition, RowContext, RowForm};
+use crate::binlog::digits::integer;
 use crate::binlog::json_value::{ValueOptions, escaped, write_value};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
 use crate::binlog::schema::Table;
@@ -100,10 +101,6 @@ impl RowForm for Native {
             Ok::<(), ()>(())
         });
     }
-}
-
-fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn nullable(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {

@@ -2,24 +2,7 @@
 
 use std::io::Write;
 
-/// The letter behind the backslash for each byte that cannot stand for itself in a string, `u` for `\u00xx`; 0 for
-/// those that can. Source: `double_quote` in `sql-common/json_dom.cc`.
-const ESCAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = b'u';
-        byte += 1;
-    }
-    table[0x08] = b'b';
-    table[b'\t' as usize] = b't';
-    table[b'\n' as usize] = b'n';
-    table[0x0c] = b'f';
-    table[b'\r' as usize] = b'r';
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table
-};
+use crate::binlog::json_string::escape;
 
 /// Appends a string with its quotes; what is not UTF-8 becomes U+FFFD.
 #[inline]
@@ -37,25 +20,6 @@ pub(super) fn string(bytes: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.push(b'"');
-}
-
-#[inline]
-fn escape(mut rest: &[u8], out: &mut Vec<u8>) {
-    // Copied in runs: a byte that needs an escape is rare.
-    while let Some(run) = rest.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0) {
-        let Some((plain, [special, tail @ ..])) = rest.split_at_checked(run) else { return };
-        out.extend_from_slice(plain);
-        match ESCAPES[usize::from(*special)] {
-            b'u' => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (special >> 4), hex_digit(special & 15)]),
-            letter => out.extend_from_slice(&[b'\\', letter]),
-        }
-        rest = tail;
-    }
-    out.extend_from_slice(rest);
-}
-
-fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' + value - 10 }
 }
 
 /// Appends a double in the shortest form that reads back as the same, never as an integer: `1.0`. The server prints an

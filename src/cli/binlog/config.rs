@@ -1,0 +1,87 @@
+//! From the command line to what is to be done.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use super::args::{Binlog, Kind, Progress};
+use super::source_url::SourceUrl;
+use crate::binlog::{
+    AssemblerOptions, BinlogConfig, ColumnRules, ConnectOptions, From, ProgressStyle, SourceConfig, SourceOptions,
+    TableRules, TlsOptions,
+};
+
+pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
+    let source = match (settings.source.as_slice(), settings.file.as_slice()) {
+        ([], []) => return Err("nothing to read: give --source URL or --file FILE".into()),
+        ([], files) => SourceConfig::Files(files.to_vec()),
+        (urls, _) => SourceConfig::Servers(servers(settings, urls)?),
+    };
+    let from = match (&settings.from, &settings.checkpoint) {
+        (Some(place), _) => place.0.clone(),
+        (None, Some(_)) => From::Checkpoint,
+        (None, None) => From::Now,
+    };
+    let wants = |kind| settings.only.is_empty() || settings.only.contains(&kind);
+    Ok(BinlogConfig {
+        source,
+        from,
+        until: settings.until.0.clone(),
+        tables: TableRules::new(&settings.include, &settings.exclude)?,
+        messages: AssemblerOptions {
+            inserts: wants(Kind::Insert),
+            updates: wants(Kind::Update),
+            deletes: wants(Kind::Delete),
+            ddl: wants(Kind::Ddl),
+            columns: ColumnRules {
+                drop: settings.drop_columns.clone(),
+                redact_keys: settings.redact_keys.clone(),
+                redact_value: settings.redact_value.clone(),
+            },
+        },
+        checkpoint: settings.checkpoint.clone(),
+        resume: None,
+        on_purged: settings.on_purged,
+        progress: progress(settings),
+        strict: settings.strict,
+    })
+}
+
+fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {
+    let from_file = match &settings.password_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| format!("--password-file {}: {error}", path.display()))?;
+            Some(text.lines().next().unwrap_or_default().to_owned())
+        }
+        None => None,
+    };
+    let elsewhere = from_file.or_else(|| std::env::var("MYSQL_PWD").ok());
+    if !(settings.heartbeat > 0.0 && settings.heartbeat < 86_400.0) {
+        return Err("--heartbeat: it is a number of seconds above 0".into());
+    }
+    let server = |url: &SourceUrl| SourceOptions {
+        connect: ConnectOptions {
+            host: url.host.clone(),
+            port: url.port,
+            user: url.user.clone(),
+            password: url.password.clone().or_else(|| elsewhere.clone()).unwrap_or_default(),
+            tls: TlsOptions { mode: settings.tls_mode, ca: settings.tls_ca.clone() },
+            connect_timeout: Duration::from_secs(10),
+        },
+        server_id: settings.server_id,
+        report_host: settings.report_host.clone(),
+        heartbeat: Duration::from_secs_f64(settings.heartbeat),
+    };
+    Ok(urls.iter().map(server).collect())
+}
+
+/// Rows on the same terminal would tear a bar to pieces.
+fn progress(settings: &Binlog) -> ProgressStyle {
+    let writes_to_stdout = settings.sink.is_empty() || settings.sink.iter().any(|sink| sink == "stdout");
+    let is_free = std::io::stderr().is_terminal() && !(writes_to_stdout && std::io::stdout().is_terminal());
+    match settings.progress {
+        Progress::Bar => ProgressStyle::Bar,
+        Progress::Auto if is_free => ProgressStyle::Bar,
+        Progress::Auto | Progress::Log => ProgressStyle::Log,
+    }
+}

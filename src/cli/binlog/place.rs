@@ -1,0 +1,88 @@
+//! `--from` and `--until` as they are written.
+
+use std::str::FromStr;
+
+use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
+use crate::binlog::{From, Position, Until};
+
+#[derive(Debug, Clone)]
+pub(super) struct FromPlace(pub(super) From);
+
+impl FromStr for FromPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text {
+            "now" => From::Now,
+            "oldest" => From::Oldest,
+            "checkpoint" => From::Checkpoint,
+            _ => match (moment(text), text.parse::<AnyGtidSet>(), position(text)) {
+                (Some(moment), ..) => From::Timestamp(moment),
+                (_, Ok(gtids), _) => From::Gtids(gtids),
+                (.., Some(position)) => From::Position(position),
+                _ => return Err("it is now, oldest, FILE:POS, a GTID set, a moment or checkpoint".into()),
+            },
+        }))
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct UntilPlace(pub(super) Until);
+
+impl FromStr for UntilPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text {
+            "now" => Until::Now,
+            "never" => Until::Never,
+            _ => match (moment(text), text.parse::<AnyGtid>(), position(text)) {
+                (Some(moment), ..) => Until::Timestamp(moment),
+                (_, Ok(gtid), _) => Until::Gtid(gtid),
+                (.., Some(position)) => Until::Position(position),
+                _ => return Err("it is FILE:POS, a GTID, a moment, now or never".into()),
+            },
+        }))
+    }
+}
+
+/// `binlog.000002:1234`
+fn position(text: &str) -> Option<Position> {
+    let (file, offset) = text.rsplit_once(':')?;
+    let offset = offset.parse().ok()?;
+    (!file.is_empty() && !file.contains([':', ','])).then(|| Position { file: file.to_owned(), offset })
+}
+
+/// Seconds since 1970, or a date and time; in UTC where it names no zone.
+fn moment(text: &str) -> Option<u32> {
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let seconds = match text.parse::<jiff::Timestamp>() {
+        Ok(moment) => moment.as_second(),
+        Err(_) => {
+            text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second()
+        }
+    };
+    u32::try_from(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_told_apart() {
+        let from = |text: &str| text.parse::<FromPlace>().map(|place| place.0);
+        assert_eq!(
+            from("binlog.000002:1234"),
+            Ok(From::Position(Position { file: "binlog.000002".into(), offset: 1234 }))
+        );
+        assert_eq!(from("1795260000"), Ok(From::Timestamp(1_795_260_000)));
+        assert_eq!(from("2026-11-21T12:00:00Z"), Ok(From::Timestamp(1_795_262_400)));
+        assert_eq!(from("2026-11-21 12:00:00"), Ok(From::Timestamp(1_795_262_400)));
+        assert!(matches!(from("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7"), Ok(From::Gtids(AnyGtidSet::MySql(_)))));
+        assert!(matches!(from("0-1-42,1-2-3"), Ok(From::Gtids(AnyGtidSet::MariaDb(_)))));
+        assert!(from("yesterday").is_err() && from("binlog.000002:").is_err());
+    }
+}
