@@ -336,7 +336,7 @@ fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             updates: wants(Kind::Update),
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
-            values: ValueOptions { bigint_as_string: settings.bigint == BigInt::String },
+            values: ValueOptions { bigint_as_string: settings.bigint == BigInt::String, ..ValueOptions::default() },
         },
         checkpoint: settings.checkpoint.clone(),
         strict: settings.strict,
