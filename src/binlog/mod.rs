@@ -66,7 +66,10 @@ pub use decimal::Decimal;
 pub use decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
 pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
 pub use filter::{TablePattern, TableRules};
-pub use form::{Definition, FormFactory, Native, RowContext, RowForm, TransactionEdge};
+pub use form::{
+    BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
+    MaxwellOptions, Native, Routing, RowContext, RowForm, TopicOf, TransactionEdge,
+};
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, RunError, SourceConfig, Until, run};

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{Definition, RowContext, RowForm};
-use crate::binlog::json_value::{ValueOptions, escaped, write_value};
+use crate::binlog::json_value::{ValueOptions, escaped, integer, write_value};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
 use crate::binlog::schema::Table;
 use crate::binlog::value::Value;
@@ -102,11 +102,8 @@ impl RowForm for Native {
     }
 }
 
-fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn nullable(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
+/// Appends a number or null.
+pub(super) fn nullable(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
     match value {
         Some(value) => integer(out, value),
         None => out.extend_from_slice(b"null"),
@@ -181,15 +178,8 @@ pub(crate) fn primary_key(
         if place > 0 {
             out.push(b',');
         }
-        let present = |values: Option<&[Value<'_>]>| {
-            values.and_then(|values| values.get(*index)).is_some_and(|value| *value != Value::Absent)
-        };
-        let values = if present(row.after) { row.after } else { row.before };
         out.extend_from_slice(&column.json_key);
-        match values.and_then(|values| values.get(*index)) {
-            Some(value) => write_value(out, column, value, None, options)?,
-            None => out.extend_from_slice(b"null"),
-        }
+        write_value(out, column, &row.latest(*index), None, options)?;
     }
     out.push(b'}');
     Ok(())
