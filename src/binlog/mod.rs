@@ -68,7 +68,7 @@ pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate
 pub use filter::{TablePattern, TableRules};
 pub use form::{
     BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
-    MaxwellOptions, Native, Routing, RowContext, RowForm, TopicOf, TransactionEdge,
+    MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TopicOf, TransactionEdge,
 };
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use rows::{Row, RowKind, Rows, RowsEvent};

@@ -6,6 +6,7 @@ mod fixture;
 mod maxwell;
 mod native;
 mod routing;
+mod text;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use debezium::{BigintUnsigned, Connector, Debezium, DebeziumOptions, Decimal
 pub use maxwell::{Maxwell, MaxwellOptions};
 pub use native::Native;
 pub use routing::{Routing, TopicOf};
+pub use text::{Text, TextOptions};
 
 use super::checkpoint::Checkpoint;
 use super::rows::RowsEvent;
