@@ -357,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn as_a_server_prints_them() {
+        let captured: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/data/forms/geometry.json")).unwrap();
+        for geometry in captured["geometries"].as_array().unwrap() {
+            let digits = geometry["stored"].as_str().unwrap().as_bytes();
+            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            let stored: Vec<u8> = digits.chunks(2).map(byte).collect();
+            let mut out = Vec::new();
+            write_geo_json(&stored, &mut out).unwrap();
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&out).unwrap(), geometry["geoJson"]);
+        }
+    }
+
+    #[test]
     fn empty_ones() {
         assert_eq!(geo_json(0, &parts(7, &[])), r#"{"type":"GeometryCollection","geometries":[]}"#);
         assert_eq!(wkt(&parts(7, &[])), "GEOMETRYCOLLECTION EMPTY");

@@ -144,7 +144,6 @@ impl Text {
             line.gap();
         }
         line.text(Style::Dim, header.place);
-        drop(line);
         match (row.before, row.after) {
             (Some(before), Some(after)) => self.changes(out, table, before, after),
             (Some(image), None) | (None, Some(image)) => self.image(out, table, image),

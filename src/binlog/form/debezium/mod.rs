@@ -152,7 +152,7 @@ impl Debezium {
         });
         escaped(out, &self.options.name);
         // MySQL's GTID events know microseconds, and then the connector's times are theirs.
-        let microseconds = context.commit_timestamp_us.unwrap_or(context.timestamp_ms.saturating_mul(1000));
+        let microseconds = committed_us(context);
         out.extend_from_slice(b",\"ts_ms\":");
         integer(out, microseconds / 1000);
         out.extend_from_slice(b",\"snapshot\":\"false\",\"db\":");
@@ -279,7 +279,7 @@ impl RowForm for Debezium {
         if !self.options.transactions {
             return;
         }
-        let microseconds = context.commit_timestamp_us.unwrap_or(context.timestamp_ms.saturating_mul(1000));
+        let microseconds = committed_us(context);
         let _ = self.options.routing.push(out, None, context.thread_id, |out, key| {
             let (status, rows): (&[u8], _) = match edge {
                 TransactionEdge::Begin => (b"{\"status\":\"BEGIN\",\"id\":", None),
@@ -370,6 +370,11 @@ impl Frame<'_> {
         }
         Ok(())
     }
+}
+
+/// When the transaction was committed, or what is known of it, in microseconds since 1970.
+fn committed_us(context: &RowContext) -> u64 {
+    context.commit_timestamp_us.unwrap_or_else(|| context.timestamp_ms.saturating_mul(1000))
 }
 
 /// The GTID, or the place in the log (`BinlogOffsetContext.getTransactionId`).

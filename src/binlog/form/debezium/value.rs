@@ -119,7 +119,7 @@ impl Values {
             }
             Value::Time(value) => integer(out, value.total_microseconds()),
             Value::Timestamp(value) => zoned(out, *value),
-            Value::Json(document) if document.is_empty() => {
+            Value::Json([]) => {
                 out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"{}\"" });
             }
             Value::JsonDiff(_) if !matches!(before, Some(Value::Json(_))) => escaped(out, UNAVAILABLE),

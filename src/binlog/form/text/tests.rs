@@ -142,3 +142,12 @@ fn definitions_and_transactions_are_a_line_each() {
 ";
     assert_eq!(String::from_utf8_lossy(batch.lines(0..4)), expected);
 }
+
+#[test]
+fn binary_has_its_zeros() {
+    let binary = Storage::Fixed { max_bytes: 4 };
+    let mut binary = table("d", "t", &[("b", binary, true)], &[]);
+    binary.columns[0].charset = None;
+    let body = Body::full(RowKind::Insert, &[vec![Some(vec![1, 0xaa])]]);
+    assert!(plain(&body, &binary).ends_with("    b: 0xaa000000\n"));
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::binlog::column::Storage;
 use crate::binlog::decoder::decompress_column;
 use crate::binlog::geometry;
 use crate::binlog::json_value::{ValueOptions, write_value};
@@ -57,7 +58,7 @@ impl Shown {
                         }
                         plain(line, own(Style::Plain), &String::from_utf8_lossy(&self.scratch), longest);
                     }
-                    _ => hexadecimal(line, own(Style::Number), stored, longest),
+                    _ => hexadecimal(line, own(Style::Number), stored, 0, longest),
                 }
             }
             _ => self.json(line, column, value, before, own, longest)?,
@@ -101,7 +102,9 @@ impl Shown {
                 quoted(line, style.unwrap_or(Style::Literal), &text, longest);
             }
             None if column.meaning == Meaning::Bytes => {
-                hexadecimal(line, style.unwrap_or(Style::Number), bytes, longest);
+                // BINARY loses its trailing zeros in the log.
+                let length = if let Storage::Fixed { max_bytes } = column.storage { usize::from(max_bytes) } else { 0 };
+                hexadecimal(line, style.unwrap_or(Style::Number), bytes, length, longest);
             }
             None => {
                 let own = |own: Style| style.unwrap_or(own);
@@ -142,13 +145,15 @@ fn quoted(line: &mut Line<'_>, style: Style, text: &str, longest: usize) {
     left_out(line, rest);
 }
 
-fn hexadecimal(line: &mut Line<'_>, style: Style, bytes: &[u8], longest: usize) {
-    let (shown, rest) = bytes.split_at_checked(longest / 2).unwrap_or((bytes, &[]));
+/// Bytes, with as many zeros behind them as make up the length.
+fn hexadecimal(line: &mut Line<'_>, style: Style, bytes: &[u8], length: usize, longest: usize) {
+    let length = length.max(bytes.len());
+    let shown = length.min(longest / 2);
     let mut text = String::from("0x");
-    for byte in shown {
+    for byte in bytes.iter().chain(std::iter::repeat(&0)).take(shown) {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }
     line.text(style, &text);
-    left_out(line, rest.len());
+    left_out(line, length - shown);
 }
