@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::column::Storage;
 use super::decoder::decompress_column;
-use super::digits::integer as decimal;
+use super::digits::integer;
+use super::geometry;
 use super::json;
 use super::json_string::escape;
 use super::schema::{Column, Meaning};
@@ -17,6 +18,18 @@ use crate::wire::Malformed;
 pub struct ValueOptions {
     /// BIGINT as a string, for readers whose numbers end at 2^53.
     pub bigint_as_string: bool,
+    /// How geometries are shown.
+    pub geometry: Geometry,
+}
+
+/// How geometries are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Geometry {
+    /// What the server stores, SRID (4 bytes, little-endian) and WKB, in base64.
+    #[default]
+    Wkb,
+    /// GeoJSON (RFC 7946), with a `crs` where the SRID is not 0; bytes that are no geometry as with [`Self::Wkb`].
+    GeoJson,
 }
 
 /// Appends the value as JSON. `before` is the same column in the before image, for changes to a JSON document.
@@ -31,11 +44,11 @@ pub fn write_value(
     match value {
         Value::Absent | Value::Null => out.extend_from_slice(b"null"),
         Value::Redacted => out.extend_from_slice(column.redaction.as_deref().unwrap_or(b"null")),
-        Value::Integer(integer) => write_integer(out, column, *integer, options),
+        Value::Integer(value) => write_integer(out, column, *value, options),
         Value::Float(value) => number(out, *value),
         Value::Double(value) => number(out, *value),
         Value::Decimal(value) => quoted(out, |out| value.write(out)),
-        Value::Year(value) => decimal(out, *value),
+        Value::Year(value) => integer(out, *value),
         Value::Date(value) => quoted(out, |out| value.write(out)),
         Value::Time(value) => quoted(out, |out| value.write(out)),
         Value::DateTime(value) => quoted(out, |out| value.write(out)),
@@ -56,14 +69,18 @@ pub fn write_value(
                 out.push(b'}');
             }
         },
-        Value::Geometry(bytes) => base64(out, bytes),
+        Value::Geometry(bytes) => {
+            if options.geometry == Geometry::Wkb || geometry::write_geo_json(bytes, out).is_err() {
+                base64(out, bytes);
+            }
+        }
         Value::Vector(bytes) => vector(out, bytes),
-        Value::Bit(value) => decimal(out, *value),
+        Value::Bit(value) => integer(out, *value),
         Value::Enum(number) => match usize::from(*number).checked_sub(1) {
             None => out.extend_from_slice(b"\"\""),
             Some(index) => match column.members.get(index) {
                 Some(name) => escaped(out, name),
-                None => decimal(out, *number),
+                None => integer(out, *number),
             },
         },
         Value::Set(bits) => set(out, column, *bits),
@@ -71,15 +88,15 @@ pub fn write_value(
     Ok(())
 }
 
-fn write_integer(out: &mut Vec<u8>, column: &Column, integer: Integer, options: ValueOptions) {
+fn write_integer(out: &mut Vec<u8>, column: &Column, value: Integer, options: ValueOptions) {
     let as_string = options.bigint_as_string && matches!(column.storage, Storage::Integer { bytes: 8 });
     if as_string {
         out.push(b'"');
     }
     if column.unsigned {
-        decimal(out, integer.unsigned());
+        integer(out, value.unsigned());
     } else {
-        decimal(out, integer.signed());
+        integer(out, value.signed());
     }
     if as_string {
         out.push(b'"');
@@ -87,18 +104,20 @@ fn write_integer(out: &mut Vec<u8>, column: &Column, integer: Integer, options: 
 }
 
 /// The shortest digits that give the same number again.
-fn number(out: &mut Vec<u8>, value: impl serde::Serialize) {
+pub(super) fn number(out: &mut Vec<u8>, value: impl serde::Serialize) {
     // Writing to a vector cannot fail; what is not a number (the servers store none) becomes null.
     let _ = serde_json::to_writer(&mut *out, &value);
 }
 
-fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+/// Appends what `write` writes between quotes; it needs no escapes.
+pub(super) fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');
     write(out);
     out.push(b'"');
 }
 
-fn write_bytes(out: &mut Vec<u8>, column: &Column, bytes: &[u8]) {
+/// Appends text as UTF-8, bytes in base64.
+pub(super) fn write_bytes(out: &mut Vec<u8>, column: &Column, bytes: &[u8]) {
     match (column.charset, column.storage) {
         (Some(charset), _) if charset.is_utf8() => utf8(out, bytes),
         (Some(charset), _) => escaped(out, &charset.to_utf8(bytes)),
@@ -181,7 +200,8 @@ fn uuid(out: &mut Vec<u8>, stored: &[u8]) {
     }
 }
 
-fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends base64 with its quotes.
+pub(super) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     let start = out.len();
     out.resize(start + bytes.len().div_ceil(3) * 4, 0);
@@ -190,7 +210,8 @@ fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-fn vector(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends an array of 4-byte floats.
+pub(super) fn vector(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'[');
     for (index, chunk) in bytes.as_chunks::<4>().0.iter().enumerate() {
         if index > 0 {
@@ -203,7 +224,7 @@ fn vector(out: &mut Vec<u8>, bytes: &[u8]) {
 
 fn set(out: &mut Vec<u8>, column: &Column, bits: u64) {
     if column.members.is_empty() && bits != 0 {
-        return decimal(out, bits);
+        return integer(out, bits);
     }
     let mut text = String::new();
     for (index, name) in column.members.iter().take(64).enumerate() {

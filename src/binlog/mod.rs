@@ -44,6 +44,7 @@ mod digits;
 mod event;
 mod filter;
 mod form;
+mod geometry;
 pub mod gtid;
 mod json;
 mod json_string;
@@ -70,8 +71,11 @@ pub use decimal::Decimal;
 pub use decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
 pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
 pub use filter::{TablePattern, TableRules};
-pub use form::{Definition, FormFactory, Native, RowContext, RowForm, TransactionEdge};
-pub use json_value::{ValueOptions, write_value};
+pub use form::{
+    BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
+    MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TopicOf, TransactionEdge,
+};
+pub use json_value::{Geometry, ValueOptions, write_value};
 pub use piece::Piece;
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, run};

@@ -230,6 +230,20 @@ pub struct Row<'r, 'a> {
     pub before: Option<&'r [Value<'a>]>,
     /// The row as it is now; not for a delete.
     pub after: Option<&'r [Value<'a>]>,
+    /// Whether it is the event's last.
+    pub is_last: bool,
+}
+
+impl<'a> Row<'_, 'a> {
+    /// A column's value as it is now where the after image has it, else as it was.
+    #[inline]
+    pub fn latest(&self, column: usize) -> Value<'a> {
+        let of = |values: Option<&[Value<'a>]>| values.and_then(|values| values.get(column)).copied();
+        match of(self.after) {
+            Some(value) if value != Value::Absent => value,
+            _ => of(self.before).unwrap_or(Value::Absent),
+        }
+    }
 }
 
 impl<'a> Rows<'_, 'a> {
@@ -259,6 +273,7 @@ impl<'a> Rows<'_, 'a> {
         Ok(Some(Row {
             before: has_before.then_some(self.before.as_slice()),
             after: has_after.then_some(self.after.as_slice()),
+            is_last: self.reader.is_empty(),
         }))
     }
 }

@@ -44,7 +44,7 @@ pub use kafka::KafkaSink;
 pub(crate) use kafka::{ClientLog, client_options, describe_client_error};
 pub use ndjson::NdjsonSink;
 pub use open::open_all;
-pub(crate) use pretty::{Palette, Pretty};
+pub(crate) use pretty::{Line, Palette, Pretty, Style, highlight};
 pub use stdout::StdoutSink;
 
 /// A destination of messages. Its methods are called from one thread of its own and may block it.

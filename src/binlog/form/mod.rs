@@ -1,10 +1,20 @@
 //! What becomes of rows: one message each, in one of several forms.
 
+mod debezium;
+#[cfg(test)]
+mod fixture;
+mod maxwell;
 mod native;
+mod routing;
+mod text;
 
 use std::sync::Arc;
 
+pub use debezium::{BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling};
+pub use maxwell::{Maxwell, MaxwellOptions};
 pub use native::Native;
+pub use routing::{Routing, TopicOf};
+pub use text::{Text, TextOptions};
 
 use super::checkpoint::Checkpoint;
 use super::rows::RowsEvent;

@@ -103,7 +103,8 @@ impl RowForm for Native {
     }
 }
 
-fn nullable(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
+/// Appends a number or null.
+pub(super) fn nullable(out: &mut Vec<u8>, value: Option<impl itoa::Integer>) {
     match value {
         Some(value) => integer(out, value),
         None => out.extend_from_slice(b"null"),
@@ -178,15 +179,8 @@ pub(crate) fn primary_key(
         if place > 0 {
             out.push(b',');
         }
-        let present = |values: Option<&[Value<'_>]>| {
-            values.and_then(|values| values.get(*index)).is_some_and(|value| *value != Value::Absent)
-        };
-        let values = if present(row.after) { row.after } else { row.before };
         out.extend_from_slice(&column.json_key);
-        match values.and_then(|values| values.get(*index)) {
-            Some(value) => write_value(out, column, value, None, options)?,
-            None => out.extend_from_slice(b"null"),
-        }
+        write_value(out, column, &row.latest(*index), None, options)?;
     }
     out.push(b'}');
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{BigInt, Binlog};
-use crate::binlog::{FormFactory, Native, ValueOptions};
+use crate::binlog::{FormFactory, Geometry, Native, ValueOptions};
 use crate::config::{ColorChoice, Compression, NdjsonConfig, StdoutConfig};
 use crate::sink::{Direct, NdjsonSink, Sink, StdoutSink};
 
@@ -16,7 +16,7 @@ pub(super) struct Outputs {
 
 /// Opens the sinks.
 pub(super) fn open(settings: &Binlog) -> Result<Outputs, String> {
-    let values = ValueOptions { bigint_as_string: settings.bigint == BigInt::String };
+    let values = ValueOptions { bigint_as_string: settings.bigint == BigInt::String, geometry: Geometry::Wkb };
     let native: FormFactory = Arc::new(move || Box::new(Native::new(values)));
     let stdout = vec!["stdout".to_owned()];
     let names = if settings.sink.is_empty() { &stdout } else { &settings.sink };

@@ -6,7 +6,7 @@ use super::palette::{Palette, Style};
 
 const ELLIPSIS: char = '…';
 
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     out: &'a mut Vec<u8>,
     palette: Palette,
     column: usize,
@@ -16,27 +16,27 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn new(out: &'a mut Vec<u8>, palette: Palette, width: Option<usize>) -> Self {
+    pub(crate) fn new(out: &'a mut Vec<u8>, palette: Palette, width: Option<usize>) -> Self {
         Self { out, palette, column: 0, limit: width.unwrap_or(usize::MAX), full: false }
     }
 
-    pub(super) fn column(&self) -> usize {
+    pub(crate) fn column(&self) -> usize {
         self.column
     }
 
     /// Whether nothing more fits.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.full
     }
 
     /// Grants at least so many further columns, even if the terminal will wrap the line.
-    pub(super) fn leave_at_least(&mut self, columns: usize) {
+    pub(crate) fn leave_at_least(&mut self, columns: usize) {
         self.full = false;
         self.limit = self.limit.max(self.column + columns);
     }
 
     /// Text that may be cut off at the end of the line.
-    pub(super) fn text(&mut self, style: Style, text: &str) {
+    pub(crate) fn text(&mut self, style: Style, text: &str) {
         if self.full || text.is_empty() {
             return;
         }
@@ -56,27 +56,27 @@ impl<'a> Line<'a> {
     }
 
     /// Text in a column of a fixed width, cut or padded on the right.
-    pub(super) fn cell(&mut self, style: Style, text: &str, width: usize) {
+    pub(crate) fn cell(&mut self, style: Style, text: &str, width: usize) {
         let used = self.clipped(style, text, width);
         self.spaces(width.saturating_sub(used));
     }
 
     /// Text in a column of a fixed width, padded on the left.
-    pub(super) fn cell_right(&mut self, style: Style, text: &str, width: usize) {
+    pub(crate) fn cell_right(&mut self, style: Style, text: &str, width: usize) {
         self.spaces(width.saturating_sub(columns_of(text)));
         self.clipped(style, text, width);
     }
 
-    pub(super) fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         self.spaces(2);
     }
 
-    pub(super) fn spaces(&mut self, count: usize) {
+    pub(crate) fn spaces(&mut self, count: usize) {
         self.out.extend(std::iter::repeat_n(b' ', count));
         self.column += count;
     }
 
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         self.out.push(b'\n');
     }
 
@@ -128,7 +128,7 @@ impl<'a> Line<'a> {
 }
 
 /// The columns a text takes, as it is shown here.
-pub(super) fn columns_of(text: &str) -> usize {
+pub(crate) fn columns_of(text: &str) -> usize {
     text.chars().map(columns_of_char).sum()
 }
 

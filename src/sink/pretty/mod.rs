@@ -19,9 +19,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::Deserialize;
 
-use line::{Line, columns_of};
-pub(crate) use palette::Palette;
-use palette::Style;
+pub(crate) use line::Line;
+use line::columns_of;
+pub(crate) use palette::{Palette, Style};
+pub(crate) use sql::highlight;
 
 /// What is shown of a message. Fields that are missing or `null` are left blank.
 #[derive(Debug, Deserialize)]
@@ -145,7 +146,7 @@ impl Pretty {
         let indent = line.column();
         line.leave_at_least(LEAST_SQL);
         match &message.sql {
-            Some(sql) => sql::highlight(sql, &mut line),
+            Some(sql) => highlight(sql, &mut line),
             None => line.text(Style::Dim, "(no SQL)"),
         }
         if let Some(params) = message.query_params.as_deref().filter(|params| !params.is_empty()) {

@@ -10,7 +10,7 @@ pub(crate) struct Palette {
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Plain,
     Dim,
     Connection(u8),
@@ -43,7 +43,7 @@ pub(super) enum Style {
 
 impl Style {
     /// Each connection keeps its colour, so that its statements are easy to follow.
-    pub(super) fn connection(id: u64) -> Self {
+    pub(crate) fn connection(id: u64) -> Self {
         Self::Connection((id % 6) as u8)
     }
 
@@ -96,7 +96,7 @@ impl Palette {
     }
 
     /// What switches the style on and off again.
-    pub(super) fn brackets(self, style: Style) -> (&'static str, &'static str, &'static str) {
+    pub(crate) fn brackets(self, style: Style) -> (&'static str, &'static str, &'static str) {
         match style.sgr() {
             sgr if self.enabled && !sgr.is_empty() => ("\x1b[", sgr, "\x1b[0m"),
             _ => ("", "", ""),

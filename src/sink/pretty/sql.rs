@@ -5,7 +5,7 @@ use super::line::Line;
 use super::palette::Style;
 
 /// Writes `sql` with whitespace collapsed and keywords, literals and comments coloured, until the line is full.
-pub(super) fn highlight(sql: &str, line: &mut Line<'_>) {
+pub(crate) fn highlight(sql: &str, line: &mut Line<'_>) {
     let mut rest = sql.trim();
     let mut seen_keyword = false;
     while let Some(first) = rest.chars().next() {

@@ -91,7 +91,7 @@ fn quotes_and_comments_are_tokens() {
     {
         let mut out = Vec::new();
         let mut line = Line::new(&mut out, Palette::choose(ColorChoice::Never, false), None);
-        sql::highlight(sql, &mut line);
+        highlight(sql, &mut line);
         assert_eq!(String::from_utf8(out).unwrap(), sql);
     }
 }

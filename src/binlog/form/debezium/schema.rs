@@ -1,0 +1,296 @@
+//! Kafka Connect's schemas of a table's events and keys, as its JSON converter writes them.
+//!
+//! Sources: debezium/debezium, `documentation/modules/ROOT/pages/connectors/mysql.adoc` (data type mappings, the events' schemas);
+//! apache/kafka, `connect/json/.../JsonConverter.java` (the fields of a schema).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::value::{BigintUnsigned, DecimalHandling};
+use super::{Connector, DebeziumOptions};
+use crate::binlog::column::Storage;
+use crate::binlog::digits::integer;
+use crate::binlog::json_value::escaped;
+use crate::binlog::schema::{Column, Meaning, Table};
+use crate::binlog::table_map::{MappedColumn, TableMap};
+
+/// So many tables' schemas are kept.
+const MOST_TABLES: usize = 1024;
+
+/// The schemas of the tables seen, by the address of the table's map, which is kept, so that the address stays its own.
+#[derive(Debug, Default)]
+pub(super) struct Schemas {
+    tables: HashMap<usize, TableSchemas>,
+}
+
+/// A table's schemas as JSON.
+#[derive(Debug)]
+pub(super) struct TableSchemas {
+    _map: Arc<TableMap>,
+    value: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl TableSchemas {
+    /// Of an event.
+    pub(super) fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// Of an event's key.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+}
+
+impl Schemas {
+    /// Makes a table's schemas unless they are there.
+    pub(super) fn prepare(&mut self, table: &Table, options: &DebeziumOptions, connector: Connector) {
+        let address = Arc::as_ptr(&table.map).addr();
+        if self.tables.contains_key(&address) {
+            return;
+        }
+        if self.tables.len() >= MOST_TABLES {
+            self.tables.clear();
+        }
+        let name = format!("{}.{}.{}", options.name, table.map.database, table.map.table);
+        let schemas = TableSchemas {
+            _map: Arc::clone(&table.map),
+            value: envelope(table, options, connector, &name),
+            key: key(table, options, &name),
+        };
+        self.tables.insert(address, schemas);
+    }
+
+    /// A table's schemas, if they have been made.
+    pub(super) fn of(&self, table: &Table) -> Option<&TableSchemas> {
+        self.tables.get(&Arc::as_ptr(&table.map).addr())
+    }
+}
+
+/// A schema that has no field names of its own inside.
+struct Simple {
+    kind: &'static str,
+    name: Option<&'static str>,
+    parameters: Vec<(&'static str, String)>,
+}
+
+impl Simple {
+    fn plain(kind: &'static str) -> Self {
+        Self { kind, name: None, parameters: Vec::new() }
+    }
+
+    fn named(kind: &'static str, name: &'static str) -> Self {
+        Self { name: Some(name), ..Self::plain(kind) }
+    }
+
+    fn decimal(precision: u8, scale: u8) -> Self {
+        let parameters = vec![("scale", scale.to_string()), ("connect.decimal.precision", precision.to_string())];
+        Self { parameters, ..Self::named("bytes", "org.apache.kafka.connect.data.Decimal") }
+    }
+
+    fn members(name: &'static str, column: &Column) -> Self {
+        Self { parameters: vec![("allowed", column.members.join(","))], ..Self::named("string", name) }
+    }
+}
+
+fn simple(column: &Column, options: &DebeziumOptions) -> Simple {
+    let text_or_bytes = || {
+        let is_text = column.charset.is_some() || column.meaning != Meaning::Bytes;
+        Simple::plain(if is_text { "string" } else { "bytes" })
+    };
+    match column.storage {
+        Storage::Integer { bytes } => match (bytes, column.unsigned) {
+            (1, _) | (2, false) => Simple::plain("int16"),
+            (2, true) | (3, _) | (4, false) => Simple::plain("int32"),
+            (8, true) if options.bigint_unsigned == BigintUnsigned::Precise => Simple::decimal(20, 0),
+            _ => Simple::plain("int64"),
+        },
+        Storage::Float => Simple::plain("float"),
+        Storage::Double => Simple::plain("double"),
+        Storage::Decimal { precision, scale } => match options.decimal {
+            DecimalHandling::Precise => Simple::decimal(precision, scale),
+            DecimalHandling::String => Simple::plain("string"),
+            DecimalHandling::Double => Simple::plain("double"),
+        },
+        Storage::Year => Simple::named("int32", "io.debezium.time.Year"),
+        Storage::Date => Simple::named("int32", "io.debezium.time.Date"),
+        Storage::Time { .. } | Storage::TimeOld => Simple::named("int64", "io.debezium.time.MicroTime"),
+        Storage::DateTime { fraction_digits: 4.. } => Simple::named("int64", "io.debezium.time.MicroTimestamp"),
+        Storage::DateTime { .. } | Storage::DateTimeOld => Simple::named("int64", "io.debezium.time.Timestamp"),
+        Storage::Timestamp { .. } | Storage::TimestampOld => Simple::named("string", "io.debezium.time.ZonedTimestamp"),
+        Storage::Fixed { .. } | Storage::Variable { .. } | Storage::Blob { .. } => text_or_bytes(),
+        Storage::Json { .. } => Simple::named("string", "io.debezium.data.Json"),
+        Storage::Bit { bits: 1 } => Simple::plain("boolean"),
+        Storage::Bit { bits } => {
+            Simple { parameters: vec![("length", bits.to_string())], ..Simple::named("bytes", "io.debezium.data.Bits") }
+        }
+        // Without their names they are numbers.
+        Storage::Enum { .. } if column.members.is_empty() => Simple::plain("int32"),
+        Storage::Set { .. } if column.members.is_empty() => Simple::plain("int64"),
+        Storage::Enum { .. } => Simple::members("io.debezium.data.Enum", column),
+        Storage::Set { .. } => Simple::members("io.debezium.data.EnumSet", column),
+        Storage::Geometry { .. } => Simple::named("struct", "io.debezium.data.geometry.Geometry"),
+        Storage::Vector { .. } => Simple::named("array", "io.debezium.data.FloatVector"),
+        Storage::Null => Simple::plain("string"),
+    }
+}
+
+/// Appends a column's schema.
+fn column(out: &mut Vec<u8>, column: &Column, mapped: &MappedColumn, options: &DebeziumOptions) {
+    const WKB_AND_SRID: &str =
+        r#"{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}]"#;
+    let simple = simple(column, options);
+    let mut name = simple.name;
+    push(out, "{\"type\":\"");
+    push(out, simple.kind);
+    push(out, "\"");
+    match column.storage {
+        Storage::Geometry { .. } => {
+            push(out, ",\"fields\":[");
+            if mapped.geometry_type == Some(super::value::GEOMETRY_POINT) {
+                name = Some("io.debezium.data.geometry.Point");
+                push(out, r#"{"type":"double","optional":false,"field":"x"},"#);
+                push(out, r#"{"type":"double","optional":false,"field":"y"},"#);
+            }
+            push(out, WKB_AND_SRID);
+        }
+        Storage::Vector { .. } => push(out, r#","items":{"type":"float","optional":false}"#),
+        _ => {}
+    }
+    optional(out, mapped.nullable);
+    if let Some(name) = name {
+        push(out, ",\"name\":\"");
+        push(out, name);
+        push(out, "\",\"version\":1");
+    }
+    for (index, (name, value)) in simple.parameters.iter().enumerate() {
+        push(out, if index == 0 { ",\"parameters\":{\"" } else { ",\"" });
+        push(out, name);
+        push(out, "\":");
+        escaped(out, value);
+    }
+    if !simple.parameters.is_empty() {
+        push(out, "}");
+    }
+    push(out, ",\"field\":");
+    escaped(out, &column.name);
+    push(out, "}");
+}
+
+fn columns(out: &mut Vec<u8>, table: &Table, options: &DebeziumOptions, indexes: impl Iterator<Item = usize>) {
+    push(out, "{\"type\":\"struct\",\"fields\":[");
+    let both = indexes.filter_map(|index| Some((table.columns.get(index)?, table.map.columns.get(index)?)));
+    for (place, (one, mapped)) in both.enumerate() {
+        if place > 0 {
+            push(out, ",");
+        }
+        column(out, one, mapped, options);
+    }
+    push(out, "]");
+}
+
+/// Appends the end of a struct's schema.
+fn end(out: &mut Vec<u8>, is_optional: bool, name: &str, version: Option<u32>, field: Option<&str>) {
+    optional(out, is_optional);
+    push(out, ",\"name\":");
+    escaped(out, name);
+    if let Some(version) = version {
+        push(out, ",\"version\":");
+        integer(out, version);
+    }
+    if let Some(field) = field {
+        push(out, ",\"field\":");
+        escaped(out, field);
+    }
+    push(out, "}");
+}
+
+fn key(table: &Table, options: &DebeziumOptions, name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    columns(&mut out, table, options, table.primary_key.iter().copied());
+    end(&mut out, false, &format!("{name}.Key"), None, None);
+    out
+}
+
+fn envelope(table: &Table, options: &DebeziumOptions, connector: Connector, name: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    push(&mut out, "{\"type\":\"struct\",\"fields\":[");
+    for image in ["before", "after"] {
+        columns(&mut out, table, options, 0..table.columns.len());
+        end(&mut out, true, &format!("{name}.Value"), None, Some(image));
+        push(&mut out, ",");
+    }
+    // Type, whether it may be null, name.
+    fields(
+        &mut out,
+        &[
+            ("string", false, "version"),
+            ("string", false, "connector"),
+            ("string", false, "name"),
+            ("int64", false, "ts_ms"),
+            ("string", true, "snapshot"),
+            ("string", false, "db"),
+            ("string", true, "sequence"),
+            ("int64", true, "ts_us"),
+            ("int64", true, "ts_ns"),
+            ("string", true, "table"),
+            ("int64", false, "server_id"),
+            ("string", true, "gtid"),
+            ("string", false, "file"),
+            ("int64", false, "pos"),
+            ("int32", false, "row"),
+            ("int64", true, "thread"),
+            ("string", true, "query"),
+        ],
+    );
+    let source = match connector {
+        Connector::MariaDb => "io.debezium.connector.mariadb.Source",
+        Connector::MySql | Connector::OfServer => "io.debezium.connector.mysql.Source",
+    };
+    end(&mut out, false, source, None, Some("source"));
+    push(&mut out, ",");
+    fields(
+        &mut out,
+        &[("string", false, "id"), ("int64", false, "total_order"), ("int64", true, "data_collection_order")],
+    );
+    end(&mut out, true, "event.block", Some(1), Some("transaction"));
+    for (kind, is_optional, field) in
+        [("string", false, "op"), ("int64", true, "ts_ms"), ("int64", true, "ts_us"), ("int64", true, "ts_ns")]
+    {
+        push(&mut out, ",");
+        plain(&mut out, kind, is_optional, field);
+    }
+    push(&mut out, "]");
+    end(&mut out, false, &format!("{name}.Envelope"), None, None);
+    out
+}
+
+fn fields(out: &mut Vec<u8>, fields: &[(&str, bool, &str)]) {
+    push(out, "{\"type\":\"struct\",\"fields\":[");
+    for (index, (kind, is_optional, field)) in fields.iter().enumerate() {
+        if index > 0 {
+            push(out, ",");
+        }
+        plain(out, kind, *is_optional, field);
+    }
+    push(out, "]");
+}
+
+fn plain(out: &mut Vec<u8>, kind: &str, is_optional: bool, field: &str) {
+    push(out, "{\"type\":\"");
+    push(out, kind);
+    push(out, "\"");
+    optional(out, is_optional);
+    push(out, ",\"field\":");
+    escaped(out, field);
+    push(out, "}");
+}
+
+fn optional(out: &mut Vec<u8>, is_optional: bool) {
+    push(out, if is_optional { ",\"optional\":true" } else { ",\"optional\":false" });
+}
+
+fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
