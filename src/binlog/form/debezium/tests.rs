@@ -8,6 +8,7 @@ use crate::binlog::column::Storage;
 use crate::binlog::decimal::Decimal;
 use crate::binlog::form::fixture::{Body, INT, VARCHAR, context, int, table, varchar};
 use crate::binlog::temporal::{Date, DateTime, Time, Timestamp};
+use crate::binlog::value::Value;
 use crate::wire::Reader;
 
 /// 2016-06-10 17:50:29.523437158.

@@ -1,0 +1,184 @@
+//! One message of a row: its images, its key, its place in its transaction.
+
+use super::RowContext;
+use super::value::{Presence, Values};
+use crate::binlog::json_value::{escaped, integer};
+use crate::binlog::rows::Row;
+use crate::binlog::schema::Table;
+use crate::binlog::value::Value;
+use crate::wire::Malformed;
+
+/// The operations, as `op` names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Operation {
+    fn letter(self) -> &'static [u8] {
+        match self {
+            Self::Create => b"c",
+            Self::Update => b"u",
+            Self::Delete => b"d",
+        }
+    }
+}
+
+/// One message of a row.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'r, 'a> {
+    pub(super) operation: Operation,
+    pub(super) row: Row<'r, 'a>,
+    /// The row's number within its event.
+    pub(super) number: u64,
+}
+
+impl<'r, 'a> Message<'r, 'a> {
+    fn before(self) -> Option<&'r [Value<'a>]> {
+        if self.operation == Operation::Create { None } else { self.row.before }
+    }
+
+    fn after(self) -> Option<&'r [Value<'a>]> {
+        if self.operation == Operation::Delete { None } else { self.row.after }
+    }
+
+    /// The row as its key shows it.
+    pub(super) fn keyed(self) -> Row<'r, 'a> {
+        Row { after: self.after(), ..self.row }
+    }
+}
+
+/// What the messages of an event have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'f> {
+    pub(super) source: &'f [u8],
+    pub(super) middle: &'f [u8],
+    pub(super) tail: &'f [u8],
+    pub(super) schema: Option<&'f [u8]>,
+    pub(super) context: &'f RowContext,
+    pub(super) transactions: bool,
+}
+
+impl Frame<'_> {
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        values: &mut Values,
+        table: &Table,
+        message: Message<'_, '_>,
+    ) -> Result<(), Malformed> {
+        if let Some(schema) = self.schema {
+            out.extend_from_slice(b"{\"schema\":");
+            out.extend_from_slice(schema);
+            out.extend_from_slice(b",\"payload\":");
+        }
+        out.extend_from_slice(b"{\"before\":");
+        image(out, values, table, message.before(), None)?;
+        out.extend_from_slice(b",\"after\":");
+        image(out, values, table, message.after(), message.row.before)?;
+        out.push(b',');
+        out.extend_from_slice(self.source);
+        integer(out, message.number);
+        out.extend_from_slice(self.middle);
+        out.extend_from_slice(b",\"transaction\":");
+        if self.transactions {
+            out.extend_from_slice(b"{\"id\":");
+            transaction_id(out, self.context);
+            out.extend_from_slice(b",\"total_order\":");
+            integer(out, self.context.first_row + message.number + 1);
+            // The rows of one transaction may be made in several threads, none of which counts the rows of a table.
+            out.extend_from_slice(b",\"data_collection_order\":null}");
+        } else {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(b",\"op\":\"");
+        out.extend_from_slice(message.operation.letter());
+        out.push(b'"');
+        out.extend_from_slice(self.tail);
+        out.push(b'}');
+        if self.schema.is_some() {
+            out.push(b'}');
+        }
+        Ok(())
+    }
+}
+
+/// The GTID, or the place in the log (`BinlogOffsetContext.getTransactionId`).
+pub(super) fn transaction_id(out: &mut Vec<u8>, context: &RowContext) {
+    match &context.gtid {
+        Some(gtid) => escaped(out, gtid),
+        None => escaped(out, &format!("file={},pos={}", context.file, context.offset)),
+    }
+}
+
+/// Whether an update gives the row another key. The connector makes a delete and a create of it (mysql.adoc, "Primary key updates").
+pub(super) fn key_changes(table: &Table, row: Row<'_, '_>) -> bool {
+    let (Some(before), Some(after)) = (row.before, row.after) else { return false };
+    table.primary_key.iter().any(|index| match (before.get(*index), after.get(*index)) {
+        (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
+        (before, after) => before != after,
+    })
+}
+
+pub(super) fn write_key(
+    out: &mut Vec<u8>,
+    values: &mut Values,
+    schema: Option<&[u8]>,
+    table: &Table,
+    row: Row<'_, '_>,
+) -> Result<(), Malformed> {
+    if table.primary_key.is_empty() {
+        return Ok(());
+    }
+    if let Some(schema) = schema {
+        out.extend_from_slice(b"{\"schema\":");
+        out.extend_from_slice(schema);
+        out.extend_from_slice(b",\"payload\":");
+    }
+    out.push(b'{');
+    for (place, index) in table.primary_key.iter().enumerate() {
+        let (Some(column), Some(mapped)) = (table.columns.get(*index), table.map.columns.get(*index)) else { continue };
+        if place > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&column.json_key);
+        values.write(out, column, mapped, &row.latest(*index), None)?;
+    }
+    out.push(b'}');
+    if schema.is_some() {
+        out.push(b'}');
+    }
+    Ok(())
+}
+
+/// Appends an image, or null for one there is none of. `before` is the row as it was, for changes to JSON documents.
+fn image(
+    out: &mut Vec<u8>,
+    values: &mut Values,
+    table: &Table,
+    image: Option<&[Value<'_>]>,
+    before: Option<&[Value<'_>]>,
+) -> Result<(), Malformed> {
+    let Some(image) = image else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    out.push(b'{');
+    let mut first = true;
+    for (index, ((column, mapped), value)) in table.columns.iter().zip(&table.map.columns).zip(image).enumerate() {
+        if Presence::of(column, value) == Presence::LeftOut {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        out.extend_from_slice(&column.json_key);
+        let before = before.and_then(|values| values.get(index));
+        values.write(out, column, mapped, value, before)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
