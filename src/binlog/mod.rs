@@ -46,6 +46,7 @@ pub mod gtid;
 mod json;
 mod json_value;
 mod row_json;
+pub mod parquet;
 mod rows;
 mod run;
 mod schema;

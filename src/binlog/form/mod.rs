@@ -1,6 +1,6 @@
 //! What becomes of rows: one message each, in one of several forms.
 
-mod native;
+pub(crate) mod native;
 
 use std::sync::Arc;
 
