@@ -7,6 +7,7 @@ use super::super::decimal::Decimal;
 use super::super::decoder::decompress_column;
 use super::super::json_value::{ValueOptions, write_value};
 use super::super::schema::{Column, Meaning};
+use super::super::temporal::Date;
 use super::super::value::{Integer, Value};
 use super::kind::Kind;
 use super::message::{bytes, bytes_with, fixed, null};
@@ -36,8 +37,14 @@ pub(super) fn write_cell(
         Value::Decimal(value) => decimal(out, kind, value)?,
         Value::Year(value) => fixed(out, value.to_le_bytes()),
         Value::Time(value) => fixed(out, value.total_microseconds().to_le_bytes()),
-        Value::Date(value) => return Ok(or_unfit(out, value.days_since_epoch().map(i32::to_le_bytes))),
-        Value::DateTime(value) => return Ok(or_unfit(out, value.microseconds_since_epoch().map(i64::to_le_bytes))),
+        Value::Date(value) => {
+            let days = value.days_since_epoch().filter(|_| has_year(*value));
+            return Ok(or_unfit(out, days.map(i32::to_le_bytes)));
+        }
+        Value::DateTime(value) => {
+            let microseconds = value.microseconds_since_epoch().filter(|_| has_year(value.date));
+            return Ok(or_unfit(out, microseconds.map(i64::to_le_bytes)));
+        }
         Value::Timestamp(value) => {
             let microseconds = i64::from(value.seconds) * 1_000_000 + i64::from(value.microseconds);
             // 0 stands for 0000-00-00 00:00:00.
@@ -69,6 +76,11 @@ pub(super) fn write_cell(
         Value::Set(bits) => set(out, column, *bits),
     }
     Ok(Fit::Fits)
+}
+
+/// The year 0 is before the first of many a reader's calendar (Python's), which then fails for the whole column.
+fn has_year(date: Date) -> bool {
+    date.year > 0
 }
 
 fn or_unfit<const N: usize>(out: &mut Vec<u8>, value: Option<[u8; N]>) -> Fit {

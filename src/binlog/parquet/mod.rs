@@ -46,7 +46,7 @@
 //! - `__before`: the row as it was before an update, as JSON
 //! - `__absent`: the names of columns that no image has, as a JSON array; NULL stands in them
 //! - `__invalid`: values that their column's type cannot hold, as a JSON object; NULL stands in their columns. These are dates that are in
-//!   no calendar (`0000-00-00`, `2024-00-10`, `2023-02-30`), and changes to a JSON document that is in no image.
+//!   no calendar (`0000-00-00`, `2024-00-10`, `2023-02-30`) or in the year 0, and changes to a JSON document that is in no image.
 //!
 //! | MySQL | Parquet |
 //! |-------|---------|
