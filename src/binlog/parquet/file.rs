@@ -231,3 +231,26 @@ pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Si
 fn broken(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
     SinkError::Broken { target: path.display().to_string(), reason: reason.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_disk_does_not_take_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut spool = Spool { file: File::create(&path).unwrap(), waiting: Vec::new() };
+        spool.write_all(b"begin ").unwrap();
+        let disk = std::mem::replace(&mut spool.file, File::options().write(true).open("/dev/full").unwrap());
+        spool.write_all(b"middle ").unwrap();
+        assert_eq!(spool.settle().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        spool.file = disk;
+        // Behind what waits, whether there is room now or not.
+        spool.write_all(b"end").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"begin ");
+        spool.settle().unwrap();
+        spool.settle().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"begin middle end");
+    }
+}
