@@ -26,7 +26,10 @@ const FOLDER_DEPTH: usize = 2;
 /// The pause between attempts when the sink is to be closed.
 const FLUSH_PAUSE: Duration = Duration::from_millis(50);
 
-/// A file that is open, of the series in its folder.
+/// The files of one folder: one of them is open at most. A number, because it is looked up for each row.
+type Series = u32;
+
+/// A file that is open.
 struct Open {
     schema: u32,
     file: PartFile,
@@ -41,9 +44,11 @@ pub(super) struct ParquetSink {
     registry: Arc<Registry>,
     counter: Arc<SinkCounter>,
     lanes: Lanes,
-    /// Schemas by their numbers, as far as they were asked for.
-    schemas: HashMap<u32, Arc<Schema>>,
-    open: HashMap<PathBuf, Open>,
+    /// Schemas by their numbers, as far as they were asked for, each with its series.
+    schemas: HashMap<u32, (Arc<Schema>, Series)>,
+    /// The series of each folder.
+    series: HashMap<PathBuf, Series>,
+    open: HashMap<Series, Open>,
     /// When the oldest of the open files, or of those that were open with it, was begun.
     since: Option<Instant>,
     /// The binlog file of the last row.
@@ -75,6 +80,7 @@ impl ParquetSink {
             registry,
             lanes: Lanes::start()?,
             schemas: HashMap::new(),
+            series: HashMap::new(),
             open: HashMap::new(),
             since: None,
             binlog: String::new(),
@@ -118,8 +124,8 @@ impl ParquetSink {
             return self.end_all();
         }
         let unfinished = self.open.iter().find(|(_, open)| !open.file.is_open());
-        match unfinished.map(|(folder, _)| folder.clone()) {
-            Some(folder) => self.end_file(&folder),
+        match unfinished.map(|(series, _)| *series) {
+            Some(series) => self.end_file(series),
             None => Ok(()),
         }
     }
@@ -127,22 +133,22 @@ impl ParquetSink {
     /// Ends every file.
     fn end_all(&mut self) -> Result<(), SinkError> {
         self.ending = true;
-        let folders: Vec<PathBuf> = self.open.keys().cloned().collect();
-        for folder in folders {
-            self.end_file(&folder)?;
+        let all: Vec<Series> = self.open.keys().copied().collect();
+        for series in all {
+            self.end_file(series)?;
         }
         self.ending = false;
         Ok(())
     }
 
-    /// Ends the file in this folder. When no other is open, everything is on the disk: rows are acknowledged in their order, whatever
+    /// Ends the open file of a series. When no other is open, everything is on the disk: rows are acknowledged in their order, whatever
     /// file they are in.
-    fn end_file(&mut self, folder: &PathBuf) -> Result<(), SinkError> {
-        let Some(open) = self.open.get_mut(folder) else { return Ok(()) };
+    fn end_file(&mut self, series: Series) -> Result<(), SinkError> {
+        let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
         self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
         open.file.finish(&mut self.lanes)?;
         tracing::debug!(sink = self.name, file = %open.file.path().display(), bytes = open.file.written(), "complete");
-        self.open.remove(folder);
+        self.open.remove(&series);
         if self.open.is_empty() {
             self.since = None;
             self.counter.acknowledge(std::mem::take(&mut self.unacknowledged));
@@ -162,13 +168,15 @@ impl ParquetSink {
         limit > 0 && file.written() >= limit
     }
 
-    fn schema(&mut self, number: u32) -> Result<Arc<Schema>, SinkError> {
-        if let Some(schema) = self.schemas.get(&number) {
-            return Ok(Arc::clone(schema));
+    fn schema(&mut self, number: u32) -> Result<(Arc<Schema>, Series), SinkError> {
+        if let Some((schema, series)) = self.schemas.get(&number) {
+            return Ok((Arc::clone(schema), *series));
         }
         let schema = self.registry.schema(number).ok_or_else(|| self.not_ours())?;
-        self.schemas.insert(number, Arc::clone(&schema));
-        Ok(schema)
+        let next = Series::try_from(self.series.len()).unwrap_or(Series::MAX);
+        let series = *self.series.entry(schema.folder.clone()).or_insert(next);
+        self.schemas.insert(number, (Arc::clone(&schema), series));
+        Ok((schema, series))
     }
 
     fn not_ours(&self) -> SinkError {
@@ -187,19 +195,19 @@ impl ParquetSink {
         if !self.open.is_empty() && ((other_file && self.config.roll_with_binlog) || self.is_old(at_boundary, now)) {
             self.end_all()?;
         }
-        let schema = self.schema(head.schema)?;
-        if let Some(open) = self.open.get_mut(&schema.folder) {
+        let (schema, series) = self.schema(head.schema)?;
+        if let Some(open) = self.open.get_mut(&series) {
             open.file.settle()?;
         }
-        let ends = self.open.get(&schema.folder);
+        let ends = self.open.get(&series);
         if ends.is_some_and(|open| open.schema != head.schema || self.is_large(&open.file, at_boundary)) {
-            self.end_file(&schema.folder)?;
+            self.end_file(series)?;
         }
-        if !self.open.contains_key(&schema.folder) {
-            self.begin_file(&head, &schema, now)?;
+        if !self.open.contains_key(&series) {
+            self.begin_file(&head, &schema, series, now)?;
         }
         let limit = self.group_limit();
-        let Some(open) = self.open.get_mut(&schema.folder) else { return Err(self.not_ours()) };
+        let Some(open) = self.open.get_mut(&series) else { return Err(self.not_ours()) };
         open.file.append(&mut reader, message.len(), &mut self.lanes)?;
         open.last_row = self.rows;
         self.rows += 1;
@@ -219,11 +227,17 @@ impl ParquetSink {
         Ok(())
     }
 
-    fn begin_file(&mut self, first: &RowHead<'_>, schema: &Schema, now: Instant) -> Result<(), SinkError> {
+    fn begin_file(
+        &mut self,
+        first: &RowHead<'_>,
+        schema: &Schema,
+        series: Series,
+        now: Instant,
+    ) -> Result<(), SinkError> {
         if self.open.len() >= OPEN_FILES {
             let idle = self.open.iter().min_by_key(|(_, open)| open.last_row);
-            if let Some(folder) = idle.map(|(folder, _)| folder.clone()) {
-                self.end_file(&folder)?;
+            if let Some(idle) = idle.map(|(series, _)| *series) {
+                self.end_file(idle)?;
             }
         }
         let folder = self.config.dir.join(&schema.folder);
@@ -232,7 +246,7 @@ impl ParquetSink {
             return Err(file::failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
         }
         let file = PartFile::create(&folder, &names::file_name(first), schema, self.config.compression)?;
-        self.open.insert(schema.folder.clone(), Open { schema: first.schema, file, last_row: self.rows });
+        self.open.insert(series, Open { schema: first.schema, file, last_row: self.rows });
         self.since.get_or_insert(now);
         Ok(())
     }
