@@ -49,6 +49,7 @@ pub mod gtid;
 mod json;
 mod json_string;
 mod json_value;
+pub mod parquet;
 mod piece;
 mod rows;
 mod run;

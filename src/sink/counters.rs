@@ -88,7 +88,7 @@ pub struct SinkCounter {
 }
 
 impl SinkCounter {
-    pub(super) fn new(name: String) -> Self {
+    pub(crate) fn new(name: String) -> Self {
         Self {
             name,
             queued: AtomicU64::new(0),
@@ -148,7 +148,7 @@ impl SinkCounter {
         self.taken.fetch_add(messages as u64, Relaxed);
     }
 
-    pub(super) fn acknowledge(&self, messages: usize) {
+    pub(crate) fn acknowledge(&self, messages: usize) {
         self.acknowledged.fetch_add(messages as u64, Relaxed);
     }
 

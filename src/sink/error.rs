@@ -21,6 +21,14 @@ pub enum SinkError {
         /// The destination.
         target: String,
     },
+    /// What was taken cannot be delivered, whatever is done: the sink ends, and what it has not acknowledged has to be read again.
+    #[error("{target}: {reason}; what it holds is to be read again from the checkpoint")]
+    Broken {
+        /// The file.
+        target: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The client library's own buffer has no room now.
     #[error("the producer's buffer is full")]
     BufferFull,
@@ -51,6 +59,6 @@ pub enum SinkError {
 impl SinkError {
     /// Whether the sink can never take anything again.
     pub(super) fn ends_sink(&self) -> bool {
-        matches!(self, Self::Closed { .. })
+        matches!(self, Self::Closed { .. } | Self::Broken { .. })
     }
 }

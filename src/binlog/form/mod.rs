@@ -4,7 +4,7 @@ mod debezium;
 #[cfg(test)]
 mod fixture;
 mod maxwell;
-mod native;
+pub(crate) mod native;
 mod routing;
 mod text;
 

@@ -2,7 +2,8 @@
 
 use super::RowContext;
 use super::value::{Presence, Values};
-use crate::binlog::json_value::{escaped, integer};
+use crate::binlog::digits::integer;
+use crate::binlog::json_value::escaped;
 use crate::binlog::rows::Row;
 use crate::binlog::schema::Table;
 use crate::binlog::value::Value;

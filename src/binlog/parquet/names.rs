@@ -1,0 +1,103 @@
+//! Names of files and folders.
+
+use std::io;
+use std::path::Path;
+
+use super::message::RowHead;
+
+const SUFFIX: &str = ".parquet";
+const PART_SUFFIX: &str = ".parquet.part";
+
+/// The name of the file that begins with this row: the same whenever the row is read.
+///
+/// `binlog.000002-0000001234.parquet`: where the row's event begins. Behind it `-7` where the row is not its transaction's first: the
+/// events of a compressed transaction all begin in one place.
+pub(super) fn file_name(first: &RowHead<'_>) -> String {
+    let file = escape(first.file);
+    let row = match first.row_in_transaction {
+        0 => String::new(),
+        row => format!("-{row}"),
+    };
+    format!("{file}-{:010}{row}{SUFFIX}", first.offset)
+}
+
+/// The name while the file is written.
+pub(super) fn part_name(name: &str) -> String {
+    format!(".{name}.part")
+}
+
+/// A name of a database or table as that of a folder: what a file system or a reader of partitions (`a=b`) might take for something else
+/// becomes `%` and two digits for each byte.
+pub(super) fn escape(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for (index, character) in name.char_indices() {
+        let leading = index == 0 && matches!(character, '.' | '_');
+        let trailing = index + character.len_utf8() == name.len() && matches!(character, '.' | ' ');
+        let odd = matches!(character, '/' | '\\' | '%' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | '=')
+            || character.is_control();
+        if leading || trailing || odd {
+            let mut buffer = [0; 4];
+            for byte in character.encode_utf8(&mut buffer).bytes() {
+                out.push_str(&format!("%{byte:02X}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Removes what an earlier run has left unfinished, in `dir` and in the folders of databases and tables below it.
+pub(super) fn remove_parts(dir: &Path, depth: usize) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth > 0 {
+            remove_parts(&entry.path(), depth - 1)?;
+        }
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if kind.is_file() && name.starts_with('.') && name.ends_with(PART_SUFFIX) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tables_are_safe_as_folders() {
+        for (name, folder) in [
+            ("orders", "orders"),
+            ("a/b", "a%2Fb"),
+            ("..", "%2E%2E"),
+            (".hidden", "%2Ehidden"),
+            ("_x", "%5Fx"),
+            ("50%", "50%25"),
+            ("k=v", "k%3Dv"),
+            ("漢字 x ", "漢字 x%20"),
+            ("a\u{7f}", "a%7F"),
+        ] {
+            assert_eq!(escape(name), folder);
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_after_its_first_row() {
+        let mut head = RowHead {
+            schema: 0,
+            ends_transaction: false,
+            offset: 1234,
+            row_in_transaction: 0,
+            row_in_event: 0,
+            file: "binlog.000002",
+        };
+        assert_eq!(file_name(&head), "binlog.000002-0000001234.parquet");
+        head.row_in_transaction = 7;
+        assert_eq!(file_name(&head), "binlog.000002-0000001234-7.parquet");
+        assert_eq!(part_name(&file_name(&head)), ".binlog.000002-0000001234-7.parquet.part");
+    }
+}
