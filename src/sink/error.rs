@@ -21,6 +21,14 @@ pub enum SinkError {
         /// The destination.
         target: String,
     },
+    /// The destination takes nothing from us any more: the sink ends, the others go on.
+    #[error("{target}: {reason}")]
+    Ended {
+        /// The destination.
+        target: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The client library's own buffer has no room now.
     #[error("the producer's buffer is full")]
     BufferFull,
@@ -51,6 +59,6 @@ pub enum SinkError {
 impl SinkError {
     /// Whether the sink can never take anything again.
     pub(super) fn ends_sink(&self) -> bool {
-        matches!(self, Self::Closed { .. })
+        matches!(self, Self::Closed { .. } | Self::Ended { .. })
     }
 }

@@ -40,7 +40,7 @@ pub use direct::{Direct, PushError};
 pub use error::SinkError;
 pub use hub::{Hub, ShutdownReport, SinkReport};
 pub use ingest::Ingest;
-pub use kafka::KafkaSink;
+pub use kafka::{ExactlyOnceSink, KafkaSink, RowsSink, RowsSinkConfig, TransactionSettings};
 pub(crate) use kafka::{ClientLog, client_options, describe_client_error};
 pub use ndjson::NdjsonSink;
 pub use open::open_all;

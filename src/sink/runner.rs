@@ -83,8 +83,10 @@ impl Runner {
                     return LossReason::Shutdown;
                 }
             }
-            if let Err(SinkError::Closed { target }) = self.tick_if_due() {
-                tracing::error!(sink = self.counter.name(), %target, "the reader is gone: the sink ends");
+            if let Err(error) = self.tick_if_due()
+                && error.ends_sink()
+            {
+                tracing::error!(sink = self.counter.name(), %error, "the sink ends");
                 return LossReason::SinkEnded;
             }
         }
@@ -142,7 +144,9 @@ impl Runner {
                 return Ok(());
             }
             self.queue.back_off(left.min(TICK).min(self.sink.until_tick().max(BUSY_PAUSE)));
-            if let Err(SinkError::Closed { .. }) = self.tick_if_due() {
+            if let Err(error) = self.tick_if_due()
+                && error.ends_sink()
+            {
                 return Err(LossReason::SinkEnded);
             }
             if self.queue.closed().is_some() {

@@ -5,8 +5,11 @@
 //!  "gtid":"...:42","position":{"file":"binlog.000002","offset":1234},"serverId":1,"threadId":8,"xid":77,"rowIndex":0,"query":"..."}
 //! ```
 
+use std::ops::Range;
+
 use super::{Definition, RowContext, RowForm};
 use crate::binlog::json_value::{ValueOptions, escaped, write_value};
+use crate::binlog::kafka::Routing;
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
 use crate::binlog::schema::Table;
 use crate::binlog::value::Value;
@@ -17,6 +20,8 @@ use crate::wire::Malformed;
 #[derive(Debug, Default)]
 pub struct Native {
     values: ValueOptions,
+    /// Where messages go that have topics and keys.
+    routing: Option<Routing>,
     /// What stands before and behind the images in every message of an event.
     head: Vec<u8>,
     middle: Vec<u8>,
@@ -27,6 +32,34 @@ impl Native {
     /// The form, with values as `values` says.
     pub fn new(values: ValueOptions) -> Self {
         Self { values, ..Self::default() }
+    }
+
+    /// The form, each message for a topic of its own and with the primary key as its key: `{"id":7}`; none without a primary key.
+    pub fn routed(values: ValueOptions, routing: Routing) -> Self {
+        Self { routing: Some(routing), ..Self::new(values) }
+    }
+
+    /// Appends a row's object; returns where in `out` its primary key stands.
+    #[inline]
+    fn write(
+        &self,
+        out: &mut Vec<u8>,
+        table: &Table,
+        row: Row<'_, '_>,
+        index: u64,
+    ) -> Result<Range<usize>, Malformed> {
+        out.extend_from_slice(&self.head);
+        image(out, table, row.before, None, self.values)?;
+        out.extend_from_slice(b",\"after\":");
+        image(out, table, row.after, row.before, self.values)?;
+        out.extend_from_slice(b",\"primaryKey\":");
+        let start = out.len();
+        primary_key(out, table, row, self.values)?;
+        let end = out.len();
+        out.extend_from_slice(&self.middle);
+        integer(out, index);
+        out.extend_from_slice(&self.tail);
+        Ok(start..end)
     }
 
     fn prepare(&mut self, kind: RowKind, table: &Table, context: &RowContext) {
@@ -64,29 +97,29 @@ impl RowForm for Native {
     ) -> Result<u64, Malformed> {
         self.prepare(rows.kind, table, context);
         let key = u64::from(context.thread_id.unwrap_or_default());
+        let topic = self.routing.as_mut().map(|routing| routing.topic(&table.map.database, &table.map.table));
+        let has_key = !table.primary_key.is_empty();
         let mut index = context.first_row;
         let mut rows = rows.rows();
         while let Some(row) = rows.next()? {
-            out.push_with(key, |out| {
-                out.extend_from_slice(&self.head);
-                image(out, table, row.before, None, self.values)?;
-                out.extend_from_slice(b",\"after\":");
-                image(out, table, row.after, row.before, self.values)?;
-                out.extend_from_slice(b",\"primaryKey\":");
-                primary_key(out, table, row, self.values)?;
-                out.extend_from_slice(&self.middle);
-                integer(out, index);
-                out.extend_from_slice(&self.tail);
-                Ok::<(), Malformed>(())
-            })?;
+            match &topic {
+                None => out.push_with(key, |out| self.write(out, table, row, index).map(drop))?,
+                Some(topic) => out.push_routed(Some(topic), |value, key| {
+                    let primary_key = self.write(value, table, row, index)?;
+                    // What is written already need not be written anew.
+                    if has_key {
+                        key.extend_from_slice(value.get(primary_key).unwrap_or_default());
+                    }
+                    Ok::<(), Malformed>(())
+                })?,
+            }
             index += 1;
         }
         Ok(index - context.first_row)
     }
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
-        // Writing to memory does not fail.
-        let _ = out.push_with(u64::from(context.thread_id.unwrap_or_default()), |out| {
+        let write = |out: &mut Vec<u8>| {
             out.extend_from_slice(b"{\"type\":\"ddl\",\"database\":");
             if definition.database.is_empty() {
                 out.extend_from_slice(b"null");
@@ -98,7 +131,15 @@ impl RowForm for Native {
             origin(out, context);
             out.push(b'}');
             Ok::<(), ()>(())
-        });
+        };
+        // Writing to memory does not fail.
+        let _ = match &mut self.routing {
+            None => out.push_with(u64::from(context.thread_id.unwrap_or_default()), write),
+            Some(routing) => {
+                let topic = routing.definition_topic(definition.database);
+                out.push_routed(Some(&topic), |value, _| write(value))
+            }
+        };
     }
 }
 
