@@ -41,13 +41,7 @@ impl Native {
 
     /// Appends a row's object; returns where in `out` its primary key stands.
     #[inline]
-    fn write(
-        &self,
-        out: &mut Vec<u8>,
-        table: &Table,
-        row: Row<'_, '_>,
-        index: u64,
-    ) -> Result<Range<usize>, Malformed> {
+    fn write(&self, out: &mut Vec<u8>, table: &Table, row: Row<'_, '_>, index: u64) -> Result<Range<usize>, Malformed> {
         out.extend_from_slice(&self.head);
         image(out, table, row.before, None, self.values)?;
         out.extend_from_slice(b",\"after\":");

@@ -32,7 +32,9 @@ pub(super) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Res
         .build()
         .map_err(|source| SinkError::Thread { name: "checkpoint-topic".to_owned(), source })?;
     let failed = |reason: String| SinkError::Client {
-        reason: format!("checkpoint topic {topic}: {reason}; it can be made by hand: one partition, cleanup.policy=compact"),
+        reason: format!(
+            "checkpoint topic {topic}: {reason}; it can be made by hand: one partition, cleanup.policy=compact"
+        ),
     };
     let results =
         runtime.block_on(client.create_topics([&wanted], &timeouts)).map_err(|error| failed(error.to_string()))?;
@@ -74,7 +76,7 @@ pub(super) fn load(
         }
     };
     let mut step = FIRST_STEP;
-    while high > low {
+    loop {
         let start = high.saturating_sub(step).max(low);
         let found = last_record(&consumer, topic, start, settings.transactional_id.as_bytes(), deadline)
             .map_err(|error| failed(error.to_string()))?;
@@ -84,11 +86,10 @@ pub(super) fn load(
             });
         }
         if start == low {
-            break;
+            return Ok(None);
         }
         step = step.saturating_mul(8);
     }
-    Ok(None)
 }
 
 /// The last record with this key from `start` to the end of what is committed.

@@ -198,9 +198,7 @@ impl Sink for RowsSink {
         self.settle();
         match self.outlet.window.len() {
             0 => Ok(()),
-            messages => {
-                Err(SinkError::Undelivered { messages: messages as u64, reason: self.outlet.last_failure() })
-            }
+            messages => Err(SinkError::Undelivered { messages: messages as u64, reason: self.outlet.last_failure() }),
         }
     }
 }

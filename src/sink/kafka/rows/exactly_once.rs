@@ -110,11 +110,8 @@ impl ExactlyOnceSink {
             let left = deadline.saturating_duration_since(Instant::now()).min(CALL * 5);
             let Err(error) = self.outlet.producer.init_transactions(left) else { return Ok(()) };
             if !is_retriable(&error) || Instant::now() >= deadline {
-                let reason = format!(
-                    "transactional.id {}: {error} ({})",
-                    self.transactional_id,
-                    self.outlet.last_failure()
-                );
+                let reason =
+                    format!("transactional.id {}: {error} ({})", self.transactional_id, self.outlet.last_failure());
                 return Err(SinkError::Client { reason });
             }
             self.outlet.wait();
@@ -425,7 +422,9 @@ impl Sink for ExactlyOnceSink {
             messages => {
                 let reason = match (&self.ended, self.outstanding()) {
                     (Some(reason), _) => reason.clone(),
-                    (None, 0) => "their transaction has no end yet; it is read again from the last checkpoint".to_owned(),
+                    (None, 0) => {
+                        "their transaction has no end yet; it is read again from the last checkpoint".to_owned()
+                    }
                     (None, _) => self.outlet.last_failure(),
                 };
                 Err(SinkError::Undelivered { messages, reason })

@@ -15,6 +15,7 @@ use crate::sink::rate_limit::RateLimit;
 use crate::sink::{Batch, SinkError};
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_millis(1);
 /// How much more than what is under way may be kept until what is before it is answered.
 const KEPT_TIMES: usize = 4;
 
@@ -74,9 +75,10 @@ impl Outlet {
         failed
     }
 
-    /// Waits a moment for answers.
+    /// Waits a moment for answers. A poll that may wait would spin through the last millisecond of its time (rdkafka 0.39).
     pub(super) fn wait(&self) {
-        self.producer.poll(Duration::from_millis(1));
+        std::thread::sleep(WAIT);
+        self.producer.poll(Duration::ZERO);
     }
 
     /// How many messages from `from` on there is room for now.

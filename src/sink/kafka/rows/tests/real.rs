@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+
 use super::*;
 use crate::binlog::{Checkpoint, KafkaRows, RowsKafkaConfig};
 
@@ -37,7 +39,8 @@ fn numbers(name: &str, range: std::ops::Range<u64>) -> Batch {
     for number in range {
         let checkpoint = Checkpoint { file: "f".into(), offset: number + 1, gtid_set: None };
         let checkpoint = serde_json::to_string(&checkpoint).unwrap();
-        let messages = rows(&[(name, &(number % 7).to_string(), &number.to_string()), (&checkpoint_topic, name, &checkpoint)]);
+        let messages =
+            rows(&[(name, &(number % 7).to_string(), &number.to_string()), (&checkpoint_topic, name, &checkpoint)]);
         batch.extend_from(&messages, 0..2);
     }
     batch
@@ -161,7 +164,7 @@ fn speed() {
     let name = fresh("SPEED");
     make_topic(&servers, &name, partitions);
     let config = RowsSinkConfig {
-        bootstrap_servers: servers.clone(),
+        bootstrap_servers: servers,
         topic: name.clone(),
         in_flight_bytes: in_flight,
         transactions: once
@@ -177,7 +180,14 @@ fn speed() {
             let id = (number * 1400 + row).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let image = format!(
                 r#"{{"id":{row},"customer":{},"name":"customer {:x}","price":"{}.{:02}","at":"2026-11-21 12:{:02}:{:02}","note":"{:016x}{:016x}","state":"paid"}}"#,
-                id % 100_000, id >> 20, id % 997, id % 100, id % 60, id % 59, id, !id
+                id % 100_000,
+                id >> 20,
+                id % 997,
+                id % 100,
+                id % 60,
+                id % 59,
+                id,
+                !id
             );
             let message = format!(
                 r#"{{"type":"update","database":"shop","table":"orders","before":{image},"after":{image},"primaryKey":{{"id":{row}}},"timestamp":1795260000000,"gtid":"3E11FA47-71CA-11E1-9E33-C80AA9429562:{number}","position":{{"file":"binlog.000002","offset":1234}},"serverId":1,"threadId":8,"xid":77,"rowIndex":{row}}}"#
@@ -232,7 +242,6 @@ fn speed() {
 }
 
 fn make_topic(servers: &str, name: &str, partitions: i32) {
-    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
     let client: AdminClient<_> = client_options(servers, &[], &[]).create().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
