@@ -49,6 +49,7 @@ pub mod gtid;
 mod json;
 mod json_string;
 mod json_value;
+mod kafka;
 pub mod parquet;
 mod piece;
 mod rows;
@@ -74,9 +75,10 @@ pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate
 pub use filter::{TablePattern, TableRules};
 pub use form::{
     BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
-    MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TopicOf, TransactionEdge,
+    MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
 };
 pub use json_value::{Geometry, ValueOptions, write_value};
+pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
 pub use piece::Piece;
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, run};

@@ -21,12 +21,12 @@ pub enum SinkError {
         /// The destination.
         target: String,
     },
-    /// What was taken cannot be delivered, whatever is done: the sink ends, and what it has not acknowledged has to be read again.
-    #[error("{target}: {reason}; what it holds is to be read again from the checkpoint")]
-    Broken {
-        /// The file.
+    /// The destination takes nothing from us any more: the sink ends, the others go on.
+    #[error("{target}: {reason}")]
+    Ended {
+        /// The destination.
         target: String,
-        /// What is wrong with it.
+        /// Why, and what to do.
         reason: String,
     },
     /// The client library's own buffer has no room now.
@@ -59,6 +59,6 @@ pub enum SinkError {
 impl SinkError {
     /// Whether the sink can never take anything again.
     pub(super) fn ends_sink(&self) -> bool {
-        matches!(self, Self::Closed { .. } | Self::Broken { .. })
+        matches!(self, Self::Closed { .. } | Self::Ended { .. })
     }
 }

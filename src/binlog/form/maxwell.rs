@@ -212,8 +212,8 @@ impl RowForm for Maxwell {
         out: &mut Batch,
     ) -> Result<u64, Malformed> {
         self.prepare(rows.kind, table, context);
+        let topic = self.options.routing.topic(&table.map.database, &table.map.table);
         let routing = &self.options.routing;
-        let topic = routing.topic_of(&table.map);
         let mut number = 0;
         let mut rows = rows.rows();
         while let Some(row) = rows.next()? {
@@ -233,8 +233,9 @@ impl RowForm for Maxwell {
         if !self.options.ddl {
             return;
         }
+        let topic = self.options.routing.definition_topic(definition.database);
         // Writing to memory does not fail.
-        let _ = self.options.routing.push(out, None, context.thread_id, |out, key| {
+        let _ = self.options.routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
             out.extend_from_slice(b"{\"type\":\"ddl\",\"database\":");
             escaped(out, definition.database);
             // Milliseconds, as Maxwell has them here.

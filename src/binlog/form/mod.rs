@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use debezium::{BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling};
 pub use maxwell::{Maxwell, MaxwellOptions};
 pub use native::Native;
-pub use routing::{Routing, TopicOf};
+pub use routing::Routing;
 pub use text::{Text, TextOptions};
 
 use super::checkpoint::Checkpoint;

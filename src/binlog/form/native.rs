@@ -5,7 +5,9 @@
 //!  "gtid":"...:42","position":{"file":"binlog.000002","offset":1234},"serverId":1,"threadId":8,"xid":77,"rowIndex":0,"query":"..."}
 //! ```
 
-use super::{Definition, RowContext, RowForm};
+use std::ops::Range;
+
+use super::{Definition, Routing, RowContext, RowForm};
 use crate::binlog::digits::integer;
 use crate::binlog::json_value::{ValueOptions, escaped, write_value};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
@@ -18,6 +20,8 @@ use crate::wire::Malformed;
 #[derive(Debug, Default)]
 pub struct Native {
     values: ValueOptions,
+    /// Where messages go that have topics and keys.
+    routing: Routing,
     /// What stands before and behind the images in every message of an event.
     head: Vec<u8>,
     middle: Vec<u8>,
@@ -28,6 +32,28 @@ impl Native {
     /// The form, with values as `values` says.
     pub fn new(values: ValueOptions) -> Self {
         Self { values, ..Self::default() }
+    }
+
+    /// The form, each message for a topic of its own and with the primary key as its key: `{"id":7}`; none without a primary key.
+    pub fn routed(values: ValueOptions, routing: Routing) -> Self {
+        Self { routing, ..Self::new(values) }
+    }
+
+    /// Appends a row's object; returns where in `out` its primary key stands.
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>, table: &Table, row: Row<'_, '_>, index: u64) -> Result<Range<usize>, Malformed> {
+        out.extend_from_slice(&self.head);
+        image(out, table, row.before, None, self.values)?;
+        out.extend_from_slice(b",\"after\":");
+        image(out, table, row.after, row.before, self.values)?;
+        out.extend_from_slice(b",\"primaryKey\":");
+        let start = out.len();
+        primary_key(out, table, row, self.values)?;
+        let end = out.len();
+        out.extend_from_slice(&self.middle);
+        integer(out, index);
+        out.extend_from_slice(&self.tail);
+        Ok(start..end)
     }
 
     fn prepare(&mut self, kind: RowKind, table: &Table, context: &RowContext) {
@@ -64,20 +90,17 @@ impl RowForm for Native {
         out: &mut Batch,
     ) -> Result<u64, Malformed> {
         self.prepare(rows.kind, table, context);
-        let key = u64::from(context.thread_id.unwrap_or_default());
+        let topic = self.routing.topic(&table.map.database, &table.map.table);
+        let has_key = !table.primary_key.is_empty();
         let mut index = context.first_row;
         let mut rows = rows.rows();
         while let Some(row) = rows.next()? {
-            out.push_with(key, |out| {
-                out.extend_from_slice(&self.head);
-                image(out, table, row.before, None, self.values)?;
-                out.extend_from_slice(b",\"after\":");
-                image(out, table, row.after, row.before, self.values)?;
-                out.extend_from_slice(b",\"primaryKey\":");
-                primary_key(out, table, row, self.values)?;
-                out.extend_from_slice(&self.middle);
-                integer(out, index);
-                out.extend_from_slice(&self.tail);
+            self.routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
+                let primary_key = self.write(out, table, row, index)?;
+                // What is written already need not be written anew.
+                if let Some(key) = key.filter(|_| has_key) {
+                    key.extend_from_slice(out.get(primary_key).unwrap_or_default());
+                }
                 Ok::<(), Malformed>(())
             })?;
             index += 1;
@@ -86,8 +109,9 @@ impl RowForm for Native {
     }
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
+        let topic = self.routing.definition_topic(definition.database);
         // Writing to memory does not fail.
-        let _ = out.push_with(u64::from(context.thread_id.unwrap_or_default()), |out| {
+        let _ = self.routing.push(out, topic.as_ref(), context.thread_id, |out, _| {
             out.extend_from_slice(b"{\"type\":\"ddl\",\"database\":");
             if definition.database.is_empty() {
                 out.extend_from_slice(b"null");

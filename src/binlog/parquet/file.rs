@@ -229,7 +229,7 @@ pub(super) fn failed(action: &'static str, path: &Path, source: io::Error) -> Si
 
 /// What ends the sink: its rows are read again from the checkpoint.
 fn broken(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
-    SinkError::Broken { target: path.display().to_string(), reason: reason.to_string() }
+    SinkError::Ended { target: path.display().to_string(), reason: reason.to_string() }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ impl ParquetSink {
 
     /// Once broken, always broken: the files' state is not known any more.
     fn note<T>(&mut self, result: Result<T, SinkError>) -> Result<T, SinkError> {
-        if let Err(SinkError::Broken { target, reason }) = &result {
+        if let Err(SinkError::Ended { target, reason }) = &result {
             self.broken = Some((target.clone(), reason.clone()));
         }
         result
@@ -104,7 +104,7 @@ impl ParquetSink {
 
     fn check(&self) -> Result<(), SinkError> {
         match &self.broken {
-            Some((target, reason)) => Err(SinkError::Broken { target: target.clone(), reason: reason.clone() }),
+            Some((target, reason)) => Err(SinkError::Ended { target: target.clone(), reason: reason.clone() }),
             None => Ok(()),
         }
     }
@@ -180,7 +180,7 @@ impl ParquetSink {
     }
 
     fn not_ours(&self) -> SinkError {
-        SinkError::Broken {
+        SinkError::Ended {
             target: self.name.clone(),
             reason: "a message that no Parquet form has made (this is a bug)".to_owned(),
         }
@@ -303,7 +303,7 @@ impl Sink for ParquetSink {
         loop {
             let result = self.check().and_then(|()| self.end_all());
             let Err(error) = self.note(result) else { return Ok(()) };
-            if matches!(error, SinkError::Broken { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
+            if matches!(error, SinkError::Ended { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
                 return Err(SinkError::Undelivered { messages: self.unacknowledged as u64, reason: error.to_string() });
             }
             std::thread::sleep(FLUSH_PAUSE);

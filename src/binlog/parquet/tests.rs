@@ -458,7 +458,7 @@ fn a_file_that_is_taken_away_ends_the_sink() {
     fs::remove_file(dir.path().join(".b.1-0000000100.parquet.part")).unwrap();
     let flushed = feed.sink.flush(Instant::now());
     assert!(matches!(flushed, Err(SinkError::Undelivered { messages: 1, .. })), "{flushed:?}");
-    assert!(matches!(feed.sink.tick(), Err(SinkError::Broken { .. })));
+    assert!(matches!(feed.sink.tick(), Err(SinkError::Ended { .. })));
     assert_eq!(feed.counter.acknowledged(), 0);
 }
 

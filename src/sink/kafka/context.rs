@@ -127,7 +127,7 @@ impl ProducerContext for Deliveries {
 }
 
 /// The answers that would be the same at every further attempt. All others may pass: a topic can be created, a right granted.
-fn refusal(code: RDKafkaErrorCode) -> Option<LossReason> {
+pub(super) fn refusal(code: RDKafkaErrorCode) -> Option<LossReason> {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge
         | RDKafkaErrorCode::MessageBatchTooLarge

@@ -187,7 +187,7 @@ impl RowForm for Debezium {
         if self.options.with_schema {
             self.schemas.prepare(table, &self.options, self.connector(context));
         }
-        let topic = self.options.routing.topic_of(&table.map);
+        let topic = self.options.routing.topic(&table.map.database, &table.map.table);
         let schemas = self.schemas.of(table);
         let frame = Frame {
             source: &self.source,
@@ -227,9 +227,10 @@ impl RowForm for Debezium {
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
         self.prepare(definition.database, None, context);
+        let topic = self.options.routing.definition_topic(definition.database);
         let routing = &self.options.routing;
         // Writing to memory does not fail.
-        let _ = routing.push(out, None, context.thread_id, |out, key| {
+        let _ = routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
             out.push(b'{');
             out.extend_from_slice(&self.source);
             out.push(b'0');

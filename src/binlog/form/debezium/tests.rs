@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -108,7 +106,7 @@ fn a_changed_key_is_a_delete_and_a_create() {
     let table = customers();
     let body = Body::full(RowKind::Update, &[customer(1004, "Anne"), customer(1005, "Anne")]);
     let mut batch = Batch::new();
-    let routed = DebeziumOptions { routing: Routing { keys: true, ..Routing::default() }, ..options() };
+    let routed = DebeziumOptions { routing: Routing::to("rows".parse().unwrap()), ..options() };
     assert_eq!(form(routed).rows(&body.event(&table), &table, &context(), &mut batch), Ok(1));
     let found = messages(&batch);
     assert_eq!(
@@ -126,8 +124,7 @@ fn a_changed_key_is_a_delete_and_a_create() {
 #[test]
 fn topics_and_keys() {
     let body = Body::full(RowKind::Insert, &[customer(7, "a")]);
-    let topic: crate::binlog::form::TopicOf = Arc::new(|map| format!("shop.{}.{}", map.database, map.table).into());
-    let routed = DebeziumOptions { routing: Routing { topic: Some(topic), keys: true }, ..options() };
+    let routed = DebeziumOptions { routing: Routing::to("shop.{database}.{table}".parse().unwrap()), ..options() };
     let table = customers();
     let mut batch = Batch::new();
     form(routed.clone()).rows(&body.event(&table), &table, &context(), &mut batch).unwrap();
@@ -319,8 +316,7 @@ impl MappedColumnOfPoint {
 fn schemas_are_those_of_the_documentation() {
     let table = customers();
     let body = Body::full(RowKind::Insert, &[customer(1004, "Anne")]);
-    let with =
-        DebeziumOptions { with_schema: true, routing: Routing { keys: true, ..Routing::default() }, ..options() };
+    let with = DebeziumOptions { with_schema: true, routing: Routing::to("rows".parse().unwrap()), ..options() };
     let mut batch = Batch::new();
     form(with).rows(&body.event(&table), &table, &context(), &mut batch).unwrap();
     let message = batch.routed(0).unwrap();

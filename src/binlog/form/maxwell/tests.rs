@@ -114,7 +114,7 @@ fn fields_that_may_be_left_out() {
 fn the_key_of_the_documentation() {
     let keyed = table("test_tb", "test_tbl", &[("ID", INT, false), ("Part2", VARCHAR, false)], &[0, 1]);
     let body = Body::full(RowKind::Delete, &[vec![int(4), varchar("hello")]]);
-    let options = MaxwellOptions { routing: Routing { keys: true, ..Routing::default() }, ..MaxwellOptions::default() };
+    let options = MaxwellOptions { routing: Routing::to("rows".parse().unwrap()), ..MaxwellOptions::default() };
     let mut batch = Batch::new();
     Maxwell::new(options).rows(&body.event(&keyed), &keyed, &context(), &mut batch).unwrap();
     let key: Json = serde_json::from_slice(batch.routed(0).unwrap().key).unwrap();

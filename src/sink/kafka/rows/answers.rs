@@ -1,0 +1,92 @@
+//! What librdkafka calls back with: what became of each message, errors, log lines.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::{ClientContext, Statistics};
+
+use crate::sink::counters::LossReason;
+use crate::sink::kafka::client::ClientLog;
+use crate::sink::kafka::context::refusal;
+use crate::sink::queue::lock;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Delivered,
+    /// Not now.
+    Failed,
+    /// Never, it or another message of the same request.
+    Refused(LossReason),
+}
+
+/// Collects the answers. Callbacks run on the sink's own thread, except for log lines.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    answers: Mutex<Vec<(usize, Answer)>>,
+    called: AtomicBool,
+    last_failure: Mutex<String>,
+    log: ClientLog,
+}
+
+impl Answers {
+    /// Whether there was a callback since the last call of this.
+    pub(super) fn was_called(&self) -> bool {
+        self.called.swap(false, Ordering::Relaxed)
+    }
+
+    /// Exchanges the answers since the last call for an empty vector.
+    pub(super) fn take(&self, into: &mut Vec<(usize, Answer)>) {
+        into.clear();
+        std::mem::swap(&mut *lock(&self.answers), into);
+    }
+
+    /// What became of a message that librdkafka did not even take.
+    pub(super) fn judge(&self, error: &KafkaError) -> Answer {
+        let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
+        if !purged.contains(&error.rdkafka_error_code()) {
+            *lock(&self.last_failure) = error.to_string();
+        }
+        error.rdkafka_error_code().and_then(refusal).map_or(Answer::Failed, Answer::Refused)
+    }
+
+    /// Why something failed lately.
+    pub(super) fn last_failure(&self) -> String {
+        let failure = lock(&self.last_failure);
+        if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
+    }
+}
+
+impl ClientContext for Answers {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.called.store(true, Ordering::Relaxed);
+        self.log.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.called.store(true, Ordering::Relaxed);
+        // That all brokers are down follows from the error before, which says why.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            reason.clone_into(&mut lock(&self.last_failure));
+        }
+        self.log.error(&error, reason);
+    }
+
+    fn stats(&self, _statistics: Statistics) {}
+}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        self.called.store(true, Ordering::Relaxed);
+        let answer = match result {
+            Ok(_) => Answer::Delivered,
+            Err((error, _)) => self.judge(error),
+        };
+        lock(&self.answers).push((number, answer));
+    }
+}

@@ -1,0 +1,194 @@
+//! A producer with the messages that are on their way through it.
+
+use std::ffi::CString;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
+
+use super::answers::{Answer, Answers};
+use super::settings::{BATCH_BYTES, Batching, LEAST_BATCH_BYTES, RowsSinkConfig, producer_options};
+use super::window::{State, Window};
+use crate::sink::counters::LossReason;
+use crate::sink::kafka::{bootstrap, client::describe_client_error};
+use crate::sink::rate_limit::RateLimit;
+use crate::sink::{Batch, SinkError};
+
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_millis(1);
+/// How much more than what is under way may be kept until what is before it is answered.
+const KEPT_TIMES: usize = 4;
+
+pub(super) struct Outlet {
+    config: RowsSinkConfig,
+    pub(super) producer: BaseProducer<Answers>,
+    servers: CString,
+    pub(super) window: Window,
+    answers: Vec<(usize, Answer)>,
+    refusals: RateLimit,
+    batching: Batching,
+    /// Bytes of a batch when messages share requests again.
+    batch_bytes: u32,
+    /// A request with several messages was refused: nobody knows for which of them.
+    suspicious: bool,
+    refused_alone: bool,
+}
+
+impl Outlet {
+    pub(super) fn open(config: &RowsSinkConfig) -> Result<Self, SinkError> {
+        let batching = Batching::Bytes(BATCH_BYTES);
+        Ok(Self {
+            config: config.clone(),
+            producer: create(config, batching)?,
+            servers: bootstrap::servers(&producer_options(config, batching)),
+            window: Window::default(),
+            answers: Vec::new(),
+            refusals: RateLimit::new(LOG_INTERVAL),
+            batching,
+            batch_bytes: BATCH_BYTES,
+            suspicious: false,
+            refused_alone: false,
+        })
+    }
+
+    /// Lets librdkafka call back. True where a message failed for now.
+    pub(super) fn hear(&mut self) -> bool {
+        self.producer.poll(Duration::ZERO);
+        while self.producer.context().was_called() {
+            self.producer.poll(Duration::ZERO);
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        self.producer.context().take(&mut answers);
+        let mut failed = false;
+        for (number, answer) in answers.drain(..) {
+            match answer {
+                Answer::Delivered => self.window.answer(number, State::Delivered),
+                Answer::Failed => failed = true,
+                Answer::Refused(reason) if self.batching == Batching::Single => self.refuse(number, reason),
+                Answer::Refused(_) => {
+                    self.suspicious = true;
+                    failed = true;
+                }
+            }
+        }
+        self.answers = answers;
+        failed
+    }
+
+    /// Waits a moment for answers. A poll that may wait would spin through the last millisecond of its time (rdkafka 0.39).
+    pub(super) fn wait(&self) {
+        std::thread::sleep(WAIT);
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// How many messages from `from` on there is room for now.
+    pub(super) fn room(&self, batch: &Batch, from: usize, keep_bytes: Option<usize>) -> usize {
+        if self.batching == Batching::Single && !self.window.is_empty() {
+            return 0;
+        }
+        let limit = self.config.in_flight_bytes;
+        let kept = keep_bytes.unwrap_or(limit * KEPT_TIMES).saturating_sub(self.window.bytes());
+        let room = limit.saturating_sub(self.window.waiting_bytes()).min(kept);
+        let fitting = batch.messages_within(from, room);
+        // One message larger than all room there is.
+        if fitting == 0 && self.window.waiting_bytes() == 0 { 1.min(batch.len().saturating_sub(from)) } else { fitting }
+    }
+
+    /// Gives librdkafka what it does not have yet. True where that failed.
+    pub(super) fn hand_over(&mut self) -> bool {
+        loop {
+            let Some((number, message)) = self.window.next() else { return false };
+            let topic = message.topic.map_or(self.config.topic.as_str(), |topic| topic.as_ref());
+            let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number).payload(message.value);
+            if !message.key.is_empty() {
+                record = record.key(message.key);
+            }
+            let Err((error, _)) = self.producer.send(record) else {
+                self.window.advance();
+                continue;
+            };
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
+                return false;
+            }
+            match self.producer.context().judge(&error) {
+                // librdkafka judges each message alone.
+                Answer::Refused(reason) => self.refuse(number, reason),
+                Answer::Delivered | Answer::Failed => return true,
+            }
+        }
+    }
+
+    /// A message that nobody will ever take.
+    fn refuse(&mut self, number: usize, reason: LossReason) {
+        self.refused_alone = true;
+        let now = Instant::now();
+        if let (Some(message), Some(messages)) = (self.window.get(number), self.refusals.add(1, now)) {
+            tracing::error!(
+                sink = "kafka",
+                messages,
+                topic = message.topic.map_or(self.config.topic.as_str(), |topic| topic.as_ref()),
+                key = %String::from_utf8_lossy(message.key.get(..200).unwrap_or(message.key)),
+                bytes = message.value.len(),
+                %reason,
+                error = self.producer.context().last_failure(),
+                "message refused for good and counted as lost; this is the latest"
+            );
+        }
+        self.window.answer(number, State::Refused(reason));
+    }
+
+    pub(super) fn in_flight(&self) -> i32 {
+        self.producer.in_flight_count()
+    }
+
+    /// Takes back what librdkafka has not sent; with `all`, also what it has.
+    pub(super) fn purge(&self, all: bool) {
+        let queue = PurgeConfig::default().queue();
+        self.producer.purge(if all { queue.inflight() } else { queue });
+    }
+
+    /// Tells librdkafka the brokers again (see `stall`).
+    pub(super) fn nudge(&self) {
+        bootstrap::add_servers(self.producer.client(), &self.servers);
+    }
+
+    pub(super) fn fatal_error(&self) -> Option<String> {
+        self.producer.client().fatal_error().map(|(_, reason)| reason)
+    }
+
+    pub(super) fn last_failure(&self) -> String {
+        self.producer.context().last_failure()
+    }
+
+    /// Whether another producer is needed for messages to share requests in another way.
+    pub(super) fn wants_other_batching(&self) -> bool {
+        self.suspicious || (self.batching == Batching::Single && self.window.is_empty())
+    }
+
+    /// A new producer in place of the old.
+    pub(super) fn replace(&mut self) -> Result<(), SinkError> {
+        if std::mem::take(&mut self.suspicious) {
+            self.batching = Batching::Single;
+            self.refused_alone = false;
+        } else if self.batching == Batching::Single && self.window.is_empty() {
+            if !self.refused_alone && self.batch_bytes > LEAST_BATCH_BYTES {
+                self.batch_bytes /= 2;
+                tracing::warn!(
+                    sink = "kafka",
+                    bytes = self.batch_bytes,
+                    "a topic takes no batches as large as ours; they are made smaller. \
+                     Raise the topic's max.message.bytes, or give batch.size as a Kafka option"
+                );
+            }
+            self.batching = Batching::Bytes(self.batch_bytes);
+        }
+        self.producer = create(&self.config, self.batching)?;
+        Ok(())
+    }
+}
+
+fn create(config: &RowsSinkConfig, batching: Batching) -> Result<BaseProducer<Answers>, SinkError> {
+    producer_options(config, batching)
+        .create_with_context(Answers::default())
+        .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })
+}
