@@ -9,6 +9,7 @@ use super::gtid::{AnyGtid, MariaDbGtidFlags};
 use super::json_value::ValueOptions;
 use super::row_json::{Frame, Origin, write_ddl};
 use super::rows::{RowKind, RowsEvent};
+use super::history::{OwnedStatement, SchemaHistory, SchemaSource};
 use super::schema::{CatalogColumn, Table};
 use super::statement::{StatementKind, classify};
 use super::table_map::TableMap;
@@ -92,7 +93,8 @@ impl Catalog for NoCatalog {
 /// Puts transactions together and writes their messages to a batch when they end.
 pub struct Assembler<C> {
     options: AssemblerOptions,
-    catalog: C,
+    pub(super) history: SchemaHistory<C>,
+    warned_of_names: std::collections::HashSet<(String, String)>,
     /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
     tables: HashMap<usize, Arc<Table>>,
     is_mariadb: bool,
@@ -142,12 +144,13 @@ impl<C> std::fmt::Debug for Assembler<C> {
     }
 }
 
-impl<C: Catalog> Assembler<C> {
+impl<C: SchemaSource> Assembler<C> {
     /// An assembler at `position`.
     pub fn new(options: AssemblerOptions, catalog: C, position: Position) -> Self {
         Self {
             options,
-            catalog,
+            history: SchemaHistory::new(catalog),
+            warned_of_names: std::collections::HashSet::new(),
             tables: HashMap::new(),
             is_mariadb: false,
             origin: Origin { file: position.file.clone(), ..Origin::default() },
@@ -214,7 +217,10 @@ impl<C: Catalog> Assembler<C> {
     ) -> Result<Progress, DecodeError> {
         self.counters.events += 1;
         match event {
-            Event::FormatDescription(format) => self.is_mariadb = format.is_mariadb(),
+            Event::FormatDescription(format) => {
+                self.is_mariadb = format.is_mariadb();
+                self.history.set_flavor(self.is_mariadb);
+            }
             Event::Rotate(rotate) => {
                 let file = String::from_utf8_lossy(rotate.file).into_owned();
                 self.origin.file.clone_from(&file);
@@ -306,6 +312,7 @@ impl<C: Catalog> Assembler<C> {
             StatementKind::Other => {
                 // The tables' definitions may have changed.
                 self.tables.clear();
+                self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
                 self.counters.ddl += 1;
                 if self.options.ddl {
                     self.origin.timestamp_ms = u64::from(header.timestamp) * 1000;
@@ -394,12 +401,12 @@ impl<C: Catalog> Assembler<C> {
             return Arc::clone(table);
         }
         let catalog = if Table::needs_catalog(map, self.is_mariadb) {
-            self.catalog.columns(&map.database, &map.table)
+            self.history.columns(&map.database, &map.table, &self.position, map)
         } else {
             None
         };
-        let table = Arc::new(Table::resolve(map, catalog.as_deref()));
-        if !table.has_names {
+        let table = Arc::new(Table::resolve(map, catalog.as_ref().map(|columns| columns.as_slice())));
+        if !table.has_names && self.warned_of_names.insert((map.database.clone(), map.table.clone())) {
             tracing::warn!(
                 database = map.database,
                 table = map.table,
@@ -410,7 +417,10 @@ impl<C: Catalog> Assembler<C> {
         if self.tables.len() >= 1024 {
             self.tables.clear();
         }
-        self.tables.insert(address, Arc::clone(&table));
+        // The names may become known without a statement: the catalogue may have been away.
+        if table.has_names {
+            self.tables.insert(address, Arc::clone(&table));
+        }
         table
     }
 }

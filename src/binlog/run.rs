@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::assembler::{Assembler, AssemblerOptions, BinlogCounters, Catalog, NoCatalog, Position, Progress};
+use super::assembler::{Assembler, AssemblerOptions, BinlogCounters, Position, Progress};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 use super::decoder::{DecodeError, Decoder, Event};
 use super::event::{EventHeader, EventType};
 use super::filter::TableRules;
 use super::gtid::{AnyGtid, AnyGtidSet};
-use super::source::{BinlogError, BinlogStart, FileSource, ServerCatalog, ServerSource, SourceOptions};
+use super::history::{HistoryError, NoSource, SchemaSource};
+use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
 use crate::sink::{Batch, Direct, PushError};
 
 /// Messages are handed to the sinks when there are so many bytes of them, or when the source has nothing more for now.
@@ -63,6 +64,7 @@ pub(crate) struct BinlogConfig {
     pub(crate) tables: TableRules,
     pub(crate) messages: AssemblerOptions,
     pub(crate) checkpoint: Option<PathBuf>,
+    pub(crate) schema_history: Option<PathBuf>,
     pub(crate) strict: bool,
 }
 
@@ -75,6 +77,8 @@ pub(crate) enum RunError {
     Sink(#[from] PushError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{0}")]
     Start(String),
     #[error("{position}: an event of type {code}, which is not known (--strict)")]
@@ -116,7 +120,7 @@ struct Run<'a, C> {
     last_timestamp: u32,
 }
 
-impl<'a, C: Catalog> Run<'a, C> {
+impl<'a, C: SchemaSource> Run<'a, C> {
     fn new(config: &'a BinlogConfig, sinks: &'a mut Direct, stop: &'a AtomicBool, catalog: C) -> Self {
         Self {
             sinks,
@@ -223,6 +227,8 @@ impl<'a, C: Catalog> Run<'a, C> {
             Until::Gtid(end) => header.event_type != EventType::Rotate && gtid == Some(end),
             _ => false,
         };
+        let place = self.assembler.position().clone();
+        self.assembler.history.reached(&place, false);
         if self.checkpoint.is_some() {
             let position = self.assembler.position();
             let gtid_set = self.gtids.as_ref().map(ToString::to_string);
@@ -293,6 +299,9 @@ impl<'a, C: Catalog> Run<'a, C> {
             reached = self.boundaries.pop_front();
         }
         if let (Some(file), Some((_, checkpoint))) = (&mut self.checkpoint, reached) {
+            if let Some(history) = self.assembler.history.sync_handle() {
+                history.sync()?;
+            }
             file.save(&checkpoint)?;
         }
         Ok(())
@@ -325,6 +334,8 @@ impl<'a, C: Catalog> Run<'a, C> {
         {
             std::thread::sleep(Duration::from_millis(5));
         }
+        let place = self.assembler.position().clone();
+        self.assembler.history.reached(&place, true);
         self.save_checkpoint()?;
         Ok(Summary { counters: self.assembler.counters(), position: self.assembler.position().clone() })
     }
@@ -345,14 +356,14 @@ fn run_files(
     sinks: &mut Direct,
     stop: &AtomicBool,
 ) -> Result<Summary, RunError> {
-    let mut run = Run::new(config, sinks, stop, NoCatalog);
+    let mut run = Run::new(config, sinks, stop, NoSource);
     let result = read_files(&mut run, files);
     // What was read before an error is delivered.
     let summary = run.finish();
     result.and(summary)
 }
 
-fn read_files(run: &mut Run<'_, NoCatalog>, files: &[PathBuf]) -> Result<(), RunError> {
+fn read_files(run: &mut Run<'_, NoSource>, files: &[PathBuf]) -> Result<(), RunError> {
     let (config, stop) = (run.config, run.stop);
     let start = match &config.from {
         From::Position(position) => Some(position.clone()),
@@ -367,6 +378,9 @@ fn read_files(run: &mut Run<'_, NoCatalog>, files: &[PathBuf]) -> Result<(), Run
         From::Oldest | From::Now => None,
         From::Gtids(_) => return Err(RunError::Start("--from with GTIDs needs a server (--source)".into())),
     };
+    let resumes = start.is_some() && config.from == From::Checkpoint;
+    let begin = start.clone().unwrap_or_default();
+    run.assembler.history.begin(&begin, config.schema_history.as_deref(), resumes)?;
     let mut reached_start = start.is_none();
     'files: for path in files {
         let mut source = FileSource::open(path)?;
@@ -418,12 +432,15 @@ fn run_server(
     let Some(first) = servers.first() else {
         return Err(RunError::Start("no --source is given".into()));
     };
-    let mut run = Run::new(config, sinks, stop, ServerCatalog::new(first.connect.clone()));
+    let mut run = Run::new(config, sinks, stop, ServerSchemas::new(first.clone(), Arc::clone(stop)));
     let mut backoff = FIRST_BACKOFF;
     let mut next_start: Option<BinlogStart> = None;
     let mut attempt = 0;
     loop {
         let options = servers.get(attempt % servers.len()).unwrap_or(first);
+        if attempt > 0 && servers.len() > 1 {
+            run.assembler.history.source_changed(ServerSchemas::new(options.clone(), Arc::clone(stop)));
+        }
         attempt += 1;
         match stream(&mut run, options, &mut next_start, &mut backoff, stop) {
             Ok(()) => return run.finish(),
@@ -445,7 +462,7 @@ fn run_server(
 }
 
 /// Reads a server's stream until the end that was asked for. `next_start` is where to go on if it breaks.
-fn stream<C: Catalog>(
+fn stream<C: SchemaSource>(
     run: &mut Run<'_, C>,
     options: &SourceOptions,
     next_start: &mut Option<BinlogStart>,
@@ -455,7 +472,16 @@ fn stream<C: Catalog>(
     let mut source = ServerSource::connect(options, Arc::clone(stop))?;
     let start = match next_start.take() {
         Some(start) => start,
-        None => first_start(run, &mut source, options, stop)?,
+        None => {
+            let start = first_start(run, &mut source, options, stop)?;
+            let had_checkpoint = run.checkpoint.as_ref().is_some_and(|file| matches!(file.load(), Ok(Some(_))));
+            let (begin, resumes) = match &start {
+                BinlogStart::Position(position) => (position.clone(), had_checkpoint && run.config.from == From::Checkpoint),
+                BinlogStart::Gtids(_) => (Position::default(), false),
+            };
+            run.assembler.history.begin(&begin, run.config.schema_history.as_deref(), resumes)?;
+            start
+        }
     };
     if run.until == Until::Now {
         run.until = Until::Position(source.current_position()?);
@@ -498,7 +524,7 @@ fn stream<C: Catalog>(
     }
 }
 
-fn first_start<C: Catalog>(
+fn first_start<C: SchemaSource>(
     run: &mut Run<'_, C>,
     source: &mut ServerSource,
     options: &SourceOptions,

@@ -76,6 +76,11 @@ pub(super) struct Binlog {
     #[arg(long, value_name = "FILE", help_heading = "Range")]
     checkpoint: Option<PathBuf>,
 
+    /// Keep the tables' columns as they change in this file, so that rows have names after a restart too
+    /// [default: the checkpoint's name with .schema]
+    #[arg(long, value_name = "FILE", help_heading = "Range")]
+    schema_history: Option<PathBuf>,
+
     /// Only these tables: schema.table, schema.* or *.table; repeatable
     #[arg(long, value_name = "PATTERN", help_heading = "Selection", value_delimiter = ',')]
     include: Vec<TablePattern>,
@@ -339,6 +344,11 @@ fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             values: ValueOptions { bigint_as_string: settings.bigint == BigInt::String },
         },
         checkpoint: settings.checkpoint.clone(),
+        schema_history: settings.schema_history.clone().or_else(|| {
+            let mut path = settings.checkpoint.clone()?.into_os_string();
+            path.push(".schema");
+            Some(path.into())
+        }),
         strict: settings.strict,
     })
 }
