@@ -1,0 +1,196 @@
+"""Columns' names where the binlog has none (binlog_row_metadata=MINIMAL): those of the row's time, or @1, @2, and never wrong ones."""
+
+import json
+
+import pytest
+from harness.binlog import at, position
+
+DB = "schema_test"
+
+# A name: statements that make the table, then a list of statements and rows. A row is what it must be, by name; a row of whose names
+# nobody can be sure when everything is read late from behind the table's creation is marked so.
+MARK = "late: not known"
+T = "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9), c DATE)"
+DAY = "2024-02-29"
+ROW = {"a": 1, "b": "x", "c": DAY}
+
+
+def insert(row, mark=None, table="t"):
+    return (table, row, mark)
+
+
+CASES = {
+    "rename column": [insert(ROW), "ALTER TABLE t RENAME COLUMN a TO z", insert({"z": 2, "b": "x", "c": DAY})],
+    "swap names": ["ALTER TABLE t ADD d INT", insert({**ROW, "d": 4}), "ALTER TABLE t RENAME COLUMN a TO d, RENAME COLUMN d TO a",
+                   insert({"d": 2, "b": "y", "c": DAY, "a": 9})],
+    "add first and after": [insert(ROW), "ALTER TABLE t ADD n INT FIRST, ADD m INT AFTER a", insert({"n": 1, "a": 2, "m": 3, "b": "x", "c": DAY})],
+    "add several": [insert(ROW), "ALTER TABLE t ADD COLUMN (d INT, e BIGINT UNSIGNED)", insert({"a": 2, "b": "x", "c": DAY, "d": 1, "e": 2**64 - 1})],
+    "drop": [insert(ROW, MARK), "ALTER TABLE t DROP b", insert({"a": 2, "c": DAY})],
+    "drop and add of the same type": [insert(ROW, MARK), "ALTER TABLE t DROP b, ADD bb VARCHAR(9) AFTER a", insert({"a": 2, "bb": "x", "c": DAY})],
+    "modify to unsigned": [insert({**ROW, "a": -1}, MARK), "DELETE FROM t", "ALTER TABLE t MODIFY a INT UNSIGNED", insert({**ROW, "a": 2**32 - 1})],
+    "change a date": [insert(ROW), "ALTER TABLE t CHANGE c cc DATETIME", insert({"a": 2, "b": "x", "cc": DAY + " 01:02:03"})],
+    "move": [insert(ROW, MARK), "ALTER TABLE t MODIFY c DATE FIRST", insert({"c": DAY, "a": 2, "b": "x"})],
+    "character set": [insert({**ROW, "b": "é"}, MARK), "ALTER TABLE t CONVERT TO CHARACTER SET latin1", insert({"a": 2, "b": "é", "c": DAY})],
+    "default character set": [insert(ROW), "ALTER TABLE t CHARACTER SET latin1, ADD d VARCHAR(5)", insert({**ROW, "a": 2, "d": "é"})],
+    "primary key": [insert(ROW), "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (b)", insert({"a": 2, "b": "y", "c": DAY})],
+    "rename table": [insert(ROW), "RENAME TABLE t TO u", insert({"a": 2, "b": "x", "c": DAY}, table="u"), "ALTER TABLE u RENAME TO t, ADD d INT",
+                     insert({**ROW, "a": 3, "d": 5})],
+    "swap tables": [insert(ROW), "CREATE TABLE s (p INT, q VARCHAR(9), r DATE)", "RENAME TABLE t TO x, s TO t, x TO s",
+                    insert({"p": 1, "q": "x", "r": DAY}), insert({"a": 2, "b": "x", "c": DAY}, table="s")],
+    "shadow copy": [insert(ROW, MARK), "CREATE TABLE _t LIKE t", "ALTER TABLE _t RENAME COLUMN a TO z", "RENAME TABLE t TO _old, _t TO t",
+                    "DROP TABLE _old", insert({"z": 1, "b": "x", "c": DAY})],
+    "drop and create": [insert(ROW, MARK), "DROP TABLE t", "CREATE TABLE t (x INT, y VARCHAR(9) CHARACTER SET latin1, z DATE)",
+                        insert({"x": 1, "y": "é", "z": DAY})],
+    "enum": [insert(ROW), "ALTER TABLE t ADD e ENUM('small','it''s 😀'), ADD s SET('p','q?')", insert({**ROW, "a": 2, "e": "it's 😀", "s": "p,q?"})],
+    "create if not exists": [insert(ROW), "CREATE TABLE IF NOT EXISTS t (z INT, y VARCHAR(9), x DATE)", insert({**ROW, "a": 2})],
+    "temporary": [insert(ROW), "CREATE TEMPORARY TABLE t (z INT, y VARCHAR(9), x DATE)", "DROP TEMPORARY TABLE t", insert({**ROW, "a": 2})],
+    "truncate and keys": [insert(ROW), "TRUNCATE t", "CREATE INDEX i ON t (b)", "ALTER TABLE t ADD INDEX j (c), DROP INDEX i, FORCE", insert(ROW)],
+    "views and programs": [insert(ROW), "CREATE VIEW v AS SELECT a AS z FROM t", "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = 1",
+                           "DROP VIEW v", insert({**ROW, "a": 2})],
+    "create as select": ["CREATE TABLE k AS SELECT 7 AS seven, 'x' AS letter", ("k", {"seven": 7, "letter": "x"}, None, "logged")],
+    "a comment that counts": [insert(ROW), "ALTER TABLE t /*!40000 RENAME COLUMN a TO z */", insert({"z": 2, "b": "x", "c": DAY})],
+}
+
+
+@pytest.fixture
+def db(writer):
+    writer.sql("SET GLOBAL binlog_row_metadata = MINIMAL")
+    writer.fresh_databases(DB)
+    yield writer
+    writer.sql("SET GLOBAL binlog_row_metadata = FULL")
+
+
+def literal(value):
+    return "NULL" if value is None else str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+
+
+def play(cursor, steps):
+    """Runs the steps; returns the rows to expect: table, columns, whether they are not known late."""
+    expected = []
+    for step in steps:
+        if isinstance(step, str):
+            if step.startswith("DELETE"):
+                cursor.execute("TRUNCATE t")
+            else:
+                cursor.execute(step)
+            continue
+        table, row, mark, *logged = step
+        if not logged:
+            names = ", ".join(f"`{name}`" for name in row)
+            cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(map(literal, row.values()))})")
+        expected.append((table, row, mark))
+    return expected
+
+
+def numbered(row):
+    return set(row["after"]) == {f"@{number}" for number in range(1, len(row["after"]) + 1)}
+
+
+def check(found, expected, marked=False):
+    """Names are right; where the case cannot be known they are none. Any other name is wrong whatever the case."""
+    assert [row["table"] for row in found] == [table for table, *_ in expected]
+    for row, (_, wanted, mark) in zip(found, expected):
+        if marked and mark:
+            assert numbered(row), row["after"]
+        else:
+            assert row["after"] == wanted and list(row["after"]) == list(wanted)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_read_live(db, binlogs, case):
+    """Each statement is read before the next is made; the table is older than the reader."""
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        reader = binlogs("--from", at(position(db)), server=db)
+        expected = []
+        for step in CASES[case]:
+            expected += play(cursor, [step])
+            reader.wait_rows(len(expected))
+        check(reader.wait_rows(len(expected)), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_read_late_from_before_the_table(db, binlogs, case):
+    start = position(db)
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        expected = play(cursor, CASES[case])
+    check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_read_late_from_behind_the_table(db, binlogs, case):
+    """What the table was must be found from what it is now."""
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        start = position(db)
+        expected = play(cursor, CASES[case])
+    check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected, marked=True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_restart_between(db, binlogs, tmp_path, case):
+    """The first run learns the table; all the rest happens while nobody reads."""
+    checkpoint = tmp_path / "checkpoint"
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        checkpoint.write_text(json.dumps(dict(zip(("file", "offset"), position(db)))))
+        first = play(cursor, [insert({"a": 99, "b": "x", "c": DAY}), "TRUNCATE t"])
+        run = lambda: binlogs("--checkpoint", checkpoint, "--until", "now", server=db).finish().rows()
+        check(run(), first)
+        expected = play(cursor, CASES[case])
+        check(run(), expected)
+
+
+def test_history_is_not_taken_for_another_run(db, binlogs, tmp_path):
+    """The checkpoint has gone on without the history: statements between are read again."""
+    checkpoint, history = tmp_path / "checkpoint", tmp_path / "history"
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        checkpoint.write_text(json.dumps(dict(zip(("file", "offset"), position(db)))))
+        first = play(cursor, [insert(ROW)])
+        run = lambda *more: binlogs("--checkpoint", checkpoint, "--until", "now", *more, server=db).finish().rows()
+        check(run("--schema-history", history), first)
+        play(cursor, ["ALTER TABLE t RENAME COLUMN a TO z"])
+        assert run("--schema-history", tmp_path / "other") == []
+        expected = play(cursor, [insert({"z": 2, "b": "x", "c": DAY})])
+        play(cursor, ["ALTER TABLE t DROP b"])
+        check(run("--schema-history", history), expected)
+
+
+def test_no_rights_to_the_catalogue(db, binlogs):
+    """Without rights to see the table there are no names, until a statement tells them."""
+    db.sql("DROP USER IF EXISTS 'blind'@'%'", "CREATE USER 'blind'@'%' IDENTIFIED BY 'app-secret'",
+           "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'blind'@'%'")
+    if db.flavor == "mariadb":
+        db.sql("GRANT BINLOG MONITOR ON *.* TO 'blind'@'%'")
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        start = position(db)
+        play(cursor, [insert(ROW), "CREATE TABLE u (x INT, y DATE)", insert({"x": 1, "y": DAY}, table="u")])
+    old, new = binlogs("--from", at(start), "--until", "now", server=db, user="blind").finish().rows()
+    assert numbered(old) and new["after"] == {"x": 1, "y": DAY}
+    db.sql("DROP USER 'blind'@'%'")
+
+
+def test_files_alone(db, binlogs, tmp_path):
+    """Without a server, names come from the statements in the files."""
+    db.sql("FLUSH BINARY LOGS", f"DROP DATABASE {DB}", f"CREATE DATABASE {DB} CHARACTER SET latin1")
+    with db.root(database=DB) as cursor:
+        cursor.execute(T)
+        expected = play(cursor, CASES["rename column"]) + play(cursor, ["ALTER TABLE t ADD d TEXT", insert({"z": 7, "b": "é", "c": DAY, "d": "ü"})])
+    path = db.folder / "data" / position(db)[0]
+    check([row for row in binlogs(files=[path]).finish().rows() if row["database"] == DB], expected)
+
+
+def test_uuid_and_inet_with_full_metadata(db, binlogs):
+    """MariaDB logs them as BINARY whatever the metadata; MySQL has none."""
+    if db.flavor != "mariadb":
+        pytest.skip("MySQL has no UUID type")
+    db.sql("SET GLOBAL binlog_row_metadata = FULL")
+    with db.root(database=DB) as cursor:
+        cursor.execute("CREATE TABLE t (a INT PRIMARY KEY, u UUID, i INET6)")
+        start = position(db)
+        row = {"a": 1, "u": "123e4567-e89b-12d3-a456-426655440000", "i": "2001:db8::1"}
+        expected = play(cursor, [insert(row), "ALTER TABLE t ADD z INT FIRST"])
+    check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected)
