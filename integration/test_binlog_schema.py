@@ -1,6 +1,8 @@
 """Columns' names where the binlog has none (binlog_row_metadata=MINIMAL): those of the row's time, or @1, @2, and never wrong ones."""
 
 import json
+import os
+import random
 
 import pytest
 from harness.binlog import at, position
@@ -194,3 +196,103 @@ def test_uuid_and_inet_with_full_metadata(db, binlogs):
         row = {"a": 1, "u": "123e4567-e89b-12d3-a456-426655440000", "i": "2001:db8::1"}
         expected = play(cursor, [insert(row), "ALTER TABLE t ADD z INT FIRST"])
     check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected)
+
+
+class Wanderer:
+    """Tables that change at random; remembers each row as it was inserted."""
+
+    TYPES = ["INT", "INT UNSIGNED", "VARCHAR(9)", "DATE", "BIGINT", "VARCHAR(5) CHARACTER SET latin1", "ENUM('é','f')"]
+    VALUES = {"INT": "7", "INT UNSIGNED": "4294967295", "VARCHAR(9)": "'ü'", "DATE": f"'{DAY}'", "BIGINT": "-8",
+              "VARCHAR(5) CHARACTER SET latin1": "'ö'", "ENUM('é','f')": "'é'"}
+
+    def __init__(self, cursor, seed):
+        self.cursor, self.random, self.count = cursor, random.Random(seed), 0
+        self.tables, self.expected = {}, []
+
+    def name(self):
+        # Few names, so that they come again.
+        return self.random.choice("pqrstuvwxyz") + self.random.choice("123")
+
+    def create(self, table):
+        columns = {name: self.random.choice(self.TYPES) for name in {self.name() for _ in range(4)}}
+        self.cursor.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+        self.tables[table] = list(columns.items())
+
+    def insert(self, table):
+        columns = self.tables[table]
+        self.cursor.execute(f"INSERT INTO {table} ({', '.join(n for n, _ in columns)}) VALUES ({', '.join(self.VALUES[k] for _, k in columns)})")
+        self.cursor.execute(f"SELECT * FROM {table} LIMIT 1")
+        plain = lambda value: value.isoformat() if hasattr(value, "isoformat") else value
+        self.expected.append((table, dict(zip((item[0] for item in self.cursor.description), map(plain, self.cursor.fetchone())))))
+        self.cursor.execute(f"DELETE FROM {table}")
+
+    def step(self):
+        choose = self.random.choice
+        table = choose(sorted(self.tables))
+        columns = self.tables[table]
+        kind = self.random.randrange(12)
+        at_, (old, old_kind) = choose(list(enumerate(columns)))
+        new, new_kind = self.name(), choose(self.TYPES)
+        taken = {name for name, _ in columns} - {old}
+        if kind == 0 and len(columns) > 1:
+            self.cursor.execute(f"ALTER TABLE {table} DROP {old}")
+            del columns[at_]
+        elif kind in (1, 2) and new not in taken:
+            self.cursor.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+            columns[at_] = (new, old_kind)
+        elif kind == 3 and new not in taken | {old}:
+            self.cursor.execute(f"ALTER TABLE {table} ADD {new} {new_kind} AFTER {old}")
+            columns.insert(at_ + 1, (new, new_kind))
+        elif kind == 4 and new not in taken:
+            self.cursor.execute(f"ALTER TABLE {table} CHANGE {old} {new} {new_kind} FIRST")
+            del columns[at_]
+            columns.insert(0, (new, new_kind))
+        elif kind == 5 and len(columns) > 1:
+            (a, ka), (b, kb) = columns[:2]
+            self.cursor.execute(f"ALTER TABLE {table} RENAME COLUMN {a} TO {b}, RENAME COLUMN {b} TO {a}")
+            columns[:2] = [(b, ka), (a, kb)]
+        elif kind == 6:
+            other = choose(sorted(self.tables))
+            if other != table:
+                self.cursor.execute(f"RENAME TABLE {table} TO swap, {other} TO {table}, swap TO {other}")
+                self.tables[table], self.tables[other] = self.tables[other], self.tables[table]
+        elif kind == 7 and self.random.random() < 0.3:
+            self.cursor.execute(f"DROP TABLE {table}")
+            self.create(table)
+        elif kind == 8:
+            self.cursor.execute(f"ALTER TABLE {table} ADD INDEX ({old}), FORCE")
+        self.insert(choose(sorted(self.tables)))
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SCHEMA_SEEDS", "3"))))
+def test_at_random(db, binlogs, tmp_path, seed):
+    """Whatever the statements and wherever reading begins: the row as it was, or no names. Read from before all of it, every row
+    has its names; later starts depend on how much of it can be undone."""
+    first = position(db)
+    with db.root(database=DB) as cursor:
+        wanderer = Wanderer(cursor, f"{db.flavor}{seed}")
+        for table in ("one", "two", "three"):
+            wanderer.create(table)
+        starts = [(0, first)]
+        early = binlogs("--from", at(first), server=db)
+        for count in range(120):
+            if count in (30, 90):
+                starts.append((len(wanderer.expected), position(db)))
+                late = binlogs("--from", at(starts[-1][1]), server=db)
+            wanderer.step()
+    wanted = [(skip, binlogs("--from", at(start), "--until", "now", server=db).finish()) for skip, start in starts]
+    expected = wanderer.expected
+    wanted += [(0, early), (starts[-1][0], late)]
+    named = []
+    for skip, reader in wanted:
+        rows = [row for row in reader.wait_rows(2 * (len(expected) - skip)) if row["type"] == "insert"] \
+            if reader.process.poll() is None else [row for row in reader.rows() if row["type"] == "insert"]
+        assert len(rows) == len(expected) - skip
+        right = 0
+        for row, (table, row_then) in zip(rows, expected[skip:]):
+            assert row["table"] == table
+            if not numbered(row):
+                assert row["after"] == row_then and list(row["after"]) == list(row_then), row
+                right += 1
+        named.append(right / len(rows))
+    assert named[0] == named[3] == 1, named

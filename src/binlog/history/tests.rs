@@ -223,3 +223,190 @@ proptest::proptest! {
         }
     }
 }
+
+/// A server of which a test says what it has.
+#[derive(Debug, Default, Clone)]
+struct Server {
+    end: u64,
+    tables: HashMap<TableName, TableSchema>,
+    /// The binlog's statements, with their ends.
+    binlog: Vec<(u64, &'static str)>,
+    /// What comes between two questions.
+    comes: Vec<(u64, &'static str)>,
+    is_blind: bool,
+    looked: std::rc::Rc<std::cell::Cell<usize>>,
+}
+
+fn at(offset: u64) -> Position {
+    Position { file: "binlog.000009".into(), offset }
+}
+
+impl SchemaSource for Server {
+    fn end(&mut self) -> Option<Position> {
+        Some(at(self.end))
+    }
+
+    fn table(&mut self, database: &str, table: &str) -> Snapshot {
+        let found = self.tables.get(&(database.to_owned(), table.to_owned())).cloned();
+        if let Some((end, sql)) = self.comes.pop() {
+            self.binlog.push((end, sql));
+            self.end = end;
+        }
+        found.map_or(Snapshot::Absent, Snapshot::Table)
+    }
+
+    fn database_charset(&mut self, _: &str) -> Option<String> {
+        Some("utf8mb4".into())
+    }
+
+    fn folds_names(&mut self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        Some("server".into())
+    }
+
+    fn statements(&mut self, from: &Position, to: &Position, found: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
+        self.looked.set(self.looked.get() + 1);
+        for (end, sql) in &self.binlog {
+            if is_behind(&at(*end), from) && !is_behind(&at(*end), to) {
+                found(&at(*end), Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() });
+            }
+        }
+        !self.is_blind
+    }
+}
+
+/// A map of as many INT columns.
+fn map(columns: usize) -> TableMap {
+    let column = crate::binlog::table_map::MappedColumn {
+        type_code: 3,
+        storage: crate::binlog::column::Storage::Integer { bytes: 4 },
+        nullable: true,
+        unsigned: None,
+        collation: None,
+        name: None,
+        members: None,
+        visible: None,
+        geometry_type: None,
+    };
+    TableMap { columns: vec![column; columns], ..TableMap::default() }
+}
+
+fn server(sql: &str, end: u64, binlog: &[(u64, &'static str)]) -> Server {
+    let tables = HashMap::from([(("d".to_owned(), "t".to_owned()), schema(sql))]);
+    Server { end, tables, binlog: binlog.to_vec(), ..Server::default() }
+}
+
+fn names(history: &mut SchemaHistory<Server>, offset: u64, columns: usize) -> Option<String> {
+    let found = history.columns("d", "t", &at(offset), &map(columns))?;
+    Some(found.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(","))
+}
+
+fn define(history: &mut SchemaHistory<Server>, offset: u64, sql: &str) {
+    history.definition(&Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() }, &at(offset));
+}
+
+#[test]
+fn the_catalogue_is_of_now_and_the_row_is_not() {
+    let binlog = [
+        (50, "ALTER TABLE t RENAME COLUMN x TO a"),
+        (150, "ALTER TABLE t RENAME COLUMN a TO b"),
+        (160, "CREATE TABLE u (a INT)"),
+    ];
+    let mut history = SchemaHistory::new(server("CREATE TABLE t (b INT)", 200, &binlog));
+    history.begin(&at(100), None, false).unwrap();
+    assert_eq!(names(&mut history, 100, 1).as_deref(), Some("a"));
+    define(&mut history, 150, binlog[1].1);
+    assert_eq!(names(&mut history, 155, 1).as_deref(), Some("b"));
+    // A new connection, and the same again.
+    define(&mut history, 150, binlog[1].1);
+    assert_eq!(names(&mut history, 155, 1).as_deref(), Some("b"));
+    // The map does not fit: something has happened that is not in the binlog.
+    assert_eq!(names(&mut history, 170, 2), None);
+}
+
+#[test]
+fn without_a_look_ahead_there_are_no_names() {
+    let mut blind = server("CREATE TABLE t (b INT)", 200, &[]);
+    blind.is_blind = true;
+    let mut history = SchemaHistory::new(blind);
+    history.begin(&at(100), None, false).unwrap();
+    assert_eq!(names(&mut history, 100, 1), None);
+    // Nothing to look at.
+    assert_eq!(names(&mut history, 200, 1).as_deref(), Some("b"));
+    // The catalogue of a replica that is behind.
+    let mut history = SchemaHistory::new(server("CREATE TABLE t (b INT)", 200, &[]));
+    assert_eq!(names(&mut history, 201, 1), None);
+}
+
+#[test]
+fn a_statement_between_two_questions() {
+    let mut busy = server("CREATE TABLE t (b INT)", 200, &[]);
+    // The catalogue was read before, the end of the binlog after it: the answer may not be taken for the table of then.
+    busy.comes = vec![(210, "ALTER TABLE t RENAME COLUMN b TO c")];
+    let mut history = SchemaHistory::new(busy);
+    assert_eq!(names(&mut history, 100, 1), None);
+}
+
+#[test]
+fn what_is_looked_at_is_looked_at_once() {
+    let binlog = [(150, "ALTER TABLE t RENAME COLUMN a TO b"), (160, "DROP TABLE u")];
+    let source = server("CREATE TABLE t (b INT)", 200, &binlog);
+    let looked = source.looked.clone();
+    let mut history = SchemaHistory::new(source);
+    for _ in 0..3 {
+        assert_eq!(history.columns("d", "u", &at(100), &map(1)), None);
+        assert_eq!(names(&mut history, 100, 1).as_deref(), Some("a"));
+    }
+    assert_eq!(looked.get(), 1);
+}
+
+#[test]
+fn a_statement_that_is_not_understood_makes_its_table_unknown() {
+    let mut history = SchemaHistory::new(NoSource);
+    let define = |history: &mut SchemaHistory<NoSource>, offset, sql| {
+        history.definition(&Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() }, &at(offset));
+    };
+    let knows = |history: &mut SchemaHistory<NoSource>, table| history.columns("d", table, &at(900), &map(1)).is_some();
+    define(&mut history, 10, "CREATE DATABASE d CHARSET latin1");
+    define(&mut history, 20, "CREATE TABLE IF NOT EXISTS t (a INT)");
+    define(&mut history, 30, "CREATE TABLE T (b INT)");
+    // Whether T is t is not known.
+    assert!(!knows(&mut history, "t") && knows(&mut history, "T"));
+    define(&mut history, 40, "CREATE TABLE u (a INT)");
+    define(&mut history, 50, "ALTER TABLE u FROBNICATE a");
+    assert!(!knows(&mut history, "u") && knows(&mut history, "T"));
+    define(&mut history, 60, "CREATE TEMPORARY TABLE T (c INT)");
+    assert!(knows(&mut history, "T"));
+    define(&mut history, 70, "ALTER TABLE T RENAME COLUMN b TO c");
+    assert!(!knows(&mut history, "T"));
+    define(&mut history, 80, "CREATE TABLE v (a INT)");
+    define(&mut history, 90, "FROBNICATE ALL");
+    assert!(!knows(&mut history, "v"));
+}
+
+#[test]
+fn another_source_keeps_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history");
+    let mut history = SchemaHistory::new(server("CREATE TABLE t (a INT)", 100, &[]));
+    history.begin(&at(100), Some(&path), true).unwrap();
+    assert_eq!(names(&mut history, 100, 1).as_deref(), Some("a"));
+    let mut other = server("CREATE TABLE t (b INT)", 50, &[]);
+    other.is_blind = true;
+    history.source_changed(other);
+    assert_eq!(names(&mut history, 7, 1).as_deref(), Some("a"));
+    define(&mut history, 9, "ALTER TABLE t RENAME COLUMN a TO c");
+    assert_eq!(names(&mut history, 9, 1).as_deref(), Some("c"));
+    history.sync_handle().unwrap().sync().unwrap();
+    // After a restart, at a place before the statement and at one behind it.
+    for (offset, expected) in [(8, "a"), (9, "c")] {
+        let text = std::fs::read(&path).unwrap();
+        let mut again = SchemaHistory::new(Server { end: 1, ..Server::default() });
+        again.begin(&at(offset), Some(&path), true).unwrap();
+        assert_eq!(names(&mut again, offset, 1).as_deref(), Some(expected));
+        std::fs::write(&path, text).unwrap();
+    }
+}
