@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 
 import pytest
 from harness.binlog import at, position
@@ -296,3 +297,25 @@ def test_at_random(db, binlogs, tmp_path, seed):
                 right += 1
         named.append(right / len(rows))
     assert named[0] == named[3] == 1, named
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["from before the table", "from behind the table"])
+def test_alter_in_two_phases(db, binlogs, behind):
+    """MariaDB logs where it begins and where it ends; rows between are of the old table."""
+    if db.flavor != "mariadb":
+        pytest.skip("MariaDB's binlog_alter_two_phase")
+    start = position(db)
+    with db.root(database=DB) as cursor, db.root(database=DB) as other:
+        cursor.execute(T)
+        start = position(db) if behind else start
+        expected = play(cursor, [insert(ROW), "SET binlog_alter_two_phase = ON"])
+        # A transaction that has read the table keeps the statement from its end.
+        other.execute("BEGIN")
+        expected += play(other, [insert({**ROW, "a": 2})])
+        alter = threading.Thread(target=cursor.execute, args=["ALTER TABLE t RENAME COLUMN b TO bb, ADD d INT, ALGORITHM=COPY"])
+        alter.start()
+        other.execute("COMMIT")
+        alter.join()
+        expected += play(cursor, [insert({"a": 3, "bb": "y", "c": DAY, "d": 4}), "SET STATEMENT lock_wait_timeout=9 FOR ALTER TABLE t RENAME COLUMN a TO z",
+                                  insert({"z": 4, "bb": "y", "c": DAY, "d": 5})])
+    check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected)

@@ -94,6 +94,7 @@ impl Catalog for NoCatalog {
 pub struct Assembler<C> {
     options: AssemblerOptions,
     pub(super) history: SchemaHistory<C>,
+    has_effect: bool,
     warned_of_names: std::collections::HashSet<(String, String)>,
     /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
     tables: HashMap<usize, Arc<Table>>,
@@ -150,6 +151,7 @@ impl<C: SchemaSource> Assembler<C> {
         Self {
             options,
             history: SchemaHistory::new(catalog),
+            has_effect: true,
             warned_of_names: std::collections::HashSet::new(),
             tables: HashMap::new(),
             is_mariadb: false,
@@ -232,6 +234,7 @@ impl<C: SchemaSource> Assembler<C> {
                 self.gtid = event.gtid();
                 self.origin.gtid = self.gtid.as_ref().map(ToString::to_string);
                 if let Event::MariaDbGtid(gtid) = &event {
+                    self.has_effect = super::source::is_of_effect(gtid);
                     // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
                     self.in_transaction = !gtid.flags.contains(MariaDbGtidFlags::STANDALONE);
                     self.origin.thread_id = gtid.thread_id;
@@ -312,7 +315,9 @@ impl<C: SchemaSource> Assembler<C> {
             StatementKind::Other => {
                 // The tables' definitions may have changed.
                 self.tables.clear();
-                self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
+                if self.has_effect {
+                    self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
+                }
                 self.counters.ddl += 1;
                 if self.options.ddl {
                     self.origin.timestamp_ms = u64::from(header.timestamp) * 1000;

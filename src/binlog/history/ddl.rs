@@ -177,6 +177,16 @@ impl Parser<'_> {
             "ALTER" => self.alter(),
             "DROP" => self.drop(),
             "RENAME" => self.rename(),
+            // MariaDB's variables for one statement.
+            "SET" if self.cursor.take("STATEMENT") => {
+                while !self.cursor.take("FOR") {
+                    if self.cursor.is_empty() {
+                        return None;
+                    }
+                    self.cursor.skip();
+                }
+                self.statement()
+            }
             word if HARMLESS.contains(&word) => Some(Ddl::Nothing),
             _ => None,
         }

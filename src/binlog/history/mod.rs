@@ -119,6 +119,9 @@ pub trait SchemaSource {
     /// The name of a database's default character set.
     fn database_charset(&mut self, database: &str) -> Option<String>;
 
+    /// Whether it is MariaDB; `None` where it cannot be asked.
+    fn is_mariadb(&mut self) -> Option<bool>;
+
     /// Whether names of tables are kept in lower case; `None` where it cannot be asked.
     fn folds_names(&mut self) -> Option<bool>;
 
@@ -144,6 +147,10 @@ impl SchemaSource for NoSource {
     }
 
     fn database_charset(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
         None
     }
 
@@ -221,6 +228,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
     pub fn begin(&mut self, at: &Position, file: Option<&Path>, resumes: bool) -> Result<(), HistoryError> {
         self.since = at.clone();
         self.folds = self.source.folds_names();
+        self.is_mariadb = self.source.is_mariadb().unwrap_or(self.is_mariadb);
         let Some(path) = file else { return Ok(()) };
         let identity = self.source.identity().unwrap_or_default();
         let (file, loaded) = HistoryFile::open(path, &identity, at, resumes)?;
@@ -405,7 +413,8 @@ impl<S: SchemaSource> SchemaHistory<S> {
             }
             Ddl::CreateLike { table, if_not_exists, like } => {
                 if !if_not_exists || self.is_absent(&table) {
-                    let schema = self.tables.get(&like).map(|known| known.schema.clone());
+                    let known = self.tables.get(&like).filter(|_| !self.temporary.contains(&like));
+                    let schema = known.map(|known| known.schema.clone());
                     self.set(table, schema, at);
                 }
             }
@@ -494,9 +503,12 @@ impl<S: SchemaSource> SchemaHistory<S> {
         self.ahead.pass(at);
         let naming = self.naming();
         let (start, from) = match &self.ahead.range {
-            Some((start, _)) if is_behind(start, at) => return false,
-            Some((start, looked_at)) => (start.clone(), looked_at.clone()),
-            None => (at.clone(), at.clone()),
+            Some((start, looked_at)) if !is_behind(start, at) => (start.clone(), looked_at.clone()),
+            // Nothing was looked at yet, or the stream has begun anew at an earlier place.
+            _ => {
+                self.ahead = Ahead::default();
+                (at.clone(), at.clone())
+            }
         };
         if is_behind(end, &from) {
             let found = &mut self.ahead.found;

@@ -124,6 +124,10 @@ fn tables_are_altered() {
             "a int PK1, b varchar(9) latin1, c date, d int",
         ),
         ("ALTER TABLE t ADD PARTITION (PARTITION p1 VALUES LESS THAN (10))", "a int PK1, b varchar(9) latin1, c date"),
+        (
+            "SET STATEMENT max_statement_time=1, x=2 FOR ALTER TABLE t RENAME COLUMN a TO z",
+            "z int PK1, b varchar(9) latin1, c date",
+        ),
         ("DROP INDEX `PRIMARY` ON t", "a int, b varchar(9) latin1, c date"),
         ("ALTER TABLE t", "a int PK1, b varchar(9) latin1, c date"),
     ] {
@@ -257,6 +261,10 @@ impl SchemaSource for Server {
 
     fn database_charset(&mut self, _: &str) -> Option<String> {
         Some("utf8mb4".into())
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
+        Some(false)
     }
 
     fn folds_names(&mut self) -> Option<bool> {

@@ -9,6 +9,7 @@ use crate::binlog::assembler::{Catalog, Position};
 use crate::binlog::client::{ClientError, ConnectOptions, Connection};
 use crate::binlog::decoder::{DecodeError, Decoder, Event, TableFilter};
 use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
 use crate::binlog::schema::CatalogColumn;
 
@@ -116,10 +117,6 @@ impl ServerSchemas {
         rows.into_iter().next()?.into_iter().nth(1).flatten()
     }
 
-    fn is_mariadb(&self) -> bool {
-        self.catalog.connection.as_ref().is_some_and(Connection::is_mariadb)
-    }
-
     /// Waits until a statement that is in the binlog has come to its end: the binlog is written first, the catalogue after it
     /// (MySQL's `sql/handler.cc`, ha_commit_trans). Unlike `information_schema`, this statement waits for the table's metadata lock.
     fn wait_for_definition(&mut self, database: &str, table: &str) -> Option<bool> {
@@ -151,6 +148,7 @@ impl ServerSchemas {
         let mut decoder = Decoder::new(NoTables);
         decoder.begin_stream(checksums);
         let mut place = from.clone();
+        let mut has_effect = true;
         while !is_there(&place, to) {
             let Some(event) = source.next()? else { return Ok(false) };
             let broken =
@@ -165,7 +163,11 @@ impl ServerSchemas {
             // Rows are not even looked at.
             let is_of_use = matches!(
                 header.event_type,
-                EventType::Query | EventType::QueryCompressed | EventType::FormatDescription | EventType::Rotate
+                EventType::Query
+                    | EventType::QueryCompressed
+                    | EventType::FormatDescription
+                    | EventType::Rotate
+                    | EventType::MariaDbGtid
             );
             if !is_of_use {
                 continue;
@@ -180,7 +182,8 @@ impl ServerSchemas {
                                 offset: rotate.position,
                             };
                         }
-                        Event::Query(query) if crate::binlog::statement::is_definition(&query.sql) => {
+                        Event::MariaDbGtid(gtid) => has_effect = is_of_effect(&gtid),
+                        Event::Query(query) if has_effect && crate::binlog::statement::is_definition(&query.sql) => {
                             found(end, OwnedStatement::new(&query).as_statement());
                         }
                         _ => {}
@@ -191,6 +194,12 @@ impl ServerSchemas {
         }
         Ok(true)
     }
+}
+
+/// Whether a statement behind this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
+/// back (MariaDB's `binlog_alter_two_phase`).
+pub(crate) fn is_of_effect(gtid: &MariaDbGtidEvent<'_>) -> bool {
+    !gtid.extra_flags.intersects(MariaDbExtraFlags::START_ALTER | MariaDbExtraFlags::ROLLBACK_ALTER)
 }
 
 struct NoTables;
@@ -209,7 +218,11 @@ fn is_there(place: &Position, end: &Position) -> bool {
 impl SchemaSource for ServerSchemas {
     fn end(&mut self) -> Option<Position> {
         self.ask("SELECT 1")?;
-        let status = if self.is_mariadb() { "SHOW MASTER STATUS" } else { "SHOW BINARY LOG STATUS" };
+        let status = if self.catalog.connection.as_ref()?.is_mariadb() {
+            "SHOW MASTER STATUS"
+        } else {
+            "SHOW BINARY LOG STATUS"
+        };
         let connection = self.catalog.connection.as_mut()?;
         let rows = match connection.query(status) {
             // Servers before 8.2.
@@ -254,6 +267,11 @@ impl SchemaSource for ServerSchemas {
             "SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
             literal(database)
         ))
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
+        self.ask("SELECT 1")?;
+        Some(self.catalog.connection.as_ref()?.is_mariadb())
     }
 
     fn folds_names(&mut self) -> Option<bool> {
