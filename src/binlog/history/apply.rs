@@ -109,10 +109,10 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
                     insert(&mut columns, column, place)?;
                 }
             }
-            Spec::RenameColumn { old: name, if_exists, .. } | Spec::Drop { name, if_exists } => {
-                if !find(name) && !if_exists {
-                    return None;
-                }
+            Spec::RenameColumn { old: name, if_exists: false, .. } | Spec::Drop { name, if_exists: false }
+                if !find(name) =>
+            {
+                return None;
             }
             Spec::DropPrimaryKey => columns.iter_mut().for_each(|column| column.primary_key_place = None),
             _ => {}

@@ -294,9 +294,10 @@ impl Parser<'_> {
 
     /// Whether a key comes that is not the primary one.
     pub(super) fn is_other_key(&self) -> bool {
-        ["CONSTRAINT", "UNIQUE", "INDEX", "KEY", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK", "VECTOR"]
+        ["CONSTRAINT", "UNIQUE", "INDEX", "KEY", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"]
             .iter()
-            .any(|word| self.cursor.is(word) && !(*word == "VECTOR" && !self.cursor.next_is(&["INDEX", "KEY"])))
+            .any(|word| self.cursor.is(word))
+            || self.cursor.is("VECTOR") && self.cursor.next_is(&["INDEX", "KEY"])
             || self.cursor.is("PERIOD") && self.cursor.next_is(&["FOR"])
     }
 

@@ -117,7 +117,8 @@ impl HistoryFile {
             file.write_all(&compact)?;
             file.sync_data()?;
             fs::rename(&beside, path)?;
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
             File::open(folder)?.sync_data()?;
             OpenOptions::new().append(true).open(path)
         };

@@ -456,14 +456,18 @@ impl<S: SchemaSource> SchemaHistory<S> {
             Ddl::DropDatabase(database) => {
                 self.databases.remove(&database);
                 let gone: Vec<_> = self.tables.keys().filter(|(of, _)| *of == database).cloned().collect();
-                gone.into_iter().for_each(|table| self.set(table, None, at));
+                for table in gone {
+                    self.set(table, None, at);
+                }
             }
             Ddl::Temporary(table) => {
                 self.temporary.insert(table);
             }
             Ddl::Anything => {
                 let all: Vec<_> = self.tables.keys().cloned().collect();
-                all.into_iter().for_each(|table| self.set(table, None, at));
+                for table in all {
+                    self.set(table, None, at);
+                }
                 self.databases.clear();
             }
         }

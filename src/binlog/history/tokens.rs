@@ -105,11 +105,9 @@ impl Scanner<'_> {
                     self.skip(at + quote.len_utf8());
                     return Some(text);
                 }
-            } else if character == '\\' && quote != '`' && !(quote == '"' && self.ansi_quotes) {
-                if self.backslash? {
-                    escaped(chars.next()?.1, &mut text);
-                    continue;
-                }
+            } else if character == '\\' && quote != '`' && !(quote == '"' && self.ansi_quotes) && self.backslash? {
+                escaped(chars.next()?.1, &mut text);
+                continue;
             }
             text.push(character);
         }
