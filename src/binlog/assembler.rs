@@ -1,6 +1,6 @@
 //! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
@@ -9,10 +9,12 @@ use super::decoder::{DecodeError, Event};
 use super::event::{EventHeader, Query};
 use super::form::RowContext;
 use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
+use super::history::{OwnedStatement, SchemaHistory, SchemaSource};
 use super::piece::{Item, Piece};
 use super::rows::{RowKind, RowsEvent};
-use super::schema::{CatalogColumn, Table};
+use super::schema::Table;
 use super::secrets::without_secrets;
+use super::source::is_of_effect;
 use super::statement::{StatementKind, classify};
 use super::table_map::TableMap;
 
@@ -84,35 +86,17 @@ pub struct BinlogCounters {
     pub nameless: u64,
 }
 
-/// Asks the source's catalogue for a table's columns.
-pub trait Catalog {
-    /// The columns, or none where the table or the catalogue is not there.
-    fn columns(&mut self, database: &str, table: &str) -> Option<Vec<CatalogColumn>>;
-}
-
-impl<C: Catalog + ?Sized> Catalog for Box<C> {
-    fn columns(&mut self, database: &str, table: &str) -> Option<Vec<CatalogColumn>> {
-        (**self).columns(database, table)
-    }
-}
-
-/// No catalogue: files alone.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct NoCatalog;
-
-impl Catalog for NoCatalog {
-    fn columns(&mut self, _: &str, _: &str) -> Option<Vec<CatalogColumn>> {
-        None
-    }
-}
-
 /// Puts transactions together: [`Piece`]s of rows come out.
 ///
 /// A piece is given out when its last transaction has ended, so that its rows can carry the transaction's number; only very large
 /// transactions are given out before.
-pub struct Assembler<C> {
+pub struct Assembler<S> {
     options: AssemblerOptions,
-    catalog: C,
+    /// What the tables' columns are, where the table maps do not say.
+    history: SchemaHistory<S>,
+    /// Whether the statement of the transaction changes definitions, rather than being one part of an ALTER in two.
+    has_effect: bool,
+    warned_of_names: HashSet<(String, String)>,
     /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
     tables: HashMap<usize, Arc<Table>>,
     is_mariadb: bool,
@@ -176,7 +160,7 @@ pub enum Progress {
     Boundary,
 }
 
-impl<C> std::fmt::Debug for Assembler<C> {
+impl<S> std::fmt::Debug for Assembler<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Assembler")
             .field("position", &self.position)
@@ -185,9 +169,9 @@ impl<C> std::fmt::Debug for Assembler<C> {
     }
 }
 
-impl<C: Catalog> Assembler<C> {
+impl<S: SchemaSource> Assembler<S> {
     /// An assembler at `position`.
-    pub fn new(options: AssemblerOptions, catalog: C, position: Position) -> Self {
+    pub fn new(options: AssemblerOptions, source: S, position: Position) -> Self {
         let context = RowContext {
             timestamp_ms: 0,
             commit_timestamp_us: None,
@@ -204,7 +188,9 @@ impl<C: Catalog> Assembler<C> {
         };
         Self {
             options,
-            catalog,
+            history: SchemaHistory::new(source),
+            has_effect: true,
+            warned_of_names: HashSet::new(),
             tables: HashMap::new(),
             is_mariadb: false,
             context,
@@ -261,6 +247,11 @@ impl<C: Catalog> Assembler<C> {
         self.server = server;
     }
 
+    /// What is known of the tables' columns, to be told where the stream begins and how far it is.
+    pub fn history(&mut self) -> &mut SchemaHistory<S> {
+        &mut self.history
+    }
+
     /// While set, nothing is kept of the events.
     pub fn skip(&mut self, is_skipping: bool) {
         self.is_skipping = is_skipping;
@@ -306,7 +297,10 @@ impl<C: Catalog> Assembler<C> {
     pub fn event(&mut self, header: &EventHeader, event: Event<'_>) -> Result<Progress, DecodeError> {
         self.counters.events += 1;
         match event {
-            Event::FormatDescription(format) => self.is_mariadb = format.is_mariadb(),
+            Event::FormatDescription(format) => {
+                self.is_mariadb = format.is_mariadb();
+                self.history.set_flavor(self.is_mariadb);
+            }
             Event::Rotate(rotate) => {
                 let file = String::from_utf8_lossy(rotate.file);
                 if *self.context.file != *file {
@@ -328,6 +322,7 @@ impl<C: Catalog> Assembler<C> {
                 match &event {
                     Event::Gtid(gtid) => self.context.commit_timestamp_us = gtid.immediate_commit_timestamp,
                     Event::MariaDbGtid(gtid) => {
+                        self.has_effect = is_of_effect(gtid);
                         // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
                         if gtid.flags.contains(MariaDbGtidFlags::STANDALONE) {
                             self.transaction = None;
@@ -450,6 +445,7 @@ impl<C: Catalog> Assembler<C> {
         }
         self.counters.transactions += 1;
         self.context.query = None;
+        self.history.reached(&self.position, false);
         Progress::Boundary
     }
 
@@ -485,6 +481,9 @@ impl<C: Catalog> Assembler<C> {
             StatementKind::Other => {
                 // The tables' definitions may have changed.
                 self.tables.clear();
+                if self.has_effect {
+                    self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
+                }
                 self.counters.ddl += 1;
                 if self.options.ddl && !self.is_skipping {
                     self.stamp(header);
@@ -626,14 +625,14 @@ impl<C: Catalog> Assembler<C> {
             return Arc::clone(table);
         }
         let catalog = if Table::needs_catalog(map, self.is_mariadb) {
-            self.catalog.columns(&map.database, &map.table)
+            self.history.columns(&map.database, &map.table, &self.position, map)
         } else {
             None
         };
-        let mut table = Table::resolve(map, catalog.as_deref());
+        let mut table = Table::resolve(map, catalog.as_deref().map(Vec::as_slice));
         table.hide(&self.options.columns);
         let table = Arc::new(table);
-        if !table.has_names {
+        if !table.has_names && self.warned_of_names.insert((map.database.clone(), map.table.clone())) {
             tracing::warn!(
                 database = map.database,
                 table = map.table,
@@ -644,7 +643,10 @@ impl<C: Catalog> Assembler<C> {
         if self.tables.len() >= 1024 {
             self.tables.clear();
         }
-        self.tables.insert(address, Arc::clone(&table));
+        // The names may become known without a statement: the catalogue may have been away.
+        if table.has_names {
+            self.tables.insert(address, Arc::clone(&table));
+        }
         table
     }
 }

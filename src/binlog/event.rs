@@ -243,6 +243,8 @@ pub struct Query<'a> {
     pub sql_mode: Option<u64>,
     /// The collation id of the session's `character_set_client`, where it is written.
     pub charset_client: Option<u16>,
+    /// The session's `collation_server`, by its id, where it is written.
+    pub collation_server: Option<u16>,
 }
 
 impl<'a> Query<'a> {
@@ -257,7 +259,7 @@ impl<'a> Query<'a> {
         let variables = reader.bytes(variables_length)?;
         let database = reader.bytes(database_length)?;
         reader.bytes(1)?;
-        let (sql_mode, charset_client) = status_variables(variables);
+        let (sql_mode, charset_client, collation_server) = status_variables(variables);
         Ok(Self {
             thread_id,
             seconds,
@@ -266,15 +268,16 @@ impl<'a> Query<'a> {
             sql: Cow::Borrowed(reader.rest()),
             sql_mode,
             charset_client,
+            collation_server,
         })
     }
 }
 
-/// `sql_mode` and `character_set_client` from a QUERY event's status variables. Their codes come in ascending order in practice, and a
+/// `sql_mode`, `character_set_client` and `collation_server` from a QUERY event's status variables. Their codes come in ascending order in practice, and a
 /// code that is not known ends the search: its length is not known either.
-fn status_variables(variables: &[u8]) -> (Option<u64>, Option<u16>) {
+fn status_variables(variables: &[u8]) -> (Option<u64>, Option<u16>, Option<u16>) {
     let mut reader = Reader::new(variables, "status variables");
-    let (mut sql_mode, mut charset) = (None, None);
+    let (mut sql_mode, mut charset, mut collation_server) = (None, None, None);
     let mut next = || -> Result<bool, Malformed> {
         if reader.is_empty() {
             return Ok(false);
@@ -293,7 +296,8 @@ fn status_variables(variables: &[u8]) -> (Option<u64>, Option<u16>) {
             // Q_CHARSET: client, connection, server
             4 => {
                 charset = Some(reader.u16()?);
-                reader.u32()?;
+                reader.u16()?;
+                collation_server = Some(reader.u16()?);
             }
             // Q_TIME_ZONE, Q_CATALOG_NZ
             5 | 6 => {
@@ -305,7 +309,7 @@ fn status_variables(variables: &[u8]) -> (Option<u64>, Option<u16>) {
         Ok(true)
     };
     while next().unwrap_or(false) {}
-    (sql_mode, charset)
+    (sql_mode, charset, collation_server)
 }
 
 /// The value of an INTVAR event: what `LAST_INSERT_ID()` or the next AUTO_INCREMENT was for a statement.

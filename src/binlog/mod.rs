@@ -46,6 +46,7 @@ mod filter;
 mod form;
 mod geometry;
 pub mod gtid;
+mod history;
 mod json;
 mod json_string;
 mod json_value;
@@ -62,7 +63,7 @@ mod table_map;
 mod temporal;
 mod value;
 
-pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Catalog, NoCatalog, Position, Progress};
+pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Position, Progress};
 pub use charset::Charset;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 pub use client::ClientError;
@@ -76,6 +77,9 @@ pub use filter::{TablePattern, TableRules};
 pub use form::{
     BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
     MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
+};
+pub use history::{
+    HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
 };
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};

@@ -60,7 +60,8 @@ pub enum Meaning {
 }
 
 /// A column in the source's catalogue (`information_schema.COLUMNS`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct CatalogColumn {
     /// `COLUMN_NAME`.
     pub name: String,
@@ -72,6 +73,9 @@ pub struct CatalogColumn {
     pub charset: Option<String>,
     /// `COLUMN_KEY` is `PRI`: its place in the primary key, from 1 on.
     pub primary_key_place: Option<usize>,
+    /// The names of an ENUM or SET, where they are known better than by `column_type`: from the statement that made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<String>>,
 }
 
 impl Table {
@@ -144,6 +148,7 @@ impl Column {
         let charset = charset.filter(|charset| !charset.is_binary());
         let members = match &mapped.members {
             Some(members) => members.iter().map(|name| text(charset, name)).collect(),
+            None if known.members.is_some() => known.members.unwrap_or_default(),
             // The catalogue has `?` for characters beyond the basic plane: then the number is better than a wrong name.
             None if known.column_type.contains('?') => Vec::new(),
             None => members_of(&known.column_type),
@@ -180,7 +185,7 @@ fn primary_key(columns: &[CatalogColumn]) -> Vec<usize> {
 
 /// Whether a table in the catalogue can be the one in the map. Its definition may be of another time: then its names would be
 /// wrong, and no names are better.
-fn fits(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+pub(super) fn fits(map: &TableMap, columns: &[CatalogColumn]) -> bool {
     map.columns.len() == columns.len()
         && map.columns.iter().zip(columns).all(|(mapped, column)| {
             fits_type(mapped.storage, &column.data_type) && mapped.name.as_ref().is_none_or(|name| *name == column.name)

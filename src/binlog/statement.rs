@@ -56,6 +56,11 @@ pub(super) fn classify(sql: &[u8]) -> StatementKind {
     }
 }
 
+/// Whether a statement may change definitions.
+pub(super) fn is_definition(sql: &[u8]) -> bool {
+    classify(sql) == StatementKind::Other
+}
+
 /// A savepoint's name without its quotes, in lower case: the servers do not tell cases apart.
 fn identifier(word: &[u8]) -> Vec<u8> {
     let word = word.strip_prefix(b"`").and_then(|word| word.strip_suffix(b"`")).unwrap_or(word);

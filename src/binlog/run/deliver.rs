@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::encode::Encoded;
 use super::progress::Reporter;
 use super::{BinlogConfig, RunError, Summary};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
+use crate::binlog::history::HistorySync;
 use crate::binlog::piece::Piece;
 use crate::sink::{Batch, Direct, PushError};
 
@@ -24,11 +26,19 @@ pub(super) struct Delivery<'a> {
     boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
     last_checkpoint: Instant,
     reporter: Reporter,
+    /// What the thread that reads keeps of the tables' columns: to be on the disk before a checkpoint that lies behind it.
+    history: Arc<OnceLock<HistorySync>>,
     summary: Summary,
 }
 
 impl<'a> Delivery<'a> {
-    pub(super) fn new(config: &BinlogConfig, sinks: &'a mut Direct, stop: &'a AtomicBool, reporter: Reporter) -> Self {
+    pub(super) fn new(
+        config: &BinlogConfig,
+        sinks: &'a mut Direct,
+        stop: &'a AtomicBool,
+        reporter: Reporter,
+        history: Arc<OnceLock<HistorySync>>,
+    ) -> Self {
         Self {
             sinks,
             stop,
@@ -36,6 +46,7 @@ impl<'a> Delivery<'a> {
             boundaries: VecDeque::new(),
             last_checkpoint: Instant::now(),
             reporter,
+            history,
             summary: Summary::default(),
         }
     }
@@ -114,6 +125,9 @@ impl<'a> Delivery<'a> {
             reached = self.boundaries.pop_front();
         }
         if let (Some(file), Some((_, checkpoint))) = (&mut self.checkpoint, reached) {
+            if let Some(history) = self.history.get() {
+                history.sync()?;
+            }
             file.save(&checkpoint)?;
         }
         Ok(())

@@ -21,6 +21,8 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     if let Some(sizes) = sizes {
         reading.extent.set_total(sizes);
     }
+    let resumes = start.is_some() && reading.config.from == From::Checkpoint;
+    reading.begin_history(&start.clone().unwrap_or_default(), resumes)?;
     let mut reached_start = start.is_none();
     for path in files {
         let mut source = FileSource::open(path)?;

@@ -21,18 +21,19 @@ mod server;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::{panic, thread};
 
 pub(crate) use place::{From, Until};
 pub(crate) use progress::ProgressStyle;
 
-use super::assembler::{AssemblerOptions, BinlogCounters, Catalog, NoCatalog, Position};
+use super::assembler::{AssemblerOptions, BinlogCounters, Position};
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::filter::TableRules;
 use super::form::FormFactory;
+use super::history::{HistoryError, HistorySync, NoSource, SchemaSource};
 use super::piece::Piece;
-use super::source::{BinlogError, ServerCatalog, SourceOptions};
+use super::source::{BinlogError, ServerSchemas, SourceOptions};
 use crate::sink::{Direct, PushError};
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
@@ -73,6 +74,8 @@ pub(crate) struct BinlogConfig {
     pub(crate) tables: TableRules,
     pub(crate) messages: AssemblerOptions,
     pub(crate) checkpoint: Option<PathBuf>,
+    /// Where the tables' columns are kept through time.
+    pub(crate) schema_history: Option<PathBuf>,
     /// The checkpoint of an earlier run, where it is not in a file.
     pub(crate) resume: Option<Checkpoint>,
     pub(crate) strict: bool,
@@ -88,6 +91,8 @@ pub(crate) enum RunError {
     Sink(#[from] PushError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
     #[error("{0}")]
     Start(String),
     #[error("{position}: an event of type {code}, which is not known (--strict)")]
@@ -138,6 +143,8 @@ pub(crate) fn run(
         }
         let extent = Arc::new(Extent::default());
         let out = Out::new(jobs, used);
+        let history = Arc::new(OnceLock::<HistorySync>::new());
+        let history_file = Arc::clone(&history);
         let end = &end;
         let asked = Arc::clone(&extent);
         thread::Builder::new()
@@ -148,14 +155,14 @@ pub(crate) fn run(
         let reader = thread::Builder::new()
             .name("binlog-read".to_owned())
             .spawn_scoped(scope, move || {
-                let catalog: Box<dyn Catalog + Send> = match &config.source {
+                let schemas: Box<dyn SchemaSource + Send> = match &config.source {
                     SourceConfig::Servers(servers) => match servers.first() {
-                        Some(first) => Box::new(ServerCatalog::new(first.connect.clone())),
-                        None => Box::new(NoCatalog),
+                        Some(first) => Box::new(ServerSchemas::new(first.clone(), Arc::clone(stop))),
+                        None => Box::new(NoSource),
                     },
-                    SourceConfig::Files(_) => Box::new(NoCatalog),
+                    SourceConfig::Files(_) => Box::new(NoSource),
                 };
-                let mut reading = Reading::new(config, catalog, out, stop, extent);
+                let mut reading = Reading::new(config, schemas, out, stop, extent, history);
                 let result = match &config.source {
                     SourceConfig::Files(files) => files::read(&mut reading, files),
                     SourceConfig::Servers(servers) => server::read(&mut reading, servers),
@@ -163,7 +170,7 @@ pub(crate) fn run(
                 reading.end(result);
             })
             .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
-        let result = Delivery::new(config, sinks, stop, reporter).run(&encoded);
+        let result = Delivery::new(config, sinks, stop, reporter, history_file).run(&encoded);
         end.store(true, Ordering::Relaxed);
         // The channels are gone now, so nobody waits for us.
         drop(encoded);

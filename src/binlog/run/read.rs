@@ -1,18 +1,19 @@
 //! The thread that reads: events in, pieces out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, OnceLock};
 
 use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
 use super::progress::Extent;
 use super::{BinlogConfig, RunError};
-use crate::binlog::assembler::{Assembler, Catalog, Position, Progress};
+use crate::binlog::assembler::{Assembler, Position, Progress};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::decoder::{DecodeError, Decoder};
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::filter::TableRules;
+use crate::binlog::history::{HistorySync, SchemaSource};
 use crate::binlog::piece::Piece;
 use crate::binlog::source::BinlogError;
 
@@ -42,9 +43,11 @@ pub(super) struct Reading<'a> {
     pub(super) config: &'a BinlogConfig,
     pub(super) stop: &'a Arc<AtomicBool>,
     pub(super) decoder: Decoder<TableRules>,
-    pub(super) assembler: Assembler<Box<dyn Catalog + Send>>,
+    pub(super) assembler: Assembler<Box<dyn SchemaSource + Send>>,
     pub(super) until: Until,
     pub(super) extent: Arc<Extent>,
+    /// For the thread that saves checkpoints.
+    history: Arc<OnceLock<HistorySync>>,
     out: Out,
     /// Transactions before this moment are left out (`--from TIMESTAMP`).
     pub(super) skip_before: Option<u32>,
@@ -53,17 +56,19 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         config: &'a BinlogConfig,
-        catalog: Box<dyn Catalog + Send>,
+        schemas: Box<dyn SchemaSource + Send>,
         out: Out,
         stop: &'a Arc<AtomicBool>,
         extent: Arc<Extent>,
+        history: Arc<OnceLock<HistorySync>>,
     ) -> Self {
         Self {
             stop,
             decoder: Decoder::new(config.tables.clone()),
-            assembler: Assembler::new(config.messages.clone(), catalog, Position::default()),
+            assembler: Assembler::new(config.messages.clone(), schemas, Position::default()),
             until: config.until.clone(),
             extent,
+            history,
             out,
             skip_before: match config.from {
                 From::Timestamp(moment) => Some(moment),
@@ -86,6 +91,16 @@ impl<'a> Reading<'a> {
                 "--from checkpoint needs --checkpoint FILE, or --exactly-once, which keeps it in Kafka".into(),
             )),
         }
+    }
+
+    /// Reading begins at `position`; `resumes` where an earlier run ended there.
+    pub(super) fn begin_history(&mut self, position: &Position, resumes: bool) -> Result<(), RunError> {
+        let history = self.assembler.history();
+        history.begin(position, self.config.schema_history.as_deref(), resumes)?;
+        if let Some(sync) = history.sync_handle() {
+            self.history.get_or_init(|| sync);
+        }
+        Ok(())
     }
 
     /// Takes one event. True when the end that was asked for is reached.
@@ -149,6 +164,8 @@ impl<'a> Reading<'a> {
 
     /// Nothing more comes; `result` says why.
     pub(super) fn end(mut self, result: Result<(), RunError>) {
+        let position = self.assembler.position().clone();
+        self.assembler.history().reached(&position, true);
         // Nobody to tell where the channel is closed.
         let _ = self.give_out_rest().and_then(|()| self.out.send(Job::End(result)));
     }
@@ -197,7 +214,11 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn give_out(assembler: &mut Assembler<Box<dyn Catalog + Send>>, out: &mut Out, flush: bool) -> Result<(), RunError> {
+fn give_out(
+    assembler: &mut Assembler<Box<dyn SchemaSource + Send>>,
+    out: &mut Out,
+    flush: bool,
+) -> Result<(), RunError> {
     while let Some(piece) = assembler.next_piece(flush) {
         out.send(Job::Piece(piece))?;
         while let Ok(piece) = out.used.try_recv() {

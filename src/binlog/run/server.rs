@@ -10,7 +10,7 @@ use super::{OnPurged, RunError};
 use crate::binlog::assembler::Position;
 use crate::binlog::event::EventHeader;
 use crate::binlog::gtid::AnyGtidSet;
-use crate::binlog::source::{BinlogError, BinlogStart, ServerSource, SourceOptions};
+use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -31,6 +31,9 @@ struct Stream {
     backoff: Duration,
     /// What was purged is given up (`--on-purged=oldest`).
     from_oldest: bool,
+    has_history: bool,
+    /// The server that was read last.
+    server: Option<String>,
 }
 
 /// Reads until the end that was asked for, from one server after the other where one fails.
@@ -38,7 +41,8 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
     if servers.is_empty() {
         return Err(RunError::Start("no --source is given".into()));
     }
-    let mut stream = Stream { resume: None, backoff: FIRST_BACKOFF, from_oldest: false };
+    let mut stream =
+        Stream { resume: None, backoff: FIRST_BACKOFF, from_oldest: false, has_history: false, server: None };
     let mut next_servers = servers.iter().cycle().peekable();
     let (mut failed_in_a_row, mut last_error) = (0, None);
     while let Some(options) = next_servers.peek() {
@@ -87,6 +91,18 @@ impl Stream {
         if reading.until == Until::Now {
             reading.until = Until::Position(source.current_position()?.0);
         }
+        let is_first = self.resume.as_ref().is_none_or(|resume| !resume.is_reconnect);
+        if is_first && !std::mem::replace(&mut self.has_history, true) {
+            let resumes = self.resume.is_some();
+            match &start {
+                BinlogStart::Position(position) => reading.begin_history(position, resumes)?,
+                BinlogStart::Gtids(_) => reading.begin_history(&Position::default(), false)?,
+            }
+        } else if self.server != server {
+            let schemas = ServerSchemas::new(options.clone(), Arc::clone(reading.stop));
+            reading.assembler.history().source_changed(Box::new(schemas));
+        }
+        self.server.clone_from(&server);
         let is_reconnect = self.resume.as_ref().is_some_and(|resume| resume.is_reconnect);
         match &start {
             BinlogStart::Position(position) => {

@@ -1,18 +1,27 @@
 //! The source's catalogue, over a connection of its own.
 
-use crate::binlog::assembler::Catalog;
-use crate::binlog::client::{ConnectOptions, Connection};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
+use crate::binlog::assembler::Position;
+use crate::binlog::client::{ClientError, ConnectOptions, Connection};
+use crate::binlog::decoder::{DecodeError, Decoder, Event, TableFilter};
+use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
+use crate::binlog::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
 use crate::binlog::schema::CatalogColumn;
 
 /// Asks `information_schema`, connecting when it is first needed.
 #[derive(Debug)]
-pub(crate) struct ServerCatalog {
+struct ServerCatalog {
     options: ConnectOptions,
     connection: Option<Connection>,
 }
 
 impl ServerCatalog {
-    pub(crate) fn new(options: ConnectOptions) -> Self {
+    fn new(options: ConnectOptions) -> Self {
         Self { options, connection: None }
     }
 
@@ -40,7 +49,8 @@ impl ServerCatalog {
     }
 }
 
-impl Catalog for ServerCatalog {
+impl ServerCatalog {
+    /// The columns, or none where the table or the catalogue is not there.
     fn columns(&mut self, database: &str, table: &str) -> Option<Vec<CatalogColumn>> {
         let sql = format!(
             "SELECT c.COLUMN_NAME, LOWER(c.DATA_TYPE), c.COLUMN_TYPE, c.CHARACTER_SET_NAME, k.ORDINAL_POSITION \
@@ -63,10 +73,234 @@ impl Catalog for ServerCatalog {
                     column_type: text().unwrap_or_default(),
                     charset: text(),
                     primary_key_place: text().and_then(|place| place.parse().ok()),
+                    members: None,
                 }
             })
             .collect();
         (!columns.is_empty()).then_some(columns)
+    }
+}
+
+/// After a failure the catalogue is left alone for so long: it would be asked for every table map.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// A server's catalogue, and its binlog ahead of the stream.
+#[derive(Debug)]
+pub(crate) struct ServerSchemas {
+    options: SourceOptions,
+    stop: Arc<AtomicBool>,
+    catalog: ServerCatalog,
+    failed: Option<Instant>,
+}
+
+impl ServerSchemas {
+    pub(crate) fn new(options: SourceOptions, stop: Arc<AtomicBool>) -> Self {
+        let catalog = ServerCatalog::new(options.connect.clone());
+        Self { options, stop, catalog, failed: None }
+    }
+
+    /// Rows of an answer; `None` where the server could not be asked.
+    fn ask(&mut self, sql: &str) -> Option<Vec<Vec<Option<String>>>> {
+        if self.failed.is_some_and(|moment| moment.elapsed() < PAUSE) {
+            return None;
+        }
+        let answer = self.catalog.ask(sql);
+        self.failed = answer.is_none().then(Instant::now);
+        answer
+    }
+
+    fn ask_one(&mut self, sql: &str) -> Option<String> {
+        self.ask(sql)?.into_iter().next()?.into_iter().next().flatten()
+    }
+
+    fn variable(&mut self, name: &str) -> Option<String> {
+        let rows = self.ask(&format!("SHOW GLOBAL VARIABLES LIKE '{name}'"))?;
+        rows.into_iter().next()?.into_iter().nth(1).flatten()
+    }
+
+    /// Waits until a statement that is in the binlog has come to its end: the binlog is written first, the catalogue after it
+    /// (MySQL's `sql/handler.cc`, ha_commit_trans). Unlike `information_schema`, this statement waits for the table's metadata lock.
+    fn wait_for_definition(&mut self, database: &str, table: &str) -> Option<bool> {
+        let quoted = |name: &str| format!("`{}`", name.replace('`', "``"));
+        let sql = format!("SHOW CREATE TABLE {}.{}", quoted(database), quoted(table));
+        self.ask("SELECT 1")?;
+        match self.catalog.connection.as_mut()?.query(&sql) {
+            Ok(_) => Some(true),
+            // No such table, no such database.
+            Err(ClientError::Server { code: 1146 | 1049, .. }) => Some(false),
+            Err(error) => {
+                tracing::warn!(%error, database, table, "the table's definition cannot be asked for");
+                self.catalog.connection = None;
+                None
+            }
+        }
+    }
+
+    fn look(
+        &self,
+        from: &Position,
+        to: &Position,
+        found: &mut dyn FnMut(&Position, Statement<'_>),
+    ) -> Result<bool, BinlogError> {
+        let mut source = ServerSource::connect(&self.options, Arc::clone(&self.stop))?;
+        // As a replica of its own: the server would end the stream that is being read.
+        let options = SourceOptions { server_id: None, ..self.options.clone() };
+        let checksums = source.start(&options, &BinlogStart::Position(from.clone()))?;
+        let mut decoder = Decoder::new(NoTables);
+        decoder.begin_stream(checksums);
+        let mut place = from.clone();
+        let mut has_effect = true;
+        while !is_there(&place, to) {
+            let Some(event) = source.next()? else { return Ok(false) };
+            let broken =
+                |position: &Position, source: DecodeError| BinlogError::Event { position: position.clone(), source };
+            let header = EventHeader::parse(event).map_err(|what| broken(&place, what.into()))?;
+            let is_made_up = header.next_position == 0 || header.flags & EventHeader::ARTIFICIAL != 0;
+            if !is_made_up {
+                let expected = place.offset + u64::from(header.length);
+                place.offset =
+                    if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
+            }
+            // Rows are not even looked at.
+            let is_of_use = matches!(
+                header.event_type,
+                EventType::Query
+                    | EventType::QueryCompressed
+                    | EventType::FormatDescription
+                    | EventType::Rotate
+                    | EventType::MariaDbGtid
+            );
+            if !is_of_use {
+                continue;
+            }
+            let end = &mut place;
+            decoder
+                .decode(event, &mut |_, event| {
+                    match event {
+                        Event::Rotate(rotate) => {
+                            *end = Position {
+                                file: String::from_utf8_lossy(rotate.file).into_owned(),
+                                offset: rotate.position,
+                            };
+                        }
+                        Event::MariaDbGtid(gtid) => has_effect = is_of_effect(&gtid),
+                        Event::Query(query) if has_effect && crate::binlog::statement::is_definition(&query.sql) => {
+                            found(end, OwnedStatement::new(&query).as_statement());
+                        }
+                        _ => {}
+                    }
+                    Ok(())
+                })
+                .map_err(|source| broken(&place, source))?;
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a statement behind this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
+/// back (MariaDB's `binlog_alter_two_phase`).
+pub(crate) fn is_of_effect(gtid: &MariaDbGtidEvent<'_>) -> bool {
+    !gtid.extra_flags.intersects(MariaDbExtraFlags::START_ALTER | MariaDbExtraFlags::ROLLBACK_ALTER)
+}
+
+struct NoTables;
+
+impl TableFilter for NoTables {
+    fn wants(&mut self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+}
+
+/// Whether `place` is `end` or lies behind it.
+fn is_there(place: &Position, end: &Position) -> bool {
+    place == end || crate::binlog::history::is_behind(place, end)
+}
+
+impl SchemaSource for ServerSchemas {
+    fn end(&mut self) -> Option<Position> {
+        self.ask("SELECT 1")?;
+        let status = if self.catalog.connection.as_ref()?.is_mariadb() {
+            "SHOW MASTER STATUS"
+        } else {
+            "SHOW BINARY LOG STATUS"
+        };
+        let connection = self.catalog.connection.as_mut()?;
+        let rows = match connection.query(status) {
+            // Servers before 8.2.
+            Err(ClientError::Server { code: 1064, .. }) => connection.query("SHOW MASTER STATUS"),
+            rows => rows,
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(%error, "the end of the source's binlog cannot be asked for");
+                self.catalog.connection = None;
+                self.failed = Some(Instant::now());
+                return None;
+            }
+        };
+        let mut row = rows.into_iter().next()?.into_iter();
+        Some(Position { file: row.next()??, offset: row.next()??.parse().ok()? })
+    }
+
+    fn table(&mut self, database: &str, table: &str) -> Snapshot {
+        match self.wait_for_definition(database, table) {
+            Some(true) => {}
+            Some(false) => return Snapshot::Absent,
+            None => return Snapshot::Unavailable,
+        }
+        let sql = format!(
+            "SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            literal(database),
+            literal(table)
+        );
+        let Some(collation) = self.ask(&sql) else { return Snapshot::Unavailable };
+        let collation = collation.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+        let charset = collation.and_then(|name| name.split('_').next().map(str::to_owned));
+        match self.catalog.columns(database, table) {
+            Some(columns) => Snapshot::Table(TableSchema { columns, charset }),
+            None => Snapshot::Unavailable,
+        }
+    }
+
+    fn database_charset(&mut self, database: &str) -> Option<String> {
+        self.ask_one(&format!(
+            "SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = {}",
+            literal(database)
+        ))
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
+        self.ask("SELECT 1")?;
+        Some(self.catalog.connection.as_ref()?.is_mariadb())
+    }
+
+    fn folds_names(&mut self) -> Option<bool> {
+        self.variable("lower_case_table_names").map(|value| value != "0")
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        // MySQL's, MariaDB's since 10.5, and what is left.
+        if let Some(id) = self.variable("server_uuid").or_else(|| self.variable("server_uid")) {
+            return Some(id);
+        }
+        let server_id = self.variable("server_id")?;
+        Some(format!("{}:{}/{server_id}", self.options.connect.host, self.options.connect.port))
+    }
+
+    fn statements(&mut self, from: &Position, to: &Position, found: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
+        if from == to {
+            return true;
+        }
+        tracing::debug!(%from, %to, "looking ahead for statements that change definitions");
+        match self.look(from, to, found) {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::warn!(%error, %from, %to, "the binlog ahead cannot be read: columns may be called @1, @2");
+                self.failed = Some(Instant::now());
+                false
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ mod catalog;
 mod file;
 mod server;
 
-pub(crate) use catalog::ServerCatalog;
+pub(crate) use catalog::{ServerSchemas, is_of_effect};
 pub(crate) use file::FileSource;
 pub(crate) use server::{BinlogStart, ServerSource, SourceOptions};
 

@@ -94,10 +94,13 @@ impl ServerSource {
         Ok((Position { file, offset }, gtids))
     }
 
-    /// What tells this server from others: `@@server_uuid`, which MariaDB does not have.
+    /// What tells this server from others: `@@server_uuid`, MariaDB's `@@server_uid` or, before 10.5, its number.
     pub(crate) fn identity(&mut self) -> Result<Option<String>, BinlogError> {
         if self.is_mariadb() {
-            return Ok(self.variable("server_id")?.map(|id| format!("server-id-{id}")));
+            return match self.variable("server_uid")? {
+                Some(id) => Ok(Some(id)),
+                None => Ok(self.variable("server_id")?.map(|id| format!("server-id-{id}"))),
+            };
         }
         self.variable("server_uuid")
     }

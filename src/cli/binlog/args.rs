@@ -62,6 +62,11 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, value_name = "FILE", help_heading = "Range")]
     pub(super) checkpoint: Option<PathBuf>,
 
+    /// Keep the tables' columns as they change in this file, so that rows have names after a restart too
+    /// [default: the checkpoint's name with .schema]
+    #[arg(long, value_name = "FILE", help_heading = "Range")]
+    pub(super) schema_history: Option<PathBuf>,
+
     /// What to do where the source does not have any more what is asked for
     #[arg(long, value_name = "HOW", default_value = "fail", help_heading = "Range")]
     pub(super) on_purged: OnPurged,

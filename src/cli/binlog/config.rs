@@ -39,6 +39,11 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             },
         },
         checkpoint: settings.checkpoint.clone(),
+        schema_history: settings.schema_history.clone().or_else(|| {
+            let mut path = settings.checkpoint.clone()?.into_os_string();
+            path.push(".schema");
+            Some(path.into())
+        }),
         resume: None,
         on_purged: settings.on_purged,
         progress: progress(settings),

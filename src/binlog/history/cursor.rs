@@ -1,0 +1,145 @@
+//! A place among the words of a statement.
+
+use super::tokens::Token;
+
+/// Goes through the words; nothing is lost by asking beyond the end.
+#[derive(Debug, Clone)]
+pub(super) struct Cursor<'a> {
+    tokens: &'a [Token],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(tokens: &'a [Token]) -> Self {
+        Self { tokens, at: 0 }
+    }
+
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.at)
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn go_back(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    pub(super) fn skip(&mut self) {
+        self.at += 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// Whether this keyword comes.
+    pub(super) fn is(&self, keyword: &str) -> bool {
+        matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword))
+    }
+
+    /// Whether one of these keywords is the next but one.
+    pub(super) fn next_is(&self, keywords: &[&str]) -> bool {
+        let next = Self { tokens: self.tokens, at: self.at + 1 };
+        keywords.iter().any(|keyword| next.is(keyword))
+    }
+
+    /// Whether a name or keyword is the next but one.
+    pub(super) fn has_more_words(&self) -> bool {
+        matches!(self.tokens.get(self.at + 1), Some(Token::Word(_) | Token::Name(_)))
+    }
+
+    /// Whether this keyword comes anywhere behind.
+    pub(super) fn has_word(&self, keyword: &str) -> bool {
+        let rest = self.tokens.get(self.at..).unwrap_or_default();
+        rest.iter().any(|token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(keyword)))
+    }
+
+    /// Steps over this keyword, if it comes.
+    pub(super) fn take(&mut self, keyword: &str) -> bool {
+        let is = self.is(keyword);
+        self.at += usize::from(is);
+        is
+    }
+
+    pub(super) fn expect(&mut self, keyword: &str) -> Option<()> {
+        self.take(keyword).then_some(())
+    }
+
+    /// Steps over this character, if it comes.
+    pub(super) fn symbol(&mut self, symbol: char) -> bool {
+        let is = self.peek() == Some(&Token::Symbol(symbol));
+        self.at += usize::from(is);
+        is
+    }
+
+    /// A keyword, in upper case.
+    pub(super) fn word(&mut self) -> Option<String> {
+        let Some(Token::Word(word)) = self.peek() else { return None };
+        self.at += 1;
+        Some(word.to_ascii_uppercase())
+    }
+
+    /// A name, with or without quotes. Names of columns may be in double quotes where the mode was not known.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let (Token::Word(name) | Token::Name(name)) = self.peek()? else { return None };
+        self.at += 1;
+        Some(name.clone())
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        let Token::Text(text) = self.peek()? else { return None };
+        self.at += 1;
+        Some(text.clone())
+    }
+
+    pub(super) fn name_or_text(&mut self) -> Option<String> {
+        self.name().or_else(|| self.text())
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let Token::Number(number) = self.peek()? else { return None };
+        self.at += 1;
+        number.parse().ok()
+    }
+
+    /// The name in `[DEFAULT] CHARACTER SET [=] name` or `CHARSET [=] name`, if that comes; empty where no name follows.
+    pub(super) fn charset_clause(&mut self) -> Option<String> {
+        let is_long = (self.is("CHARACTER") || self.is("CHAR")) && self.next_is(&["SET"]);
+        if !is_long && !self.is("CHARSET") {
+            return None;
+        }
+        self.at += if is_long { 2 } else { 1 };
+        let _ = self.symbol('=');
+        Some(self.name_or_text().unwrap_or_default())
+    }
+
+    /// Steps over anything up to a comma or closing parenthesis that belongs to the list we are in, or the end.
+    pub(super) fn skip_to_comma(&mut self) {
+        let mut depth = 0_usize;
+        while let Some(token) = self.peek() {
+            match token {
+                Token::Symbol('(') => depth += 1,
+                Token::Symbol(',' | ')' | ';') if depth == 0 => return,
+                Token::Symbol(')') => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Steps over a parenthesised group, if one comes.
+    pub(super) fn skip_group(&mut self) -> bool {
+        if !self.symbol('(') {
+            return false;
+        }
+        loop {
+            self.skip_to_comma();
+            if self.symbol(')') || self.is_empty() {
+                return true;
+            }
+            self.at += 1;
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! What a definition's text says: which tables it touches, and how.
+
+use super::Statement;
+use super::column_type::{ColumnType, collation_charset, column_type};
+use super::cursor::Cursor;
+use crate::binlog::charset::Charset;
+
+/// A table's database and name.
+pub(super) type TableName = (String, String);
+
+/// A statement that changes definitions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Ddl {
+    /// No table's columns change.
+    Nothing,
+    /// A new table.
+    Create { table: TableName, if_not_exists: bool, body: Body },
+    /// A new table like another one.
+    CreateLike { table: TableName, if_not_exists: bool, like: TableName },
+    /// Changes to a table's columns, and its new name.
+    Alter { table: TableName, specs: Vec<Spec>, rename: Option<TableName> },
+    /// Old and new names, one after the other.
+    Rename(Vec<(TableName, TableName)>),
+    /// Tables go away.
+    Drop(Vec<TableName>),
+    /// A new database; what its default is, where the text says so.
+    CreateDatabase { database: String, if_not_exists: bool, charset: Option<Charset> },
+    /// A database's default.
+    AlterDatabase { database: String, charset: Option<Charset> },
+    /// A database goes away with all its tables.
+    DropDatabase(String),
+    /// A table of one session hides another one of that name.
+    Temporary(TableName),
+    /// These tables change, and nobody knows how.
+    Unclear(Vec<TableName>),
+    /// Anything may have changed.
+    Anything,
+}
+
+/// The parentheses of CREATE TABLE and what follows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Body {
+    pub(super) columns: Vec<ColumnDefinition>,
+    pub(super) primary_key: Vec<String>,
+    pub(super) charset: Option<Charset>,
+}
+
+/// A column as it is written in a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ColumnDefinition {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    pub(super) is_primary_key: bool,
+}
+
+/// Where a column is put.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Place {
+    /// At the end, or where it was.
+    Unsaid,
+    First,
+    After(String),
+}
+
+/// One part of an ALTER TABLE.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Spec {
+    Add {
+        column: ColumnDefinition,
+        place: Place,
+        if_not_exists: bool,
+    },
+    /// MODIFY is a CHANGE without a new name.
+    Change {
+        old: String,
+        column: ColumnDefinition,
+        place: Place,
+        if_exists: bool,
+    },
+    RenameColumn {
+        old: String,
+        new: String,
+        if_exists: bool,
+    },
+    Drop {
+        name: String,
+        if_exists: bool,
+    },
+    AddPrimaryKey(Vec<String>),
+    DropPrimaryKey,
+    /// The table's default, for columns to come.
+    Charset(Charset),
+    /// `CONVERT TO`; `None` is the database's default.
+    Convert(Option<Charset>),
+}
+
+/// How names of tables are compared (`lower_case_table_names`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Naming {
+    /// Names are kept in lower case.
+    pub(super) folds: bool,
+}
+
+/// Reads a statement.
+pub(super) fn parse(statement: &Statement<'_>, naming: Naming) -> Ddl {
+    let Some(tokens) = super::tokens::tokens(statement.sql, statement.sql_mode) else {
+        return Ddl::Anything;
+    };
+    let mut parser = Parser { cursor: Cursor::new(&tokens), database: statement.database, naming };
+    let ddl = parser.statement().unwrap_or(Ddl::Anything);
+    // Text that is no UTF-8, or a statement that was executed in part.
+    if statement.failed || statement.sql.contains(char::REPLACEMENT_CHARACTER) {
+        return ddl.unclear();
+    }
+    ddl
+}
+
+/// First words of statements that change no table's columns.
+const HARMLESS: [&str; 19] = [
+    "GRANT",
+    "REVOKE",
+    "SET",
+    "FLUSH",
+    "ANALYZE",
+    "OPTIMIZE",
+    "REPAIR",
+    "CHECK",
+    "INSTALL",
+    "UNINSTALL",
+    "TRUNCATE",
+    "COMMENT",
+    "RESET",
+    "CACHE",
+    "LOCK",
+    "UNLOCK",
+    "USE",
+    "SHOW",
+    "CHECKSUM",
+];
+/// What may be created, altered and dropped without a table's columns changing.
+const OTHER_OBJECTS: [&str; 20] = [
+    "USER",
+    "ROLE",
+    "VIEW",
+    "PROCEDURE",
+    "FUNCTION",
+    "TRIGGER",
+    "EVENT",
+    "SERVER",
+    "TABLESPACE",
+    "LOGFILE",
+    "SPATIAL",
+    "PACKAGE",
+    "RESOURCE",
+    "DEFINER",
+    "ALGORITHM",
+    "SQL",
+    "AGGREGATE",
+    "UNDO",
+    "INSTANCE",
+    "LIBRARY",
+];
+
+pub(super) struct Parser<'a> {
+    pub(super) cursor: Cursor<'a>,
+    database: &'a str,
+    naming: Naming,
+}
+
+impl Parser<'_> {
+    fn statement(&mut self) -> Option<Ddl> {
+        let Some(first) = self.cursor.word() else {
+            return self.cursor.is_empty().then_some(Ddl::Nothing);
+        };
+        match first.as_str() {
+            "CREATE" => self.create(),
+            "ALTER" => self.alter(),
+            "DROP" => self.drop(),
+            "RENAME" => self.rename(),
+            // MariaDB's variables for one statement.
+            "SET" if self.cursor.take("STATEMENT") => {
+                while !self.cursor.take("FOR") {
+                    if self.cursor.is_empty() {
+                        return None;
+                    }
+                    self.cursor.skip();
+                }
+                self.statement()
+            }
+            word if HARMLESS.contains(&word) => Some(Ddl::Nothing),
+            _ => None,
+        }
+    }
+
+    fn create(&mut self) -> Option<Ddl> {
+        let or_replace = self.cursor.take("OR") && self.cursor.take("REPLACE");
+        if self.cursor.take("TEMPORARY") {
+            self.cursor.expect("TABLE")?;
+            self.if_not_exists();
+            return Some(Ddl::Temporary(self.table()?));
+        }
+        if self.cursor.take("TABLE") {
+            let if_not_exists = self.if_not_exists() && !or_replace;
+            let table = self.table()?;
+            return Some(self.create_table(&table, if_not_exists).unwrap_or_else(|| Ddl::Unclear(vec![table])));
+        }
+        if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
+            let if_not_exists = self.if_not_exists();
+            let name = self.cursor.name()?;
+            let database = self.folded(name);
+            return Some(Ddl::CreateDatabase { database, if_not_exists, charset: self.options_charset()? });
+        }
+        self.cursor.take("ONLINE");
+        let _ = self.cursor.take("UNIQUE") || self.cursor.take("FULLTEXT");
+        if self.cursor.take("INDEX") || self.cursor.take("SEQUENCE") {
+            return Some(Ddl::Nothing);
+        }
+        self.other_object()
+    }
+
+    fn other_object(&mut self) -> Option<Ddl> {
+        let word = self.cursor.word()?;
+        OTHER_OBJECTS.contains(&word.as_str()).then_some(Ddl::Nothing)
+    }
+
+    fn create_table(&mut self, table: &TableName, if_not_exists: bool) -> Option<Ddl> {
+        let parenthesised = self.cursor.symbol('(');
+        if self.cursor.take("LIKE") {
+            let like = self.table()?;
+            return Some(Ddl::CreateLike { table: table.clone(), if_not_exists, like });
+        }
+        if !parenthesised {
+            return None;
+        }
+        let mut body = Body::default();
+        loop {
+            self.element(&mut body)?;
+            self.cursor.skip_to_comma();
+            if !self.cursor.symbol(',') {
+                break;
+            }
+        }
+        if !self.cursor.symbol(')') || self.cursor.has_word("SELECT") || body.columns.is_empty() {
+            return None;
+        }
+        body.charset = self.options_charset()?;
+        Some(Ddl::Create { table: table.clone(), if_not_exists, body })
+    }
+
+    /// A column, or a key.
+    fn element(&mut self, body: &mut Body) -> Option<()> {
+        if let Some(key) = self.primary_key() {
+            body.primary_key = key?;
+            return Some(());
+        }
+        if self.is_other_key() {
+            return Some(());
+        }
+        body.columns.push(self.column()?);
+        Some(())
+    }
+
+    /// The columns of `[CONSTRAINT [name]] PRIMARY KEY (...)`, if that comes; the inner `None` where they cannot be read.
+    pub(super) fn primary_key(&mut self) -> Option<Option<Vec<String>>> {
+        let start = self.cursor.at();
+        if self.cursor.take("CONSTRAINT") && !self.cursor.is("PRIMARY") {
+            self.cursor.skip();
+        }
+        if !self.cursor.take("PRIMARY") {
+            self.cursor.go_back(start);
+            return None;
+        }
+        self.cursor.take("KEY");
+        Some(self.key_columns())
+    }
+
+    fn key_columns(&mut self) -> Option<Vec<String>> {
+        while !self.cursor.symbol('(') {
+            // IF NOT EXISTS, a name, USING BTREE.
+            if self.cursor.is_empty() {
+                return None;
+            }
+            self.cursor.skip();
+        }
+        let mut names = Vec::new();
+        loop {
+            names.push(self.cursor.name()?);
+            self.cursor.skip_to_comma();
+            if !self.cursor.symbol(',') {
+                return self.cursor.symbol(')').then_some(names);
+            }
+        }
+    }
+
+    /// Whether a key comes that is not the primary one.
+    pub(super) fn is_other_key(&self) -> bool {
+        ["CONSTRAINT", "UNIQUE", "INDEX", "KEY", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"]
+            .iter()
+            .any(|word| self.cursor.is(word))
+            || self.cursor.is("VECTOR") && self.cursor.next_is(&["INDEX", "KEY"])
+            || self.cursor.is("PERIOD") && self.cursor.next_is(&["FOR"])
+    }
+
+    pub(super) fn column(&mut self) -> Option<ColumnDefinition> {
+        let name = self.cursor.name()?;
+        let (column_type, is_primary_key) = column_type(&mut self.cursor)?;
+        Some(ColumnDefinition { name, column_type, is_primary_key })
+    }
+
+    fn alter(&mut self) -> Option<Ddl> {
+        let _ = self.cursor.take("ONLINE");
+        let _ = self.cursor.take("IGNORE");
+        if self.cursor.take("TABLE") {
+            self.if_exists();
+            let table = self.table()?;
+            return Some(self.alter_table(&table).unwrap_or_else(|| Ddl::Unclear(vec![table])));
+        }
+        if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
+            let option = ["DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION", "READ", "COMMENT"];
+            let named = !option.iter().any(|word| self.cursor.is(word));
+            let name = if named { self.cursor.name()? } else { self.database.to_owned() };
+            return Some(Ddl::AlterDatabase { database: self.folded(name), charset: self.options_charset()? });
+        }
+        if self.cursor.take("SEQUENCE") {
+            return Some(Ddl::Nothing);
+        }
+        self.other_object()
+    }
+
+    fn alter_table(&mut self, table: &TableName) -> Option<Ddl> {
+        let (mut specs, mut rename) = (Vec::new(), None);
+        while self.cursor.take("WAIT") || self.cursor.take("NOWAIT") {
+            let _ = self.cursor.number();
+        }
+        loop {
+            super::alter::spec(self, &mut specs, &mut rename)?;
+            self.cursor.skip_to_comma();
+            if !self.cursor.symbol(',') {
+                break;
+            }
+        }
+        let _ = self.cursor.symbol(';');
+        self.cursor.is_empty().then(|| Ddl::Alter { table: table.clone(), specs, rename })
+    }
+
+    fn drop(&mut self) -> Option<Ddl> {
+        if self.cursor.take("TEMPORARY") {
+            return Some(Ddl::Nothing);
+        }
+        if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
+            self.if_exists();
+            let name = self.cursor.name()?;
+            return Some(Ddl::DropDatabase(self.folded(name)));
+        }
+        if self.cursor.take("TABLE") || self.cursor.take("TABLES") {
+            self.if_exists();
+            let mut tables = Vec::new();
+            loop {
+                tables.push(self.table()?);
+                if !self.cursor.symbol(',') {
+                    return Some(Ddl::Drop(tables));
+                }
+            }
+        }
+        let _ = self.cursor.take("ONLINE");
+        if self.cursor.take("INDEX") {
+            self.if_exists();
+            let primary = self.cursor.name()?.eq_ignore_ascii_case("PRIMARY");
+            self.cursor.expect("ON")?;
+            let table = self.table()?;
+            let specs = if primary { vec![Spec::DropPrimaryKey] } else { Vec::new() };
+            return Some(Ddl::Alter { table, specs, rename: None });
+        }
+        if self.cursor.take("SEQUENCE") || self.cursor.take("PREPARE") {
+            return Some(Ddl::Nothing);
+        }
+        self.other_object()
+    }
+
+    fn rename(&mut self) -> Option<Ddl> {
+        if self.cursor.take("USER") {
+            return Some(Ddl::Nothing);
+        }
+        let _ = self.cursor.take("TABLE") || self.cursor.take("TABLES");
+        self.if_exists();
+        let mut pairs = Vec::new();
+        loop {
+            let old = self.table()?;
+            while self.cursor.take("WAIT") || self.cursor.take("NOWAIT") {
+                let _ = self.cursor.number();
+            }
+            self.cursor.expect("TO")?;
+            pairs.push((old, self.table()?));
+            if !self.cursor.symbol(',') {
+                return Some(Ddl::Rename(pairs));
+            }
+        }
+    }
+
+    fn folded(&self, name: String) -> String {
+        if self.naming.folds { name.to_lowercase() } else { name }
+    }
+}
+
+impl Parser<'_> {
+    pub(super) fn table(&mut self) -> Option<TableName> {
+        let first = self.cursor.name()?;
+        let (database, table) =
+            if self.cursor.symbol('.') { (first, self.cursor.name()?) } else { (self.database.to_owned(), first) };
+        Some((self.folded(database), self.folded(table)))
+    }
+
+    pub(super) fn if_exists(&mut self) -> bool {
+        self.cursor.take("IF") && self.cursor.take("EXISTS")
+    }
+
+    pub(super) fn if_not_exists(&mut self) -> bool {
+        self.cursor.take("IF") && self.cursor.take("NOT") && self.cursor.take("EXISTS")
+    }
+}
+
+impl Parser<'_> {
+    /// The character set among a table's or database's options, if there is one; the outer `None` where it is not known.
+    fn options_charset(&mut self) -> Option<Option<Charset>> {
+        let (mut charset, mut collation) = (None, None);
+        while !self.cursor.is_empty() && !self.cursor.is("PARTITION") {
+            if let Some(name) = self.cursor.charset_clause() {
+                charset = Some(Charset::from_name(&name)?);
+            } else if self.cursor.take("COLLATE") {
+                let _ = self.cursor.symbol('=');
+                collation = collation_charset(&self.cursor.name_or_text()?)?;
+            } else {
+                self.cursor.skip();
+            }
+        }
+        Some(charset.or(collation))
+    }
+}
+
+impl Ddl {
+    /// The same tables, but nobody knows what becomes of them.
+    fn unclear(self) -> Self {
+        let tables = match self {
+            Self::Nothing => return Self::Nothing,
+            Self::Create { table, .. } | Self::CreateLike { table, .. } | Self::Temporary(table) => vec![table],
+            Self::Alter { table, rename, .. } => std::iter::once(table).chain(rename).collect(),
+            Self::Rename(pairs) => pairs.into_iter().flat_map(|(old, new)| [old, new]).collect(),
+            Self::Drop(tables) | Self::Unclear(tables) => tables,
+            Self::CreateDatabase { .. } | Self::AlterDatabase { .. } | Self::DropDatabase(_) | Self::Anything => {
+                return Self::Anything;
+            }
+        };
+        if tables.iter().any(|(database, table)| {
+            database.contains(char::REPLACEMENT_CHARACTER) || table.contains(char::REPLACEMENT_CHARACTER)
+        }) {
+            return Self::Anything;
+        }
+        Self::Unclear(tables)
+    }
+}

@@ -1,0 +1,607 @@
+//! Columns' names through time: what a table was when a row was written, where the binlog does not say it itself.
+//!
+//! ```text
+//!   history file ---+
+//!   stream's DDL ---+--> tables as of the stream's place --> columns of a row
+//!   catalogue now --+
+//!        `-- carried back over the DDL between there and now (looked for ahead of the stream)
+//! ```
+//!
+//! A name is given only where it is sure: the rest is called `@1`, `@2`.
+
+mod alter;
+mod apply;
+mod column_type;
+mod cursor;
+mod ddl;
+mod file;
+mod fill;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod trace;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+pub use apply::TableSchema;
+use apply::{Surroundings, alter, create};
+use ddl::{Ddl, Naming, TableName, parse};
+use file::HistoryFile;
+pub use file::{HistoryError, HistorySync};
+use trace::Ahead;
+
+use super::assembler::Position;
+use super::charset::Charset;
+use super::event::Query;
+use super::schema::{CatalogColumn, fits};
+use super::table_map::TableMap;
+
+/// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
+pub(super) fn is_behind(a: &Position, b: &Position) -> bool {
+    let number = |file: &str| file.rsplit('.').next().and_then(|number| number.parse::<u64>().ok());
+    match (number(&a.file), number(&b.file)) {
+        (Some(first), Some(second)) => (first, a.offset) > (second, b.offset),
+        _ => (&a.file, a.offset) > (&b.file, b.offset),
+    }
+}
+
+/// A statement that changes definitions, as the binlog has it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Statement<'a> {
+    /// The current database; empty without one.
+    pub database: &'a str,
+    /// The text in UTF-8.
+    pub sql: &'a str,
+    /// The session's `sql_mode`, where it is known.
+    pub sql_mode: Option<u64>,
+    /// The session's `collation_server`: what a new database has by default.
+    pub collation_server: Option<u16>,
+    /// Whether it ended in an error after it had begun.
+    pub failed: bool,
+}
+
+/// A statement whose text was converted to UTF-8.
+#[derive(Debug, Clone)]
+pub struct OwnedStatement {
+    database: String,
+    sql: String,
+    sql_mode: Option<u64>,
+    collation_server: Option<u16>,
+    failed: bool,
+}
+
+impl OwnedStatement {
+    /// The statement of a QUERY event, whose text is in the session's character set.
+    pub fn new(query: &Query<'_>) -> Self {
+        let charset = query.charset_client.and_then(Charset::from_collation).unwrap_or(Charset::Utf8mb4);
+        Self {
+            database: String::from_utf8_lossy(query.database).into_owned(),
+            sql: charset.to_utf8(&query.sql).into_owned(),
+            sql_mode: query.sql_mode,
+            collation_server: query.collation_server,
+            failed: query.error_code != 0,
+        }
+    }
+
+    /// The same, borrowed.
+    pub fn as_statement(&self) -> Statement<'_> {
+        Statement {
+            database: &self.database,
+            sql: &self.sql,
+            sql_mode: self.sql_mode,
+            collation_server: self.collation_server,
+            failed: self.failed,
+        }
+    }
+}
+
+/// What the catalogue has under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot {
+    /// A table.
+    Table(TableSchema),
+    /// Nothing.
+    Absent,
+    /// It could not be asked.
+    Unavailable,
+}
+
+/// The source as it is now.
+pub trait SchemaSource {
+    /// The end of the binlog.
+    fn end(&mut self) -> Option<Position>;
+
+    /// A table, after all statements before [`SchemaSource::end`] of a moment ago have done their work.
+    fn table(&mut self, database: &str, table: &str) -> Snapshot;
+
+    /// The name of a database's default character set.
+    fn database_charset(&mut self, database: &str) -> Option<String>;
+
+    /// Whether it is MariaDB; `None` where it cannot be asked.
+    fn is_mariadb(&mut self) -> Option<bool>;
+
+    /// Whether names of tables are kept in lower case; `None` where it cannot be asked.
+    fn folds_names(&mut self) -> Option<bool>;
+
+    /// What tells this server from others whose positions mean something else.
+    fn identity(&mut self) -> Option<String>;
+
+    /// Gives all statements between two places that change definitions to `found`, with the ends of their events. False where not all
+    /// could be read.
+    fn statements(&mut self, from: &Position, to: &Position, found: &mut dyn FnMut(&Position, Statement<'_>)) -> bool;
+}
+
+impl<S: SchemaSource + ?Sized> SchemaSource for Box<S> {
+    fn end(&mut self) -> Option<Position> {
+        (**self).end()
+    }
+
+    fn table(&mut self, database: &str, table: &str) -> Snapshot {
+        (**self).table(database, table)
+    }
+
+    fn database_charset(&mut self, database: &str) -> Option<String> {
+        (**self).database_charset(database)
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
+        (**self).is_mariadb()
+    }
+
+    fn folds_names(&mut self) -> Option<bool> {
+        (**self).folds_names()
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        (**self).identity()
+    }
+
+    fn statements(&mut self, from: &Position, to: &Position, found: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
+        (**self).statements(from, to, found)
+    }
+}
+
+/// No server: files alone.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoSource;
+
+impl SchemaSource for NoSource {
+    fn end(&mut self) -> Option<Position> {
+        None
+    }
+
+    fn table(&mut self, _: &str, _: &str) -> Snapshot {
+        Snapshot::Unavailable
+    }
+
+    fn database_charset(&mut self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn is_mariadb(&mut self) -> Option<bool> {
+        None
+    }
+
+    fn folds_names(&mut self) -> Option<bool> {
+        None
+    }
+
+    fn identity(&mut self) -> Option<String> {
+        None
+    }
+
+    fn statements(&mut self, from: &Position, to: &Position, _: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
+        from == to
+    }
+}
+
+/// The tables as of the stream's place.
+#[derive(Debug)]
+pub struct SchemaHistory<S> {
+    source: S,
+    is_mariadb: bool,
+    /// `lower_case_table_names`, where it is known.
+    folds: Option<bool>,
+    tables: HashMap<TableName, Known>,
+    databases: HashMap<String, Database>,
+    /// Names that a table of one session may hide.
+    temporary: HashSet<TableName>,
+    /// Tables that the catalogue says nothing about until the next statement.
+    missing: HashSet<TableName>,
+    /// No statement lies between this place and the stream's.
+    since: Position,
+    /// The last statement's end: the same may come again after a new connection.
+    applied: Option<Position>,
+    ahead: Ahead,
+    file: Option<HistoryFile>,
+    /// The source has changed, and no position of the new one has come yet.
+    moved: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    schema: TableSchema,
+    columns: Arc<Vec<CatalogColumn>>,
+    since: Position,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Database {
+    charset: Option<Charset>,
+    /// It was made before our eyes: a table that is not known is not there.
+    is_complete: bool,
+}
+
+impl<S: SchemaSource> SchemaHistory<S> {
+    /// A history that knows nothing yet and keeps nothing.
+    pub fn new(source: S) -> Self {
+        Self {
+            source,
+            is_mariadb: false,
+            folds: None,
+            tables: HashMap::new(),
+            databases: HashMap::new(),
+            temporary: HashSet::new(),
+            missing: HashSet::new(),
+            since: Position::default(),
+            applied: None,
+            ahead: Ahead::default(),
+            file: None,
+            moved: None,
+        }
+    }
+
+    /// Reading begins at `at`. With a file, what becomes known is kept in it; and where reading `resumes` at a checkpoint of the run that
+    /// wrote the file, what it says counts.
+    pub fn begin(&mut self, at: &Position, file: Option<&Path>, resumes: bool) -> Result<(), HistoryError> {
+        self.since = at.clone();
+        self.folds = self.source.folds_names();
+        self.is_mariadb = self.source.is_mariadb().unwrap_or(self.is_mariadb);
+        let Some(path) = file else { return Ok(()) };
+        let identity = self.source.identity().unwrap_or_default();
+        let (file, loaded) = HistoryFile::open(path, &identity, at, resumes)?;
+        self.file = Some(file);
+        for (name, (since, schema)) in loaded.tables {
+            self.keep(name, schema, since);
+        }
+        if let Some(through) = loaded.through.filter(|through| is_behind(at, through)) {
+            self.close_gap(&through, at);
+        }
+        self.reached(at, true);
+        Ok(())
+    }
+
+    /// The last run has read on without noting it here: its statements are read again.
+    fn close_gap(&mut self, from: &Position, to: &Position) {
+        let mut statements = Vec::new();
+        let naming = self.naming();
+        let all = self.source.statements(from, to, &mut |end, statement| {
+            statements.push((end.clone(), parse(&statement, naming), statement.collation_server));
+        });
+        if !all {
+            tracing::warn!(%from, %to, "definitions may have changed here, and it cannot be read again: the schema history is not used");
+            self.tables.clear();
+            return;
+        }
+        for (end, ddl, collation) in statements {
+            self.apply(ddl, collation, &end);
+        }
+    }
+
+    /// Which server wrote the stream.
+    pub fn set_flavor(&mut self, is_mariadb: bool) {
+        self.is_mariadb = is_mariadb;
+    }
+
+    /// The stream goes on from another server, whose positions mean something else: `source` is that server.
+    pub fn source_changed(&mut self, source: S) {
+        self.source = source;
+        self.ahead = Ahead::default();
+        self.applied = None;
+        self.missing.clear();
+        self.folds = self.source.folds_names();
+        self.moved = Some(self.source.identity().unwrap_or_default());
+    }
+
+    /// For the thread that saves checkpoints.
+    pub fn sync_handle(&self) -> Option<HistorySync> {
+        self.file.as_ref().map(HistoryFile::sync_handle)
+    }
+
+    /// The stream has come to `at`; `is_last` before a clean end, which spares the next start a search.
+    pub fn reached(&mut self, at: &Position, is_last: bool) {
+        self.rebase(at);
+        if let Some(file) = &mut self.file {
+            file.reached(at, is_last);
+        }
+    }
+
+    /// The first position of another source: what is known holds from there.
+    fn rebase(&mut self, at: &Position) {
+        let Some(identity) = self.moved.take() else { return };
+        self.since = at.clone();
+        if let Some(file) = &mut self.file {
+            file.source(&identity);
+        }
+        for (name, known) in &mut self.tables {
+            known.since = at.clone();
+            if let Some(file) = &mut self.file {
+                file.table(at, name, Some(&known.schema));
+            }
+        }
+        if let Some(file) = &mut self.file {
+            file.reached(at, true);
+        }
+    }
+
+    /// The columns of a table whose map lacks names, for an event that begins or ends at `at`; `None` where they are not surely known.
+    pub fn columns(
+        &mut self,
+        database: &str,
+        table: &str,
+        at: &Position,
+        map: &TableMap,
+    ) -> Option<Arc<Vec<CatalogColumn>>> {
+        self.rebase(at);
+        let name = (database.to_owned(), table.to_owned());
+        if let Some(known) = self.tables.get(&name)
+            && fits(map, &known.columns)
+        {
+            return Some(Arc::clone(&known.columns));
+        }
+        if self.missing.contains(&name) {
+            return None;
+        }
+        match self.ask(&name, at, map) {
+            Ask::Found(schema) => {
+                let since = self.since.clone();
+                self.note(&name, Some(&schema), &since);
+                self.keep(name.clone(), schema, since);
+                self.tables.get(&name).map(|known| Arc::clone(&known.columns))
+            }
+            Ask::NotKnown => {
+                if self.tables.remove(&name).is_some() {
+                    self.note(&name, None, at);
+                }
+                self.missing.insert(name);
+                None
+            }
+            Ask::Unavailable => None,
+        }
+    }
+
+    /// A statement that changes definitions, whose event ends at `at`.
+    pub fn definition(&mut self, statement: &Statement<'_>, at: &Position) {
+        self.rebase(at);
+        if self.applied.as_ref().is_some_and(|last| !is_behind(at, last)) {
+            return;
+        }
+        let ddl = parse(statement, self.naming());
+        if ddl == Ddl::Nothing {
+            return;
+        }
+        self.apply(ddl, statement.collation_server, at);
+        self.ahead.pass(at);
+        if let Some(file) = &mut self.file {
+            file.reached(at, true);
+        }
+    }
+
+    fn naming(&self) -> Naming {
+        Naming { folds: self.folds == Some(true) }
+    }
+
+    fn keep(&mut self, name: TableName, schema: TableSchema, since: Position) {
+        let columns = Arc::new(schema.columns.clone());
+        self.missing.remove(&name);
+        self.tables.insert(name, Known { schema, columns, since });
+    }
+
+    fn note(&mut self, name: &TableName, schema: Option<&TableSchema>, at: &Position) {
+        if let Some(file) = &mut self.file {
+            file.table(at, name, schema);
+        }
+    }
+
+    fn set(&mut self, name: TableName, schema: Option<TableSchema>, at: &Position) {
+        self.note(&name, schema.as_ref(), at);
+        self.forget_other_cases(&name, at);
+        match schema {
+            Some(schema) => self.keep(name, schema, at.clone()),
+            None => drop(self.tables.remove(&name)),
+        }
+    }
+
+    /// Where it is not known whether case counts, a statement may mean any of them.
+    fn forget_other_cases(&mut self, name: &TableName, at: &Position) {
+        if self.folds.is_some() {
+            return;
+        }
+        let folded = |(database, table): &TableName| (database.to_lowercase(), table.to_lowercase());
+        let wanted = folded(name);
+        let others: Vec<_> =
+            self.tables.keys().filter(|other| *other != name && folded(other) == wanted).cloned().collect();
+        for other in others {
+            self.tables.remove(&other);
+            self.note(&other, None, at);
+        }
+    }
+
+    fn apply(&mut self, ddl: Ddl, collation_server: Option<u16>, at: &Position) {
+        self.missing.clear();
+        self.applied = Some(at.clone());
+        match ddl {
+            Ddl::Nothing => return,
+            Ddl::Create { table, if_not_exists, body } => {
+                if !if_not_exists || self.is_absent(&table) {
+                    let around = self.surroundings(&table, at, body.needs_default());
+                    let schema = create(&body, around);
+                    self.set(table, schema, at);
+                }
+            }
+            Ddl::CreateLike { table, if_not_exists, like } => {
+                if !if_not_exists || self.is_absent(&table) {
+                    let known = self.tables.get(&like).filter(|_| !self.temporary.contains(&like));
+                    let schema = known.map(|known| known.schema.clone());
+                    self.set(table, schema, at);
+                }
+            }
+            Ddl::Alter { table, specs, rename } => {
+                let is_hidden = self.temporary.contains(&table);
+                let to_default = specs.contains(&ddl::Spec::Convert(None));
+                let around = self.surroundings(&table, at, to_default);
+                let before = self.tables.get(&table).map(|known| &known.schema).filter(|_| !is_hidden);
+                let schema = before.and_then(|before| alter(before, &specs, around));
+                match rename {
+                    Some(new) => {
+                        self.set(table, None, at);
+                        self.set(new, schema, at);
+                    }
+                    None => self.set(table, schema, at),
+                }
+            }
+            Ddl::Rename(pairs) => {
+                for (old, new) in pairs {
+                    let schema = self.tables.get(&old).map(|known| known.schema.clone());
+                    let schema = schema.filter(|_| !self.temporary.contains(&old));
+                    self.set(old, None, at);
+                    self.set(new, schema, at);
+                }
+            }
+            Ddl::Drop(tables) | Ddl::Unclear(tables) => tables.into_iter().for_each(|table| self.set(table, None, at)),
+            Ddl::CreateDatabase { database, if_not_exists, charset } => {
+                if !if_not_exists {
+                    let charset = charset.or_else(|| collation_server.and_then(Charset::from_collation));
+                    self.databases.insert(database, Database { charset, is_complete: true });
+                } else if !self.databases.get(&database).is_some_and(|known| known.is_complete) {
+                    self.databases.remove(&database);
+                }
+            }
+            Ddl::AlterDatabase { database, charset: Some(charset) } => {
+                self.databases.entry(database).or_default().charset = Some(charset);
+            }
+            Ddl::AlterDatabase { .. } => {}
+            Ddl::DropDatabase(database) => {
+                self.databases.remove(&database);
+                let gone: Vec<_> = self.tables.keys().filter(|(of, _)| *of == database).cloned().collect();
+                for table in gone {
+                    self.set(table, None, at);
+                }
+            }
+            Ddl::Temporary(table) => {
+                self.temporary.insert(table);
+            }
+            Ddl::Anything => {
+                let all: Vec<_> = self.tables.keys().cloned().collect();
+                for table in all {
+                    self.set(table, None, at);
+                }
+                self.databases.clear();
+            }
+        }
+        self.since = at.clone();
+    }
+
+    /// Whether a table is surely not there.
+    fn is_absent(&self, table: &TableName) -> bool {
+        !self.tables.contains_key(table) && self.databases.get(&table.0).is_some_and(|database| database.is_complete)
+    }
+
+    fn surroundings(&mut self, table: &TableName, at: &Position, needs_default: bool) -> Surroundings {
+        let database = if needs_default { self.database_charset(&table.0, at) } else { None };
+        Surroundings { is_mariadb: self.is_mariadb, database }
+    }
+
+    /// A database's default at `at`: as we saw it, or as it is now, if it has not changed between.
+    fn database_charset(&mut self, database: &str, at: &Position) -> Option<Charset> {
+        if let Some(charset) = self.databases.get(database).and_then(|known| known.charset) {
+            return Some(charset);
+        }
+        let end = self.source.end()?;
+        let charset = self.source.database_charset(database)?;
+        if self.source.end()? != end && self.source.database_charset(database).as_ref() != Some(&charset) {
+            return None;
+        }
+        if !self.look_ahead(at, &end) || self.ahead.touches_database(database, at) {
+            return None;
+        }
+        let charset = Charset::from_name(&charset)?;
+        self.databases.entry(database.to_owned()).or_default().charset = Some(charset);
+        Some(charset)
+    }
+
+    /// Makes sure that all statements from `at` to `end` are known. False where they cannot be read.
+    fn look_ahead(&mut self, at: &Position, end: &Position) -> bool {
+        self.ahead.pass(at);
+        let naming = self.naming();
+        let (start, from) = match &self.ahead.range {
+            Some((start, looked_at)) if !is_behind(start, at) => (start.clone(), looked_at.clone()),
+            // Nothing was looked at yet, or the stream has begun anew at an earlier place.
+            _ => {
+                self.ahead = Ahead::default();
+                (at.clone(), at.clone())
+            }
+        };
+        if is_behind(end, &from) {
+            let found = &mut self.ahead.found;
+            let known = found.len();
+            let all = self.source.statements(&from, end, &mut |end, statement| match parse(&statement, naming) {
+                Ddl::Nothing => {}
+                ddl => found.push((end.clone(), ddl)),
+            });
+            if !all {
+                found.truncate(known);
+                return false;
+            }
+            self.ahead.range = Some((start, end.clone()));
+        } else if is_behind(at, end) {
+            // The catalogue's server is behind the stream.
+            return false;
+        }
+        true
+    }
+
+    /// What the catalogue says of a table now, carried back to `at`.
+    fn ask(&mut self, name: &TableName, at: &Position, map: &TableMap) -> Ask {
+        // A statement may come between two questions.
+        for _ in 0..3 {
+            let Some(end) = self.source.end() else { return Ask::Unavailable };
+            if is_behind(at, &end) || !self.look_ahead(at, &end) {
+                return Ask::Unavailable;
+            }
+            let Some(trace) = self.ahead.trace(name, at) else { return Ask::NotKnown };
+            let (now, changes) = (trace.name, trace.changes.len());
+            let schema = match self.source.table(&now.0, &now.1) {
+                Snapshot::Table(schema) => Some(schema),
+                Snapshot::Absent => None,
+                Snapshot::Unavailable => return Ask::Unavailable,
+            };
+            let Some(after) = self.source.end() else { return Ask::Unavailable };
+            if !self.look_ahead(at, &after) {
+                return Ask::Unavailable;
+            }
+            let around = Surroundings { is_mariadb: self.is_mariadb, database: None };
+            match self.ahead.trace(name, at) {
+                Some(trace) if trace.name == now && trace.changes.len() == changes => {
+                    let schema =
+                        schema.and_then(|schema| trace.back(schema, around)).and_then(|schema| fill::fill(schema, map));
+                    return match schema {
+                        Some(schema) if fits(map, &schema.columns) => Ask::Found(schema),
+                        _ => Ask::NotKnown,
+                    };
+                }
+                Some(_) => {}
+                None => return Ask::NotKnown,
+            }
+        }
+        Ask::Unavailable
+    }
+}
+
+enum Ask {
+    Found(TableSchema),
+    NotKnown,
+    Unavailable,
+}
