@@ -131,7 +131,6 @@ def test_standard_output_and_two_sinks(db, session, t, binlogs, tmp_path):
     assert values(binlog.rows(path=binlog.printed)) == values(binlog.rows(path=tmp_path / "copy")) == [1, 2]
 
 
-NOT_WIRED = pytest.mark.xfail(strict=True, reason="--format and --pretty are not wired yet")
 CUSTOMERS = """CREATE TABLE customers (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, first_name VARCHAR(255) NOT NULL,
     last_name VARCHAR(255) NOT NULL, email VARCHAR(255) NOT NULL UNIQUE KEY) AUTO_INCREMENT=1004"""
 
@@ -141,7 +140,6 @@ def documented(form):
     return json.loads((Path(__file__).parent.parent / "tests/data/forms" / f"{form}.json").read_text())
 
 
-@NOT_WIRED
 def test_debezium_events_of_its_documentation(db, session, binlogs):
     session.execute(CUSTOMERS)
     start = position(db)
@@ -163,7 +161,6 @@ def test_debezium_events_of_its_documentation(db, session, binlogs):
         assert event["ts_ms"] / 1000 >= before - 1 and source["ts_ms"] <= event["ts_ms"]
 
 
-@NOT_WIRED
 def test_debezium_makes_two_of_a_changed_key(db, session, t, binlogs):
     execute(session, "INSERT INTO t VALUES (1, 1)", "UPDATE t SET id = 2")
     found = binlogs("--from", at(t), "--until", "now", "--format", "debezium", server=db).finish().lines()
@@ -171,7 +168,6 @@ def test_debezium_makes_two_of_a_changed_key(db, session, t, binlogs):
         ("c", None, {"id": 1, "v": 1}), ("d", {"id": 1, "v": 1}, None), ("c", None, {"id": 2, "v": 1})]
 
 
-@NOT_WIRED
 def test_debezium_values(db, session, binlogs):
     session.execute("CREATE TABLE typed (d DECIMAL(10,2), dt DATETIME(3), us DATETIME(6), ts TIMESTAMP(6) NULL, t TIME(2), b BIT(1), "
                     "bits BIT(9), seal VARBINARY(9), big BIGINT UNSIGNED, zero DATE, day DATE, s SET('a','b','c'))")
@@ -186,7 +182,6 @@ def test_debezium_values(db, session, binlogs):
         "day": 17702, "s": "a,c"}
 
 
-@NOT_WIRED
 def test_maxwell_messages_of_its_documentation(db, session, binlogs):
     session.execute("CREATE TABLE e (id INT(10) NOT NULL PRIMARY KEY AUTO_INCREMENT, m DOUBLE, c TIMESTAMP(6), "
                     "comment VARCHAR(255) CHARSET latin1)")
@@ -204,7 +199,6 @@ def test_maxwell_messages_of_its_documentation(db, session, binlogs):
     assert db.flavor == "mariadb" or found[0].keys() == examples["insert"].keys()
 
 
-@NOT_WIRED
 def test_maxwell_marks_the_last_row_of_a_transaction(db, session, t, binlogs):
     execute(session, "BEGIN", "INSERT INTO t (v) VALUES (1), (2)", "UPDATE t SET v = v + 1", "COMMIT", "DELETE FROM t WHERE v = 2")
     found = binlogs("--from", at(t), "--until", "now", "--format", "maxwell", server=db).finish().lines()
@@ -214,7 +208,6 @@ def test_maxwell_marks_the_last_row_of_a_transaction(db, session, t, binlogs):
     assert len({message["xid"] for message in found}) == 2
 
 
-@NOT_WIRED
 def test_rows_for_people(db, session, binlogs):
     session.execute("CREATE TABLE orders (id INT PRIMARY KEY, status VARCHAR(9), note TEXT, seal VARBINARY(300))")
     start = position(db)

@@ -13,7 +13,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
 }
 
 /// Seconds (`30`, `0.5`) or a number with `ms`, `s`, `m`, `h` or `d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected seconds, or a number with a unit such as 500ms, 30s, 10m, 1h, 7d".to_owned();
     let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
     let seconds = match unit.to_ascii_lowercase().as_str() {
@@ -32,7 +32,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Bytes, or a number with `kB`, `MB`, `GB` (powers of 1000) or `KiB`, `MiB`, `GiB` (powers of 1024; also `K`, `M`, `G`).
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let expected = || "expected bytes, or a number with a unit such as 500MB, 256MiB, 1GiB".to_owned();
     let (number, unit) = number_and_unit(text).ok_or_else(expected)?;
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
@@ -68,7 +68,7 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// A name that Kafka accepts for a topic (org.apache.kafka.common.internals.Topic).
-pub(super) fn topic(text: &str) -> Result<String, String> {
+pub(crate) fn topic(text: &str) -> Result<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if text.is_empty() || text.len() > 249 || text == "." || text == ".." || !text.chars().all(legal) {
         return Err("a topic name has 1 to 249 of the characters a-z A-Z 0-9 . _ -".to_owned());

@@ -78,6 +78,8 @@ pub(crate) struct BinlogConfig {
     pub(crate) schema_history: Option<PathBuf>,
     /// The checkpoint of an earlier run, where it is not in a file.
     pub(crate) resume: Option<Checkpoint>,
+    /// A sink keeps checkpoints (`--exactly-once`).
+    pub(crate) keeps_checkpoint_elsewhere: bool,
     pub(crate) strict: bool,
     pub(crate) progress: ProgressStyle,
 }

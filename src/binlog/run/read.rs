@@ -87,6 +87,7 @@ impl<'a> Reading<'a> {
         match (&self.config.resume, &self.config.checkpoint) {
             (Some(checkpoint), _) => Ok(Some(checkpoint.clone())),
             (None, Some(path)) => Ok(CheckpointFile::new(path.clone()).load()?),
+            (None, None) if self.config.keeps_checkpoint_elsewhere => Ok(None),
             (None, None) => Err(RunError::Start(
                 "--from checkpoint needs --checkpoint FILE, or --exactly-once, which keeps it in Kafka".into(),
             )),

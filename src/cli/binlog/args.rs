@@ -1,12 +1,14 @@
 //! The command line of `binlog`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
-use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode};
+use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
+use crate::config::{ColorChoice, Compression, KafkaOption, duration, size, topic};
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]
@@ -22,27 +24,39 @@ pub(in crate::cli) struct Binlog {
     pub(super) source: Vec<SourceUrl>,
 
     /// A binlog file, plain or compressed (gzip, zstd), or - for standard input; repeatable, in this order
-    #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with = "source")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_FILE",
+        value_name = "FILE",
+        help_heading = "Source",
+        conflicts_with = "source"
+    )]
     pub(super) file: Vec<PathBuf>,
 
     /// File whose first line is the password [default: the URL's, then MYSQL_PWD]
-    #[arg(long, value_name = "FILE", help_heading = "Source")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_PASSWORD_FILE", value_name = "FILE", help_heading = "Source")]
     pub(super) password_file: Option<PathBuf>,
 
     /// How the connection to the source is protected
-    #[arg(long, value_name = "MODE", default_value = "preferred", help_heading = "Source")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_TLS_MODE",
+        value_name = "MODE",
+        default_value = "preferred",
+        help_heading = "Source"
+    )]
     pub(super) tls_mode: TlsMode,
 
     /// Authorities that the source's certificate is checked with (PEM)
-    #[arg(long, value_name = "FILE", help_heading = "Source")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_TLS_CA", value_name = "FILE", help_heading = "Source")]
     pub(super) tls_ca: Option<PathBuf>,
 
     /// Our number among the source's replicas [default: one that is not used]
-    #[arg(long, value_name = "N", help_heading = "Source")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_SERVER_ID", value_name = "N", help_heading = "Source")]
     pub(super) server_id: Option<u32>,
 
     /// Our name in SHOW REPLICAS [default: the host's name]
-    #[arg(long, value_name = "NAME", help_heading = "Source")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_REPORT_HOST", value_name = "NAME", help_heading = "Source")]
     pub(super) report_host: Option<String>,
 
     /// How often the source says that it is there; three times that without a word and the link counts as dead
@@ -51,20 +65,26 @@ pub(in crate::cli) struct Binlog {
 
     /// Where to begin: now, oldest, FILE:POS, a GTID set, a moment (2026-11-21T12:00:00Z, or seconds since 1970), checkpoint
     /// [default: checkpoint with --checkpoint, else now; files are read from their beginning]
-    #[arg(long, value_name = "PLACE", help_heading = "Range")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_FROM", value_name = "PLACE", help_heading = "Range")]
     pub(super) from: Option<FromPlace>,
 
     /// Where to end: FILE:POS, a GTID, a moment, now (what is there at the start), never
-    #[arg(long, value_name = "PLACE", default_value = "never", help_heading = "Range")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_UNTIL",
+        value_name = "PLACE",
+        default_value = "never",
+        help_heading = "Range"
+    )]
     pub(super) until: UntilPlace,
 
     /// Save how far everything is delivered in this file
-    #[arg(long, value_name = "FILE", help_heading = "Range")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_CHECKPOINT", value_name = "FILE", help_heading = "Range")]
     pub(super) checkpoint: Option<PathBuf>,
 
     /// Keep the tables' columns as they change in this file, so that rows have names after a restart too
     /// [default: the checkpoint's name with .schema]
-    #[arg(long, value_name = "FILE", help_heading = "Range")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMA_HISTORY", value_name = "FILE", help_heading = "Range")]
     pub(super) schema_history: Option<PathBuf>,
 
     /// What to do where the source does not have any more what is asked for
@@ -72,40 +92,173 @@ pub(in crate::cli) struct Binlog {
     pub(super) on_purged: OnPurged,
 
     /// Only these tables: schema.table, schema.* or *.table; repeatable
-    #[arg(long, value_name = "PATTERN", help_heading = "Selection", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_INCLUDE",
+        value_name = "PATTERN",
+        help_heading = "Selection",
+        value_delimiter = ','
+    )]
     pub(super) include: Vec<TablePattern>,
 
     /// Not these tables; the more specific rule wins (schema.table over *.table over schema.*); repeatable
-    #[arg(long, value_name = "PATTERN", help_heading = "Selection", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_EXCLUDE",
+        value_name = "PATTERN",
+        help_heading = "Selection",
+        value_delimiter = ','
+    )]
     pub(super) exclude: Vec<TablePattern>,
 
     /// Only these kinds of events
-    #[arg(long, value_name = "KIND", help_heading = "Selection", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_ONLY",
+        value_name = "KIND",
+        help_heading = "Selection",
+        value_delimiter = ','
+    )]
     pub(super) only: Vec<Kind>,
 
     /// Leave these columns out: COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN (SCHEMA and TABLE may be *); repeatable
-    #[arg(long, value_name = "PATTERN", help_heading = "Selection", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_DROP_COLUMNS",
+        value_name = "PATTERN",
+        help_heading = "Selection",
+        value_delimiter = ','
+    )]
     pub(super) drop_columns: Vec<ColumnPattern>,
 
     /// Show no values of columns whose names contain one of these texts; repeatable
-    #[arg(long, value_name = "TEXT", help_heading = "Selection", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_REDACT_KEYS",
+        value_name = "TEXT",
+        help_heading = "Selection",
+        value_delimiter = ','
+    )]
     pub(super) redact_keys: Vec<String>,
 
     /// What stands in place of such values
     #[arg(long, value_name = "TEXT", default_value = "***", help_heading = "Selection")]
     pub(super) redact_value: String,
 
-    /// BIGINT as a JSON number or string
+    /// Where rows go: stdout, ndjson:PATH, kafka or parquet:DIR; repeatable [default: stdout]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_SINK", value_name = "SINK", help_heading = "Output", value_delimiter = ',')]
+    pub(super) sink: Vec<String>,
+
+    /// The form of rows: this program's own, or that of another project, for its consumers
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_FORMAT",
+        value_name = "FORM",
+        default_value = "native",
+        help_heading = "Output"
+    )]
+    pub(super) format: Format,
+
+    /// stdout: for people, a line for each row, and below it what changed
+    #[arg(long, help_heading = "Output")]
+    pub(super) pretty: bool,
+
+    /// stdout: colours of --pretty
+    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true, help_heading = "Output")]
+    pub(super) color: ColorChoice,
+
+    /// A message where each transaction begins and ends (debezium, --pretty)
+    #[arg(long, help_heading = "Output")]
+    pub(super) transactions: bool,
+
+    /// BIGINT as a JSON number or string (native)
     #[arg(long, value_name = "HOW", default_value = "number", help_heading = "Output")]
     pub(super) bigint: BigInt,
 
-    /// Where rows go: stdout or ndjson:PATH; repeatable [default: stdout]
-    #[arg(long, value_name = "SINK", help_heading = "Output")]
-    pub(super) sink: Vec<String>,
+    /// Geometries as base64 of SRID and WKB, or as GeoJSON (native)
+    #[arg(long, value_name = "HOW", default_value = "wkb", help_heading = "Output")]
+    pub(super) geometry: GeometryForm,
+
+    /// The server's name in Debezium's events (topic.prefix)
+    #[arg(long, value_name = "NAME", default_value = "mysql", help_heading = "Output")]
+    pub(super) server_name: String,
+
+    /// DECIMAL in Debezium's events (decimal.handling.mode)
+    #[arg(long, value_name = "HOW", default_value = "precise", help_heading = "Output")]
+    pub(super) decimal: DecimalForm,
+
+    /// BIGINT UNSIGNED in Debezium's events (bigint.unsigned.handling.mode)
+    #[arg(long, value_name = "HOW", default_value = "long", help_heading = "Output")]
+    pub(super) bigint_unsigned: BigintUnsignedForm,
+
+    /// Debezium's events with their schemas (schemas.enable)
+    #[arg(long, help_heading = "Output")]
+    pub(super) schemas: bool,
 
     /// Bytes in one sink's queue; the source is read more slowly when it is full
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, help_heading = "Output")]
-    pub(super) queue_bytes: usize,
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Output", value_parser = size)]
+    pub(super) queue_bytes: u64,
+
+    /// ndjson: rotate before the file grows beyond this; 0: never
+    #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Files", value_parser = size)]
+    pub(super) ndjson_rotate_size: u64,
+
+    /// ndjson: rotate at this age; 0: never
+    #[arg(long, value_name = "TIME", default_value = "0", help_heading = "Files", value_parser = duration)]
+    pub(super) ndjson_rotate_age: Duration,
+
+    /// ndjson: what happens to a rotated file
+    #[arg(long, value_name = "HOW", default_value = "none", ignore_case = true, help_heading = "Files")]
+    pub(super) ndjson_compress: Compression,
+
+    /// ndjson: how many rotated files are kept; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Files")]
+    pub(super) ndjson_keep: usize,
+
+    /// parquet: all rows with their values as JSON, or a series of files for each table with its own columns
+    #[arg(long, value_name = "LAYOUT", default_value = "events", help_heading = "Files")]
+    pub(super) parquet_layout: ParquetLayout,
+
+    /// parquet: how pages are compressed
+    #[arg(long, value_name = "HOW", default_value = "zstd", help_heading = "Files")]
+    pub(super) parquet_compression: ParquetCompression,
+
+    /// parquet: a file of so many bytes is ended; 0: however large
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Files", value_parser = size)]
+    pub(super) parquet_roll_size: u64,
+
+    /// parquet: a file of this age is ended, and its rows count as delivered; 0: however old
+    #[arg(long, value_name = "TIME", default_value = "5m", help_heading = "Files", value_parser = duration)]
+    pub(super) parquet_roll_age: Duration,
+
+    /// Brokers, host:port comma-separated
+    #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", help_heading = "Kafka")]
+    pub(super) kafka_bootstrap_servers: Option<String>,
+
+    /// The topic of rows; {database} and {table} stand for those names
+    #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_TOPIC", value_name = "TOPIC", default_value = "MYSQL_ROWS")]
+    #[arg(help_heading = "Kafka")]
+    pub(super) kafka_topic: TopicTemplate,
+
+    /// Also say where transactions begin and end, in this topic
+    #[arg(long, value_name = "TOPIC", help_heading = "Kafka", value_parser = topic)]
+    pub(super) kafka_transaction_topic: Option<String>,
+
+    /// Any property of librdkafka, for example compression.type=zstd; repeatable, in the variable one per line
+    #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE", help_heading = "Kafka")]
+    pub(super) kafka_option: Vec<KafkaOption>,
+
+    /// Rows and checkpoint in one Kafka transaction: who reads committed messages sees each row once, whatever is killed when
+    #[arg(long, help_heading = "Kafka", conflicts_with = "checkpoint")]
+    pub(super) exactly_once: bool,
+
+    /// The topic of checkpoints with --exactly-once; made if it is missing
+    #[arg(long, value_name = "TOPIC", default_value = "MYSQL_CHECKPOINTS", help_heading = "Kafka", value_parser = topic)]
+    pub(super) kafka_checkpoint_topic: String,
+
+    /// Our name in Kafka with --exactly-once: an instance that starts ends an older one of the same name
+    #[arg(long, value_name = "NAME", default_value = "mysql-interceptor-binlog", help_heading = "Kafka")]
+    pub(super) kafka_transactional_id: String,
 
     /// A bar on the terminal, or a log line every ten seconds
     #[arg(long, value_name = "HOW", default_value = "auto")]
@@ -114,6 +267,10 @@ pub(in crate::cli) struct Binlog {
     /// An event of a type that is not known ends the program instead of being skipped and counted
     #[arg(long)]
     pub(super) strict: bool,
+
+    /// Configuration file (TOML); a key is a flag's name with _ for -
+    #[arg(long, env = "INTERCEPTOR_BINLOG_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 
     /// error, warn, info, debug, trace or a filter in the syntax of RUST_LOG
     #[arg(long, env = "INTERCEPTOR_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
@@ -144,4 +301,58 @@ pub(super) enum Progress {
     Bar,
     /// Log lines
     Log,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// {"type":..,"database":..,"table":..,"before":..,"after":..,...}
+    Native,
+    /// The events of Debezium's connectors
+    Debezium,
+    /// The messages of Maxwell's daemon
+    Maxwell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GeometryForm {
+    /// base64 of the SRID and the WKB, as they are stored
+    Wkb,
+    /// GeoJSON
+    Geojson,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DecimalForm {
+    /// base64 of the unscaled value, two's complement
+    Precise,
+    /// The digits
+    String,
+    /// A number, which may lose digits
+    Double,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BigintUnsignedForm {
+    /// A signed number, negative from 2^63 on
+    Long,
+    /// base64 of the value, two's complement
+    Precise,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ParquetLayout {
+    /// Nine columns, the same for all tables
+    Events,
+    /// The tables' columns
+    Table,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ParquetCompression {
+    /// Zstandard, level 1
+    Zstd,
+    /// gzip, level 6
+    Gzip,
+    /// Not at all
+    None,
 }

@@ -16,10 +16,11 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
         ([], files) => SourceConfig::Files(files.to_vec()),
         (urls, _) => SourceConfig::Servers(servers(settings, urls)?),
     };
-    let from = match (&settings.from, &settings.checkpoint) {
-        (Some(place), _) => place.0.clone(),
-        (None, Some(_)) => From::Checkpoint,
-        (None, None) => From::Now,
+    let keeps_checkpoint = settings.checkpoint.is_some() || settings.exactly_once;
+    let from = match &settings.from {
+        Some(place) => place.0.clone(),
+        None if keeps_checkpoint => From::Checkpoint,
+        None => From::Now,
     };
     let wants = |kind| settings.only.is_empty() || settings.only.contains(&kind);
     Ok(BinlogConfig {
@@ -45,6 +46,7 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             Some(path.into())
         }),
         resume: None,
+        keeps_checkpoint_elsewhere: settings.exactly_once,
         on_purged: settings.on_purged,
         progress: progress(settings),
         strict: settings.strict,

@@ -19,7 +19,7 @@ pub(super) use args::Binlog;
 /// Runs until the end that was asked for, or a signal.
 pub(super) fn run(settings: &Binlog) -> ExitCode {
     logging::start(&LogConfig { filter: settings.log_level.clone(), format: LogFormat::Text });
-    let config = match config::config(settings) {
+    let mut config = match config::config(settings) {
         Ok(config) => config,
         Err(reason) => {
             eprintln!("error: {reason}");
@@ -38,6 +38,7 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    config.resume = outputs.checkpoint.take();
     let started = Instant::now();
     let result = crate::binlog::run(&config, &outputs.forms, &mut outputs.sinks, &stop);
     match result {
