@@ -2,7 +2,7 @@
 //!
 //! Source: MySQL's `strings/decimal.cc` (decimal2bin).
 
-use super::digits::padded;
+use super::digits::{integer, padded};
 use crate::wire::{Malformed, Reader};
 
 /// The bytes that hold so many digits of a group that is not full.
@@ -47,7 +47,7 @@ impl<'a> Decimal<'a> {
             if significant && width > 0 {
                 padded(out, value, width);
             } else if value != 0 {
-                out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+                integer(out, value);
                 significant = true;
             }
         };

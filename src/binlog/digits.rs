@@ -43,12 +43,52 @@ pub(super) fn padded(out: &mut Vec<u8>, value: u32, width: usize) {
 /// Appends an integer.
 #[inline]
 pub(super) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    append_short(out, itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends bytes of which there are mostly few. Copies of a length that the compiler knows are a store or two, where others are a call;
+/// rows are made of dozens of such pieces.
+#[inline]
+pub(super) fn append_short(out: &mut Vec<u8>, bytes: &[u8]) {
+    match *bytes {
+        [] => {}
+        [a] => out.push(a),
+        [a, b] => out.extend_from_slice(&[a, b]),
+        [a, b, c] => out.extend_from_slice(&[a, b, c]),
+        _ => {
+            match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+            {
+                // Two halves that overlap.
+                (_, _, Some(head), Some(tail)) if bytes.len() <= 16 => halves(out, bytes.len(), *head, *tail),
+                (Some(head), Some(tail), None, _) => halves(out, bytes.len(), *head, *tail),
+                _ => out.extend_from_slice(bytes),
+            }
+        }
+    }
+}
+
+/// Appends `length` bytes that begin with `head` and end in `tail`, where these touch or overlap.
+#[inline]
+fn halves<const N: usize>(out: &mut Vec<u8>, length: usize, head: [u8; N], tail: [u8; N]) {
+    let end = out.len() + length;
+    out.extend_from_slice(&head);
+    out.truncate(end - N);
+    out.extend_from_slice(&tail);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_pieces_of_every_length() {
+        let text: Vec<u8> = (0..40).collect();
+        for length in 0..=text.len() {
+            let mut out = vec![99];
+            append_short(&mut out, &text[..length]);
+            assert_eq!(out[1..], text[..length]);
+        }
+    }
 
     #[test]
     fn as_the_standard_library_pads() {

@@ -34,6 +34,21 @@ pub(super) fn escape(mut rest: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Whether it is all ASCII that can stand for itself: most text is, and then nothing else need be asked about it.
+#[inline]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, tail) = bytes.as_chunks::<8>();
+    let special = words.iter().fold(0, |special, word| {
+        let word = u64::from_le_bytes(*word);
+        let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
+        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        special | word | below(word, 0x20) | equal(b'"') | equal(b'\\')
+    });
+    special & HIGH == 0 && tail.iter().all(|byte| *byte < 0x80 && ESCAPES[usize::from(*byte)] == 0)
+}
+
 /// Where the first byte is that cannot stand for itself: eight at a time, then one by one.
 #[inline]
 fn first_special(bytes: &[u8]) -> Option<usize> {
@@ -76,6 +91,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn plain_text_is_ascii_without_escapes() {
+        for byte in 0..=0xff_u8 {
+            for (length, at) in [(1, 0), (8, 3), (9, 8), (17, 2), (17, 16)] {
+                let mut bytes = vec![b'x'; length];
+                bytes[at] = byte;
+                assert_eq!(is_plain(&bytes), byte < 0x80 && ESCAPES[usize::from(byte)] == 0, "{byte:#x} at {at}");
+            }
+        }
+        assert!(is_plain(b""));
     }
 
     #[test]

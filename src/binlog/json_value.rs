@@ -8,7 +8,7 @@ use super::decoder::decompress_column;
 use super::digits::integer;
 use super::geometry;
 use super::json;
-use super::json_string::escape;
+use super::json_string::{escape, is_plain};
 use super::schema::{Column, Meaning};
 use super::value::{Integer, Value};
 use crate::wire::Malformed;
@@ -241,6 +241,11 @@ fn set(out: &mut Vec<u8>, column: &Column, bits: u64) {
 /// Appends text that should be UTF-8 as a JSON string; what is not is replaced.
 #[inline]
 pub(super) fn utf8(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_plain(bytes) {
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => escaped(out, text),
         Err(_) => escaped(out, &String::from_utf8_lossy(bytes)),

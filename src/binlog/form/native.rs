@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::{Definition, Routing, RowContext, RowForm};
-use crate::binlog::digits::integer;
+use crate::binlog::digits::{append_short, integer};
 use crate::binlog::json_value::{ValueOptions, escaped, write_value};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
 use crate::binlog::schema::Table;
@@ -178,7 +178,7 @@ pub(crate) fn image(
             out.push(b',');
         }
         first = false;
-        out.extend_from_slice(&column.json_key);
+        append_short(out, &column.json_key);
         let before = before.and_then(|values| values.get(index));
         write_value(out, column, value, before, options)?;
     }
@@ -203,7 +203,7 @@ pub(crate) fn primary_key(
         if place > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&column.json_key);
+        append_short(out, &column.json_key);
         write_value(out, column, &row.latest(*index), None, options)?;
     }
     out.push(b'}');

@@ -2,14 +2,17 @@
 
 use std::io::Write;
 
-use crate::binlog::json_string::escape;
+use crate::binlog::digits::append_short;
+use crate::binlog::json_string::{escape, is_plain};
 
 /// Appends a string with its quotes; what is not UTF-8 becomes U+FFFD.
 #[inline]
 pub(super) fn string(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    if std::str::from_utf8(bytes).is_ok() {
+    if is_plain(bytes) {
+        append_short(out, bytes);
+    } else if std::str::from_utf8(bytes).is_ok() {
         escape(bytes, out);
     } else {
         for chunk in bytes.utf8_chunks() {

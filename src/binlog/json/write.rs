@@ -2,6 +2,7 @@
 
 use super::document::{Container, Parsed, Value};
 use super::{MAX_DEPTH, WHAT, opaque, text};
+use crate::binlog::digits::integer;
 use crate::wire::Malformed;
 
 /// How many bytes of a document may still be read. In a proper one no byte belongs to two values; without a bound, a
@@ -33,8 +34,8 @@ impl Writer<'_> {
             Parsed::Null => self.out.extend_from_slice(b"null"),
             Parsed::Bool(true) => self.out.extend_from_slice(b"true"),
             Parsed::Bool(false) => self.out.extend_from_slice(b"false"),
-            Parsed::Int(value) => self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
-            Parsed::UInt(value) => self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+            Parsed::Int(value) => integer(self.out, value),
+            Parsed::UInt(value) => integer(self.out, value),
             Parsed::Double(value) => text::double(value, self.out),
             Parsed::String(bytes) => {
                 self.budget.spend(bytes.len())?;
