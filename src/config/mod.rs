@@ -22,7 +22,7 @@ pub use kafka_option::KafkaOption;
 pub(crate) use layers::Layers;
 pub(crate) use settings::ProxySettings;
 pub use upstream::Upstream;
-pub(crate) use values::{duration, size, topic};
+pub(crate) use values::{boolean, duration, size, topic};
 
 /// Everything `mysql-interceptor proxy` needs to know.
 #[derive(Debug, Clone)]

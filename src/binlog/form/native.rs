@@ -171,7 +171,7 @@ pub(crate) fn image(
     out.push(b'{');
     let mut first = true;
     for (index, (column, value)) in table.columns.iter().zip(values).enumerate() {
-        if *value == Value::Absent {
+        if matches!(value, Value::Absent) {
             continue;
         }
         if !first {

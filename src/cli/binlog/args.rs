@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
-use crate::config::{ColorChoice, Compression, KafkaOption, duration, size, topic};
+use crate::config::{ColorChoice, Compression, KafkaOption, boolean, duration, size, topic};
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]
@@ -37,6 +37,10 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, env = "INTERCEPTOR_BINLOG_PASSWORD_FILE", value_name = "FILE", help_heading = "Source")]
     pub(super) password_file: Option<PathBuf>,
 
+    /// Ask for the password on the terminal
+    #[arg(long, help_heading = "Source", conflicts_with_all = ["password_file", "file"])]
+    pub(super) ask_password: bool,
+
     /// How the connection to the source is protected
     #[arg(
         long,
@@ -60,7 +64,13 @@ pub(in crate::cli) struct Binlog {
     pub(super) report_host: Option<String>,
 
     /// How often the source says that it is there; three times that without a word and the link counts as dead
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, help_heading = "Source")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_HEARTBEAT",
+        value_name = "SECONDS",
+        default_value_t = 1.0,
+        help_heading = "Source"
+    )]
     pub(super) heartbeat: f64,
 
     /// Where to begin: now, oldest, FILE:POS, a GTID set, a moment (2026-11-21T12:00:00Z, or seconds since 1970), checkpoint
@@ -88,7 +98,13 @@ pub(in crate::cli) struct Binlog {
     pub(super) schema_history: Option<PathBuf>,
 
     /// What to do where the source does not have any more what is asked for
-    #[arg(long, value_name = "HOW", default_value = "fail", help_heading = "Range")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_ON_PURGED",
+        value_name = "HOW",
+        default_value = "fail",
+        help_heading = "Range"
+    )]
     pub(super) on_purged: OnPurged,
 
     /// Only these tables: schema.table, schema.* or *.table; repeatable
@@ -142,7 +158,13 @@ pub(in crate::cli) struct Binlog {
     pub(super) redact_keys: Vec<String>,
 
     /// What stands in place of such values
-    #[arg(long, value_name = "TEXT", default_value = "***", help_heading = "Selection")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_REDACT_VALUE",
+        value_name = "TEXT",
+        default_value = "***",
+        help_heading = "Selection"
+    )]
     pub(super) redact_value: String,
 
     /// Where rows go: stdout, ndjson:PATH, kafka or parquet:DIR; repeatable [default: stdout]
@@ -160,75 +182,134 @@ pub(in crate::cli) struct Binlog {
     pub(super) format: Format,
 
     /// stdout: for people, a line for each row, and below it what changed
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_PRETTY", help_heading = "Output")]
+    #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) pretty: bool,
 
     /// stdout: colours of --pretty
-    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true, help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_COLOR",
+        value_name = "WHEN",
+        default_value = "auto",
+        ignore_case = true,
+        help_heading = "Output"
+    )]
     pub(super) color: ColorChoice,
 
     /// A message where each transaction begins and ends (debezium, --pretty)
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_TRANSACTIONS", help_heading = "Output")]
+    #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) transactions: bool,
 
     /// BIGINT as a JSON number or string (native)
-    #[arg(long, value_name = "HOW", default_value = "number", help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_BIGINT",
+        value_name = "HOW",
+        default_value = "number",
+        help_heading = "Output"
+    )]
     pub(super) bigint: BigInt,
 
     /// Geometries as base64 of SRID and WKB, or as GeoJSON (native)
-    #[arg(long, value_name = "HOW", default_value = "wkb", help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_GEOMETRY",
+        value_name = "HOW",
+        default_value = "wkb",
+        help_heading = "Output"
+    )]
     pub(super) geometry: GeometryForm,
 
     /// The server's name in Debezium's events (topic.prefix)
-    #[arg(long, value_name = "NAME", default_value = "mysql", help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_SERVER_NAME",
+        value_name = "NAME",
+        default_value = "mysql",
+        help_heading = "Output"
+    )]
     pub(super) server_name: String,
 
     /// DECIMAL in Debezium's events (decimal.handling.mode)
-    #[arg(long, value_name = "HOW", default_value = "precise", help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_DECIMAL",
+        value_name = "HOW",
+        default_value = "precise",
+        help_heading = "Output"
+    )]
     pub(super) decimal: DecimalForm,
 
     /// BIGINT UNSIGNED in Debezium's events (bigint.unsigned.handling.mode)
-    #[arg(long, value_name = "HOW", default_value = "long", help_heading = "Output")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_BIGINT_UNSIGNED",
+        value_name = "HOW",
+        default_value = "long",
+        help_heading = "Output"
+    )]
     pub(super) bigint_unsigned: BigintUnsignedForm,
 
     /// Debezium's events with their schemas (schemas.enable)
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMAS", help_heading = "Output")]
+    #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) schemas: bool,
 
     /// Bytes in one sink's queue; the source is read more slowly when it is full
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Output", value_parser = size)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_QUEUE_BYTES", value_name = "SIZE", default_value = "16MiB", help_heading = "Output", value_parser = size)]
     pub(super) queue_bytes: u64,
 
     /// ndjson: rotate before the file grows beyond this; 0: never
-    #[arg(long, value_name = "SIZE", default_value = "0", help_heading = "Files", value_parser = size)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_ROTATE_SIZE", value_name = "SIZE", default_value = "0", help_heading = "Files", value_parser = size)]
     pub(super) ndjson_rotate_size: u64,
 
     /// ndjson: rotate at this age; 0: never
-    #[arg(long, value_name = "TIME", default_value = "0", help_heading = "Files", value_parser = duration)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_ROTATE_AGE", value_name = "TIME", default_value = "0", help_heading = "Files", value_parser = duration)]
     pub(super) ndjson_rotate_age: Duration,
 
     /// ndjson: what happens to a rotated file
-    #[arg(long, value_name = "HOW", default_value = "none", ignore_case = true, help_heading = "Files")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_NDJSON_COMPRESS",
+        value_name = "HOW",
+        default_value = "none",
+        ignore_case = true,
+        help_heading = "Files"
+    )]
     pub(super) ndjson_compress: Compression,
 
     /// ndjson: how many rotated files are kept; 0: all
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Files")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_KEEP", value_name = "N", default_value_t = 0, help_heading = "Files")]
     pub(super) ndjson_keep: usize,
 
     /// parquet: all rows with their values as JSON, or a series of files for each table with its own columns
-    #[arg(long, value_name = "LAYOUT", default_value = "events", help_heading = "Files")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_PARQUET_LAYOUT",
+        value_name = "LAYOUT",
+        default_value = "events",
+        help_heading = "Files"
+    )]
     pub(super) parquet_layout: ParquetLayout,
 
     /// parquet: how pages are compressed
-    #[arg(long, value_name = "HOW", default_value = "zstd", help_heading = "Files")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_PARQUET_COMPRESSION",
+        value_name = "HOW",
+        default_value = "zstd",
+        help_heading = "Files"
+    )]
     pub(super) parquet_compression: ParquetCompression,
 
     /// parquet: a file of so many bytes is ended; 0: however large
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Files", value_parser = size)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_PARQUET_ROLL_SIZE", value_name = "SIZE", default_value = "256MiB", help_heading = "Files", value_parser = size)]
     pub(super) parquet_roll_size: u64,
 
     /// parquet: a file of this age is ended, and its rows count as delivered; 0: however old
-    #[arg(long, value_name = "TIME", default_value = "5m", help_heading = "Files", value_parser = duration)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_PARQUET_ROLL_AGE", value_name = "TIME", default_value = "5m", help_heading = "Files", value_parser = duration)]
     pub(super) parquet_roll_age: Duration,
 
     /// Brokers, host:port comma-separated
@@ -241,7 +322,7 @@ pub(in crate::cli) struct Binlog {
     pub(super) kafka_topic: TopicTemplate,
 
     /// Also say where transactions begin and end, in this topic
-    #[arg(long, value_name = "TOPIC", help_heading = "Kafka", value_parser = topic)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_TRANSACTION_TOPIC", value_name = "TOPIC", help_heading = "Kafka", value_parser = topic)]
     pub(super) kafka_transaction_topic: Option<String>,
 
     /// Any property of librdkafka, for example compression.type=zstd; repeatable, in the variable one per line
@@ -249,23 +330,31 @@ pub(in crate::cli) struct Binlog {
     pub(super) kafka_option: Vec<KafkaOption>,
 
     /// Rows and checkpoint in one Kafka transaction: who reads committed messages sees each row once, whatever is killed when
-    #[arg(long, help_heading = "Kafka", conflicts_with = "checkpoint")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_EXACTLY_ONCE", help_heading = "Kafka", conflicts_with = "checkpoint")]
+    #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) exactly_once: bool,
 
     /// The topic of checkpoints with --exactly-once; made if it is missing
-    #[arg(long, value_name = "TOPIC", default_value = "MYSQL_CHECKPOINTS", help_heading = "Kafka", value_parser = topic)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_CHECKPOINT_TOPIC", value_name = "TOPIC", default_value = "MYSQL_CHECKPOINTS", help_heading = "Kafka", value_parser = topic)]
     pub(super) kafka_checkpoint_topic: String,
 
     /// Our name in Kafka with --exactly-once: an instance that starts ends an older one of the same name
-    #[arg(long, value_name = "NAME", default_value = "mysql-interceptor-binlog", help_heading = "Kafka")]
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_KAFKA_TRANSACTIONAL_ID",
+        value_name = "NAME",
+        default_value = "mysql-interceptor-binlog",
+        help_heading = "Kafka"
+    )]
     pub(super) kafka_transactional_id: String,
 
     /// A bar on the terminal, or a log line every ten seconds
-    #[arg(long, value_name = "HOW", default_value = "auto")]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_PROGRESS", value_name = "HOW", default_value = "auto")]
     pub(super) progress: Progress,
 
     /// An event of a type that is not known ends the program instead of being skipped and counted
-    #[arg(long)]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_STRICT")]
+    #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) strict: bool,
 
     /// Configuration file (TOML); a key is a flag's name with _ for -

@@ -14,7 +14,8 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
     let source = match (settings.source.as_slice(), settings.file.as_slice()) {
         ([], []) => return Err("nothing to read: give --source URL or --file FILE".into()),
         ([], files) => SourceConfig::Files(files.to_vec()),
-        (urls, _) => SourceConfig::Servers(servers(settings, urls)?),
+        ([_, ..], [_, ..]) => return Err("--source and --file do not go together".into()),
+        (urls, []) => SourceConfig::Servers(servers(settings, urls)?),
     };
     let keeps_checkpoint = settings.checkpoint.is_some() || settings.exactly_once;
     let from = match &settings.from {
@@ -62,7 +63,11 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
         }
         None => None,
     };
-    let elsewhere = from_file.or_else(|| std::env::var("MYSQL_PWD").ok());
+    let asked = match settings.ask_password {
+        true => Some(rpassword::prompt_password("password: ").map_err(|error| format!("--ask-password: {error}"))?),
+        false => None,
+    };
+    let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
     if !(settings.heartbeat > 0.0 && settings.heartbeat < 86_400.0) {
         return Err("--heartbeat: it is a number of seconds above 0".into());
     }

@@ -63,6 +63,9 @@ fn check(settings: &Binlog, names: &[String]) -> Result<(), String> {
             "--exactly-once needs --sink kafka, and no other sink: a kill would leave gaps in the others".into()
         );
     }
+    if settings.exactly_once && settings.checkpoint.is_some() {
+        return Err("--exactly-once keeps the checkpoint in Kafka: leave --checkpoint out".into());
+    }
     if has("kafka") && settings.kafka_bootstrap_servers.is_none() {
         return Err("--sink kafka needs --kafka-bootstrap-servers".into());
     }
