@@ -174,6 +174,10 @@ pub(crate) fn run(
             .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
         let result = Delivery::new(config, sinks, stop, reporter, history_file).run(&encoded);
         end.store(true, Ordering::Relaxed);
+        if result.is_err() {
+            // The thread that reads may be waiting for the source, which may say nothing for a while.
+            stop.store(true, Ordering::Relaxed);
+        }
         // The channels are gone now, so nobody waits for us.
         drop(encoded);
         if let Err(panicked) = reader.join() {

@@ -5,6 +5,8 @@ mod config;
 mod outputs;
 mod place;
 mod source_url;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 use std::sync::Arc;
