@@ -852,3 +852,20 @@ def test_kill(db, session, binlogs, tmp_path, compression):
     assert not missing, f"{len(missing)} transactions are missing: {missing[:20]}"
     assert tables == wanted
     assert torn <= KILLS
+
+
+def test_statement_format_is_shown(db, session, t, binlogs):
+    execute(session, "ALTER TABLE t MODIFY v TEXT", "SET SESSION binlog_format=STATEMENT", "SET @name='O\\'Hara', @n=5")
+    start = position(db)
+    execute(session, "INSERT INTO t (id, v) VALUES (900, @name)", "UPDATE t SET v=CONCAT(v, RAND()) WHERE id=900 AND @n=5",
+            "SET SESSION binlog_format=ROW", "DELETE FROM t WHERE id=900")
+    place = ["--from", at(start), "--until", "now"]
+    binlog = binlogs(*place, server=db).finish()
+    inserted, updated, deleted = binlog.lines()
+    assert [message["type"] for message in (inserted, updated, deleted)] == ["statement", "statement", "delete"]
+    assert inserted["sql"].startswith("INSERT INTO t") and inserted["variables"] == {"@name": "O'Hara"}
+    assert updated["variables"]["@n"] == 5 and len(updated["variables"]["randSeeds"]) == 2
+    assert "there are no rows" in binlog.log
+    assert [message["type"] for message in binlogs(*place, "--only", "insert,update,delete", server=db).finish().lines()] == ["delete"]
+    # The texts have the values that are not to be seen.
+    assert [message["type"] for message in binlogs(*place, "--redact-keys", "v", server=db).finish().lines()] == ["delete"]

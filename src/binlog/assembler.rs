@@ -16,6 +16,7 @@ use super::schema::Table;
 use super::secrets::without_secrets;
 use super::source::is_of_effect;
 use super::statement::{StatementKind, classify};
+use super::statement_variables::StatementVariables;
 use super::table_map::TableMap;
 
 /// A piece that has so many bytes of rows is full.
@@ -59,6 +60,8 @@ pub struct AssemblerOptions {
     pub deletes: bool,
     /// Statements that change definitions.
     pub ddl: bool,
+    /// Statements that are logged as text.
+    pub statements: bool,
     /// Columns that are left out or not shown.
     pub columns: ColumnRules,
 }
@@ -126,6 +129,8 @@ pub struct Assembler<S> {
     counters: BinlogCounters,
     /// The GTID of the transaction that is under way or ended last.
     gtid: Option<AnyGtid>,
+    /// Values for the next statement that is logged as text.
+    variables: StatementVariables,
     warned_of_statements: bool,
 }
 
@@ -208,6 +213,7 @@ impl<S: SchemaSource> Assembler<S> {
             timestamp: 0,
             counters: BinlogCounters::default(),
             gtid: None,
+            variables: StatementVariables::default(),
             warned_of_statements: false,
         }
     }
@@ -355,7 +361,9 @@ impl<S: SchemaSource> Assembler<S> {
                 self.counters.unknown += 1;
                 tracing::warn!(position = %self.position, code = header.event_type.code(), "an event of a type that is not known was skipped");
             }
-            Event::IntVar(_) | Event::Rand | Event::UserVar => {}
+            Event::IntVar(variable) => self.variables.int_var(variable),
+            Event::Rand(first, second) => self.variables.rand(first, second),
+            Event::UserVar(variable) => self.variables.user_var(&variable),
             Event::TableMap(_) => {}
             Event::Heartbeat | Event::Stop | Event::Ignored => {}
         }
@@ -368,6 +376,7 @@ impl<S: SchemaSource> Assembler<S> {
             self.drop_open_transaction();
         }
         self.transaction = Some(Transaction { again: std::mem::take(&mut self.given_out), ..Transaction::default() });
+        self.variables.take();
         self.context.query = None;
         self.context.thread_id = None;
         self.context.gtid = None;
@@ -476,6 +485,19 @@ impl<S: SchemaSource> Assembler<S> {
                         "a statement is logged as text (binlog_format=STATEMENT or MIXED): there are no rows of it, and this is said only once; \
                          set binlog_format=ROW at the source"
                     );
+                }
+                // Its text has the values that are not to be seen, wherever they are.
+                let hides = !self.options.columns.is_empty();
+                let variables = self.variables.take();
+                if self.options.statements && !hides && !self.is_skipping {
+                    self.stamp(header);
+                    self.context.thread_id = Some(query.thread_id);
+                    self.filling.items.push(Item::Statement {
+                        database: String::from_utf8_lossy(query.database).into_owned(),
+                        sql: String::from_utf8_lossy(&query.sql).into_owned(),
+                        variables,
+                        context: Box::new(self.context.clone()),
+                    });
                 }
             }
             StatementKind::Other => {

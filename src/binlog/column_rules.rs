@@ -48,6 +48,11 @@ pub struct ColumnRules {
 }
 
 impl ColumnRules {
+    /// Whether no column is concerned.
+    pub(super) fn is_empty(&self) -> bool {
+        self.drop.is_empty() && self.redact_keys.is_empty()
+    }
+
     /// Whether the column is left out.
     pub(super) fn drops(&self, schema: &str, table: &str, column: &str) -> bool {
         self.drop.iter().any(|pattern| pattern.matches(schema, table, column))

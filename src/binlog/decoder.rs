@@ -9,6 +9,7 @@ use super::event::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, H
 use super::event::{incident, rows_query, xid};
 use super::gtid::{AnyGtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, parse_gtid_list};
 use super::rows::{RowsEvent, RowsHeader, RowsType};
+use super::statement_variables::{UserVar, rand_seeds};
 use super::table_map::TableMap;
 use crate::wire::{Malformed, Reader};
 
@@ -91,9 +92,9 @@ pub enum Event<'a> {
     /// A value of a statement in statement format.
     IntVar(IntVar),
     /// Seeds of a statement in statement format.
-    Rand,
+    Rand(u64, u64),
     /// A variable of a statement in statement format.
-    UserVar,
+    UserVar(UserVar<'a>),
     /// An event that says nothing about data: checkpoints, group replication, ignorable ones.
     Ignored,
     /// An event of a type that is not known.
@@ -255,8 +256,11 @@ impl<F: TableFilter> Decoder<F> {
             }
             T::Stop => Event::Stop,
             T::IntVar => Event::IntVar(IntVar::parse(body)?),
-            T::Rand => Event::Rand,
-            T::UserVar => Event::UserVar,
+            T::Rand => {
+                let (first, second) = rand_seeds(body)?;
+                Event::Rand(first, second)
+            }
+            T::UserVar => Event::UserVar(UserVar::parse(body)?),
             T::StartEncryption => return Err(DecodeError::Encrypted),
             T::Ignorable | T::TransactionContext | T::ViewChange | T::BinlogCheckpoint | T::Slave => Event::Ignored,
             T::BeginLoadQuery | T::ExecuteLoadQuery | T::AppendBlock | T::DeleteFile => Event::Ignored,

@@ -59,6 +59,7 @@ mod schema;
 mod secrets;
 mod source;
 mod statement;
+mod statement_variables;
 mod table_map;
 mod temporal;
 mod value;
@@ -75,8 +76,8 @@ pub use decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
 pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
 pub use filter::{TablePattern, TableRules};
 pub use form::{
-    BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, Maxwell,
-    MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
+    BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, LoggedStatement,
+    Maxwell, MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
 };
 pub use history::{
     HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
@@ -89,6 +90,7 @@ pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, Sour
 pub use schema::{CatalogColumn, Column, Meaning, Table};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
+pub use statement_variables::{UserValue, UserVar};
 pub use table_map::{MappedColumn, TableMap};
 pub use temporal::{Date, DateTime, Time, Timestamp};
 pub use value::{Integer, Value};

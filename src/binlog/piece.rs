@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::decoder::DecodeError;
-use super::form::{Definition, RowContext, RowForm, TransactionEdge};
+use super::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
 use super::rows::StoredRows;
 use super::schema::Table;
 use super::source::BinlogError;
@@ -35,6 +35,7 @@ pub(super) enum Item {
     Begin(Box<RowContext>),
     Rows { rows: StoredRows, table: Arc<Table>, context: Box<RowContext> },
     Definition { database: String, sql: String, context: Box<RowContext> },
+    Statement { database: String, sql: String, variables: String, context: Box<RowContext> },
     End(Box<RowContext>),
 }
 
@@ -63,6 +64,9 @@ impl Piece {
                 Item::Definition { database, sql, context } => {
                     form.definition(Definition { database, sql }, context, out);
                 }
+                Item::Statement { database, sql, variables, context } => {
+                    form.statement(LoggedStatement { database, sql, variables }, context, out);
+                }
                 Item::Rows { rows, table, context } => {
                     let context = &RowContext { first_row: row, ..RowContext::clone(context) };
                     let event = rows.event(table, &self.bytes);
@@ -88,7 +92,7 @@ impl Piece {
                     let event = rows.event(table, &self.bytes);
                     row += event.count().map_err(|what| broken(context, what.into()))?;
                 }
-                Item::Definition { .. } | Item::End(_) => {}
+                Item::Definition { .. } | Item::Statement { .. } | Item::End(_) => {}
             }
         }
         Ok(row)
@@ -123,7 +127,10 @@ impl Piece {
     pub(super) fn contexts_from(&mut self, from: usize) -> impl DoubleEndedIterator<Item = (bool, &mut RowContext)> {
         self.items.get_mut(from..).unwrap_or_default().iter_mut().map(|item| match item {
             Item::Rows { context, .. } => (true, &mut **context),
-            Item::Begin(context) | Item::End(context) | Item::Definition { context, .. } => (false, &mut **context),
+            Item::Begin(context)
+            | Item::End(context)
+            | Item::Definition { context, .. }
+            | Item::Statement { context, .. } => (false, &mut **context),
         })
     }
 }

@@ -60,6 +60,17 @@ pub struct Definition<'a> {
     pub sql: &'a str,
 }
 
+/// A statement that is logged as text (`binlog_format=STATEMENT` or `MIXED`): there are no rows of it.
+#[derive(Debug, Clone, Copy)]
+pub struct LoggedStatement<'a> {
+    /// The current database; empty without one.
+    pub database: &'a str,
+    /// The text.
+    pub sql: &'a str,
+    /// What its functions and variables stand for, as a JSON object.
+    pub variables: &'a str,
+}
+
 /// Where a transaction begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionEdge {
@@ -85,6 +96,9 @@ pub trait RowForm: Send {
 
     /// Appends what the form has to say of a statement that changes definitions.
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch);
+
+    /// Appends what the form has to say of a statement without rows, if it says anything.
+    fn statement(&mut self, _statement: LoggedStatement<'_>, _context: &RowContext, _out: &mut Batch) {}
 
     /// Appends what the form has to say of a transaction's begin or end, if it says anything.
     fn transaction(&mut self, _edge: TransactionEdge, _context: &RowContext, _out: &mut Batch) {}

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{Definition, Routing, RowContext, RowForm};
+use super::{Definition, LoggedStatement, Routing, RowContext, RowForm};
 use crate::binlog::digits::{append_short, integer};
 use crate::binlog::json_value::{ValueOptions, escaped, write_value};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
@@ -109,18 +109,32 @@ impl RowForm for Native {
     }
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
-        let topic = self.routing.definition_topic(definition.database);
+        self.text(b"{\"type\":\"ddl\",\"database\":", definition.database, definition.sql, b"", context, out);
+    }
+
+    fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
+        let LoggedStatement { database, sql, variables } = statement;
+        let variables = format!(",\"variables\":{variables}");
+        self.text(b"{\"type\":\"statement\",\"database\":", database, sql, variables.as_bytes(), context, out);
+    }
+}
+
+impl Native {
+    /// Appends the object of a statement; `more` goes to its end.
+    fn text(&mut self, begin: &[u8], database: &str, sql: &str, more: &[u8], context: &RowContext, out: &mut Batch) {
+        let topic = self.routing.definition_topic(database);
         // Writing to memory does not fail.
         let _ = self.routing.push(out, topic.as_ref(), context.thread_id, |out, _| {
-            out.extend_from_slice(b"{\"type\":\"ddl\",\"database\":");
-            if definition.database.is_empty() {
+            out.extend_from_slice(begin);
+            if database.is_empty() {
                 out.extend_from_slice(b"null");
             } else {
-                escaped(out, definition.database);
+                escaped(out, database);
             }
             out.extend_from_slice(b",\"sql\":");
-            escaped(out, definition.sql);
+            escaped(out, sql);
             origin(out, context);
+            out.extend_from_slice(more);
             out.push(b'}');
             Ok::<(), ()>(())
         });

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::{Definition, FormFactory, RowContext, RowForm, TransactionEdge};
+use super::{Definition, FormFactory, LoggedStatement, RowContext, RowForm, TransactionEdge};
 use crate::binlog::rows::{Row, RowKind, RowsEvent};
 use crate::binlog::schema::Table;
 use crate::binlog::value::Value;
@@ -226,6 +226,22 @@ fn place(context: &RowContext) -> String {
     }
 }
 
+impl Text {
+    fn statement_line(&mut self, kind: &str, database: &str, sql: &str, context: &RowContext, out: &mut Batch) {
+        self.look_at_terminal();
+        let time = self.time(context);
+        // Writing to memory does not fail.
+        let _ = out.push_with(u64::from(context.thread_id.unwrap_or_default()), |out| {
+            let mut line = self.start(out, &time, kind, Style::Defines);
+            line.text(Style::Database, if database.is_empty() { "-" } else { database });
+            line.gap();
+            line.leave_at_least(SHORTEST_VALUE);
+            highlight(sql, &mut line);
+            Ok::<(), ()>(())
+        });
+    }
+}
+
 impl RowForm for Text {
     fn rows(
         &mut self,
@@ -248,18 +264,11 @@ impl RowForm for Text {
     }
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
-        self.look_at_terminal();
-        let time = self.time(context);
-        // Writing to memory does not fail.
-        let _ = out.push_with(u64::from(context.thread_id.unwrap_or_default()), |out| {
-            let mut line = self.start(out, &time, "ddl", Style::Defines);
-            let database = if definition.database.is_empty() { "-" } else { definition.database };
-            line.text(Style::Database, database);
-            line.gap();
-            line.leave_at_least(SHORTEST_VALUE);
-            highlight(definition.sql, &mut line);
-            Ok::<(), ()>(())
-        });
+        self.statement_line("ddl", definition.database, definition.sql, context, out);
+    }
+
+    fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
+        self.statement_line("text", statement.database, statement.sql, context, out);
     }
 
     fn transaction(&mut self, edge: TransactionEdge, context: &RowContext, out: &mut Batch) {

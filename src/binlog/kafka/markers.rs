@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
-use crate::binlog::form::{Definition, RowContext, RowForm, TransactionEdge};
+use crate::binlog::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
 use crate::binlog::json_value::escaped;
 use crate::binlog::rows::RowsEvent;
 use crate::binlog::schema::Table;
@@ -32,6 +32,10 @@ impl RowForm for WithTransactions {
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
         self.form.definition(definition, context, out);
+    }
+
+    fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
+        self.form.statement(statement, context, out);
     }
 
     fn transaction(&mut self, edge: TransactionEdge, context: &RowContext, out: &mut Batch) {

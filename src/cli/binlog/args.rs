@@ -371,7 +371,10 @@ pub(super) enum Kind {
     Insert,
     Update,
     Delete,
+    /// Statements that change definitions
     Ddl,
+    /// Statements that are logged as text (binlog_format=STATEMENT or MIXED)
+    Statement,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

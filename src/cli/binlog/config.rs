@@ -34,6 +34,7 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             updates: wants(Kind::Update),
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
+            statements: wants(Kind::Statement),
             columns: ColumnRules {
                 drop: settings.drop_columns.clone(),
                 redact_keys: settings.redact_keys.clone(),
