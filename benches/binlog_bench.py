@@ -175,6 +175,7 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.folder) as output:
             log = self.folder / f"log-{path}"
             environment = {**os.environ, "MYSQL_PWD": PASSWORD}
+            (Path(output) / "parquet").mkdir()
             if self.args.kafka:
                 environment["INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS"] = self.args.kafka
             with open(log, "wb") as err:
