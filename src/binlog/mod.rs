@@ -44,6 +44,8 @@ mod digits;
 mod event;
 mod filter;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod geometry;
 pub mod gtid;
 mod history;
