@@ -2,8 +2,8 @@
 
 use super::assert_json;
 use crate::binlog::form::{
-    BigintUnsigned, Debezium, DebeziumOptions, DecimalHandling, Maxwell, MaxwellOptions, Native, Routing, RowForm, Text,
-    TextOptions,
+    BigintUnsigned, Debezium, DebeziumOptions, DecimalHandling, Maxwell, MaxwellOptions, Native, Routing, RowForm,
+    Text, TextOptions,
 };
 use crate::binlog::json_value::{Geometry, ValueOptions};
 use crate::binlog::parquet::fuzzing::Cells;

@@ -107,7 +107,8 @@ pub fn ddl(data: &[u8]) {
     let Some((choices, texts)) = data.split_first() else { return };
     let mut history = SchemaHistory::new(NoSource);
     history.set_flavor(choices & 1 != 0);
-    let sql_mode = if choices & 2 != 0 { ANSI_QUOTES } else { 0 } | if choices & 4 != 0 { NO_BACKSLASH_ESCAPES } else { 0 };
+    let sql_mode =
+        if choices & 2 != 0 { ANSI_QUOTES } else { 0 } | if choices & 4 != 0 { NO_BACKSLASH_ESCAPES } else { 0 };
     let mut place = Position { file: "binlog.000001".into(), offset: 4 };
     for text in texts.split(|byte| *byte == 0) {
         classify(text);
