@@ -19,6 +19,8 @@ cargo fuzz --version >/dev/null 2>&1 || {
   exit 1
 }
 
+# Freed memory is kept for a while to find uses of it; not so much of it that it counts as a leak.
+export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 for target in "$@"; do
   echo "== $target, $seconds s"
   mkdir -p "fuzz/corpus/$target"

@@ -75,7 +75,9 @@ pub struct RowStream {
     row: u64,
     checkpoint: Option<Checkpoint>,
     has_ended: bool,
-    /// Why, to be said behind the rows that came before.
+    /// A row could not be read: no checkpoint may lie behind it.
+    is_broken: bool,
+    /// Why it has ended, to be said behind the rows that came before.
     error: Option<BinlogError>,
 }
 
@@ -171,6 +173,7 @@ impl RowStream {
             row: 0,
             checkpoint: None,
             has_ended: false,
+            is_broken: false,
             error: None,
         }
     }
@@ -190,9 +193,8 @@ impl RowStream {
             Ok(Some(row)) => (row.before.map(<[_]>::to_vec), row.after.map(<[_]>::to_vec)),
             Ok(None) => return Ok(None),
             Err(what) => {
-                let error = broken(context, what.into());
-                self.end(None);
-                return Err(error);
+                self.is_broken = true;
+                return Err(broken(context, what.into()));
             }
         };
         self.left = Some(rows.left());
@@ -214,6 +216,9 @@ impl RowStream {
 
     /// Goes on to where a row is; false at the end.
     fn find_row(&mut self) -> Result<bool, BinlogError> {
+        if self.is_broken {
+            return Ok(false);
+        }
         loop {
             match self.piece.items.get(self.item) {
                 Some(Item::Rows { rows, .. }) if self.left.unwrap_or_else(|| rows.len()) > 0 => return Ok(true),
@@ -367,7 +372,7 @@ impl<'a> ChangedRow<'a> {
         self.image(self.after.as_deref())
     }
 
-    fn image(&self, values: Option<&[Value<'a>]>) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a, '_> {
+    fn image<'r>(&self, values: Option<&'r [Value<'a>]>) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a, 'r> {
         let columns: &'a [Column] = &self.table.columns;
         let pairs = columns.iter().zip(values.unwrap_or_default().iter().copied());
         pairs.filter(|(_, value)| *value != Value::Absent).map(|(column, value)| (column.name.as_str(), value))

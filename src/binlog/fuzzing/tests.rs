@@ -87,12 +87,12 @@ fn run(name: &str, target: Target, count: usize) {
 
 #[test]
 fn events() {
-    run("event", super::event, 500);
+    run("event", super::event, 800);
 }
 
 #[test]
 fn rows() {
-    run("rows", super::rows, 1500);
+    run("rows", super::rows, 3000);
 }
 
 #[test]
