@@ -429,7 +429,9 @@ mod tests {
             (RowKind::Delete, 0, 5, 0),
         ];
         assert_eq!(rows(&mut stream), [once, once].concat());
-        assert_eq!(stream.checkpoint().unwrap().offset, std::fs::metadata(SHOP).unwrap().len());
+        // The file ends in a ROTATE: reading may go on with the file that follows.
+        let Checkpoint { file, offset, .. } = stream.checkpoint().unwrap();
+        assert!(file.starts_with("binlog.") && *offset == 4, "{file}:{offset}");
         assert!(stream.next().unwrap().is_none());
     }
 
