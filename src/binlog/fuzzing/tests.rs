@@ -109,3 +109,10 @@ fn gtid() {
 fn ddl() {
     run("ddl", super::ddl, 3000);
 }
+
+#[test]
+#[should_panic(expected = "gtid: mutation")]
+fn a_panic_is_found() {
+    // No seed ends so, and a mutation that writes an odd number at the end does.
+    run("gtid", |data| assert!(!data.ends_with(&[0xff])), 1000);
+}
