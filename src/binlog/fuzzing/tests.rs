@@ -116,3 +116,9 @@ fn a_panic_is_found() {
     // No seed ends so, and a mutation that writes an odd number at the end does.
     run("gtid", |data| assert!(!data.ends_with(&[0xff])), 1000);
 }
+
+#[test]
+fn statements_within_statements_do_not_exhaust_the_stack() {
+    let text = "SET STATEMENT a=1 FOR ".repeat(20_000) + "CREATE TABLE t (a INT)";
+    super::ddl(&[&[1], text.as_bytes()].concat());
+}
