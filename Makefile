@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit integration up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
+.PHONY: help build demo test unit integration fuzz up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ unit: ## cargo test
 
 integration: ## pytest against real MySQL, MariaDB and Kafka (ARGS="-k name" chooses)
 	integration/run.sh $(ARGS)
+
+fuzz: ## arbitrary bytes for the binlog's parsers, with nightly Rust and cargo-fuzz (ARGS="SECONDS TARGET...")
+	fuzz/run.sh $(ARGS)
 
 clients: ## only the matrix of client programs and drivers
 	integration/run.sh -k clients $(ARGS)

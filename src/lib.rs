@@ -30,4 +30,6 @@ pub mod sink;
 mod tls;
 pub mod wire;
 
+#[cfg(fuzzing)]
+pub use binlog::fuzzing;
 pub use cli::run;

@@ -10,25 +10,48 @@
 //!   sink        one queue each, bounded in bytes                  acknowledged: the checkpoint moves
 //! ```
 //!
-//! The decoder is sans-IO and of use by itself:
+//! A program that wants rows takes a [`RowStream`], over files or over a server's stream:
 //!
-//! ```no_run
-//! use mysql_interceptor::binlog::{Decoder, Event};
+//! ```
+//! use mysql_interceptor::binlog::RowStream;
 //!
+//! let mut stream = RowStream::open_files(["tests/data/binlog/shop.000001"])?;
+//! let mut count = 0;
+//! while let Some(row) = stream.next()? {
+//!     let after: Vec<_> = row.after().collect();
+//!     println!("{} {:?} {}.{}: {after:?}", row.position(), row.kind(), row.database(), row.table());
+//!     count += 1;
+//! }
+//! assert_eq!(count, 4);
+//! # Ok::<(), mysql_interceptor::binlog::BinlogError>(())
+//! ```
+//!
+//! The decoder is sans-IO and of use by itself, where the events' bytes come from elsewhere:
+//!
+//! ```
+//! use mysql_interceptor::binlog::{Decoder, Event, EventHeader, RowKind};
+//!
+//! let file = include_bytes!("../../tests/data/binlog/shop.000001");
+//! let mut rest = &file[4..]; // behind the four bytes that all binlog files begin with
 //! let mut decoder = Decoder::default();
-//! let events: Vec<Vec<u8>> = Vec::new(); // whole events, the FORMAT_DESCRIPTION first
-//! for event in &events {
+//! let mut kinds = Vec::new();
+//! while !rest.is_empty() {
+//!     // Whole events, the FORMAT_DESCRIPTION first.
+//!     let (event, behind) = rest.split_at(EventHeader::parse(rest)?.length as usize);
+//!     rest = behind;
 //!     decoder.decode(event, &mut |header, event| {
-//!         if let Event::Rows(rows) = event {
-//!             println!("{} {}.{}", header.next_position, rows.table.database, rows.table.table);
-//!             let mut rows = rows.rows();
+//!         if let Event::Rows(event) = event {
+//!             println!("{} {}.{}", header.next_position, event.table.database, event.table.table);
+//!             let mut rows = event.rows();
 //!             while let Some(row) = rows.next()? {
 //!                 println!("{:?} -> {:?}", row.before, row.after);
+//!                 kinds.push(event.kind);
 //!             }
 //!         }
 //!         Ok(())
 //!     })?;
 //! }
+//! assert_eq!(kinds, [RowKind::Insert, RowKind::Insert, RowKind::Update, RowKind::Delete]);
 //! # Ok::<(), mysql_interceptor::binlog::DecodeError>(())
 //! ```
 
@@ -44,6 +67,8 @@ mod digits;
 mod event;
 mod filter;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod geometry;
 pub mod gtid;
 mod history;
@@ -53,6 +78,7 @@ mod json_value;
 mod kafka;
 pub mod parquet;
 mod piece;
+mod row_stream;
 mod rows;
 mod run;
 mod schema;
@@ -67,8 +93,7 @@ mod value;
 pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Position, Progress};
 pub use charset::Charset;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
-pub use client::ClientError;
-pub(crate) use client::{ConnectOptions, TlsMode, TlsOptions};
+pub use client::{ClientError, ConnectOptions, TlsMode, TlsOptions};
 pub use column::Storage;
 pub use column_rules::{ColumnPattern, ColumnRules};
 pub use decimal::Decimal;
@@ -85,6 +110,7 @@ pub use history::{
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
 pub use piece::Piece;
+pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, run};
 pub use schema::{CatalogColumn, Column, Meaning, Table};

@@ -135,7 +135,8 @@ impl Piece {
     }
 }
 
-fn broken(context: &RowContext, source: DecodeError) -> BinlogError {
+/// An error in the rows of an event.
+pub(super) fn broken(context: &RowContext, source: DecodeError) -> BinlogError {
     BinlogError::Event { position: Position { file: context.file.to_string(), offset: context.offset }, source }
 }
 

@@ -169,6 +169,16 @@ impl StoredRows {
         }
     }
 
+    /// How many bytes of rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Forgets the rows in front of the last `bytes`, which begin with a row.
+    pub(super) fn keep_last(&mut self, bytes: usize) {
+        self.rows.start = self.rows.end.saturating_sub(bytes).max(self.rows.start);
+    }
+
     /// Where its bytes begin.
     pub(super) fn start(&self) -> usize {
         self.before_columns.start
@@ -247,6 +257,11 @@ impl<'a> Row<'_, 'a> {
 }
 
 impl<'a> Rows<'_, 'a> {
+    /// How many bytes of rows are left.
+    pub(super) fn left(&self) -> usize {
+        self.reader.rest().len()
+    }
+
     /// The next row, or `None` after the last.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Row<'_, 'a>>, Malformed> {

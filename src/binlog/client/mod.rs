@@ -13,17 +13,37 @@ use std::time::{Duration, Instant};
 
 use crate::wire::{CapabilityFlags, ErrPacket, Greeting, MAX_PACKET_PAYLOAD, Malformed, Reader};
 use stream::Stream;
-pub(crate) use stream::{TlsMode, TlsOptions};
+pub use stream::{TlsMode, TlsOptions};
 
 /// Where and as whom to connect.
 #[derive(Clone)]
-pub(crate) struct ConnectOptions {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) user: String,
-    pub(crate) password: String,
-    pub(crate) tls: TlsOptions,
-    pub(crate) connect_timeout: Duration,
+pub struct ConnectOptions {
+    /// A name or an address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+    /// The password; empty without one.
+    pub password: String,
+    /// How the connection is protected.
+    pub tls: TlsOptions,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+impl ConnectOptions {
+    /// With TLS if the server offers it.
+    pub fn new(host: &str, port: u16, user: &str, password: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            user: user.to_owned(),
+            password: password.to_owned(),
+            tls: TlsOptions::default(),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 impl std::fmt::Debug for ConnectOptions {

@@ -14,7 +14,7 @@ use crate::tls::{Identity, client_config};
 
 /// How the connection to the source is protected; the names are those of the mysql client's `--ssl-mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum TlsMode {
+pub enum TlsMode {
     /// No TLS
     Disabled,
     /// TLS if the server offers it
@@ -34,10 +34,13 @@ impl std::fmt::Display for TlsMode {
     }
 }
 
+/// How the connection to the source is protected.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TlsOptions {
-    pub(crate) mode: TlsMode,
-    pub(crate) ca: Option<PathBuf>,
+pub struct TlsOptions {
+    /// Whether there is TLS, and what is checked.
+    pub mode: TlsMode,
+    /// A file with the authorities' certificates, in PEM; those of the system without one.
+    pub ca: Option<PathBuf>,
 }
 
 #[derive(Debug)]

@@ -169,26 +169,29 @@ pub(super) struct Parser<'a> {
 
 impl Parser<'_> {
     fn statement(&mut self) -> Option<Ddl> {
-        let Some(first) = self.cursor.word() else {
-            return self.cursor.is_empty().then_some(Ddl::Nothing);
-        };
-        match first.as_str() {
-            "CREATE" => self.create(),
-            "ALTER" => self.alter(),
-            "DROP" => self.drop(),
-            "RENAME" => self.rename(),
-            // MariaDB's variables for one statement.
-            "SET" if self.cursor.take("STATEMENT") => {
-                while !self.cursor.take("FOR") {
-                    if self.cursor.is_empty() {
-                        return None;
+        // A loop: a text that nests these without an end must not take the stack with it.
+        loop {
+            let Some(first) = self.cursor.word() else {
+                return self.cursor.is_empty().then_some(Ddl::Nothing);
+            };
+            return match first.as_str() {
+                "CREATE" => self.create(),
+                "ALTER" => self.alter(),
+                "DROP" => self.drop(),
+                "RENAME" => self.rename(),
+                // MariaDB's variables for one statement.
+                "SET" if self.cursor.take("STATEMENT") => {
+                    while !self.cursor.take("FOR") {
+                        if self.cursor.is_empty() {
+                            return None;
+                        }
+                        self.cursor.skip();
                     }
-                    self.cursor.skip();
+                    continue;
                 }
-                self.statement()
-            }
-            word if HARMLESS.contains(&word) => Some(Ddl::Nothing),
-            _ => None,
+                word if HARMLESS.contains(&word) => Some(Ddl::Nothing),
+                _ => None,
+            };
         }
     }
 

@@ -71,6 +71,8 @@ mod cells;
 mod columns;
 mod events;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod kind;
 mod lanes;
 mod message;

@@ -1,0 +1,464 @@
+//! Rows one after the other, for programs that use this as a library.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::assembler::{Assembler, AssemblerOptions, Position};
+use super::checkpoint::Checkpoint;
+use super::client::ConnectOptions;
+use super::column_rules::ColumnRules;
+use super::decoder::{DecodeError, Decoder};
+use super::event::EventHeader;
+use super::form::RowContext;
+use super::gtid::AnyGtidSet;
+use super::history::{NoSource, SchemaSource};
+use super::piece::{Item, Piece, broken};
+use super::rows::RowKind;
+use super::schema::{Column, Table};
+use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
+use super::value::Value;
+
+/// A server that has nothing to say says so this often.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Where [`RowStream::connect`] begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StreamStart {
+    /// With what happens from now on.
+    Now,
+    /// With the oldest event that the server has.
+    Oldest,
+    /// At an event.
+    Position(Position),
+    /// Behind all of these transactions.
+    Gtids(AnyGtidSet),
+}
+
+/// The rows that were inserted, changed and deleted, in the order of the binlog; rows that a savepoint took back are left out.
+///
+/// Blocking, and without threads of its own. Rows come when their transaction has ended; those of one that is larger than 16 MiB
+/// come before. Columns have their names where the binlog has them (`binlog_row_metadata=FULL`) or a server's catalogue does, else
+/// they are called `@1`, `@2`. A connection that breaks is an error: [`RowStream::checkpoint`] is where to begin again.
+///
+/// ```
+/// use mysql_interceptor::binlog::{RowKind, RowStream, Value};
+///
+/// let mut stream = RowStream::open_files(["tests/data/binlog/shop.000001"])?;
+/// let mut paid = Vec::new();
+/// while let Some(row) = stream.next()? {
+///     println!("{} {}.{} {:?}", row.position(), row.database(), row.table(), row.kind());
+///     for (name, value) in row.after() {
+///         println!("  {name} = {value:?}");
+///     }
+///     if row.kind() == RowKind::Update {
+///         paid.extend(row.after().find(|(name, _)| *name == "state").map(|(_, value)| matches!(value, Value::Enum(2))));
+///     }
+/// }
+/// assert_eq!(paid, [true]);
+/// # Ok::<(), mysql_interceptor::binlog::BinlogError>(())
+/// ```
+pub struct RowStream {
+    source: Source,
+    decoder: Decoder,
+    assembler: Assembler<Box<dyn SchemaSource + Send>>,
+    stop: Arc<AtomicBool>,
+    /// What waits behind `piece`.
+    pieces: VecDeque<Piece>,
+    piece: Piece,
+    /// The item of `piece` that is being read, and how many bytes of its rows are left; `None` before its first row.
+    item: usize,
+    left: Option<usize>,
+    /// The number of the next row within its transaction.
+    row: u64,
+    checkpoint: Option<Checkpoint>,
+    has_ended: bool,
+    /// A row could not be read: no checkpoint may lie behind it.
+    is_broken: bool,
+    /// Why it has ended, to be said behind the rows that came before.
+    error: Option<BinlogError>,
+}
+
+enum Source {
+    Files { file: Option<FileSource>, others: VecDeque<PathBuf> },
+    Server(Box<ServerSource>),
+}
+
+impl std::fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream").field("assembler", &self.assembler).finish_non_exhaustive()
+    }
+}
+
+impl RowStream {
+    /// Reads binlog files in this order, those compressed by gzip or zstd too; `-` is standard input. A file is opened when the one
+    /// before it has been read.
+    pub fn open_files<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Result<Self, BinlogError> {
+        let others = paths.into_iter().map(Into::into).collect();
+        let mut stream =
+            Self::new(Source::Files { file: None, others }, Box::new(NoSource), Arc::new(AtomicBool::new(false)));
+        // That the first is there is better known now than at the first row.
+        stream.open_next()?;
+        Ok(stream)
+    }
+
+    /// Reads a server's binlog as a replica does; there is no end unless [`RowStream::stop_flag`] is set or the server ends it. The
+    /// user needs `REPLICATION SLAVE` and `REPLICATION CLIENT`, and `SELECT` on tables whose columns the binlog does not name.
+    ///
+    /// ```no_run
+    /// use mysql_interceptor::binlog::{ConnectOptions, RowStream, StreamStart};
+    ///
+    /// let options = ConnectOptions::new("db.example.com", 3306, "replicator", "secret");
+    /// let mut stream = RowStream::connect(&options, StreamStart::Now)?;
+    /// while let Some(row) = stream.next()? {
+    ///     println!("{:?} {}.{} {:?}", row.gtid(), row.database(), row.table(), row.kind());
+    /// }
+    /// # Ok::<(), mysql_interceptor::binlog::BinlogError>(())
+    /// ```
+    pub fn connect(options: &ConnectOptions, start: StreamStart) -> Result<Self, BinlogError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let options =
+            SourceOptions { connect: options.clone(), server_id: None, report_host: None, heartbeat: HEARTBEAT };
+        let mut source = ServerSource::connect(&options, Arc::clone(&stop))?;
+        let server = source.identity()?;
+        let (start, gtids) = match start {
+            StreamStart::Now => {
+                let (position, gtids) = source.current_position()?;
+                (BinlogStart::Position(position), gtids)
+            }
+            StreamStart::Oldest => {
+                let (file, _) = source
+                    .files()?
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| BinlogError::Refused("the source has no binlog files".into()))?;
+                (BinlogStart::Position(Position { file, offset: 4 }), None)
+            }
+            StreamStart::Position(position) => (BinlogStart::Position(position), None),
+            StreamStart::Gtids(set) => (BinlogStart::Gtids(set.clone()), Some(set)),
+        };
+        let checksums = source.start(&options, &start)?;
+        let schemas = Box::new(ServerSchemas::new(options, Arc::clone(&stop)));
+        let mut stream = Self::new(Source::Server(Box::new(source)), schemas, stop);
+        let position = match start {
+            BinlogStart::Position(position) => position,
+            BinlogStart::Gtids(_) => Position::default(),
+        };
+        stream.begin(position)?;
+        stream.assembler.set_gtids(gtids);
+        stream.assembler.set_server(server);
+        stream.decoder.begin_stream(checksums);
+        Ok(stream)
+    }
+
+    fn new(source: Source, schemas: Box<dyn SchemaSource + Send>, stop: Arc<AtomicBool>) -> Self {
+        let options = AssemblerOptions {
+            inserts: true,
+            updates: true,
+            deletes: true,
+            ddl: false,
+            columns: ColumnRules::default(),
+        };
+        Self {
+            source,
+            decoder: Decoder::default(),
+            assembler: Assembler::new(options, schemas, Position::default()),
+            stop,
+            pieces: VecDeque::new(),
+            piece: Piece::default(),
+            item: 0,
+            left: None,
+            row: 0,
+            checkpoint: None,
+            has_ended: false,
+            is_broken: false,
+            error: None,
+        }
+    }
+
+    /// The next row; `None` after the last. Rows that came before an error are given out before it, and nothing is behind it.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<ChangedRow<'_>>, BinlogError> {
+        if !self.find_row()? {
+            return Ok(None);
+        }
+        let Some(Item::Rows { rows, table, context }) = self.piece.items.get(self.item) else { return Ok(None) };
+        let mut stored = rows.clone();
+        stored.keep_last(self.left.unwrap_or_else(|| rows.len()));
+        let event = stored.event(table, &self.piece.bytes);
+        let mut rows = event.rows();
+        let (before, after) = match rows.next() {
+            Ok(Some(row)) => (row.before.map(<[_]>::to_vec), row.after.map(<[_]>::to_vec)),
+            Ok(None) => return Ok(None),
+            Err(what) => {
+                self.is_broken = true;
+                return Err(broken(context, what.into()));
+            }
+        };
+        self.left = Some(rows.left());
+        let row_in_transaction = self.row;
+        self.row += 1;
+        Ok(Some(ChangedRow { table, context, kind: event.kind, before, after, row_in_transaction }))
+    }
+
+    /// Where reading may go on so that no row is lost and none comes twice: behind the last transaction whose rows have all been given
+    /// out. It comes seldom: every half megabyte of rows, and whenever a server has nothing more to say.
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
+    }
+
+    /// Setting it from another thread ends a server's stream within a fraction of a second.
+    pub fn stop_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
+    }
+
+    /// Goes on to where a row is; false at the end.
+    fn find_row(&mut self) -> Result<bool, BinlogError> {
+        if self.is_broken {
+            return Ok(false);
+        }
+        loop {
+            match self.piece.items.get(self.item) {
+                Some(Item::Rows { rows, .. }) if self.left.unwrap_or_else(|| rows.len()) > 0 => return Ok(true),
+                Some(item) => {
+                    if matches!(item, Item::Begin(_)) {
+                        self.row = 0;
+                    }
+                    self.item += 1;
+                    self.left = None;
+                    continue;
+                }
+                None => {}
+            }
+            if let Some(boundary) = self.piece.boundary.take() {
+                self.checkpoint = Some(boundary);
+            }
+            if let Some(next) = self.pieces.pop_front() {
+                (self.item, self.left, self.row) = (0, None, next.first_row);
+                self.assembler.recycle(std::mem::replace(&mut self.piece, next));
+            } else if self.has_ended {
+                return self.error.take().map_or(Ok(false), Err);
+            } else if let Err(error) = self.read() {
+                let is_stopped = self.stop.load(Ordering::Relaxed);
+                self.end(Some(error).filter(|_| !is_stopped));
+            }
+        }
+    }
+
+    /// Reads one event, or finds that there is none.
+    fn read(&mut self) -> Result<(), BinlogError> {
+        let event = match &mut self.source {
+            Source::Server(source) => {
+                if source.is_idle() {
+                    gather(&mut self.assembler, &mut self.pieces, true);
+                    if !self.pieces.is_empty() {
+                        return Ok(());
+                    }
+                }
+                source.next()?
+            }
+            Source::Files { file: Some(file), .. } => file.next()?,
+            Source::Files { file: None, .. } => None,
+        };
+        let Some(event) = event else {
+            gather(&mut self.assembler, &mut self.pieces, true);
+            return if self.open_next()? {
+                Ok(())
+            } else {
+                self.end(None);
+                Ok(())
+            };
+        };
+        let header = EventHeader::parse(event)
+            .map_err(|what| BinlogError::Event { position: self.assembler.position().clone(), source: what.into() })?;
+        self.assembler.begin_event(&header);
+        let (assembler, pieces) = (&mut self.assembler, &mut self.pieces);
+        let result = self.decoder.decode(event, &mut |header, event| {
+            assembler.event(header, event)?;
+            gather(assembler, pieces, false);
+            Ok(())
+        });
+        result.map_err(|source| {
+            if let DecodeError::Consumer(error) = source {
+                return match error.downcast::<BinlogError>() {
+                    Ok(error) => *error,
+                    Err(error) => self.failed(&header, DecodeError::Consumer(error)),
+                };
+            }
+            self.failed(&header, source)
+        })
+    }
+
+    /// The current position is the event's end.
+    fn failed(&self, header: &EventHeader, source: DecodeError) -> BinlogError {
+        let end = self.assembler.position();
+        let offset = end.offset.saturating_sub(u64::from(header.length));
+        BinlogError::Event { position: Position { file: end.file.clone(), offset }, source }
+    }
+
+    /// Opens the next file; false where there is none.
+    fn open_next(&mut self) -> Result<bool, BinlogError> {
+        let Source::Files { file, others } = &mut self.source else { return Ok(false) };
+        *file = None;
+        let Some(path) = others.pop_front() else { return Ok(false) };
+        let opened = file.insert(FileSource::open(&path)?);
+        let start = Position { file: opened.name().to_owned(), offset: 4 };
+        self.begin(start)?;
+        Ok(true)
+    }
+
+    fn begin(&mut self, position: Position) -> Result<(), BinlogError> {
+        let history = self.assembler.history();
+        // Without a file nothing of it can fail.
+        history.begin(&position, None, false).map_err(|error| BinlogError::Refused(error.to_string()))?;
+        self.assembler.restart(position);
+        Ok(())
+    }
+
+    /// Nothing more is read; what there is is given out, the rows of a transaction without an end too.
+    fn end(&mut self, error: Option<BinlogError>) {
+        gather(&mut self.assembler, &mut self.pieces, true);
+        while let Some(piece) = self.assembler.next_rest() {
+            self.pieces.push_back(piece);
+        }
+        self.has_ended = true;
+        self.error = error;
+    }
+}
+
+fn gather(assembler: &mut Assembler<Box<dyn SchemaSource + Send>>, pieces: &mut VecDeque<Piece>, flush: bool) {
+    while let Some(piece) = assembler.next_piece(flush) {
+        pieces.push_back(piece);
+    }
+}
+
+/// A row that was inserted, changed or deleted. Borrows from its [`RowStream`], until the next one is asked for.
+#[derive(Debug, Clone)]
+pub struct ChangedRow<'a> {
+    table: &'a Table,
+    context: &'a RowContext,
+    kind: RowKind,
+    before: Option<Vec<Value<'a>>>,
+    after: Option<Vec<Value<'a>>>,
+    row_in_transaction: u64,
+}
+
+impl<'a> ChangedRow<'a> {
+    /// The database's name.
+    pub fn database(&self) -> &'a str {
+        &self.table.map.database
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &'a str {
+        &self.table.map.table
+    }
+
+    /// What happened to the row.
+    pub fn kind(&self) -> RowKind {
+        self.kind
+    }
+
+    /// The row as it was, as columns' names and values; nothing for an insert. Columns that are not in the image
+    /// (`binlog_row_image=MINIMAL`) are left out.
+    pub fn before(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.image(self.before.as_deref())
+    }
+
+    /// The row as it is now, as columns' names and values; nothing for a delete.
+    pub fn after(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.image(self.after.as_deref())
+    }
+
+    fn image<'r>(&self, values: Option<&'r [Value<'a>]>) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a, 'r> {
+        let columns: &'a [Column] = &self.table.columns;
+        let pairs = columns.iter().zip(values.unwrap_or_default().iter().copied());
+        pairs.filter(|(_, value)| *value != Value::Absent).map(|(column, value)| (column.name.as_str(), value))
+    }
+
+    /// The table's columns in the order of the images, with what a value alone does not say: signs, character sets, the names of an
+    /// ENUM. [`write_value`](super::write_value) needs it to show a value as JSON.
+    pub fn columns(&self) -> &'a [Column] {
+        &self.table.columns
+    }
+
+    /// Where the row's event begins; inside a compressed transaction, where that begins.
+    pub fn position(&self) -> Position {
+        Position { file: self.context.file.to_string(), offset: self.context.offset }
+    }
+
+    /// The transaction's GTID, where it has one.
+    pub fn gtid(&self) -> Option<&'a str> {
+        self.context.gtid.as_deref()
+    }
+
+    /// The row's number within its transaction, from 0 on: with the GTID it tells the row from all others.
+    pub fn row_in_transaction(&self) -> u64 {
+        self.row_in_transaction
+    }
+
+    /// What else is known: time, server, connection, statement.
+    pub fn context(&self) -> &'a RowContext {
+        self.context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/binlog/shop.000001");
+
+    fn rows(stream: &mut RowStream) -> Vec<(RowKind, u64, usize, usize)> {
+        let mut rows = Vec::new();
+        while let Some(row) = stream.next().unwrap() {
+            rows.push((row.kind(), row.row_in_transaction(), row.before().count(), row.after().count()));
+        }
+        rows
+    }
+
+    #[test]
+    fn rows_of_files_one_after_the_other() {
+        let mut stream = RowStream::open_files([SHOP, SHOP]).unwrap();
+        let once = [
+            (RowKind::Insert, 0, 0, 5),
+            (RowKind::Insert, 1, 0, 5),
+            (RowKind::Update, 0, 5, 5),
+            (RowKind::Delete, 0, 5, 0),
+        ];
+        assert_eq!(rows(&mut stream), [once, once].concat());
+        // The file ends in a ROTATE: reading may go on with the file that follows.
+        let Checkpoint { file, offset, .. } = stream.checkpoint().unwrap();
+        assert!(file.starts_with("binlog.") && *offset == 4, "{file}:{offset}");
+        assert!(stream.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn rows_before_an_error_come_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.000001");
+        let whole = std::fs::read(SHOP).unwrap();
+        // The last event, and a part of the last commit.
+        std::fs::write(&path, &whole[..whole.len() - 60]).unwrap();
+        let mut stream = RowStream::open_files([path]).unwrap();
+        let mut count = 0;
+        let error = loop {
+            match stream.next() {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => panic!("no error"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(count, 4);
+        assert!(matches!(error, BinlogError::Truncated { .. }), "{error}");
+        assert!(stream.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = RowStream::open_files(["/nowhere/binlog.000001"]).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/binlog.000001"), "{error}");
+    }
+}
