@@ -159,6 +159,7 @@ impl RowStream {
             updates: true,
             deletes: true,
             ddl: false,
+            statements: false,
             columns: ColumnRules::default(),
         };
         Self {

@@ -103,7 +103,8 @@ impl Run {
             redact_keys: ["secret".to_owned()].into(),
             redact_value: "\"***".into(),
         };
-        let options = AssemblerOptions { inserts: true, updates: true, deletes: true, ddl: true, columns };
+        let options =
+            AssemblerOptions { inserts: true, updates: true, deletes: true, ddl: true, statements: true, columns };
         let start = Position { file: "binlog.000001".into(), offset: 4 };
         Self {
             decoder: Decoder::default(),

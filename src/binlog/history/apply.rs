@@ -48,8 +48,15 @@ pub(super) fn create(body: &Body, around: Surroundings) -> Option<TableSchema> {
     Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()) })
 }
 
+/// No table has more columns (`MAX_FIELDS`), and no statement that a server has executed says more of them than this. Work grows with
+/// the square of it.
+const MOST_SPECS: usize = 4096;
+
 /// The table after an ALTER TABLE; `None` where that is not sure.
 pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) -> Option<TableSchema> {
+    if specs.len() > MOST_SPECS {
+        return None;
+    }
     let mut charset = before.charset.as_deref().and_then(Charset::from_name);
     // The default that is set counts for columns that come by the same statement.
     for spec in specs {
