@@ -149,7 +149,7 @@ pub(crate) fn run(
         let history_file = Arc::clone(&history);
         let end = &end;
         let asked = Arc::clone(&extent);
-        thread::Builder::new()
+        let lag = thread::Builder::new()
             .name("binlog-lag".to_owned())
             .spawn_scoped(scope, move || asked.keep_asking(end))
             .map_err(|source| RunError::Thread { name: "binlog-lag", source })?;
@@ -174,6 +174,7 @@ pub(crate) fn run(
             .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
         let result = Delivery::new(config, sinks, stop, reporter, history_file).run(&encoded);
         end.store(true, Ordering::Relaxed);
+        lag.thread().unpark();
         if result.is_err() {
             // The thread that reads may be waiting for the source, which may say nothing for a while.
             stop.store(true, Ordering::Relaxed);

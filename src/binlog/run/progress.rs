@@ -16,7 +16,6 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const BAR_INTERVAL: Duration = Duration::from_millis(250);
 /// How often the source is asked how far its binlog goes.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(100);
 const BAR_WIDTH: usize = 24;
 
 /// How progress is shown.
@@ -67,12 +66,12 @@ impl Extent {
         knows_file.then(|| bytes_between(&state.files, position, None))
     }
 
-    /// Asks the source now and then how far its binlog goes, until `end` is set.
+    /// Asks the source now and then how far its binlog goes, until `end` is set and the thread is unparked.
     pub(super) fn keep_asking(&self, end: &AtomicBool) {
         let mut connection: Option<ServerSource> = None;
         let mut asked = Instant::now();
         while !end.load(Ordering::Relaxed) {
-            thread::sleep(LOOK);
+            thread::park_timeout(ASK_INTERVAL.saturating_sub(asked.elapsed()));
             if asked.elapsed() < ASK_INTERVAL {
                 continue;
             }
