@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod memory;
 mod outputs;
 mod place;
 mod source_url;
@@ -20,6 +21,7 @@ pub(super) use args::Binlog;
 
 /// Runs until the end that was asked for, or a signal.
 pub(super) fn run(settings: &Binlog) -> ExitCode {
+    memory::keep_freed();
     logging::start(&LogConfig { filter: settings.log_level.clone(), format: LogFormat::Text });
     let mut config = match config::config(settings) {
         Ok(config) => config,
