@@ -33,6 +33,8 @@
 //! ```
 
 mod assembler;
+#[cfg(test)]
+mod assembler_tests;
 mod charset;
 mod checkpoint;
 mod client;
