@@ -16,7 +16,7 @@ use super::history::NoSource;
 use super::piece::Piece;
 use super::rows::{RowKind, RowsEvent};
 use super::schema::Table;
-use super::value::{Integer, Value};
+use super::value::Value;
 use crate::sink::Batch;
 use crate::wire::Malformed;
 
@@ -48,9 +48,9 @@ impl RowForm for Recorder {
     ) -> Result<u64, Malformed> {
         let (mut rows, mut count) = (event.rows(), 0);
         while let Some(row) = rows.next()? {
-            let Value::Integer(Integer::I32(id)) = row.latest(0) else { panic!("{:?}", row.latest(0)) };
+            let Value::Integer(id) = row.latest(0) else { panic!("{:?}", row.latest(0)) };
             let seen = Seen::Row {
-                id: i64::from(id),
+                id: id.signed(),
                 index: context.first_row + count,
                 xid: context.xid,
                 gtid: context.gtid.as_deref().map(str::to_owned),

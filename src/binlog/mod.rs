@@ -87,7 +87,7 @@ pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
 pub use piece::Piece;
 pub use rows::{Row, RowKind, Rows, RowsEvent};
-pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, run};
+pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
 pub use schema::{CatalogColumn, Column, Meaning, Table};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
