@@ -345,7 +345,7 @@ def test_reader_that_goes_away(db, session, t, piped, binlogs, tmp_path, form):
     # A pipe holds 64 KiB that were written and never read; whoever closed it has not taken them.
     lost = second[0] - len(first)
     assert second == list(range(second[0], count))
-    assert lost <= 64, (len(first), second[0])
+    assert lost * len(again) / len(second) <= 66_000, (len(first), second[0])
 
 
 # --- Secrets ---
@@ -359,6 +359,7 @@ def everything(binlogs, db, place, form, folder, *options):
     """All that is written, as bytes."""
     more = [*FORMS[form], *options]
     if form in ("events", "table"):
+        folder.mkdir()
         binlogs("--from", at(place), "--until", "now", "--parquet-compression", "none", *more, server=db, sinks=[f"parquet:{folder}"]).finish()
         return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
     return binlogs("--from", at(place), "--until", "now", *more, server=db, sinks=["stdout"]).finish().printed.read_bytes()
@@ -409,13 +410,16 @@ def test_passwords_of_accounts(db, session, binlogs, tmp_path, form):
 
 def test_prepared_transactions(db, session, t, binlogs):
     """Rows come when a transaction is prepared (MySQL); others may come before it is committed."""
-    with db.root(database=DB) as other:
-        execute(session, "XA START 'a'", "INSERT INTO t (v) VALUES (1), (2)", "UPDATE t SET v = v + 10", "XA END 'a'", "XA PREPARE 'a'")
-        if db.flavor == "mysql":
-            session.connection.close()
-        numbers(other, 3)
-        execute(other if db.flavor == "mysql" else session, "XA COMMIT 'a'")
-        execute(other if db.flavor == "mysql" else session, "INSERT INTO t (v) VALUES (4)")
+    with db.root(database=DB) as preparing:
+        execute(preparing, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "XA START 'a'", "INSERT INTO t (v) VALUES (1), (2)",
+                "UPDATE t SET v = v + 10", "XA END 'a'", "XA PREPARE 'a'")
+        numbers(session, 3)
+        # MySQL wants it of another connection once this one has ended, MariaDB of this one.
+        if db.flavor == "mariadb":
+            preparing.execute("XA COMMIT 'a'")
+    if db.flavor == "mysql":
+        session.execute("XA COMMIT 'a'")
+    numbers(session, 4)
     rows = binlogs("--from", at(t), "--until", "now", server=db).finish().rows()
     assert sorted((row["type"], (row["after"] or {})["v"]) for row in rows) == [
         ("insert", 1), ("insert", 2), ("insert", 3), ("insert", 4), ("update", 11), ("update", 12)]
