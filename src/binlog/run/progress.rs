@@ -129,12 +129,14 @@ impl Reporter {
         let (events, bytes) = std::mem::replace(&mut self.last_counts, (counters.events, counters.bytes));
         let per_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / elapsed.as_secs_f64()) as u64;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        // A lock taken inside of the expression below would be held to its end, and be waited for by `seconds_left`.
+        let total = self.extent.lock().total;
         let state = Figures {
             events_per_second: per_second(counters.events, events),
             bytes_per_second: per_second(counters.bytes, bytes),
             lag_seconds: (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
             lag_bytes: self.extent.bytes_behind(&summary.position),
-            total: self.extent.lock().total,
+            total,
             seconds_left: self.seconds_left(counters.bytes),
         };
         match self.style {
