@@ -529,7 +529,8 @@ impl<S: SchemaSource> Assembler<S> {
                 }
                 self.counters.ddl += 1;
                 let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
-                let continues = header_continues(query);
+                // MariaDB's rows of a CREATE TABLE ... SELECT follow in the same transaction; other definitions are marked STANDALONE.
+                let continues = header_continues(query) || (self.is_mariadb && self.transaction.is_some());
                 // It was given out with the first rows.
                 let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
                 if self.options.ddl && !self.is_skipping && !is_again {
