@@ -264,8 +264,17 @@ def test_failover(pair, piped):
     assert len({identity(row) for row in rows}) == len(rows)
 
 
-def test_other_server_without_gtids(mysql, binlog_mysql, binlogs, tmp_path):
+@pytest.fixture
+def anonymous(tmp_path_factory):
+    """MySQL whose transactions have no GTIDs."""
+    server = SqlServer("mysql", tmp_path_factory.mktemp("anonymous"), *SIZES, "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF")
+    yield server
+    server.stop()
+
+
+def test_other_server_without_gtids(anonymous, binlog_mysql, binlogs, tmp_path):
     """gtid_mode=OFF: there is nothing to go on by at another server, and reading all of it from its beginning would be wrong."""
+    mysql = anonymous
     assert mysql.sql("SELECT @@gtid_mode")[0][0] == "OFF"
     mysql.fresh_databases(DB)
     mysql.sql(f"CREATE TABLE {DB}.t (v INT)", "FLUSH BINARY LOGS")
