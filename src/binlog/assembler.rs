@@ -1,5 +1,6 @@
 //! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -121,8 +122,10 @@ pub struct Assembler<S> {
     /// Bytes of events up to the last boundary that was given out.
     reported_bytes: u64,
     transaction: Option<Transaction>,
-    /// Row events of the open transaction that were given out before a restart: they come again.
+    /// Rows of the open transaction that were given out before a restart: they come again.
     given_out: u64,
+    /// The last transaction had no GTID: a set of them does not say what was read.
+    is_anonymous: bool,
     /// Nothing is kept (`--from` a moment that has not come yet).
     is_skipping: bool,
     timestamp: u32,
@@ -137,14 +140,14 @@ pub struct Assembler<S> {
 /// A transaction under way.
 #[derive(Debug, Default)]
 struct Transaction {
-    /// Its first item; none before the first row.
+    /// Its first item, which may have been given out; none before the first row.
     start: Option<Mark>,
+    /// What is said of its beginning is there.
+    has_begun: bool,
     savepoints: Vec<(Vec<u8>, Mark)>,
-    /// Row events that were given out.
-    given_out: u64,
-    /// Row events that are to be left out, and the rows that were in those left out.
+    /// Rows that are to be left out, because they were given out before the stream broke, and how many have been.
     again: u64,
-    rows_again: u64,
+    left_out: u64,
 }
 
 /// A place in the stream of items.
@@ -209,6 +212,7 @@ impl<S: SchemaSource> Assembler<S> {
             reported_bytes: 0,
             transaction: None,
             given_out: 0,
+            is_anonymous: false,
             is_skipping: false,
             timestamp: 0,
             counters: BinlogCounters::default(),
@@ -265,18 +269,22 @@ impl<S: SchemaSource> Assembler<S> {
 
     /// Reading begins anew at `position`, between two transactions; what was under way has not happened.
     pub fn restart(&mut self, position: Position) {
+        // Transactions that have ended stay: they may not have been given out yet.
+        self.drop_open_transaction();
         self.context.file = position.file.as_str().into();
         self.position = position;
         self.given_out = 0;
-        self.transaction = None;
-        self.full.clear();
-        self.filling.clear();
     }
 
     /// Reading begins again where the transaction under way began, at `position`: what was given out of it will come again, and is
     /// left out then.
     pub fn restart_transaction(&mut self, position: Position) {
-        let given_out = self.transaction.take().map_or(0, |transaction| transaction.given_out.max(transaction.again));
+        // Without a transaction the stream broke again before it came again.
+        let given_out = self.transaction.as_ref().map_or(self.given_out, |transaction| {
+            let is_out = transaction.start.is_some_and(|start| start.piece < self.given_pieces);
+            let next = self.full.front().unwrap_or(&self.filling);
+            if is_out { next.first_row } else { transaction.again }
+        });
         self.restart(position);
         self.given_out = given_out;
     }
@@ -315,9 +323,10 @@ impl<S: SchemaSource> Assembler<S> {
                 self.position = Position { file: file.into_owned(), offset: rotate.position };
                 return Ok(if self.in_transaction() { Progress::Going } else { Progress::Boundary });
             }
-            Event::PreviousGtids(set) => {
+            Event::PreviousGtids(set) if !self.is_anonymous => {
                 self.gtids.get_or_insert(AnyGtidSet::MySql(set));
             }
+            Event::PreviousGtids(_) => {}
             Event::GtidList(gtids) => {
                 self.gtids.get_or_insert_with(|| AnyGtidSet::MariaDb(gtids.into_iter().collect()));
             }
@@ -326,7 +335,13 @@ impl<S: SchemaSource> Assembler<S> {
                 self.gtid = event.gtid();
                 self.context.gtid = self.gtid.as_ref().map(|gtid| gtid.to_string().into());
                 match &event {
-                    Event::Gtid(gtid) => self.context.commit_timestamp_us = gtid.immediate_commit_timestamp,
+                    Event::Gtid(gtid) => {
+                        self.context.commit_timestamp_us = gtid.immediate_commit_timestamp;
+                        self.is_anonymous = gtid.gtid.is_none();
+                        if self.is_anonymous {
+                            self.gtids = None;
+                        }
+                    }
                     Event::MariaDbGtid(gtid) => {
                         self.has_effect = is_of_effect(gtid);
                         // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
@@ -396,8 +411,17 @@ impl<S: SchemaSource> Assembler<S> {
         let Some(at) = transaction.savepoints.iter().rposition(|(known, _)| known == name) else { return };
         transaction.savepoints.truncate(at + 1);
         let Some((_, mark)) = transaction.savepoints.get(at).cloned() else { return };
-        // With the first row goes what was said of the beginning.
-        transaction.start = transaction.start.filter(|start| *start < mark);
+        if mark.piece < self.given_pieces {
+            tracing::warn!(
+                position = %self.position,
+                "rows were rolled back to a savepoint, but the transaction is so large that some of them have been passed on already"
+            );
+        }
+        // With the first row goes what was said of the beginning, unless that is out.
+        if transaction.start.is_some_and(|start| start >= mark && start.piece >= self.given_pieces) {
+            transaction.start = None;
+            transaction.has_begun = false;
+        }
         self.truncate(mark);
     }
 
@@ -416,20 +440,39 @@ impl<S: SchemaSource> Assembler<S> {
         Mark { piece: self.given_pieces + self.full.len(), item: self.filling.items.len() }
     }
 
+    /// The transaction under way has its first item next.
+    fn start(&mut self) {
+        let Some(transaction) = &self.transaction else { return };
+        if transaction.start.is_some() {
+            return;
+        }
+        if transaction.again > 0 {
+            // Its rows go on counting, so they cannot be in one piece with other transactions.
+            let first_row = transaction.left_out;
+            if !self.filling.is_empty() {
+                let full = self.next_filling();
+                self.full.push_back(full);
+            }
+            self.filling.first_row = first_row;
+        }
+        let start = self.mark();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.start = Some(start);
+            transaction.has_begun = transaction.again > 0;
+        }
+    }
+
     fn end(&mut self, header: &EventHeader, xid: Option<u64>) -> Progress {
-        let transaction = self.transaction.take();
-        if let Some(transaction) = transaction
-            && (transaction.start.is_some() || transaction.given_out > 0 || transaction.again > 0)
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.again > 0) {
+            self.start();
+        }
+        if let Some(start) = self.transaction.take().filter(|transaction| transaction.has_begun).and_then(|it| it.start)
         {
             self.stamp(header);
             self.context.xid = xid;
             let end = Item::End(Box::new(self.context.clone()));
-            if self.filling.is_empty() && transaction.again > 0 {
-                self.filling.first_row = transaction.rows_again;
-            }
             self.filling.items.push(end);
             self.context.xid = None;
-            let start = transaction.start.unwrap_or(Mark { piece: 0, item: 0 });
             let mut last = None;
             for (number, piece) in self.full.iter_mut().chain([&mut self.filling]).enumerate() {
                 let from = match start.piece.cmp(&(self.given_pieces + number)) {
@@ -507,7 +550,15 @@ impl<S: SchemaSource> Assembler<S> {
                     self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
                 }
                 self.counters.ddl += 1;
-                if self.options.ddl && !self.is_skipping {
+                let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
+                // MariaDB's rows of a CREATE TABLE ... SELECT follow in the same transaction; other definitions are marked STANDALONE.
+                let continues = header_continues(query) || (self.is_mariadb && self.transaction.is_some());
+                // It was given out with the first rows.
+                let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
+                if self.options.ddl && !self.is_skipping && !is_again {
+                    if continues {
+                        self.start();
+                    }
                     self.stamp(header);
                     self.context.thread_id = Some(query.thread_id);
                     let definition = Item::Definition {
@@ -518,8 +569,7 @@ impl<S: SchemaSource> Assembler<S> {
                     self.filling.items.push(definition);
                 }
                 // It commits by itself, except for `CREATE TABLE ... SELECT`, whose rows follow.
-                let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
-                if has_rows || header_continues(query) {
+                if has_rows || continues {
                     return Ok(Progress::Going);
                 }
                 return Ok(self.end(header, None));
@@ -554,23 +604,25 @@ impl<S: SchemaSource> Assembler<S> {
         }
         self.stamp(header);
         let transaction = self.transaction.get_or_insert_default();
-        if transaction.given_out < transaction.again {
-            transaction.given_out += 1;
-            transaction.rows_again += rows.count()?;
-            return Ok(());
+        let mut rows = Cow::Borrowed(rows);
+        let still_again = transaction.again.saturating_sub(transaction.left_out);
+        if still_again > 0 {
+            // Rows, not events: another server may have cut the events differently.
+            let count = rows.count()?;
+            transaction.left_out += count.min(still_again);
+            if count <= still_again {
+                return Ok(());
+            }
+            rows = Cow::Owned(rows.without_first(still_again)?);
         }
-        let starts = transaction.start.is_none() && transaction.again == 0;
-        if starts {
-            let begin = Item::Begin(Box::new(self.context.clone()));
-            let start = Some(self.mark());
-            self.filling.items.push(begin);
-            self.transaction.get_or_insert_default().start = start;
+        self.start();
+        if let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.has_begun) {
+            transaction.has_begun = true;
+            self.filling.items.push(Item::Begin(Box::new(self.context.clone())));
         } else if self.filling.bytes.len() >= LARGEST_PIECE {
             let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
             let next = Piece { first_row, ..self.spare.pop().unwrap_or_default() };
             self.full.push_back(std::mem::replace(&mut self.filling, next));
-        } else if self.filling.is_empty() {
-            self.filling.first_row = self.transaction.as_ref().map_or(0, |transaction| transaction.rows_again);
         }
         let mut context = Box::new(self.context.clone());
         if table.hides_columns() {
@@ -584,7 +636,7 @@ impl<S: SchemaSource> Assembler<S> {
 
     /// The next piece that can be given out. `flush`: however small it is, because nothing more may come for a while.
     pub fn next_piece(&mut self, flush: bool) -> Option<Piece> {
-        let Some(transaction) = &mut self.transaction else {
+        if self.transaction.is_none() {
             if let Some(piece) = self.full.pop_front() {
                 return Some(self.give_out(piece));
             }
@@ -594,21 +646,21 @@ impl<S: SchemaSource> Assembler<S> {
             }
             self.reported_bytes = self.counters.bytes;
             let mut piece = self.next_filling();
-            piece.boundary = Some(Checkpoint {
+            // By GTIDs reading begins before it is known in which file.
+            piece.boundary = (!self.position.file.is_empty()).then(|| Checkpoint {
                 file: self.position.file.clone(),
                 offset: self.position.offset,
                 gtid_set: self.gtids.as_ref().map(ToString::to_string),
                 server: self.server.clone(),
             });
             return Some(self.give_out(piece));
-        };
+        }
         // The one that is being filled stays, for what is to be said of the transaction's last row.
         let held: usize = self.full.iter().map(|piece| piece.bytes.len()).sum();
         if held <= LARGEST_HELD {
             return None;
         }
         let piece = self.full.pop_front()?;
-        transaction.given_out += piece.row_events();
         Some(self.give_out(piece))
     }
 

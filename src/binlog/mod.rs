@@ -56,6 +56,8 @@
 //! ```
 
 mod assembler;
+#[cfg(test)]
+mod assembler_tests;
 mod charset;
 mod checkpoint;
 mod client;
@@ -112,7 +114,7 @@ pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
 pub use piece::Piece;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub use rows::{Row, RowKind, Rows, RowsEvent};
-pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, run};
+pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
 pub use schema::{CatalogColumn, Column, Meaning, Table};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;

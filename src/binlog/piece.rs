@@ -98,11 +98,6 @@ impl Piece {
         Ok(row)
     }
 
-    /// How many row events there are.
-    pub(super) fn row_events(&self) -> u64 {
-        self.items.iter().filter(|item| matches!(item, Item::Rows { .. })).count() as u64
-    }
-
     /// Forgets the items from `item` on.
     pub(super) fn truncate(&mut self, item: usize) {
         let forgotten = self.items.drain(item.min(self.items.len())..);

@@ -212,6 +212,16 @@ impl<'a> RowsEvent<'a> {
         Ok(count)
     }
 
+    /// The event without its first `count` rows.
+    pub(super) fn without_first(&self, count: u64) -> Result<Self, Malformed> {
+        let mut rows = self.rows();
+        for _ in 0..count {
+            rows.next()?;
+        }
+        let rest = rows.reader.rest();
+        Ok(Self { rows: rest, ..self.clone() })
+    }
+
     /// The rows in order.
     pub fn rows(&self) -> Rows<'_, 'a> {
         Rows { event: self, reader: Reader::new(self.rows, "row image"), before: Vec::new(), after: Vec::new() }

@@ -1,9 +1,10 @@
 //! Our own log, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 
+use crate::binlog::clear_bar;
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging for the rest of the process.
@@ -11,10 +12,25 @@ pub(super) fn start(config: &LogConfig) {
     // The filter was checked with the configuration.
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines).with_ansi(colours);
     // Fails only if a test has started it before.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// Standard error, where `binlog` may be drawing a bar: a line of the log begins where the bar was.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = io::stderr().lock();
+        clear_bar(&mut out)?;
+        out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

@@ -13,11 +13,11 @@ use crate::binlog::table_map::{MappedColumn, TableMap};
 const UTF8MB4: u16 = 255;
 const POST_HEADER_LENGTH: usize = 8;
 
-pub(super) const VARCHAR: Storage = Storage::Variable { max_bytes: 1020, compressed: false };
-pub(super) const INT: Storage = Storage::Integer { bytes: 4 };
+pub(in crate::binlog) const VARCHAR: Storage = Storage::Variable { max_bytes: 1020, compressed: false };
+pub(in crate::binlog) const INT: Storage = Storage::Integer { bytes: 4 };
 
 /// A table whose map says all.
-pub(super) fn table(database: &str, name: &str, columns: &[(&str, Storage, bool)], key: &[usize]) -> Table {
+pub(in crate::binlog) fn table(database: &str, name: &str, columns: &[(&str, Storage, bool)], key: &[usize]) -> Table {
     let column = |(name, storage, nullable): &(&str, Storage, bool)| MappedColumn {
         type_code: 0,
         storage: *storage,
@@ -40,29 +40,29 @@ pub(super) fn table(database: &str, name: &str, columns: &[(&str, Storage, bool)
 }
 
 /// An image's values as they are stored; `None` is NULL.
-pub(super) type Image = Vec<Option<Vec<u8>>>;
+pub(in crate::binlog) type Image = Vec<Option<Vec<u8>>>;
 
 /// An INT.
-pub(super) fn int(value: i32) -> Option<Vec<u8>> {
+pub(in crate::binlog) fn int(value: i32) -> Option<Vec<u8>> {
     Some(value.to_le_bytes().to_vec())
 }
 
 /// A [`VARCHAR`].
-pub(super) fn varchar(text: &str) -> Option<Vec<u8>> {
+pub(in crate::binlog) fn varchar(text: &str) -> Option<Vec<u8>> {
     let mut bytes = (text.len() as u16).to_le_bytes().to_vec();
     bytes.extend(text.as_bytes());
     Some(bytes)
 }
 
 /// A row event's body. Every image has all columns that `present` has a bit for: the before images' and the after images'.
-pub(super) struct Body {
+pub(in crate::binlog) struct Body {
     kind: RowKind,
     columns: usize,
     bytes: Vec<u8>,
 }
 
 impl Body {
-    pub(super) fn new(kind: RowKind, columns: usize, present: (u8, u8), images: &[Image]) -> Self {
+    pub(in crate::binlog) fn new(kind: RowKind, columns: usize, present: (u8, u8), images: &[Image]) -> Self {
         let mut bytes = vec![1, 0, 0, 0, 0, 0, 1, 0, columns as u8];
         let all = if kind == RowKind::Update { vec![present.0, present.1] } else { vec![present.0] };
         bytes.extend(&all);
@@ -75,13 +75,13 @@ impl Body {
     }
 
     /// Full images.
-    pub(super) fn full(kind: RowKind, images: &[Image]) -> Self {
+    pub(in crate::binlog) fn full(kind: RowKind, images: &[Image]) -> Self {
         let columns = images.first().map_or(0, Vec::len);
         let all = ((1_u16 << columns) - 1) as u8;
         Self::new(kind, columns, (all, all), images)
     }
 
-    pub(super) fn event(&self, table: &Table) -> RowsEvent<'_> {
+    pub(in crate::binlog) fn event(&self, table: &Table) -> RowsEvent<'_> {
         assert_eq!(table.columns.len(), self.columns);
         let event_type = match self.kind {
             RowKind::Insert => EventType::WriteRowsV1,
@@ -95,7 +95,7 @@ impl Body {
 }
 
 /// An event at `binlog.000003:154` of connection 7.
-pub(super) fn context() -> RowContext {
+pub(in crate::binlog) fn context() -> RowContext {
     RowContext {
         timestamp_ms: 1_465_581_029_000,
         commit_timestamp_us: None,

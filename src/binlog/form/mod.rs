@@ -2,7 +2,7 @@
 
 mod debezium;
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 mod maxwell;
 pub(crate) mod native;
 mod routing;

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::{panic, thread};
 
 pub(crate) use place::{From, Until};
-pub(crate) use progress::ProgressStyle;
+pub(crate) use progress::{ProgressStyle, clear_bar};
 
 use super::assembler::{AssemblerOptions, BinlogCounters, Position};
 use super::checkpoint::{Checkpoint, CheckpointError};

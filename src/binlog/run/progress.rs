@@ -18,6 +18,14 @@ const BAR_INTERVAL: Duration = Duration::from_millis(250);
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
 const BAR_WIDTH: usize = 24;
 
+/// Whether a bar is on standard error's last line; changed only by who holds its lock.
+static IS_DRAWN: AtomicBool = AtomicBool::new(false);
+
+/// Takes the bar away, if there is one, so that something else can be written; `out` is standard error, locked.
+pub(crate) fn clear_bar(out: &mut impl std::io::Write) -> std::io::Result<()> {
+    if IS_DRAWN.swap(false, Ordering::Relaxed) { out.write_all(b"\r\x1b[K") } else { Ok(()) }
+}
+
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum ProgressStyle {
@@ -97,13 +105,12 @@ pub(super) struct Reporter {
     started: Instant,
     last: Instant,
     last_counts: (u64, u64),
-    is_drawn: bool,
 }
 
 impl Reporter {
     pub(super) fn new(style: ProgressStyle, extent: Arc<Extent>) -> Self {
         let now = Instant::now();
-        Self { style, extent, started: now, last: now, last_counts: (0, 0), is_drawn: false }
+        Self { style, extent, started: now, last: now, last_counts: (0, 0) }
     }
 
     /// Says it, if it is time to.
@@ -121,12 +128,14 @@ impl Reporter {
         let (events, bytes) = std::mem::replace(&mut self.last_counts, (counters.events, counters.bytes));
         let per_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / elapsed.as_secs_f64()) as u64;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        // A lock taken inside of the expression below would be held to its end, and be waited for by `seconds_left`.
+        let total = self.extent.lock().total;
         let state = Figures {
             events_per_second: per_second(counters.events, events),
             bytes_per_second: per_second(counters.bytes, bytes),
             lag_seconds: (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
             lag_bytes: self.extent.bytes_behind(&summary.position),
-            total: self.extent.lock().total,
+            total,
             seconds_left: self.seconds_left(counters.bytes),
         };
         match self.style {
@@ -141,19 +150,18 @@ impl Reporter {
         (pace > 0.0).then(|| (left as f64 / pace).ceil() as u64)
     }
 
-    fn draw(&mut self, line: &str) {
-        self.is_drawn = true;
+    fn draw(&self, line: &str) {
         let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
         let line: String = line.chars().take(width.saturating_sub(1)).collect();
+        let mut out = std::io::stderr().lock();
         // A terminal that is gone shows nothing.
-        let _ = write!(std::io::stderr().lock(), "\r{line}\x1b[K");
+        let _ = write!(out, "\r{line}\x1b[K");
+        IS_DRAWN.store(true, Ordering::Relaxed);
     }
 
     /// Leaves the line to what follows.
-    pub(super) fn end(&mut self) {
-        if std::mem::take(&mut self.is_drawn) {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
-        }
+    pub(super) fn end(&self) {
+        let _ = clear_bar(&mut std::io::stderr().lock());
     }
 }
 

@@ -135,6 +135,13 @@ impl Stream {
         {
             self.keep(reading, position.clone(), server.clone());
         }
+        if let BinlogStart::Gtids(set) = &start {
+            // The stream's first events say a position, but it is behind a transaction that the server has skipped up to.
+            let server = server.clone();
+            let gtids = Some(set.clone());
+            self.resume = Some(Resume { position: Position::default(), gtids, server, is_reconnect: true });
+        }
+        let transactions_before = reading.assembler.counters().transactions;
         let checksums = source.start(options, &start)?;
         reading.decoder.begin_stream(checksums);
         tracing::info!(source = ?options.connect, version = source.server_version(), start = ?start, "reading the binlog");
@@ -149,7 +156,9 @@ impl Stream {
                 return Ok(());
             };
             let is_end = reading.event(event)?;
-            if !reading.assembler.in_transaction() && !reading.assembler.position().file.is_empty() {
+            let is_somewhere = matches!(start, BinlogStart::Position(_))
+                || reading.assembler.counters().transactions > transactions_before;
+            if is_somewhere && !reading.assembler.in_transaction() && !reading.assembler.position().file.is_empty() {
                 self.keep(reading, reading.assembler.position().clone(), server.clone());
                 self.backoff = FIRST_BACKOFF;
                 self.from_oldest = false;
@@ -264,6 +273,8 @@ impl Stream {
 /// At the position if it is of this server, else behind the GTIDs.
 fn go_on(resume: &Resume, server: Option<&String>) -> Result<BinlogStart, RunError> {
     match (&resume.server, server, &resume.gtids) {
+        // Nothing has come since reading began by GTIDs.
+        (_, _, Some(gtids)) if resume.position.file.is_empty() => Ok(BinlogStart::Gtids(gtids.clone())),
         // Not known of which it is: from before servers were kept.
         (None, _, _) => Ok(BinlogStart::Position(resume.position.clone())),
         (Some(before), Some(now), _) if before == now => Ok(BinlogStart::Position(resume.position.clone())),
@@ -272,8 +283,8 @@ fn go_on(resume: &Resume, server: Option<&String>) -> Result<BinlogStart, RunErr
             Ok(BinlogStart::Gtids(gtids.clone()))
         }
         (Some(before), now, None) => Err(RunError::Start(format!(
-            "the source is another server ({}) than the one that was read before ({before}), and it is not known which GTIDs were read up to {}; \
-             go on with the server from before, or say where with --from",
+            "the source is another server ({}) than the one that was read before ({before}), and it is not known which GTIDs were read up to {} \
+             (its transactions have none, or reading began in the middle of a file); go on with the server from before, or say where with --from",
             now.map_or("unknown", String::as_str),
             resume.position
         ))),
