@@ -96,6 +96,7 @@ impl Stream {
             updates: true,
             deletes: true,
             ddl: true,
+            statements: true,
             columns: ColumnRules::default(),
         };
         let start = Position { file: "binlog.000001".into(), offset: 4 };
