@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::assembler::Position;
+use super::position::Position;
 
 /// A place between two transactions, all before which is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

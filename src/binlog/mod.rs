@@ -56,8 +56,6 @@
 //! ```
 
 mod assembler;
-#[cfg(test)]
-mod assembler_tests;
 mod charset;
 mod checkpoint;
 mod client;
@@ -80,6 +78,7 @@ mod json_value;
 mod kafka;
 pub mod parquet;
 mod piece;
+mod position;
 mod row_stream;
 mod rows;
 mod run;
@@ -92,7 +91,7 @@ mod table_map;
 mod temporal;
 mod value;
 
-pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Position, Progress};
+pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Progress};
 pub use charset::Charset;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 pub use client::{ClientError, ConnectOptions, TlsMode, TlsOptions};
@@ -112,6 +111,7 @@ pub use history::{
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
 pub use piece::Piece;
+pub use position::Position;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::assembler::{Assembler, AssemblerOptions, Position};
+use super::assembler::{Assembler, AssemblerOptions};
 use super::checkpoint::Checkpoint;
 use super::client::ConnectOptions;
 use super::column_rules::ColumnRules;
@@ -16,6 +16,7 @@ use super::form::RowContext;
 use super::gtid::AnyGtidSet;
 use super::history::{NoSource, SchemaSource};
 use super::piece::{Item, Piece, broken};
+use super::position::Position;
 use super::rows::RowKind;
 use super::schema::{Column, Table};
 use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};

@@ -2,10 +2,11 @@
 
 use super::forms::Forms;
 use super::split;
-use crate::binlog::assembler::{Assembler, AssemblerOptions, Position};
+use crate::binlog::assembler::{Assembler, AssemblerOptions};
 use crate::binlog::decoder::{Decoder, Event};
 use crate::binlog::event::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, MAGIC};
 use crate::binlog::history::NoSource;
+use crate::binlog::position::Position;
 use crate::binlog::rows::RowsType;
 use crate::binlog::{AllTables, ColumnRules};
 

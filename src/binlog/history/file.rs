@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::TableSchema;
 use super::ddl::TableName;
 use super::is_behind;
-use crate::binlog::assembler::Position;
+use crate::binlog::position::Position;
 
 /// Why the history could not be kept.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use super::apply::{Surroundings, TableSchema, unalter};
 use super::ddl::{Ddl, Spec, TableName};
 use super::is_behind;
-use crate::binlog::assembler::Position;
+use crate::binlog::position::Position;
 
 /// All statements that change definitions between two places of the binlog.
 #[derive(Debug, Default)]

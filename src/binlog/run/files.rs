@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::RunError;
 use super::place::From;
 use super::read::Reading;
-use crate::binlog::assembler::Position;
 use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::position::Position;
 use crate::binlog::source::FileSource;
 
 /// Reads the files in order.

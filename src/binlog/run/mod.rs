@@ -27,12 +27,13 @@ use std::{panic, thread};
 pub(crate) use place::{From, Until};
 pub(crate) use progress::{ProgressStyle, clear_bar};
 
-use super::assembler::{AssemblerOptions, BinlogCounters, Position};
+use super::assembler::{AssemblerOptions, BinlogCounters};
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::filter::TableRules;
 use super::form::FormFactory;
 use super::history::{HistoryError, HistorySync, NoSource, SchemaSource};
 use super::piece::Piece;
+use super::position::Position;
 use super::source::{BinlogError, ServerSchemas, SourceOptions};
 use crate::sink::{Direct, PushError};
 use deliver::Delivery;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Summary;
 use super::place::bytes_between;
-use crate::binlog::assembler::Position;
+use crate::binlog::position::Position;
 use crate::binlog::source::{ServerSource, SourceOptions};
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);

@@ -8,13 +8,14 @@ use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
 use super::progress::Extent;
 use super::{BinlogConfig, RunError};
-use crate::binlog::assembler::{Assembler, Position, Progress};
+use crate::binlog::assembler::{Assembler, Progress};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::decoder::{DecodeError, Decoder};
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::filter::TableRules;
 use crate::binlog::history::{HistorySync, SchemaSource};
 use crate::binlog::piece::Piece;
+use crate::binlog::position::Position;
 use crate::binlog::source::BinlogError;
 
 /// Where pieces go: to each encoding thread in turn.

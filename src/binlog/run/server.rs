@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
 use super::{OnPurged, RunError};
-use crate::binlog::assembler::Position;
 use crate::binlog::event::EventHeader;
 use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::position::Position;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);

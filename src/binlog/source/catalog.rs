@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
-use crate::binlog::assembler::Position;
 use crate::binlog::client::{ClientError, ConnectOptions, Connection};
 use crate::binlog::decoder::{DecodeError, Decoder, Event, TableFilter};
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
+use crate::binlog::position::Position;
 use crate::binlog::schema::CatalogColumn;
 
 /// Asks `information_schema`, connecting when it is first needed.

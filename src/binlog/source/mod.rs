@@ -8,9 +8,9 @@ pub(crate) use catalog::{ServerSchemas, is_of_effect};
 pub(crate) use file::FileSource;
 pub(crate) use server::{BinlogStart, ServerSource, SourceOptions};
 
-use super::assembler::Position;
 use super::client::ClientError;
 use super::decoder::DecodeError;
+use super::position::Position;
 
 /// Why reading ended.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::BinlogError;
-use crate::binlog::assembler::Position;
 use crate::binlog::client::{ClientError, ConnectOptions, Connection};
 use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::position::Position;
 use crate::wire::{MAX_PACKET_PAYLOAD, Malformed};
 
 const COM_BINLOG_DUMP: u8 = 0x12;

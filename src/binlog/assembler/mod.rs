@@ -1,0 +1,305 @@
+//! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
+
+mod options;
+mod pieces;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+pub use options::{AssemblerOptions, BinlogCounters};
+use transaction::Transaction;
+
+use super::decoder::{DecodeError, Event};
+use super::event::EventHeader;
+use super::form::RowContext;
+use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
+use super::history::{SchemaHistory, SchemaSource};
+use super::piece::Piece;
+use super::position::Position;
+use super::schema::Table;
+use super::source::is_of_effect;
+use super::statement_variables::StatementVariables;
+
+/// A piece that has so many bytes of rows is full.
+const PIECE_BYTES: usize = 512 * 1024;
+
+/// So many bytes of a statement's text are in each of its rows' messages.
+const LONGEST_QUERY: usize = 1024;
+
+/// Puts transactions together: [`Piece`]s of rows come out.
+///
+/// A piece is given out when its last transaction has ended, so that its rows can carry the transaction's number; only very large
+/// transactions are given out before.
+pub struct Assembler<S> {
+    options: AssemblerOptions,
+    /// What the tables' columns are, where the table maps do not say.
+    history: SchemaHistory<S>,
+    /// Whether the statement of the transaction changes definitions, rather than being one part of an ALTER in two.
+    has_effect: bool,
+    warned_of_names: HashSet<(String, String)>,
+    /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
+    tables: HashMap<usize, Arc<Table>>,
+    is_mariadb: bool,
+    /// What the next row has in common with the others of its event.
+    context: RowContext,
+    /// The end of the current event.
+    position: Position,
+    /// The GTIDs of all transactions that have ended, where the source said which came before.
+    gtids: Option<AnyGtidSet>,
+    /// Whose files they are.
+    server: Option<String>,
+    /// Pieces that are full but not given out yet, because their transaction has not ended.
+    full: VecDeque<Piece>,
+    filling: Piece,
+    /// Memory to be used again.
+    spare: Vec<Piece>,
+    /// How many pieces were given out.
+    given_pieces: usize,
+    /// Bytes of events up to the last boundary that was given out.
+    reported_bytes: u64,
+    transaction: Option<Transaction>,
+    /// Rows of the open transaction that were given out before a restart: they come again.
+    given_out: u64,
+    /// The last transaction had no GTID: a set of them does not say what was read.
+    is_anonymous: bool,
+    /// Nothing is kept (`--from` a moment that has not come yet).
+    is_skipping: bool,
+    timestamp: u32,
+    counters: BinlogCounters,
+    /// The GTID of the transaction that is under way or ended last.
+    gtid: Option<AnyGtid>,
+    /// Values for the next statement that is logged as text.
+    variables: StatementVariables,
+    warned_of_statements: bool,
+}
+
+/// What an event meant for the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing special.
+    Going,
+    /// A transaction has ended: reading can begin here again.
+    Boundary,
+}
+
+impl<S> std::fmt::Debug for Assembler<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembler")
+            .field("position", &self.position)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: SchemaSource> Assembler<S> {
+    /// An assembler at `position`.
+    pub fn new(options: AssemblerOptions, source: S, position: Position) -> Self {
+        let context = RowContext {
+            timestamp_ms: 0,
+            commit_timestamp_us: None,
+            server_id: 0,
+            file: position.file.as_str().into(),
+            offset: position.offset,
+            next_position: 0,
+            gtid: None,
+            thread_id: None,
+            xid: None,
+            query: None,
+            first_row: 0,
+            ends_transaction: false,
+        };
+        Self {
+            options,
+            history: SchemaHistory::new(source),
+            has_effect: true,
+            warned_of_names: HashSet::new(),
+            tables: HashMap::new(),
+            is_mariadb: false,
+            context,
+            position,
+            gtids: None,
+            server: None,
+            full: VecDeque::new(),
+            filling: Piece::default(),
+            spare: Vec::new(),
+            given_pieces: 0,
+            reported_bytes: 0,
+            transaction: None,
+            given_out: 0,
+            is_anonymous: false,
+            is_skipping: false,
+            timestamp: 0,
+            counters: BinlogCounters::default(),
+            gtid: None,
+            variables: StatementVariables::default(),
+            warned_of_statements: false,
+        }
+    }
+
+    /// The end of the last event.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Whether a transaction has begun that has not ended.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// What happened so far; rows are counted where they are written.
+    pub fn counters(&self) -> BinlogCounters {
+        self.counters
+    }
+
+    /// The GTID of the transaction that is under way or ended last.
+    pub fn gtid(&self) -> Option<&AnyGtid> {
+        self.gtid.as_ref()
+    }
+
+    /// All transactions up to here, where that is known.
+    pub fn gtids(&self) -> Option<&AnyGtidSet> {
+        self.gtids.as_ref()
+    }
+
+    /// Says which transactions came before the place where reading begins.
+    pub fn set_gtids(&mut self, gtids: Option<AnyGtidSet>) {
+        self.gtids = gtids;
+    }
+
+    /// Says which server the stream is of, for checkpoints.
+    pub fn set_server(&mut self, server: Option<String>) {
+        self.server = server;
+    }
+
+    /// What is known of the tables' columns, to be told where the stream begins and how far it is.
+    pub fn history(&mut self) -> &mut SchemaHistory<S> {
+        &mut self.history
+    }
+
+    /// While set, nothing is kept of the events.
+    pub fn skip(&mut self, is_skipping: bool) {
+        self.is_skipping = is_skipping;
+    }
+
+    /// Reading begins anew at `position`, between two transactions; what was under way has not happened.
+    pub fn restart(&mut self, position: Position) {
+        // Transactions that have ended stay: they may not have been given out yet.
+        self.drop_open_transaction();
+        self.context.file = position.file.as_str().into();
+        self.position = position;
+        self.given_out = 0;
+    }
+
+    /// Reading begins again where the transaction under way began, at `position`: what was given out of it will come again, and is
+    /// left out then.
+    pub fn restart_transaction(&mut self, position: Position) {
+        // Without a transaction the stream broke again before it came again.
+        let given_out = self.transaction.as_ref().map_or(self.given_out, |transaction| {
+            let is_out = transaction.start.is_some_and(|start| start.piece < self.given_pieces);
+            let next = self.full.front().unwrap_or(&self.filling);
+            if is_out { next.first_row } else { transaction.again }
+        });
+        self.restart(position);
+        self.given_out = given_out;
+    }
+
+    /// Takes note of an event's length before it is decoded.
+    pub fn begin_event(&mut self, header: &EventHeader) {
+        self.counters.bytes += u64::from(header.length);
+        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
+        if header.timestamp > 0 && !is_made_up {
+            self.timestamp = header.timestamp;
+        }
+        // Made-up events stand in no file.
+        if header.next_position == 0 || is_made_up {
+            return;
+        }
+        // Positions are of 32 bits; files may be longer.
+        let expected = self.position.offset + u64::from(header.length);
+        let end = if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
+        self.context.offset = end.saturating_sub(u64::from(header.length));
+        self.position.offset = end;
+    }
+
+    /// Takes one event.
+    pub fn event(&mut self, header: &EventHeader, event: Event<'_>) -> Result<Progress, DecodeError> {
+        self.counters.events += 1;
+        match event {
+            Event::FormatDescription(format) => {
+                self.is_mariadb = format.is_mariadb();
+                self.history.set_flavor(self.is_mariadb);
+            }
+            Event::Rotate(rotate) => {
+                let file = String::from_utf8_lossy(rotate.file);
+                if *self.context.file != *file {
+                    self.context.file = file.as_ref().into();
+                }
+                self.position = Position { file: file.into_owned(), offset: rotate.position };
+                return Ok(if self.in_transaction() { Progress::Going } else { Progress::Boundary });
+            }
+            Event::PreviousGtids(set) if !self.is_anonymous => {
+                self.gtids.get_or_insert(AnyGtidSet::MySql(set));
+            }
+            Event::PreviousGtids(_) => {}
+            Event::GtidList(gtids) => {
+                self.gtids.get_or_insert_with(|| AnyGtidSet::MariaDb(gtids.into_iter().collect()));
+            }
+            Event::Gtid(_) | Event::MariaDbGtid(_) => {
+                self.begin();
+                self.gtid = event.gtid();
+                self.context.gtid = self.gtid.as_ref().map(|gtid| gtid.to_string().into());
+                match &event {
+                    Event::Gtid(gtid) => {
+                        self.context.commit_timestamp_us = gtid.immediate_commit_timestamp;
+                        self.is_anonymous = gtid.gtid.is_none();
+                        if self.is_anonymous {
+                            self.gtids = None;
+                        }
+                    }
+                    Event::MariaDbGtid(gtid) => {
+                        self.has_effect = is_of_effect(gtid);
+                        // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
+                        if gtid.flags.contains(MariaDbGtidFlags::STANDALONE) {
+                            self.transaction = None;
+                        }
+                        self.context.thread_id = gtid.thread_id;
+                    }
+                    _ => {}
+                }
+            }
+            Event::Query(query) => return self.query(header, &query),
+            Event::Xid(xid) => return Ok(self.end(header, Some(xid))),
+            Event::XaPrepare(_) => return Ok(self.end(header, None)),
+            Event::RowsQuery(text) => {
+                // It is in every row's message, so a statement with thousands of rows must not be there whole.
+                let cut = text.get(..LONGEST_QUERY).filter(|_| text.len() > LONGEST_QUERY);
+                let mut query = String::from_utf8_lossy(cut.unwrap_or(text)).into_owned();
+                if cut.is_some() {
+                    query.push_str("...");
+                }
+                self.context.query = Some(query.into());
+            }
+            Event::Rows(rows) => self.rows(header, &rows)?,
+            Event::FilteredRows => self.counters.filtered += 1,
+            Event::PayloadBegin | Event::PayloadEnd => {}
+            Event::Incident(number, message) => {
+                let message = String::from_utf8_lossy(message);
+                tracing::error!(position = %self.position, number, %message, "the server reports an incident: events may be missing");
+            }
+            Event::Unknown => {
+                self.counters.unknown += 1;
+                tracing::warn!(position = %self.position, code = header.event_type.code(), "an event of a type that is not known was skipped");
+            }
+            Event::IntVar(variable) => self.variables.int_var(variable),
+            Event::Rand(first, second) => self.variables.rand(first, second),
+            Event::UserVar(variable) => self.variables.user_var(&variable),
+            Event::TableMap(_) => {}
+            Event::Heartbeat | Event::Stop | Event::Ignored => {}
+        }
+        Ok(Progress::Going)
+    }
+}

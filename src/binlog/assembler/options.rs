@@ -1,0 +1,43 @@
+//! What is wanted of a stream, and what was found in it.
+
+use crate::binlog::column_rules::ColumnRules;
+
+/// Which events become messages, and how.
+#[derive(Debug, Clone)]
+pub struct AssemblerOptions {
+    /// Rows that were inserted.
+    pub inserts: bool,
+    /// Rows that were changed.
+    pub updates: bool,
+    /// Rows that were deleted.
+    pub deletes: bool,
+    /// Statements that change definitions.
+    pub ddl: bool,
+    /// Statements that are logged as text.
+    pub statements: bool,
+    /// Columns that are left out or not shown.
+    pub columns: ColumnRules,
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BinlogCounters {
+    /// Events, those inside compressed transactions too.
+    pub events: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Rows that became messages.
+    pub rows: u64,
+    /// Transactions that ended.
+    pub transactions: u64,
+    /// Statements that change definitions.
+    pub ddl: u64,
+    /// Row events of tables that are not wanted.
+    pub filtered: u64,
+    /// Events of types that are not known.
+    pub unknown: u64,
+    /// Statements that are logged as text: there are no rows of them.
+    pub statements_without_rows: u64,
+    /// Row events whose columns have no names.
+    pub nameless: u64,
+}

@@ -1,0 +1,190 @@
+//! What statements and row events become.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Assembler, PIECE_BYTES, Progress};
+use crate::binlog::decoder::DecodeError;
+use crate::binlog::event::{EventHeader, Query};
+use crate::binlog::history::{OwnedStatement, SchemaSource};
+use crate::binlog::piece::{Item, Piece};
+use crate::binlog::rows::{RowKind, RowsEvent};
+use crate::binlog::schema::Table;
+use crate::binlog::secrets::without_secrets;
+use crate::binlog::statement::{StatementKind, classify};
+use crate::binlog::table_map::TableMap;
+
+/// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
+const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
+
+impl<S: SchemaSource> Assembler<S> {
+    pub(super) fn query(&mut self, header: &EventHeader, query: &Query<'_>) -> Result<Progress, DecodeError> {
+        match classify(&query.sql) {
+            StatementKind::Begin => {
+                if self.transaction.is_none() {
+                    self.begin();
+                }
+                self.context.thread_id = Some(query.thread_id);
+            }
+            // A rollback is logged where a table without transactions was changed, and its rows stay.
+            StatementKind::Commit | StatementKind::Rollback | StatementKind::XaEnd => return Ok(self.end(header, None)),
+            StatementKind::Savepoint(name) => {
+                let mark = self.mark();
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.savepoints.push((name, mark));
+                }
+            }
+            StatementKind::RollbackTo(name) => self.roll_back(&name),
+            StatementKind::Neutral => {}
+            StatementKind::Dml => {
+                self.counters.statements_without_rows += 1;
+                if !std::mem::replace(&mut self.warned_of_statements, true) {
+                    tracing::warn!(
+                        position = %self.position,
+                        sql = %String::from_utf8_lossy(query.sql.get(..200).unwrap_or(&query.sql)),
+                        "a statement is logged as text (binlog_format=STATEMENT or MIXED): there are no rows of it, and this is said only once; \
+                         set binlog_format=ROW at the source"
+                    );
+                }
+                // Its text has the values that are not to be seen, wherever they are.
+                let hides = !self.options.columns.is_empty();
+                let variables = self.variables.take();
+                if self.options.statements && !hides && !self.is_skipping {
+                    self.stamp(header);
+                    self.context.thread_id = Some(query.thread_id);
+                    self.filling.items.push(Item::Statement {
+                        database: String::from_utf8_lossy(query.database).into_owned(),
+                        sql: String::from_utf8_lossy(&query.sql).into_owned(),
+                        variables,
+                        context: Box::new(self.context.clone()),
+                    });
+                }
+            }
+            StatementKind::Other => {
+                // The tables' definitions may have changed.
+                self.tables.clear();
+                if self.has_effect {
+                    self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
+                }
+                self.counters.ddl += 1;
+                let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
+                // MariaDB's rows of a CREATE TABLE ... SELECT follow in the same transaction; other definitions are marked STANDALONE.
+                let continues = header_continues(query) || (self.is_mariadb && self.transaction.is_some());
+                // It was given out with the first rows.
+                let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
+                if self.options.ddl && !self.is_skipping && !is_again {
+                    if continues {
+                        self.start();
+                    }
+                    self.stamp(header);
+                    self.context.thread_id = Some(query.thread_id);
+                    let definition = Item::Definition {
+                        database: String::from_utf8_lossy(query.database).into_owned(),
+                        sql: without_secrets(&String::from_utf8_lossy(&query.sql)).into_owned(),
+                        context: Box::new(self.context.clone()),
+                    };
+                    self.filling.items.push(definition);
+                }
+                // It commits by itself, except for `CREATE TABLE ... SELECT`, whose rows follow.
+                if has_rows || continues {
+                    return Ok(Progress::Going);
+                }
+                return Ok(self.end(header, None));
+            }
+        }
+        Ok(Progress::Going)
+    }
+
+    /// Takes from the event's header what its messages say.
+    pub(super) fn stamp(&mut self, header: &EventHeader) {
+        self.context.timestamp_ms = u64::from(header.timestamp) * 1000;
+        self.context.server_id = header.server_id;
+        self.context.next_position = header.next_position;
+    }
+
+    pub(super) fn rows(&mut self, header: &EventHeader, rows: &RowsEvent<'_>) -> Result<(), DecodeError> {
+        let wanted = match rows.kind {
+            RowKind::Insert => self.options.inserts,
+            RowKind::Update => self.options.updates,
+            RowKind::Delete => self.options.deletes,
+        };
+        if !wanted {
+            self.counters.filtered += 1;
+            return Ok(());
+        }
+        if self.is_skipping {
+            return Ok(());
+        }
+        let table = self.table(&rows.table);
+        if !table.has_names {
+            self.counters.nameless += 1;
+        }
+        self.stamp(header);
+        let transaction = self.transaction.get_or_insert_default();
+        let mut rows = Cow::Borrowed(rows);
+        let still_again = transaction.again.saturating_sub(transaction.left_out);
+        if still_again > 0 {
+            // Rows, not events: another server may have cut the events differently.
+            let count = rows.count()?;
+            transaction.left_out += count.min(still_again);
+            if count <= still_again {
+                return Ok(());
+            }
+            rows = Cow::Owned(rows.without_first(still_again)?);
+        }
+        self.start();
+        if let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.has_begun) {
+            transaction.has_begun = true;
+            self.filling.items.push(Item::Begin(Box::new(self.context.clone())));
+        } else if self.filling.bytes.len() >= LARGEST_PIECE {
+            let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
+            let next = Piece { first_row, ..self.spare.pop().unwrap_or_default() };
+            self.full.push_back(std::mem::replace(&mut self.filling, next));
+        }
+        let mut context = Box::new(self.context.clone());
+        if table.hides_columns() {
+            // The text has the values that are not to be seen.
+            context.query = None;
+        }
+        let rows = rows.store(&mut self.filling.bytes);
+        self.filling.items.push(Item::Rows { rows, table, context });
+        Ok(())
+    }
+
+    pub(super) fn table(&mut self, map: &Arc<TableMap>) -> Arc<Table> {
+        let address = Arc::as_ptr(map).addr();
+        if let Some(table) = self.tables.get(&address) {
+            return Arc::clone(table);
+        }
+        let catalog = if Table::needs_catalog(map, self.is_mariadb) {
+            self.history.columns(&map.database, &map.table, &self.position, map)
+        } else {
+            None
+        };
+        let mut table = Table::resolve(map, catalog.as_deref().map(Vec::as_slice));
+        table.hide(&self.options.columns);
+        let table = Arc::new(table);
+        if !table.has_names && self.warned_of_names.insert((map.database.clone(), map.table.clone())) {
+            tracing::warn!(
+                database = map.database,
+                table = map.table,
+                position = %self.position,
+                "the columns' names are not known: they are called @1, @2 and so on; binlog_row_metadata=FULL at the source has them in the binlog"
+            );
+        }
+        if self.tables.len() >= 1024 {
+            self.tables.clear();
+        }
+        // The names may become known without a statement: the catalogue may have been away.
+        if table.has_names {
+            self.tables.insert(address, Arc::clone(&table));
+        }
+        table
+    }
+}
+
+/// Whether rows follow a statement that would end its transaction otherwise.
+fn header_continues(query: &Query<'_>) -> bool {
+    // MySQL 8.0.21 and later write `START TRANSACTION` behind the definition of an atomic CREATE TABLE ... SELECT.
+    query.sql.trim_ascii_end().to_ascii_uppercase().ends_with(b"START TRANSACTION")
+}
