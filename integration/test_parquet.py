@@ -180,5 +180,7 @@ def test_a_file_that_is_old_enough_is_ended(db, session, binlogs, folder):
     running.stop()
 
 
-def test_a_directory_must_be_there(db, binlogs, tmp_path):
-    binlogs("--from", "now", server=db, sinks=[f"parquet:{tmp_path / 'missing'}"]).refused("missing")
+def test_a_directory_is_made_in_one_that_is_there(db, binlogs, tmp_path):
+    binlogs("--from", "now", server=db, sinks=[f"parquet:{tmp_path / 'missing' / 'deeper'}"]).refused("missing")
+    binlogs("--from", "now", "--until", "now", server=db, sinks=[f"parquet:{tmp_path / 'new'}"]).finish()
+    assert (tmp_path / "new").is_dir()

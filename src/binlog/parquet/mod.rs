@@ -128,7 +128,7 @@ impl Compression {
 /// Where rows go as Parquet, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParquetConfig {
-    /// The directory; it must be there.
+    /// The directory. It is made at the start if only it, and not the one it is in, is missing.
     pub dir: PathBuf,
     /// What a file holds.
     pub layout: Layout,
@@ -158,7 +158,7 @@ impl ParquetConfig {
 
 /// The sink, and what makes its forms: only their messages are for it, and theirs are for no other sink.
 ///
-/// Fails where the directory is not there or what is left unfinished in it cannot be removed.
+/// Fails where the directory cannot be made or what is left unfinished in it cannot be removed.
 pub fn open(config: ParquetConfig, values: ValueOptions) -> Result<(Box<dyn Sink>, FormFactory), SinkError> {
     let registry = Arc::new(schema::Registry::default());
     let sink = sink::ParquetSink::open(config.clone(), Arc::clone(&registry))?;

@@ -68,8 +68,14 @@ pub(super) struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// Removes unfinished files of an earlier run, and starts the encoding threads.
+    /// Makes the directory if it is not there, removes unfinished files of an earlier run, and starts the encoding threads.
     pub(super) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
+        match std::fs::create_dir(&config.dir) {
+            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(file::failed("make the directory", &config.dir, source));
+            }
+            _ => {}
+        }
         names::remove_parts(&config.dir, FOLDER_DEPTH)
             .map_err(|source| file::failed("remove unfinished files from", &config.dir, source))?;
         let name = format!("parquet:{}", config.dir.display());

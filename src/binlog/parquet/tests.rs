@@ -471,7 +471,7 @@ fn unfinished_files_of_an_earlier_run_are_removed() {
     }
     drop(Feed::new(config(dir.path(), Layout::Tables)));
     assert_eq!(files(dir.path()), ["a-1.parquet", "shop/users/.other"]);
-    assert!(open(config(&dir.path().join("missing"), Layout::Events), ValueOptions::default()).is_err());
+    assert!(open(config(&dir.path().join("missing/deeper"), Layout::Events), ValueOptions::default()).is_err());
 }
 
 #[test]
