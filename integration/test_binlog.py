@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness.binlog import at, executed, file_path, files, identity, parse, position
+from harness.binlog import at, execute, executed, file_path, files, identity, numbers, parse, position
 
 # How often the program is killed under load; the documentation's figure is of 100 times.
 KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
@@ -39,18 +39,6 @@ def t(db, session):
     """A table `t`; the value is the position behind its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
     return position(db)
-
-
-def execute(cursor, *statements):
-    for statement in statements:
-        cursor.execute(statement)
-    return cursor.fetchall()
-
-
-def numbers(cursor, *values):
-    """A transaction for each value."""
-    for value in values:
-        cursor.execute(f"INSERT INTO t (v) VALUES ({value})")
 
 
 def values(rows):

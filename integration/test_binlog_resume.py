@@ -8,7 +8,7 @@ import time
 
 import pytest
 from harness import run
-from harness.binlog import at, executed, file_path, files, identity, parse, position, source
+from harness.binlog import at, execute, executed, file_path, files, identity, numbers, parse, position, source
 from harness.servers import SCRIPTS, SqlServer
 
 from conftest import BINLOG, SIZES
@@ -36,18 +36,6 @@ def t(db, session):
     """A table `t`; the value is the position behind its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, pad TEXT)")
     return position(db)
-
-
-def execute(cursor, *statements):
-    for statement in statements:
-        cursor.execute(statement)
-    return cursor.fetchall()
-
-
-def numbers(cursor, *values):
-    """A transaction for each value."""
-    for value in values:
-        cursor.execute(f"INSERT INTO t (v) VALUES ({value})")
 
 
 def large(cursor, rows=ROWS, first=0):

@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from harness import parquet, types
-from harness.binlog import at, position
+from harness.binlog import at, execute, position
 
 DATABASE = "parquet"
 
@@ -33,11 +33,6 @@ def folder(tmp_path):
     made = tmp_path / "parquet"
     made.mkdir()
     return made
-
-
-def execute(session, *statements):
-    for statement in statements:
-        session.execute(statement)
 
 
 def read(binlogs, db, start, folder, *options):

@@ -43,6 +43,18 @@ def at(place):
     return f"{place[0]}:{place[1]}"
 
 
+def execute(cursor, *statements):
+    for statement in statements:
+        cursor.execute(statement)
+    return cursor.fetchall()
+
+
+def numbers(cursor, *values):
+    """A transaction for each value, in the table `t`."""
+    for value in values:
+        cursor.execute(f"INSERT INTO t (v) VALUES ({value})")
+
+
 def executed(server):
     """The set of GTIDs the server has executed (MariaDB: its last position)."""
     if server.flavor == "mysql":

@@ -71,7 +71,7 @@ impl ParquetSink {
     /// Makes the directory if it is not there, removes unfinished files of an earlier run, and starts the encoding threads.
     pub(super) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
         match std::fs::create_dir(&config.dir) {
-            Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(file::failed("make the directory", &config.dir, source));
             }
             _ => {}

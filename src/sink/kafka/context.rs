@@ -1,6 +1,6 @@
 //! What librdkafka calls back with: failed deliveries, errors, log lines.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::{ClientContext, Statistics};
 
-use super::client::ClientLog;
+use super::hearing::Hearing;
 use crate::sink::counters::{LossReason, SinkCounter};
 use crate::sink::queue::lock;
 use crate::sink::rate_limit::RateLimit;
@@ -22,11 +22,9 @@ pub(super) struct Deliveries {
     failed: Mutex<Vec<usize>>,
     /// How many messages of the burst were refused for good.
     refused: AtomicUsize,
-    called: AtomicBool,
-    last_failure: Mutex<String>,
+    hearing: Hearing,
     refusals: Mutex<Option<RateLimit>>,
     counter: OnceLock<Arc<SinkCounter>>,
-    log: ClientLog,
 }
 
 impl Deliveries {
@@ -41,12 +39,12 @@ impl Deliveries {
         let (failed, refused) = other.take_results();
         *lock(&self.failed) = failed;
         self.refused.store(refused, Ordering::Relaxed);
-        *lock(&self.last_failure) = other.last_failure();
+        self.hearing.inherit(&other.hearing);
     }
 
     /// Whether there was a callback since the last call of this.
     pub(super) fn was_called(&self) -> bool {
-        self.called.swap(false, Ordering::Relaxed)
+        self.hearing.was_called()
     }
 
     /// The messages that failed for now and the number of those refused for good, since the last call.
@@ -56,17 +54,13 @@ impl Deliveries {
 
     /// Notes that message `index` failed for now.
     pub(super) fn fail(&self, index: usize, error: &KafkaError) {
-        let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
-        if !purged.contains(&error.rdkafka_error_code()) {
-            *lock(&self.last_failure) = error.to_string();
-        }
+        self.hearing.note_failure(error);
         lock(&self.failed).push(index);
     }
 
     /// Why deliveries failed lately.
     pub(super) fn last_failure(&self) -> String {
-        let failure = lock(&self.last_failure);
-        if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
+        self.hearing.last_failure()
     }
 
     /// Counts a message that will never be delivered.
@@ -92,17 +86,11 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.called.store(true, Ordering::Relaxed);
-        self.log.log(level, facility, message);
+        self.hearing.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.called.store(true, Ordering::Relaxed);
-        // That all brokers are down follows from the error before, which says why.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            reason.clone_into(&mut lock(&self.last_failure));
-        }
-        self.log.error(&error, reason);
+        self.hearing.error(&error, reason);
     }
 
     fn stats(&self, _statistics: Statistics) {}
@@ -112,7 +100,7 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        self.called.store(true, Ordering::Relaxed);
+        self.hearing.note_call();
         let Err((error, message)) = result else {
             return;
         };

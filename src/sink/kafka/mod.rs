@@ -5,6 +5,7 @@ mod burst;
 mod client;
 mod context;
 mod gathering;
+mod hearing;
 mod options;
 mod rows;
 mod stall;

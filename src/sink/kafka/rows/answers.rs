@@ -1,16 +1,15 @@
 //! What librdkafka calls back with: what became of each message, errors, log lines.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use rdkafka::{ClientContext, Statistics};
 
 use crate::sink::counters::LossReason;
-use crate::sink::kafka::client::ClientLog;
 use crate::sink::kafka::context::refusal;
+use crate::sink::kafka::hearing::Hearing;
 use crate::sink::queue::lock;
 
 /// What became of a message.
@@ -27,15 +26,13 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     answers: Mutex<Vec<(usize, Answer)>>,
-    called: AtomicBool,
-    last_failure: Mutex<String>,
-    log: ClientLog,
+    hearing: Hearing,
 }
 
 impl Answers {
     /// Whether there was a callback since the last call of this.
     pub(super) fn was_called(&self) -> bool {
-        self.called.swap(false, Ordering::Relaxed)
+        self.hearing.was_called()
     }
 
     /// Exchanges the answers since the last call for an empty vector.
@@ -46,33 +43,23 @@ impl Answers {
 
     /// What became of a message that librdkafka did not even take.
     pub(super) fn judge(&self, error: &KafkaError) -> Answer {
-        let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
-        if !purged.contains(&error.rdkafka_error_code()) {
-            *lock(&self.last_failure) = error.to_string();
-        }
+        self.hearing.note_failure(error);
         error.rdkafka_error_code().and_then(refusal).map_or(Answer::Failed, Answer::Refused)
     }
 
     /// Why something failed lately.
     pub(super) fn last_failure(&self) -> String {
-        let failure = lock(&self.last_failure);
-        if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
+        self.hearing.last_failure()
     }
 }
 
 impl ClientContext for Answers {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.called.store(true, Ordering::Relaxed);
-        self.log.log(level, facility, message);
+        self.hearing.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.called.store(true, Ordering::Relaxed);
-        // That all brokers are down follows from the error before, which says why.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            reason.clone_into(&mut lock(&self.last_failure));
-        }
-        self.log.error(&error, reason);
+        self.hearing.error(&error, reason);
     }
 
     fn stats(&self, _statistics: Statistics) {}
@@ -82,7 +69,7 @@ impl ProducerContext for Answers {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
-        self.called.store(true, Ordering::Relaxed);
+        self.hearing.note_call();
         let answer = match result {
             Ok(_) => Answer::Delivered,
             Err((error, _)) => self.judge(error),
