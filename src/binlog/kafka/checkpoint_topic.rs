@@ -26,6 +26,7 @@ pub(super) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Res
     let wanted = NewTopic::new(topic, 1, TopicReplication::Fixed(-1))
         .set("cleanup.policy", "compact")
         .set("segment.bytes", SEGMENT_BYTES);
+    tracing::info!(topic, servers, "asking Kafka for the last checkpoint");
     let timeouts = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
     // The client has a thread of its own: nothing of the runtime but its waiting is needed.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -33,7 +34,8 @@ pub(super) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Res
         .map_err(|source| SinkError::Thread { name: "checkpoint-topic".to_owned(), source })?;
     let failed = |reason: String| SinkError::Client {
         reason: format!(
-            "checkpoint topic {topic}: {reason}; it can be made by hand: one partition, cleanup.policy=compact"
+            "checkpoint topic {topic} at {servers}: {reason}; if the brokers can be reached, it can be made by hand: one partition, \
+             cleanup.policy=compact"
         ),
     };
     let results =
