@@ -49,7 +49,7 @@ def describe(kafka, name):
     return {key: entry.value for key, entry in admin.describe_configs([resource])[resource].result(20).items()}
 
 
-def read(kafka, name, isolation="read_committed", timeout=30):
+def read(kafka, name, isolation="read_committed", timeout=90):
     """All of a topic that can be read now, in the order of each partition; a topic that is not there is empty."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "reader", "enable.auto.commit": False,
                                          "enable.partition.eof": True, "isolation.level": isolation})
@@ -63,13 +63,13 @@ def read(kafka, name, isolation="read_committed", timeout=30):
                     found.append(message)
                 elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
                     ended.add(message.partition())
-            assert time.monotonic() < end, f"{name}: not read to its end in {timeout} s, {len(found)} messages"
+            assert time.monotonic() < end, f"{name}: not read to its end in {timeout} s, {len(found)} messages, partitions {sorted(ended)} of {len(partitions)}"
         return found
     finally:
         consumer.close()
 
 
-def wait_for(kafka, name, count, timeout=60):
+def wait_for(kafka, name, count, timeout=120):
     end = time.monotonic() + timeout
     while True:
         found = read(kafka, name)
