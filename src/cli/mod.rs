@@ -38,7 +38,7 @@ enum Command {
         An empty variable counts as not set. Sizes are bytes or 500MB, 256MiB, 1GiB; times are seconds or 500ms, 10m, 1h."
     )]
     Proxy(Box<ProxySettings>),
-    /// Tail a server's binlog, or read binlog files: one JSON object per row that changed
+    /// Pass on each row that changed, from a server's binlog or from binlog files
     Binlog(Box<binlog::Binlog>),
     /// Print the messages in Kafka, one JSON object per line
     Inspect(inspect::Inspect),

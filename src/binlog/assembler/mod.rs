@@ -214,15 +214,9 @@ impl<S: SchemaSource> Assembler<S> {
         if header.timestamp > 0 && !is_made_up {
             self.timestamp = header.timestamp;
         }
-        // Made-up events stand in no file.
-        if header.next_position == 0 || is_made_up {
-            return;
+        if self.position.pass(header) {
+            self.context.offset = self.position.offset.saturating_sub(u64::from(header.length));
         }
-        // Positions are of 32 bits; files may be longer.
-        let expected = self.position.offset + u64::from(header.length);
-        let end = if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
-        self.context.offset = end.saturating_sub(u64::from(header.length));
-        self.position.offset = end;
     }
 
     /// Takes one event.

@@ -289,6 +289,18 @@ impl Connection {
         Ok(row)
     }
 
+    /// Where the server's binlog ends: file, offset, and more; no row where it writes none.
+    pub(crate) fn binlog_status(&mut self) -> Result<Vec<Vec<Option<String>>>, ClientError> {
+        if !self.is_mariadb() {
+            match self.query("SHOW BINARY LOG STATUS") {
+                // Servers before 8.2.
+                Err(ClientError::Server { code: 1064, .. }) => {}
+                result => return result,
+            }
+        }
+        self.query("SHOW MASTER STATUS")
+    }
+
     /// The first column of the first row.
     pub(crate) fn query_one(&mut self, sql: &str) -> Result<Option<String>, ClientError> {
         Ok(self.query(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())

@@ -41,8 +41,7 @@ use super::table_map::TableMap;
 
 /// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
 pub(super) fn is_behind(a: &Position, b: &Position) -> bool {
-    let number = |file: &str| file.rsplit('.').next().and_then(|number| number.parse::<u64>().ok());
-    match (number(&a.file), number(&b.file)) {
+    match (a.file_number(), b.file_number()) {
         (Some(first), Some(second)) => (first, a.offset) > (second, b.offset),
         _ => (&a.file, a.offset) > (&b.file, b.offset),
     }

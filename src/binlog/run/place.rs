@@ -28,14 +28,10 @@ pub(crate) enum Until {
 
 /// Whether `position` is `end` or lies behind it. Files' numbers count, not their texts: `binlog.999999` is before `binlog.1000000`.
 pub(super) fn is_at_or_behind(position: &Position, end: &Position) -> bool {
-    match (file_number(&position.file), file_number(&end.file)) {
+    match (position.file_number(), end.file_number()) {
         (Some(a), Some(b)) => (a, position.offset) >= (b, end.offset),
         _ => position.file == end.file && position.offset >= end.offset,
     }
-}
-
-fn file_number(file: &str) -> Option<u64> {
-    file.rsplit('.').next().and_then(|number| number.parse().ok())
 }
 
 /// The bytes of the binlog files between two places; `files` with their sizes, oldest first.

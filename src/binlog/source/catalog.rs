@@ -155,12 +155,7 @@ impl ServerSchemas {
             let broken =
                 |position: &Position, source: DecodeError| BinlogError::Event { position: position.clone(), source };
             let header = EventHeader::parse(event).map_err(|what| broken(&place, what.into()))?;
-            let is_made_up = header.next_position == 0 || header.flags & EventHeader::ARTIFICIAL != 0;
-            if !is_made_up {
-                let expected = place.offset + u64::from(header.length);
-                place.offset =
-                    if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
-            }
+            place.pass(&header);
             // Rows are not even looked at.
             let is_of_use = matches!(
                 header.event_type,
@@ -219,18 +214,7 @@ fn is_there(place: &Position, end: &Position) -> bool {
 impl SchemaSource for ServerSchemas {
     fn end(&mut self) -> Option<Position> {
         self.ask("SELECT 1")?;
-        let status = if self.catalog.connection.as_ref()?.is_mariadb() {
-            "SHOW MASTER STATUS"
-        } else {
-            "SHOW BINARY LOG STATUS"
-        };
-        let connection = self.catalog.connection.as_mut()?;
-        let rows = match connection.query(status) {
-            // Servers before 8.2.
-            Err(ClientError::Server { code: 1064, .. }) => connection.query("SHOW MASTER STATUS"),
-            rows => rows,
-        };
-        let rows = match rows {
+        let rows = match self.catalog.connection.as_mut()?.binlog_status() {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(%error, "the end of the source's binlog cannot be asked for");

@@ -71,15 +71,7 @@ impl ServerSource {
 
     /// The end of what is there now, and the GTIDs of everything up to there if the server keeps them.
     pub(crate) fn current_position(&mut self) -> Result<(Position, Option<AnyGtidSet>), BinlogError> {
-        let rows = if self.is_mariadb() {
-            self.connection.query("SHOW MASTER STATUS")
-        } else {
-            match self.connection.query("SHOW BINARY LOG STATUS") {
-                // Servers before 8.2.
-                Err(ClientError::Server { code: 1064, .. }) => self.connection.query("SHOW MASTER STATUS"),
-                result => result,
-            }
-        }?;
+        let rows = self.connection.binlog_status()?;
         let mut row = rows.into_iter().next().ok_or_else(|| BinlogError::Refused(BINLOG_OFF.into()))?.into_iter();
         let file = row.next().flatten().unwrap_or_default();
         let offset = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(4);
