@@ -566,7 +566,7 @@ def test_images_as_mysqlbinlog_shows_them(binlog_mysql, binlogs):
 # --- What is shown meanwhile ---
 
 @pytest.mark.timeout(120)
-def test_progress_bar(binlog_mysql, binlogs):
+def test_progress_bar(binlog_mysql, binlogs, tmp_path):
     """A share of the whole, drawn over itself, and log lines on lines of their own."""
     db = binlog_mysql
     db.fresh_databases(DB)
@@ -578,7 +578,16 @@ def test_progress_bar(binlog_mysql, binlogs):
             if first == 10_000:
                 execute(cursor, "SET SESSION binlog_format = 'STATEMENT'", "UPDATE t SET v = 0 LIMIT 1", "SET SESSION binlog_format = 'ROW'")
         cursor.execute("FLUSH BINARY LOGS")
-    binlog = binlogs("--progress", "bar", files=[file_path(db, name)]).finish()
+    # A pipe that is read a little now and then: the run lasts as long as the test wants, on any machine.
+    pipe = tmp_path / "rows"
+    os.mkfifo(pipe)
+    binlog = binlogs("--progress", "bar", files=[file_path(db, name)], sinks=[f"ndjson:{pipe}"])
+    with open(pipe, "rb", buffering=0) as rows:
+        while b"%" not in binlog.log_path.read_bytes() and rows.read(1 << 20):
+            time.sleep(0.05)
+        while rows.read(1 << 20):
+            pass
+    binlog.finish()
     raw = binlog.log_path.read_bytes().decode()
     drawn = re.findall(r"\r\[(#* *)\] +(\d+) %  (\S+)", raw)
     assert drawn, raw

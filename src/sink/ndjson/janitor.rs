@@ -1,10 +1,12 @@
 //! Compresses rotated files and removes the oldest, in the background.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Instant;
 
 use super::rotated::RotatedName;
 use crate::config::Compression;
@@ -13,22 +15,28 @@ use crate::sink::SinkError;
 /// zstd's own default.
 const LEVEL: i32 = 3;
 
-/// A handle on the background thread; the thread ends after its current file when the handle is dropped.
+/// A handle on the background thread; when it is dropped, the thread does what it was told to and ends.
 #[derive(Debug)]
 pub(super) struct Janitor {
     work: Sender<()>,
+    /// Hangs up when the thread has ended.
+    end: Receiver<Infallible>,
 }
 
 impl Janitor {
     /// Starts the thread, which first looks for what an earlier run left.
     pub(super) fn start(path: PathBuf, compress: Compression, keep: usize) -> Result<Self, SinkError> {
         let (work, rounds) = mpsc::channel();
-        let janitor = Self { work };
+        let (alive, end) = mpsc::channel();
+        let janitor = Self { work, end };
         janitor.wake();
         let name = "ndjson-janitor";
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || run(&path, compress, keep, &rounds))
+            .spawn(move || {
+                run(&path, compress, keep, &rounds);
+                drop(alive);
+            })
             .map_err(|source| SinkError::Thread { name: name.to_owned(), source })?;
         Ok(janitor)
     }
@@ -38,10 +46,20 @@ impl Janitor {
         // The thread ends only after this handle.
         let _ = self.work.send(());
     }
+
+    /// Waits until all rotated files are as they should be. False when that was not so before `deadline`.
+    pub(super) fn finish(self, deadline: Instant) -> bool {
+        let Self { work, end } = self;
+        drop(work);
+        let left = deadline.saturating_duration_since(Instant::now());
+        matches!(end.recv_timeout(left), Err(RecvTimeoutError::Disconnected))
+    }
 }
 
 fn run(path: &Path, compress: Compression, keep: usize, rounds: &Receiver<()>) {
     while rounds.recv().is_ok() {
+        // One round is enough for all that was rotated until now.
+        while rounds.try_recv().is_ok() {}
         round(path, compress, keep);
     }
 }

@@ -151,8 +151,13 @@ impl Sink for NdjsonSink {
         Ok(())
     }
 
-    fn flush(&mut self, _deadline: Instant) -> Result<(), SinkError> {
-        // Everything was written; the janitor's work is resumed at the next start if it does not end in time.
+    fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        // Everything was written. There may be no next start, as in a container, that would compress what is left.
+        if let Some(janitor) = self.janitor.take()
+            && !janitor.finish(deadline)
+        {
+            tracing::info!(sink = self.name, "not all rotated files are compressed; that goes on with the next start");
+        }
         Ok(())
     }
 }

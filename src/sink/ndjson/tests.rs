@@ -126,6 +126,25 @@ fn an_interrupted_compression_is_resumed_and_the_oldest_go() {
 }
 
 #[test]
+fn a_stop_waits_for_the_compression() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.ndjson");
+    let config = NdjsonConfig { rotate_size: 1 << 20, compress: Compression::Zstd, ..config(&path) };
+    let mut sink = NdjsonSink::open(config).unwrap();
+    // Each of these has a file of its own; the last one stays as it is.
+    let large = "x".repeat(1 << 20);
+    write_all(&mut sink, &batch_of(&[(1, &large), (2, &large), (3, &large), (4, &large)]));
+    sink.flush(Instant::now() + Duration::from_secs(60)).unwrap();
+    let mut states: Vec<_> = RotatedName::all(&path)
+        .iter()
+        .map(|name| (name.plain(&path).exists(), name.unfinished(&path).exists(), name.compressed(&path).exists()))
+        .collect();
+    assert_eq!(states.len(), 3);
+    states.dedup();
+    assert_eq!(states, [(false, false, true)]);
+}
+
+#[test]
 fn a_full_disk_is_an_error_that_leaves_no_half_line() {
     let mut sink = NdjsonSink::open(config(Path::new("/dev/full"))).unwrap();
     let error = sink.write(&batch_of(&[(1, "{}")]), 0).unwrap_err();
