@@ -12,12 +12,17 @@ use super::source::BinlogError;
 use super::{BinlogCounters, Position};
 use crate::sink::Batch;
 
+/// About the memory of an item with its context and its share of what they refer to.
+const ITEM_BYTES: usize = 320;
+
 /// A part of the stream: whole row events of one or more transactions, in order.
 #[derive(Debug, Default)]
 pub struct Piece {
     /// The rows of all events, one behind the other.
     pub(super) bytes: Vec<u8>,
     pub(super) items: Vec<Item>,
+    /// The memory that the items take besides.
+    items_weight: usize,
     /// The number of the first row within its transaction, where that began in an earlier piece.
     pub(super) first_row: u64,
     /// Set where the piece ends between two transactions: reading may go on there.
@@ -39,7 +44,44 @@ pub(super) enum Item {
     End(Box<RowContext>),
 }
 
+impl Item {
+    fn weight(&self) -> usize {
+        let text = match self {
+            Self::Definition { database, sql, .. } => database.len() + sql.len(),
+            Self::Statement { database, sql, variables, .. } => database.len() + sql.len() + variables.len(),
+            Self::Begin(_) | Self::Rows { .. } | Self::End(_) => 0,
+        };
+        ITEM_BYTES + text
+    }
+}
+
 impl Piece {
+    /// A piece in the memory of `used` that begins in the middle of a transaction, with this row.
+    pub(super) fn continuing(used: Option<Self>, first_row: u64) -> Self {
+        Self { first_row, ..used.unwrap_or_default() }
+    }
+
+    /// Where it ends and what was counted, without what is to be written.
+    pub(super) fn without_items(&self) -> Self {
+        Self {
+            boundary: self.boundary.clone(),
+            counters: self.counters,
+            timestamp: self.timestamp,
+            position: self.position.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        self.items_weight += item.weight();
+        self.items.push(item);
+    }
+
+    /// About how many bytes of memory it takes: a transaction of one small row takes far more than its bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len() + self.items_weight
+    }
+
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -101,11 +143,14 @@ impl Piece {
     /// Forgets the items from `item` on.
     pub(super) fn truncate(&mut self, item: usize) {
         let forgotten = self.items.drain(item.min(self.items.len())..);
-        let start = forgotten.filter_map(|item| match item {
-            Item::Rows { rows, .. } => Some(rows.start()),
-            _ => None,
-        });
-        if let Some(start) = start.min() {
+        let mut start = None;
+        for item in forgotten {
+            self.items_weight -= item.weight();
+            if let Item::Rows { rows, .. } = item {
+                start.get_or_insert(rows.start());
+            }
+        }
+        if let Some(start) = start {
             self.bytes.truncate(start);
         }
     }

@@ -19,7 +19,7 @@ impl<S: SchemaSource> Assembler<S> {
                 return Some(self.give_out(piece));
             }
             let silent = self.counters.bytes - self.reported_bytes;
-            if self.filling.bytes.len() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) {
+            if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) {
                 return None;
             }
             self.reported_bytes = self.counters.bytes;
@@ -34,7 +34,7 @@ impl<S: SchemaSource> Assembler<S> {
             return Some(self.give_out(piece));
         }
         // The one that is being filled stays, for what is to be said of the transaction's last row.
-        let held: usize = self.full.iter().map(|piece| piece.bytes.len()).sum();
+        let held: usize = self.full.iter().map(Piece::weight).sum();
         if held <= LARGEST_HELD {
             return None;
         }

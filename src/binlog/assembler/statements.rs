@@ -50,9 +50,10 @@ impl<S: SchemaSource> Assembler<S> {
                 let hides = !self.options.columns.is_empty();
                 let variables = self.variables.take();
                 if self.options.statements && !hides && !self.is_skipping {
+                    self.make_room()?;
                     self.stamp(header);
                     self.context.thread_id = Some(query.thread_id);
-                    self.filling.items.push(Item::Statement {
+                    self.filling.push(Item::Statement {
                         database: String::from_utf8_lossy(query.database).into_owned(),
                         sql: String::from_utf8_lossy(&query.sql).into_owned(),
                         variables,
@@ -83,7 +84,7 @@ impl<S: SchemaSource> Assembler<S> {
                         sql: without_secrets(&String::from_utf8_lossy(&query.sql)).into_owned(),
                         context: Box::new(self.context.clone()),
                     };
-                    self.filling.items.push(definition);
+                    self.filling.push(definition);
                 }
                 // It commits by itself, except for `CREATE TABLE ... SELECT`, whose rows follow.
                 if has_rows || continues {
@@ -93,6 +94,16 @@ impl<S: SchemaSource> Assembler<S> {
             }
         }
         Ok(Progress::Going)
+    }
+
+    /// Within a transaction a full piece is followed by another.
+    fn make_room(&mut self) -> Result<(), DecodeError> {
+        if self.filling.weight() >= LARGEST_PIECE {
+            let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
+            let next = Piece::continuing(self.spare.pop(), first_row);
+            self.full.push_back(std::mem::replace(&mut self.filling, next));
+        }
+        Ok(())
     }
 
     /// Takes from the event's header what its messages say.
@@ -135,11 +146,9 @@ impl<S: SchemaSource> Assembler<S> {
         self.start();
         if let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.has_begun) {
             transaction.has_begun = true;
-            self.filling.items.push(Item::Begin(Box::new(self.context.clone())));
-        } else if self.filling.bytes.len() >= LARGEST_PIECE {
-            let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
-            let next = Piece { first_row, ..self.spare.pop().unwrap_or_default() };
-            self.full.push_back(std::mem::replace(&mut self.filling, next));
+            self.filling.push(Item::Begin(Box::new(self.context.clone())));
+        } else {
+            self.make_room()?;
         }
         let mut context = Box::new(self.context.clone());
         if table.hides_columns() {
@@ -147,13 +156,14 @@ impl<S: SchemaSource> Assembler<S> {
             context.query = None;
         }
         let rows = rows.store(&mut self.filling.bytes);
-        self.filling.items.push(Item::Rows { rows, table, context });
+        self.filling.push(Item::Rows { rows, table, context });
         Ok(())
     }
 
     pub(super) fn table(&mut self, map: &Arc<TableMap>) -> Arc<Table> {
         let address = Arc::as_ptr(map).addr();
-        if let Some(table) = self.tables.get(&address) {
+        let known = self.tables.get(&address);
+        if let Some(table) = known.filter(|table| table.has_names) {
             return Arc::clone(table);
         }
         let catalog = if Table::needs_catalog(map, self.is_mariadb) {
@@ -161,6 +171,10 @@ impl<S: SchemaSource> Assembler<S> {
         } else {
             None
         };
+        // The names may become known without a statement: the catalogue may have been away. They are still not known.
+        if let (None, Some(table)) = (&catalog, self.tables.get(&address)) {
+            return Arc::clone(table);
+        }
         let mut table = Table::resolve(map, catalog.as_deref().map(Vec::as_slice));
         table.hide(&self.options.columns);
         let table = Arc::new(table);
@@ -175,10 +189,7 @@ impl<S: SchemaSource> Assembler<S> {
         if self.tables.len() >= 1024 {
             self.tables.clear();
         }
-        // The names may become known without a statement: the catalogue may have been away.
-        if table.has_names {
-            self.tables.insert(address, Arc::clone(&table));
-        }
+        self.tables.insert(address, Arc::clone(&table));
         table
     }
 }

@@ -114,7 +114,7 @@ impl<S: SchemaSource> Assembler<S> {
             self.stamp(header);
             self.context.xid = xid;
             let end = Item::End(Box::new(self.context.clone()));
-            self.filling.items.push(end);
+            self.filling.push(end);
             self.context.xid = None;
             let mut last = None;
             for (number, piece) in self.full.iter_mut().chain([&mut self.filling]).enumerate() {

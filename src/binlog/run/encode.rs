@@ -41,15 +41,7 @@ pub(super) fn encode(
             Job::End(result) => Encoded::End(result),
             Job::Piece(piece) => match write(&piece, &mut forms, spare_batches) {
                 Ok((batches, rows)) => {
-                    let mut end = Box::new(Piece {
-                        bytes: Vec::new(),
-                        items: Vec::new(),
-                        first_row: 0,
-                        boundary: piece.boundary.clone(),
-                        counters: piece.counters,
-                        timestamp: piece.timestamp,
-                        position: piece.position.clone(),
-                    });
+                    let mut end = Box::new(piece.without_items());
                     end.counters.rows = rows;
                     // Nobody reads any more: then nobody needs it.
                     let _ = used.send(piece);

@@ -1,0 +1,197 @@
+//! What is given out when, with which checkpoint.
+
+use super::*;
+
+#[test]
+fn a_transaction_of_two_events() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.rows(0..2);
+    stream.rows(2..3);
+    assert!(stream.assembler.next_piece(true).is_none(), "its end has not come");
+    stream.xid(9);
+    stream.flush();
+    let row =
+        |id: i64| Seen::Row { id, index: id as u64, xid: Some(9), gtid: Some(format!("{UUID}:1")), is_last: id == 2 };
+    let checkpoint = Checkpoint { file: "binlog.000001".into(), offset: 504, gtid_set: None, server: None };
+    let wanted = [Seen::Begin, row(0), row(1), row(2), Seen::End(3), Seen::Checkpoint(checkpoint)];
+    assert_eq!(stream.seen(), wanted);
+}
+
+#[test]
+fn a_transaction_of_some_pieces_is_held_until_its_number_is_known() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    // About 6 MiB: several pieces.
+    stream.large(0..100, 3);
+    assert_eq!(stream.pieces, 0);
+    stream.xid(9);
+    stream.flush();
+    assert!(stream.pieces > 4);
+    let seen = stream.seen();
+    assert_eq!(rows_of(&seen), numbered(0..100));
+    assert_eq!(xids(&seen), vec![Some(9); 100]);
+    assert_eq!(last_rows(&seen), [99]);
+    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::Begin)).count(), 1);
+    assert_eq!(seen.iter().filter(|seen| matches!(seen, Seen::End(100))).count(), 1);
+    // Only the last piece ends between two transactions.
+    assert_eq!(checkpoints(&seen).len(), 1);
+    assert!(matches!(seen.last(), Some(Seen::Checkpoint(_))));
+}
+
+#[test]
+fn a_very_large_transaction_is_given_out_before_its_end() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.large(0..MORE_THAN_HELD, 3);
+    let early = stream.seen();
+    assert!(!rows_of(&early).is_empty());
+    assert_eq!(checkpoints(&early), []);
+    stream.xid(9);
+    stream.flush();
+    let late = stream.seen();
+    let all = [rows_of(&early), rows_of(&late)].concat();
+    assert_eq!(all, numbered(0..i64::from(MORE_THAN_HELD)));
+    assert!(xids(&early).iter().all(Option::is_none));
+    assert!(xids(&late).iter().all(|xid| *xid == Some(9)));
+    assert_eq!((last_rows(&early), last_rows(&late)), (vec![], vec![i64::from(MORE_THAN_HELD) - 1]));
+    assert!(late.contains(&Seen::End(MORE_THAN_HELD as u64)));
+}
+
+#[test]
+fn the_number_is_not_that_of_the_transactions_before() {
+    let mut stream = Stream::new();
+    for number in 1..4 {
+        stream.begin(number);
+        stream.rows(0..2);
+        stream.xid(number * 10);
+    }
+    // Without a number: a table without transactions.
+    stream.begin(4);
+    stream.rows(0..1);
+    stream.query("COMMIT");
+    stream.flush();
+    let seen = stream.seen();
+    assert_eq!(xids(&seen), [Some(10), Some(10), Some(20), Some(20), Some(30), Some(30), None]);
+    assert_eq!(last_rows(&seen), [1, 1, 1, 0]);
+}
+
+#[test]
+fn checkpoints_say_where_and_behind_which_transactions() {
+    let mut stream = Stream::new();
+    let before: GtidSet = format!("{UUID}:1-4").parse().unwrap();
+    stream.assembler.set_server(Some("here".into()));
+    stream.feed(EventType::PreviousGtids, Event::PreviousGtids(before));
+    stream.begin(5);
+    stream.rows(0..1);
+    stream.xid(1);
+    stream.flush();
+    stream.gtid(6);
+    stream.query("DROP TABLE b");
+    stream.flush();
+    // Nothing is said in the middle of a transaction.
+    stream.begin(7);
+    stream.rows(1..2);
+    stream.flush();
+    let at = |offset, gtids: &str| Checkpoint {
+        file: "binlog.000001".into(),
+        offset,
+        gtid_set: Some(format!("{UUID}:{gtids}")),
+        server: Some("here".into()),
+    };
+    assert_eq!(checkpoints(&stream.seen()), [at(504, "1-5"), at(704, "1-6")]);
+    stream.xid(2);
+    // The file's end is a place to go on too: the next one's begin.
+    let rotate = Rotate { position: 4, file: b"binlog.000002" };
+    stream.feed(EventType::Rotate, Event::Rotate(rotate));
+    stream.flush();
+    let next = Checkpoint { file: "binlog.000002".into(), ..at(4, "1-7") };
+    assert_eq!(checkpoints(&stream.seen()), [next]);
+}
+
+#[test]
+fn no_set_of_gtids_where_transactions_have_none() {
+    let mut stream = Stream::new();
+    stream.feed(EventType::PreviousGtids, Event::PreviousGtids(GtidSet::new()));
+    stream.mysql_gtid(None);
+    stream.query("BEGIN");
+    stream.rows(0..1);
+    stream.xid(1);
+    stream.flush();
+    // Of the next file, where it was not said that there are none.
+    stream.feed(EventType::PreviousGtids, Event::PreviousGtids(GtidSet::new()));
+    stream.flush();
+    let found = checkpoints(&stream.seen());
+    assert!(!found.is_empty() && found.iter().all(|checkpoint| checkpoint.gtid_set.is_none()), "{found:?}");
+    assert_eq!(stream.assembler.gtids(), None);
+}
+
+#[test]
+fn no_checkpoint_before_the_file_is_known() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.rows(0..1);
+    // By GTIDs, at another server: its first event says which file it is.
+    stream.assembler.restart_transaction(Position::default());
+    stream.flush();
+    assert_eq!(checkpoints(&stream.seen()), []);
+}
+
+#[test]
+fn what_has_come_of_a_last_transaction() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.rows(0..1);
+    stream.xid(1);
+    stream.begin(2);
+    stream.large(1..40, 1);
+    while let Some(piece) = stream.assembler.next_rest() {
+        assert_eq!(piece.boundary(), None);
+        stream.write(piece);
+    }
+    let rows = rows_of(&stream.seen());
+    assert_eq!(rows, [vec![(0, 0)], (1..40).zip(0..).collect()].concat());
+}
+
+#[test]
+fn recycled_pieces_have_nothing_of_before() {
+    let mut stream = Stream::new();
+    stream.assembler.set_server(Some("here".into()));
+    for number in 1..20 {
+        stream.begin(number);
+        stream.large(0..30, 4);
+        stream.xid(number);
+        stream.flush();
+        let seen = stream.seen();
+        assert_eq!(rows_of(&seen), numbered(0..30));
+        assert_eq!(xids(&seen), vec![Some(number); 30]);
+        assert_eq!(last_rows(&seen), [29]);
+        assert_eq!(checkpoints(&seen).len(), 1);
+    }
+}
+
+#[test]
+fn pieces_of_small_transactions_are_small() {
+    let mut stream = Stream::new();
+    for number in 1..20_000 {
+        stream.begin(number);
+        stream.rows(1..2);
+        stream.xid(number);
+    }
+    assert_eq!(stream.end().len(), 19_999);
+    assert!(stream.most_items <= 8192, "{} items in one piece", stream.most_items);
+}
+
+#[test]
+fn a_transaction_of_large_statements_is_given_out_before_its_end() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    let update = format!("UPDATE a SET b = '{}'", "x".repeat(1 << 20));
+    for _ in 0..100 {
+        stream.query(&update);
+    }
+    assert!(stream.pieces > 70, "{} pieces", stream.pieces);
+    stream.xid(1);
+    stream.flush();
+    assert!(stream.most_items <= 4, "{} items in one piece", stream.most_items);
+}
