@@ -80,7 +80,7 @@ class Binlog:
     """The subcommand, running; its rows go to an NDJSON file unless sinks are given."""
 
     def __init__(self, folder, *options, server=None, files=(), sinks=None, env=None, stdin=None, user=USER, password=PASSWORD,
-                 stdout=None):
+                 stdout=None, stderr=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.ndjson = folder / "rows.ndjson"
         self.printed = folder / "stdout"
@@ -96,7 +96,7 @@ class Binlog:
         variables = {**({"MYSQL_PWD": password} if password is not None else {}), **(env or {})}
         out = open(self.printed, "wb") if stdout is None else stdout
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(self.command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log,
+            self.process = subprocess.Popen(self.command, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=log if stderr is None else stderr,
                                             env=environment(variables), cwd=folder)
         if stdout is None:
             out.close()
@@ -135,6 +135,15 @@ class Binlog:
         while not server.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
             assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
             assert time.monotonic() < end, f"no dump after {timeout} s:\n{self.log}"
+            time.sleep(0.05)
+        return self
+
+    def wait_log(self, text, timeout=60):
+        """Until the log has this text."""
+        end = time.monotonic() + timeout
+        while text not in self.log:
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
+            assert time.monotonic() < end, f"no {text!r} in the log after {timeout} s:\n{self.log}"
             time.sleep(0.05)
         return self
 

@@ -53,7 +53,7 @@ class SqlServer:
 
     @contextlib.contextmanager
     def root(self, **options):
-        db = pymysql.connect(unix_socket=self.socket, user="root", autocommit=True, charset="utf8mb4", **options)
+        db = pymysql.connect(unix_socket=self.socket, user="root", autocommit=True, **{"charset": "utf8mb4", **options})
         try:
             yield db.cursor()
         finally:

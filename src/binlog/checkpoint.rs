@@ -76,6 +76,15 @@ impl CheckpointFile {
         serde_json::from_slice(&text).map(Some).map_err(content)
     }
 
+    /// Whether a checkpoint could be saved, before anything is read.
+    pub fn check(&self) -> Result<(), CheckpointError> {
+        if self.path.is_dir() {
+            return Err(self.io(std::io::ErrorKind::IsADirectory.into()));
+        }
+        let beside = self.beside();
+        File::create(&beside).and_then(|_| fs::remove_file(&beside)).map_err(|source| self.io(source))
+    }
+
     /// Saves the checkpoint so that there is always a whole one: in a file beside it, which then takes its place.
     pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         if self.saved.as_ref() == Some(checkpoint) {
@@ -87,8 +96,7 @@ impl CheckpointFile {
     }
 
     fn replace(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
+        let beside = self.beside();
         let mut file = File::create(&beside)?;
         serde_json::to_writer(&mut file, checkpoint)?;
         file.write_all(b"\n")?;
@@ -98,6 +106,12 @@ impl CheckpointFile {
         let folder =
             self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         File::open(folder)?.sync_data()
+    }
+
+    fn beside(&self) -> PathBuf {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        beside.into()
     }
 
     fn io(&self, source: std::io::Error) -> CheckpointError {
@@ -115,6 +129,11 @@ mod tests {
         let path = folder.path().join("checkpoint");
         let mut file = CheckpointFile::new(path.clone());
         assert_eq!(file.load().unwrap(), None);
+        file.check().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        for wrong in [folder.path().to_owned(), folder.path().join("no/checkpoint")] {
+            assert!(CheckpointFile::new(wrong.clone()).check().is_err(), "{}", wrong.display());
+        }
         let checkpoint = Checkpoint {
             file: "binlog.000002".into(),
             offset: 5_000_000_000,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use super::decoder::TableFilter;
+use super::history::Subject;
 
 /// `schema.table`, `schema.*` or `*.table`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,6 +80,37 @@ impl TableRules {
     }
 }
 
+impl TableRules {
+    /// Whether a definition is wanted: where one of its tables is, or may be in its database. What is in no database is wanted
+    /// unless something is included.
+    pub(crate) fn wants_definition(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Tables(tables) => tables.iter().any(|(database, table)| self.wants(database, table)),
+            Subject::Database(database) => self.may_want(database),
+            Subject::Other => !self.has_includes,
+        }
+    }
+
+    /// Whether there may be wanted tables in a database.
+    pub(crate) fn may_want(&self, database: &str) -> bool {
+        if !self.has_includes {
+            return self.rules.get(&TablePattern::Database(database.to_owned())) != Some(&false);
+        }
+        self.rules.iter().any(|(pattern, wanted)| {
+            let is_of_it = match pattern {
+                TablePattern::Exact(of, _) | TablePattern::Database(of) => of == database,
+                TablePattern::Table(_) => true,
+            };
+            *wanted && is_of_it
+        })
+    }
+
+    /// Whether everything is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+}
+
 impl TableFilter for TableRules {
     fn wants(&mut self, database: &[u8], table: &[u8]) -> bool {
         if self.rules.is_empty() {
@@ -117,6 +149,35 @@ mod tests {
     fn without_includes_everything_else_is_wanted() {
         let rules = rules(&[], &["mysql.*"]).unwrap();
         assert!(rules.wants("shop", "orders") && !rules.wants("mysql", "user"));
+    }
+
+    #[test]
+    fn definitions_are_wanted_where_their_tables_may_be() {
+        let table = |database: &str, table: &str| Subject::Tables(vec![(database.into(), table.into())]);
+        let database = |name: &str| Subject::Database(name.into());
+        let included = rules(&["shop.orders", "bank.*"], &["bank.tmp"]).unwrap();
+        for (subject, wanted) in [
+            (table("shop", "orders"), true),
+            (table("shop", "other"), false),
+            (table("bank", "tmp"), false),
+            (Subject::Tables(vec![("shop".into(), "new".into()), ("shop".into(), "orders".into())]), true),
+            (database("shop"), true),
+            (database("other"), false),
+            (Subject::Other, false),
+        ] {
+            assert_eq!(included.wants_definition(&subject), wanted, "{subject:?}");
+        }
+        assert!(rules(&["*.orders"], &[]).unwrap().wants_definition(&database("any")));
+        let excluded = rules(&[], &["shop.tmp", "bank.*"]).unwrap();
+        for (subject, wanted) in [
+            (table("shop", "tmp"), false),
+            (table("shop", "orders"), true),
+            (database("bank"), false),
+            (database("shop"), true),
+            (Subject::Other, true),
+        ] {
+            assert_eq!(excluded.wants_definition(&subject), wanted, "{subject:?}");
+        }
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Piece {
         for item in forgotten {
             self.items_weight -= item.weight();
             if let Item::Rows { rows, .. } = item {
-                start.get_or_insert(rows.start());
+                start.get_or_insert_with(|| rows.start());
             }
         }
         if let Some(start) = start {

@@ -18,6 +18,12 @@ impl Position {
         self.file.rsplit('.').next().and_then(|number| number.parse().ok())
     }
 
+    /// Whether two files' names differ in nothing but their number.
+    pub(super) fn is_of_one_log(a: &str, b: &str) -> bool {
+        let log = |name: &str| name.rsplit_once('.').map(|(log, _)| log.to_owned());
+        log(a) == log(b)
+    }
+
     /// Goes to the end of an event. False for one that stands in no file: the server has made it up.
     pub(super) fn pass(&mut self, header: &EventHeader) -> bool {
         if header.next_position == 0 || header.flags & EventHeader::ARTIFICIAL != 0 {

@@ -12,6 +12,7 @@ use super::client::ConnectOptions;
 use super::column_rules::ColumnRules;
 use super::decoder::{DecodeError, Decoder};
 use super::event::EventHeader;
+use super::filter::TableRules;
 use super::form::RowContext;
 use super::gtid::AnyGtidSet;
 use super::history::{NoSource, SchemaSource};
@@ -161,6 +162,7 @@ impl RowStream {
             deletes: true,
             ddl: false,
             statements: false,
+            tables: TableRules::default(),
             columns: ColumnRules::default(),
         };
         Self {

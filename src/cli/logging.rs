@@ -12,12 +12,22 @@ pub(super) fn start(config: &LogConfig) {
     // The filter was checked with the configuration.
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines).with_ansi(colours);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| Lines)
+        .with_ansi(colours)
+        // It would panic where standard error cannot be written to, be it a full disk or a pipe without a reader.
+        .log_internal_errors(false);
     // Fails only if a test has started it before.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// Says why the program does not go on. A standard error that cannot be written to is no reason to panic.
+pub(super) fn complain(reason: impl std::fmt::Display) {
+    let _ = writeln!(Lines, "error: {reason}");
 }
 
 /// Standard error, where `binlog` may be drawing a bar: a line of the log begins where the bar was.

@@ -54,7 +54,7 @@ pub fn run() -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::complain(error);
             ExitCode::from(USAGE)
         }
     }
@@ -107,7 +107,9 @@ fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
                 }
             });
             stop.store(true, Ordering::Relaxed);
-            if !is_first {
+            if is_first {
+                tracing::info!("told to stop; a second signal ends the program at once");
+            } else {
                 std::process::exit(FAILURE.into());
             }
         }

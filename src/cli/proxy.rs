@@ -17,7 +17,7 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
     let sinks = match sink::open_all(&config.sinks) {
         Ok(sinks) => sinks,
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::complain(error);
             return ExitCode::from(USAGE);
         }
     };

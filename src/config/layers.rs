@@ -17,6 +17,9 @@ use super::error::{ConfigError, Origin};
 /// The argument that names the configuration file.
 const CONFIG: &str = "config";
 
+/// Arguments whose values are not to be repeated in an error.
+const MAY_HOLD_SECRETS: [&str; 2] = ["kafka_option", "source"];
+
 /// Where values may come from.
 pub(crate) struct Layers<'a> {
     /// The command line, the program's name first.
@@ -141,7 +144,7 @@ impl Layers<'_> {
             }
             _ => std::error::Error::source(&error).map_or_else(|| "invalid".to_owned(), ToString::to_string),
         };
-        if id == "kafka_option" {
+        if MAY_HOLD_SECRETS.contains(&id.as_str()) {
             return ConfigError::InvalidSecret { origin, allowed };
         }
         ConfigError::Invalid { origin, given, allowed }

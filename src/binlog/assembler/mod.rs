@@ -17,7 +17,7 @@ use super::decoder::{DecodeError, Event};
 use super::event::EventHeader;
 use super::form::RowContext;
 use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
-use super::history::{SchemaHistory, SchemaSource};
+use super::history::{SchemaHistory, SchemaSource, statement_text};
 use super::piece::Piece;
 use super::position::Position;
 use super::schema::Table;
@@ -72,6 +72,8 @@ pub struct Assembler<S> {
     counters: BinlogCounters,
     /// The GTID of the transaction that is under way or ended last.
     gtid: Option<AnyGtid>,
+    /// The character set of its statements' texts, as a collation, where its BEGIN says it.
+    charset_client: Option<u16>,
     /// Values for the next statement that is logged as text.
     variables: StatementVariables,
     warned_of_statements: bool,
@@ -135,6 +137,7 @@ impl<S: SchemaSource> Assembler<S> {
             timestamp: 0,
             counters: BinlogCounters::default(),
             gtid: None,
+            charset_client: None,
             variables: StatementVariables::default(),
             warned_of_statements: false,
         }
@@ -271,7 +274,7 @@ impl<S: SchemaSource> Assembler<S> {
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
                 let cut = text.get(..LONGEST_QUERY).filter(|_| text.len() > LONGEST_QUERY);
-                let mut query = String::from_utf8_lossy(cut.unwrap_or(text)).into_owned();
+                let mut query = statement_text(cut.unwrap_or(text), self.charset_client).into_owned();
                 if cut.is_some() {
                     query.push_str("...");
                 }

@@ -1,6 +1,7 @@
 //! What is wanted of a stream, and what was found in it.
 
 use crate::binlog::column_rules::ColumnRules;
+use crate::binlog::filter::TableRules;
 
 /// Which events become messages, and how.
 #[derive(Debug, Clone)]
@@ -15,6 +16,9 @@ pub struct AssemblerOptions {
     pub ddl: bool,
     /// Statements that are logged as text.
     pub statements: bool,
+    /// Which tables' definitions are wanted, and of which databases statements that are logged as text; of rows it is decided before
+    /// they are decoded.
+    pub tables: TableRules,
     /// Columns that are left out or not shown.
     pub columns: ColumnRules,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Assembler, PIECE_BYTES, Progress};
 use crate::binlog::decoder::DecodeError;
 use crate::binlog::event::{EventHeader, Query};
-use crate::binlog::history::{OwnedStatement, SchemaSource};
+use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text};
 use crate::binlog::piece::{Item, Piece};
 use crate::binlog::rows::{RowKind, RowsEvent};
 use crate::binlog::schema::Table;
@@ -25,6 +25,7 @@ impl<S: SchemaSource> Assembler<S> {
                     self.begin();
                 }
                 self.context.thread_id = Some(query.thread_id);
+                self.charset_client = query.charset_client;
             }
             // A rollback is logged where a table without transactions was changed, and its rows stay.
             StatementKind::Commit | StatementKind::Rollback | StatementKind::XaEnd => return Ok(self.end(header, None)),
@@ -49,13 +50,15 @@ impl<S: SchemaSource> Assembler<S> {
                 // Its text has the values that are not to be seen, wherever they are.
                 let hides = !self.options.columns.is_empty();
                 let variables = self.variables.take();
-                if self.options.statements && !hides && !self.is_skipping {
+                let database = String::from_utf8_lossy(query.database);
+                let is_wanted = self.options.statements && self.options.tables.may_want(&database);
+                if is_wanted && !hides && !self.is_skipping {
                     self.make_room()?;
                     self.stamp(header);
                     self.context.thread_id = Some(query.thread_id);
                     self.filling.push(Item::Statement {
-                        database: String::from_utf8_lossy(query.database).into_owned(),
-                        sql: String::from_utf8_lossy(&query.sql).into_owned(),
+                        database: database.into_owned(),
+                        sql: statement_text(&query.sql, query.charset_client).into_owned(),
                         variables,
                         context: Box::new(self.context.clone()),
                     });
@@ -64,8 +67,9 @@ impl<S: SchemaSource> Assembler<S> {
             StatementKind::Other => {
                 // The tables' definitions may have changed.
                 self.tables.clear();
+                let statement = OwnedStatement::new(query);
                 if self.has_effect {
-                    self.history.definition(&OwnedStatement::new(query).as_statement(), &self.position);
+                    self.history.definition(&statement.as_statement(), &self.position);
                 }
                 self.counters.ddl += 1;
                 let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
@@ -73,7 +77,10 @@ impl<S: SchemaSource> Assembler<S> {
                 let continues = header_continues(query) || (self.is_mariadb && self.transaction.is_some());
                 // It was given out with the first rows.
                 let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
-                if self.options.ddl && !self.is_skipping && !is_again {
+                let tables = &self.options.tables;
+                let is_wanted = self.options.ddl
+                    && (tables.is_empty() || tables.wants_definition(&Subject::of(&statement.as_statement())));
+                if is_wanted && !self.is_skipping && !is_again {
                     if continues {
                         self.start();
                     }
@@ -81,7 +88,7 @@ impl<S: SchemaSource> Assembler<S> {
                     self.context.thread_id = Some(query.thread_id);
                     let definition = Item::Definition {
                         database: String::from_utf8_lossy(query.database).into_owned(),
-                        sql: without_secrets(&String::from_utf8_lossy(&query.sql)).into_owned(),
+                        sql: without_secrets(statement.sql()).into_owned(),
                         context: Box::new(self.context.clone()),
                     };
                     self.filling.push(definition);

@@ -40,6 +40,7 @@ impl<S: SchemaSource> Assembler<S> {
         self.context.gtid = None;
         self.context.commit_timestamp_us = None;
         self.gtid = None;
+        self.charset_client = None;
     }
 
     pub(super) fn drop_open_transaction(&mut self) {

@@ -125,10 +125,11 @@ impl ClientError {
 }
 
 /// What may help against an error of the server.
-fn advice(code: u16) -> &'static str {
+fn advice(code: u16, is_logged_in: bool) -> &'static str {
     match code {
-        1045 => "; check user and password",
-        1227 => "; the user needs GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO it",
+        1045 if !is_logged_in => "; check user and password",
+        // MySQL's answer to COM_REGISTER_SLAVE and COM_BINLOG_DUMP says 1045, too.
+        1045 | 1227 => "; the user needs GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO it",
         1130 => "; the server does not let this host in",
         _ => "",
     }
@@ -149,6 +150,7 @@ pub(crate) struct Connection {
     /// How long the server may say nothing.
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
+    is_logged_in: bool,
 }
 
 /// How often a reader that waits looks whether it should stop.
@@ -181,8 +183,10 @@ impl Connection {
             sequence: 0,
             patience: options.connect_timeout.max(Duration::from_secs(60)),
             stop: None,
+            is_logged_in: false,
         };
         connection.log_in(options)?;
+        connection.is_logged_in = true;
         Ok(connection)
     }
 
@@ -419,7 +423,7 @@ impl Connection {
             code: error.code,
             state: error.sql_state.map_or_else(|| "HY000".into(), |state| String::from_utf8_lossy(state).into_owned()),
             message: String::from_utf8_lossy(error.message).into_owned(),
-            advice: advice(error.code),
+            advice: advice(error.code, self.is_logged_in),
         })
     }
 

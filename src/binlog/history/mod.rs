@@ -17,6 +17,7 @@ mod ddl;
 mod file;
 mod fill;
 mod source;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -31,7 +32,9 @@ use apply::{Surroundings, alter, create};
 use ddl::{Ddl, Naming, TableName, parse};
 use file::HistoryFile;
 pub use file::{HistoryError, HistorySync};
+pub(crate) use source::statement_text;
 pub use source::{NoSource, OwnedStatement, SchemaSource, Snapshot, Statement};
+pub(crate) use subject::Subject;
 use trace::Ahead;
 
 use super::charset::Charset;
@@ -101,6 +104,11 @@ impl<S: SchemaSource> SchemaHistory<S> {
             file: None,
             moved: None,
         }
+    }
+
+    /// Whom to ask, before reading begins.
+    pub fn set_source(&mut self, source: S) {
+        self.source = source;
     }
 
     /// Reading begins at `at`. With a file, what becomes known is kept in it; and where reading `resumes` at a checkpoint of the run that

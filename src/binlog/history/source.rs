@@ -1,5 +1,7 @@
 //! What the history is told: statements of the stream, and the source as it is now.
 
+use std::borrow::Cow;
+
 use super::TableSchema;
 use crate::binlog::charset::Charset;
 use crate::binlog::event::Query;
@@ -33,14 +35,18 @@ pub struct OwnedStatement {
 impl OwnedStatement {
     /// The statement of a QUERY event, whose text is in the session's character set.
     pub fn new(query: &Query<'_>) -> Self {
-        let charset = query.charset_client.and_then(Charset::from_collation).unwrap_or(Charset::Utf8mb4);
         Self {
             database: String::from_utf8_lossy(query.database).into_owned(),
-            sql: charset.to_utf8(&query.sql).into_owned(),
+            sql: statement_text(&query.sql, query.charset_client).into_owned(),
             sql_mode: query.sql_mode,
             collation_server: query.collation_server,
             failed: query.error_code != 0,
         }
+    }
+
+    /// The text in UTF-8.
+    pub fn sql(&self) -> &str {
+        &self.sql
     }
 
     /// The same, borrowed.
@@ -53,6 +59,11 @@ impl OwnedStatement {
             failed: self.failed,
         }
     }
+}
+
+/// A statement's text in UTF-8; it came in the session's `character_set_client`, of which a collation is given.
+pub(crate) fn statement_text(sql: &[u8], charset_client: Option<u16>) -> Cow<'_, str> {
+    charset_client.and_then(Charset::from_collation).unwrap_or(Charset::Utf8mb4).to_utf8(sql)
 }
 
 /// What the catalogue has under a name.

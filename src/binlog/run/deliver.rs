@@ -1,7 +1,7 @@
 //! The thread that delivers: batches to the sinks in order, and the checkpoint behind them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use crate::sink::{Batch, Direct, PushError};
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the sinks have for what was read when reading has ended.
 const FLUSH: Duration = Duration::from_secs(30);
+/// The same when we are told to stop: who tells so waits ten seconds in many places and kills then.
+const FLUSH_WHEN_STOPPED: Duration = Duration::from_secs(8);
 
 pub(super) struct Delivery<'a> {
     sinks: &'a mut Direct,
@@ -135,7 +137,12 @@ impl<'a> Delivery<'a> {
 
     /// Lets the sinks deliver what they have, and saves how far that is.
     fn finish(&mut self) -> Result<(), RunError> {
-        let report = self.sinks.shutdown(Instant::now() + FLUSH);
+        let time = match self.stop.load(Ordering::Relaxed) {
+            true => FLUSH_WHEN_STOPPED,
+            false => FLUSH,
+        };
+        tracing::debug!(seconds = time.as_secs(), "no more comes: the sinks have this long for what they have");
+        let report = self.sinks.shutdown(Instant::now() + time);
         for sink in report.sinks.iter().filter(|sink| sink.lost > 0 || !sink.finished) {
             tracing::warn!(
                 sink = sink.name,

@@ -3,11 +3,17 @@
 use std::path::PathBuf;
 
 use super::RunError;
-use super::place::From;
+use super::place::{From, Until};
 use super::read::Reading;
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::position::Position;
 use crate::binlog::source::FileSource;
+
+/// Whether `name` and `expected` are of one binlog, but not the same. A relay log also names the files of the log it copies.
+fn is_another_of_its_log(name: &str, expected: &str) -> bool {
+    let name = [".gz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    name != expected && Position::is_of_one_log(name, expected)
+}
 
 /// Reads the files in order.
 pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), RunError> {
@@ -17,6 +23,11 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
         From::Timestamp(_) | From::Oldest | From::Now => None,
         From::Gtids(_) => return Err(RunError::Start("--from with GTIDs needs a server (--source)".into())),
     };
+    if let Until::Position(end) = &reading.until
+        && !files.iter().any(|path| FileSource::name_of(path) == end.file)
+    {
+        return Err(RunError::Start(format!("--until {end}: no file of that name is given")));
+    }
     let sizes: Option<u64> = files.iter().map(|path| FileSource::plain_size(path)).sum();
     if let Some(sizes) = sizes {
         reading.extent.set_total(sizes);
@@ -24,6 +35,7 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     let resumes = start.is_some() && reading.config.from == From::Checkpoint;
     reading.begin_history(&start.clone().unwrap_or_default(), resumes)?;
     let mut reached_start = start.is_none();
+    let mut expected: Option<String> = None;
     for path in files {
         let mut source = FileSource::open(path)?;
         let name = source.name().to_owned();
@@ -32,6 +44,13 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
                 continue;
             }
             reached_start = true;
+        }
+        if let Some(expected) = expected.take().filter(|expected| is_another_of_its_log(&name, expected)) {
+            tracing::warn!(
+                file = name,
+                expected,
+                "the file before this one ends with another's name: files are missing here, or not in their order"
+            );
         }
         reading.assembler.restart(Position { file: name.clone(), offset: 4 });
         loop {
@@ -55,6 +74,8 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
             }
         }
         reading.flush()?;
+        // As the rotation at the end of the file has it; it is of another name only if there was one.
+        expected = Some(reading.assembler.position().file.clone()).filter(|next| *next != name);
     }
     if !reached_start {
         let wanted = start.map(|start| start.to_string()).unwrap_or_default();

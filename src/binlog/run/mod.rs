@@ -28,13 +28,12 @@ pub(crate) use place::{From, Until};
 pub(crate) use progress::{ProgressStyle, clear_bar};
 
 use super::assembler::{AssemblerOptions, BinlogCounters};
-use super::checkpoint::{Checkpoint, CheckpointError};
-use super::filter::TableRules;
+use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 use super::form::FormFactory;
-use super::history::{HistoryError, HistorySync, NoSource, SchemaSource};
+use super::history::{HistoryError, HistorySync};
 use super::piece::Piece;
 use super::position::Position;
-use super::source::{BinlogError, ServerSchemas, SourceOptions};
+use super::source::{BinlogError, SourceOptions};
 use crate::sink::{Direct, PushError};
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
@@ -72,7 +71,6 @@ pub(crate) struct BinlogConfig {
     pub(crate) from: From,
     pub(crate) until: Until,
     pub(crate) on_purged: OnPurged,
-    pub(crate) tables: TableRules,
     pub(crate) messages: AssemblerOptions,
     pub(crate) checkpoint: Option<PathBuf>,
     /// Where the tables' columns are kept through time.
@@ -118,6 +116,19 @@ pub(crate) struct Summary {
     pub(crate) lost: u64,
 }
 
+/// Ends the thread that asks how far the source is, whatever way the function that started it is left: it is waited for.
+struct EndOfLag<'a> {
+    end: &'a AtomicBool,
+    thread: &'a thread::Thread,
+}
+
+impl Drop for EndOfLag<'_> {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+    }
+}
+
 /// Reads until the end that was asked for, or `stop` is set, and closes the sinks; `forms` are those that `sinks` takes, in order.
 pub(crate) fn run(
     config: &BinlogConfig,
@@ -125,6 +136,9 @@ pub(crate) fn run(
     sinks: &mut Direct,
     stop: &Arc<AtomicBool>,
 ) -> Result<Summary, RunError> {
+    if let Some(path) = &config.checkpoint {
+        CheckpointFile::new(path.clone()).check()?;
+    }
     let encoders = thread::available_parallelism().map_or(1, usize::from).min(MOST_ENCODERS);
     let spare_batches = sinks.spare_batches();
     let (used_sender, used) = mpsc::channel::<Piece>();
@@ -154,18 +168,12 @@ pub(crate) fn run(
             .name("binlog-lag".to_owned())
             .spawn_scoped(scope, move || asked.keep_asking(end))
             .map_err(|source| RunError::Thread { name: "binlog-lag", source })?;
+        let end_of_lag = EndOfLag { end, thread: lag.thread() };
         let reporter = Reporter::new(config.progress, Arc::clone(&extent));
         let reader = thread::Builder::new()
             .name("binlog-read".to_owned())
             .spawn_scoped(scope, move || {
-                let schemas: Box<dyn SchemaSource + Send> = match &config.source {
-                    SourceConfig::Servers(servers) => match servers.first() {
-                        Some(first) => Box::new(ServerSchemas::new(first.clone(), Arc::clone(stop))),
-                        None => Box::new(NoSource),
-                    },
-                    SourceConfig::Files(_) => Box::new(NoSource),
-                };
-                let mut reading = Reading::new(config, schemas, out, stop, extent, history);
+                let mut reading = Reading::new(config, out, stop, extent, history);
                 let result = match &config.source {
                     SourceConfig::Files(files) => files::read(&mut reading, files),
                     SourceConfig::Servers(servers) => server::read(&mut reading, servers),
@@ -174,8 +182,7 @@ pub(crate) fn run(
             })
             .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
         let result = Delivery::new(config, sinks, stop, reporter, history_file).run(&encoded);
-        end.store(true, Ordering::Relaxed);
-        lag.thread().unpark();
+        drop(end_of_lag);
         if result.is_err() {
             // The thread that reads may be waiting for the source, which may say nothing for a while.
             stop.store(true, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::decoder::{DecodeError, Decoder};
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::filter::TableRules;
-use crate::binlog::history::{HistorySync, SchemaSource};
+use crate::binlog::history::{HistorySync, NoSource, SchemaSource};
 use crate::binlog::piece::Piece;
 use crate::binlog::position::Position;
 use crate::binlog::source::BinlogError;
@@ -57,7 +57,6 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         config: &'a BinlogConfig,
-        schemas: Box<dyn SchemaSource + Send>,
         out: Out,
         stop: &'a Arc<AtomicBool>,
         extent: Arc<Extent>,
@@ -65,8 +64,9 @@ impl<'a> Reading<'a> {
     ) -> Self {
         Self {
             stop,
-            decoder: Decoder::new(config.tables.clone()),
-            assembler: Assembler::new(config.messages.clone(), schemas, Position::default()),
+            decoder: Decoder::new(config.messages.tables.clone()),
+            // Who can be asked is known when there is a connection.
+            assembler: Assembler::new(config.messages.clone(), Box::new(NoSource), Position::default()),
             until: config.until.clone(),
             extent,
             history,

@@ -8,7 +8,7 @@ use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
 use super::{OnPurged, RunError};
 use crate::binlog::event::EventHeader;
-use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
 use crate::binlog::position::Position;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 
@@ -67,7 +67,8 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
             return Err(last_error.filter(|_| !error.is_transient()).unwrap_or(error).into());
         }
         next_servers.next();
-        tracing::warn!(%error, seconds = stream.backoff.as_secs_f64(), "the stream broke; connecting again");
+        let what = if stream.resume.is_some() { "the stream broke" } else { "this source cannot be read" };
+        tracing::warn!(%error, seconds = stream.backoff.as_secs_f64(), "{what}; connecting {}", if servers.len() > 1 { "to the next" } else { "again" });
         wait(stream.backoff, reading);
         stream.backoff = (stream.backoff * 2).min(LONGEST_BACKOFF);
         last_error = Some(error).filter(|error| !error.is_transient());
@@ -88,12 +89,30 @@ impl Stream {
         let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
         let server = source.identity()?;
         let start = self.start(reading, &mut source, options, server.as_ref())?;
+        if let BinlogStart::Gtids(set) = &start
+            && !set.is_empty()
+        {
+            let option = if self.resume.is_some() { "the checkpoint" } else { "--from" };
+            check_flavor(option, matches!(set, AnyGtidSet::MariaDb(_)), &source)?;
+        }
+        if let Until::Gtid(gtid) = &reading.until {
+            check_flavor("--until", matches!(gtid, AnyGtid::MariaDb(_)), &source)?;
+        }
+        if let Until::Position(end) = &reading.until
+            && let Ok(files) = source.files()
+            && !files.iter().any(|(name, _)| Position::is_of_one_log(name, &end.file))
+        {
+            let last = files.last().map_or("", |(name, _)| name);
+            return Err(RunError::Start(format!("--until {end}: the source's files have other names ({last})")));
+        }
         if reading.until == Until::Now {
             reading.until = Until::Position(source.current_position()?.0);
         }
         let is_first = self.resume.as_ref().is_none_or(|resume| !resume.is_reconnect);
         if is_first && !std::mem::replace(&mut self.has_history, true) {
             let resumes = self.resume.is_some();
+            let schemas = ServerSchemas::new(options.clone(), Arc::clone(reading.stop));
+            reading.assembler.history().set_source(Box::new(schemas));
             match &start {
                 BinlogStart::Position(position) => reading.begin_history(position, resumes)?,
                 BinlogStart::Gtids(_) => reading.begin_history(&Position::default(), false)?,
@@ -144,7 +163,7 @@ impl Stream {
         let transactions_before = reading.assembler.counters().transactions;
         let checksums = source.start(options, &start)?;
         reading.decoder.begin_stream(checksums);
-        tracing::info!(source = ?options.connect, version = source.server_version(), start = ?start, "reading the binlog");
+        tracing::info!(source = ?options.connect, version = source.server_version(), start = %start, "reading the binlog");
         loop {
             if reading.is_stopped() {
                 return Ok(());
@@ -222,9 +241,13 @@ impl Stream {
             From::Oldest => oldest(source),
             From::Position(position) => {
                 let files = source.files()?;
-                if !files.iter().any(|(name, _)| *name == position.file) {
+                let Some((_, size)) = files.iter().find(|(name, _)| *name == position.file) else {
                     return Err(BinlogError::Purged(missing_file(position, &files)).into());
+                };
+                if position.offset > *size {
+                    return Err(RunError::Start(format!("--from {position}: the file has only {size} bytes")));
                 }
+                reading.assembler.set_gtids(source.gtids_at(position)?);
                 Ok(BinlogStart::Position(position.clone()))
             }
             From::Gtids(set) => Ok(BinlogStart::Gtids(set.clone())),
@@ -289,6 +312,15 @@ fn go_on(resume: &Resume, server: Option<&String>) -> Result<BinlogStart, RunErr
             resume.position
         ))),
     }
+}
+
+/// The two kinds of server do not understand each other's GTIDs.
+fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Result<(), RunError> {
+    if is_of_mariadb == source.is_mariadb() {
+        return Ok(());
+    }
+    let (given, is) = if is_of_mariadb { ("MariaDB", "MySQL") } else { ("MySQL", "MariaDB") };
+    Err(RunError::Start(format!("{option} has {given}'s GTIDs, but the source is {is}")))
 }
 
 fn missing_file(position: &Position, files: &[(String, u64)]) -> String {

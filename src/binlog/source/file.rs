@@ -28,8 +28,7 @@ impl FileSource {
     /// Opens a file, or standard input for `-`. Files compressed by gzip or zstd are recognised by their first bytes.
     pub(crate) fn open(path: &Path) -> Result<Self, BinlogError> {
         let is_stdin = path.as_os_str() == "-";
-        let name =
-            if is_stdin { "-".to_owned() } else { path.file_name().unwrap_or_default().to_string_lossy().into_owned() };
+        let name = Self::name_of(path);
         let shown = path.display().to_string();
         let failed = |source| BinlogError::File { file: shown.clone(), source };
         let mut input: Box<dyn Read + Send> =
@@ -67,6 +66,11 @@ impl FileSource {
         }
         source.offset = 4;
         Ok(source)
+    }
+
+    /// What positions in the file at `path` are called: its name without its folders.
+    pub(crate) fn name_of(path: &Path) -> String {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The file's name without its folders.

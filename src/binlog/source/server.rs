@@ -37,6 +37,15 @@ pub(crate) enum BinlogStart {
     Gtids(AnyGtidSet),
 }
 
+impl std::fmt::Display for BinlogStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Position(position) => position.fmt(f),
+            Self::Gtids(gtids) => write!(f, "behind {gtids}"),
+        }
+    }
+}
+
 /// A stream of events.
 #[derive(Debug)]
 pub(crate) struct ServerSource {
@@ -75,15 +84,22 @@ impl ServerSource {
         let mut row = rows.into_iter().next().ok_or_else(|| BinlogError::Refused(BINLOG_OFF.into()))?.into_iter();
         let file = row.next().flatten().unwrap_or_default();
         let offset = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(4);
-        let gtids = if self.is_mariadb() {
-            self.connection.query_one(&format!("SELECT BINLOG_GTID_POS('{file}', {offset})"))?
-        } else {
-            // Binlog_Do_DB, Binlog_Ignore_DB, Executed_Gtid_Set
-            row.nth(2).flatten()
-        };
-        // Empty where there are no GTIDs, and where there are none yet.
-        let gtids = gtids.filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
-        Ok((Position { file, offset }, gtids))
+        // Binlog_Do_DB, Binlog_Ignore_DB, Executed_Gtid_Set
+        let executed = row.nth(2).flatten();
+        let position = Position { file, offset };
+        let gtids = if self.is_mariadb() { self.gtids_at(&position)? } else { executed.and_then(gtid_set) };
+        Ok((position, gtids))
+    }
+
+    /// The GTIDs of everything up to `position`. MySQL knows them at the end and at the beginning of each file only.
+    pub(crate) fn gtids_at(&mut self, position: &Position) -> Result<Option<AnyGtidSet>, BinlogError> {
+        if !self.is_mariadb() {
+            return Ok(None);
+        }
+        let Position { file, offset } = position;
+        let file = file.replace('\\', "\\\\").replace('\'', "''");
+        let gtids = self.connection.query_one(&format!("SELECT BINLOG_GTID_POS('{file}', {offset})"))?;
+        Ok(gtids.and_then(gtid_set))
     }
 
     /// What tells this server from others: `@@server_uuid`, MariaDB's `@@server_uid` or, before 10.5, its number.
@@ -201,6 +217,11 @@ impl ServerSource {
             _ => Err(self.connection.malformed(Malformed("binlog stream packet")).into()),
         }
     }
+}
+
+/// `None` for an empty text too: there are no GTIDs, or none yet.
+fn gtid_set(text: String) -> Option<AnyGtidSet> {
+    text.parse().ok().filter(|set: &AnyGtidSet| !set.is_empty())
 }
 
 const BINLOG_OFF: &str = "the source writes no binlog; start it with --log-bin (and binlog_format=ROW)";

@@ -21,20 +21,24 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
     let from = match &settings.from {
         Some(place) => place.0.clone(),
         None if keeps_checkpoint => From::Checkpoint,
+        None if !settings.file.is_empty() => From::Oldest,
         None => From::Now,
     };
+    if from == From::Now && !settings.file.is_empty() {
+        return Err("--from now: files have no now; it is oldest, FILE:POS, a moment or checkpoint".into());
+    }
     let wants = |kind| settings.only.is_empty() || settings.only.contains(&kind);
     Ok(BinlogConfig {
         source,
         from,
         until: settings.until.0.clone(),
-        tables: TableRules::new(&settings.include, &settings.exclude)?,
         messages: AssemblerOptions {
             inserts: wants(Kind::Insert),
             updates: wants(Kind::Update),
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
             statements: wants(Kind::Statement),
+            tables: TableRules::new(&settings.include, &settings.exclude)?,
             columns: ColumnRules {
                 drop: settings.drop_columns.clone(),
                 redact_keys: settings.redact_keys.clone(),
@@ -56,6 +60,9 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
 }
 
 fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {
+    if settings.tls_mode.verifies() && settings.tls_ca.is_none() {
+        return Err(format!("--tls-mode={} needs --tls-ca", settings.tls_mode));
+    }
     let from_file = match &settings.password_file {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -70,7 +77,7 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
     };
     let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
     if !(settings.heartbeat > 0.0 && settings.heartbeat < 86_400.0) {
-        return Err("--heartbeat: it is a number of seconds above 0".into());
+        return Err("--heartbeat: it is a number of seconds above 0 and below 86400".into());
     }
     let server = |url: &SourceUrl| SourceOptions {
         connect: ConnectOptions {

@@ -26,19 +26,19 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
     let mut config = match config::config(settings) {
         Ok(config) => config,
         Err(reason) => {
-            eprintln!("error: {reason}");
+            logging::complain(reason);
             return ExitCode::from(USAGE);
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
     if let Err(error) = super::stop_on_signals(&stop) {
-        eprintln!("error: signals cannot be caught: {error}");
+        logging::complain(format_args!("signals cannot be caught: {error}"));
         return ExitCode::from(FAILURE);
     }
     let mut outputs = match outputs::open(settings) {
         Ok(outputs) => outputs,
         Err(reason) => {
-            eprintln!("error: {reason}");
+            logging::complain(reason);
             return ExitCode::from(USAGE);
         }
     };
@@ -68,11 +68,11 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
             if summary.lost > 0 { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
         }
         Err(RunError::Start(reason)) => {
-            eprintln!("error: {reason}");
+            logging::complain(reason);
             ExitCode::from(USAGE)
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::complain(error);
             ExitCode::from(FAILURE)
         }
     }

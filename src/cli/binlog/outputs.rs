@@ -57,6 +57,11 @@ pub(super) fn open(settings: &Binlog) -> Result<Outputs, String> {
 
 /// What does not go together.
 fn check(settings: &Binlog, names: &[String]) -> Result<(), String> {
+    for (at, name) in names.iter().enumerate() {
+        if names.iter().take(at).any(|before| before == name) {
+            return Err(format!("--sink {name} is given twice"));
+        }
+    }
     let has = |name: &str| names.iter().any(|given| given == name);
     if settings.exactly_once && names != ["kafka"] {
         return Err(

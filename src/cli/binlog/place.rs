@@ -18,6 +18,9 @@ impl FromStr for FromPlace {
             "checkpoint" => From::Checkpoint,
             _ => match (moment(text), text.parse::<AnyGtidSet>(), position(text)) {
                 (Some(moment), ..) => From::Timestamp(moment),
+                (_, Ok(gtids), _) if gtids.is_empty() => {
+                    return Err("a GTID set with no GTID in it; for all that is there it is oldest".into());
+                }
                 (_, Ok(gtids), _) => From::Gtids(gtids),
                 (.., Some(position)) => From::Position(position),
                 _ => return Err("it is now, oldest, FILE:POS, a GTID set, a moment or checkpoint".into()),
@@ -83,6 +86,9 @@ mod tests {
         assert_eq!(from("2026-11-21 12:00:00"), Ok(From::Timestamp(1_795_262_400)));
         assert!(matches!(from("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7"), Ok(From::Gtids(AnyGtidSet::MySql(_)))));
         assert!(matches!(from("0-1-42,1-2-3"), Ok(From::Gtids(AnyGtidSet::MariaDb(_)))));
+        for empty in ["", " ", "3e11fa47-71ca-11e1-9e33-c80aa9429562:5-3"] {
+            assert!(from(empty).is_err(), "{empty}");
+        }
         assert!(from("yesterday").is_err() && from("binlog.000002:").is_err());
     }
 }

@@ -25,6 +25,9 @@ impl FromStr for SourceUrl {
         let rest = ["mysql://", "mariadb://"].iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or(FORM)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (login, place) = rest.rsplit_once('@').ok_or(FORM)?;
+        if place.contains(['/', '?']) {
+            return Err(format!("{FORM}, with nothing behind it; databases are chosen with --include 'NAME.*'"));
+        }
         let (user, password) = match login.split_once(':') {
             Some((user, password)) => (user, Some(percent_decoded(password)?)),
             None => (login, None),
@@ -36,7 +39,8 @@ impl FromStr for SourceUrl {
             }
             None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
         };
-        let port = port.map_or(Ok(3306), |port| port.parse().map_err(|_| format!("'{port}' is no port")))?;
+        let port =
+            port.map_or(Ok(3306), |port| port.parse().map_err(|_| format!("{FORM}, and '{port}' is no port")))?;
         if user.is_empty() || host.is_empty() {
             return Err(FORM.into());
         }
@@ -74,7 +78,16 @@ mod tests {
         );
         let url: SourceUrl = "mysql://root@db".parse().unwrap();
         assert_eq!((url.password, url.port), (None, 3306));
-        for wrong in ["db:3306", "mysql://db", "mysql://@db", "mysql://u@", "mysql://u@h:x", "mysql://u:%zz@h"] {
+        for wrong in [
+            "db:3306",
+            "mysql://db",
+            "mysql://@db",
+            "mysql://u@",
+            "mysql://u@h:x",
+            "mysql://u:%zz@h",
+            "mysql://u@h/db",
+            "mysql://u@h:1?tls",
+        ] {
             assert!(wrong.parse::<SourceUrl>().is_err(), "{wrong}");
         }
     }

@@ -104,7 +104,7 @@ pub(super) fn run(inspect: &Inspect) -> ExitCode {
         // `inspect | head` is no error.
         Err(InspectError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::complain(error);
             ExitCode::from(FAILURE)
         }
     }

@@ -13,6 +13,7 @@ use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::column_rules::ColumnRules;
 use crate::binlog::decoder::Event;
 use crate::binlog::event::{EventHeader, EventType, Query, Rotate};
+use crate::binlog::filter::TableRules;
 use crate::binlog::form::fixture::{Body, INT, VARCHAR, int, table, varchar};
 use crate::binlog::form::{Definition, RowContext, RowForm, TransactionEdge};
 use crate::binlog::gtid::{Gtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, MariaDbGtidFlags};
@@ -104,6 +105,7 @@ impl Stream {
             deletes: true,
             ddl: true,
             statements: true,
+            tables: TableRules::default(),
             columns: ColumnRules::default(),
         };
         let start = Position { file: "binlog.000001".into(), offset: 4 };
