@@ -118,6 +118,30 @@ def piped(binlogs):
         pipe.close()
 
 
+# --- Encrypted files ---
+
+@pytest.mark.parametrize("release", ["mariadb", "mariadb-11.8"])
+def test_encrypted_log(release, binlogs, tmp_path_factory):
+    """MariaDB says in the stream that the file is encrypted, and sends what follows in clear."""
+    folder = tmp_path_factory.mktemp("encrypted")
+    (folder / "keys").write_text("1;" + "0123456789abcdef" * 4 + "\n")
+    db = SqlServer(release, folder, *BINLOG["mariadb"], "--plugin-load-add=file_key_management",
+                   f"--file-key-management-filename={folder / 'keys'}", "--encrypt-binlog=ON")
+    try:
+        db.sql("CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
+        start, before = position(db), executed(db)
+        with db.root(database="test") as cursor:
+            numbers(cursor, 1, 2)
+            for place in ("oldest", at(start), before):
+                rows = binlogs("--from", place, "--until", "now", server=db).finish().rows()
+                assert values(rows) == [1, 2]
+                begins = [event[1] for event in db.sql(f"SHOW BINLOG EVENTS IN '{start[0]}'") if event[2].startswith("Write_rows")]
+                assert [row["position"]["offset"] for row in rows] == begins
+        binlogs(files=[folder / "data" / start[0]]).refused("encrypted", "--source")
+    finally:
+        db.stop()
+
+
 # --- Large transactions ---
 
 @pytest.mark.timeout(180)

@@ -145,7 +145,13 @@ impl EventHeader {
         // A server sends these without a position where they are not in the file, or not there.
         let may_be_elsewhere = matches!(
             self.event_type,
-            T::FormatDescription | T::Rotate | T::Heartbeat | T::HeartbeatV2 | T::PreviousGtids | T::GtidList
+            T::FormatDescription
+                | T::Rotate
+                | T::Heartbeat
+                | T::HeartbeatV2
+                | T::PreviousGtids
+                | T::GtidList
+                | T::StartEncryption
         );
         !is_made_up && (self.next_position != 0 || !may_be_elsewhere)
     }
