@@ -6,15 +6,25 @@ from harness.binlog import Binlog
 from harness.proxy import Proxy
 from harness.servers import Kafka, SqlServer
 
+RELEASES = {"mysql": "mysql", "mariadb": "mariadb", "mariadb-11.8": "mariadb_11_8"}
 SIZES = ["--max-allowed-packet=256M", "--local-infile=ON", "--log-output=TABLE"]
 # Servers whose binary log is read: what differs from the defaults is what row-based replication usually has on.
 BINLOG = {"mysql": ["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--binlog-row-metadata=FULL"],
           "mariadb": ["--log-bin=binlog", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]}
 
 
-def _server(flavor, factory, *options):
+def pytest_generate_tests(metafunc):
+    """Each of both servers in turn, and MariaDB 11.8 where the test is marked so: most tests are about our program more than about
+    the server, and time is short."""
+    releases = list(RELEASES) if metafunc.definition.get_closest_marker("newer_mariadb") else ["mysql", "mariadb"]
+    for name, scope in (("server", None), ("writer", None), ("pair", "module")):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, releases, indirect=True, scope=scope)
+
+
+def _server(release, factory, *options):
     # A session fixture that is missing must be so for every test, by name.
-    server = SqlServer(flavor, factory.mktemp(flavor), *SIZES, *options)
+    server = SqlServer(release, factory.mktemp(release), *SIZES, *options)
     yield server
     server.stop()
 
@@ -30,6 +40,11 @@ def mariadb(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def mariadb_11_8(tmp_path_factory):
+    yield from _server("mariadb-11.8", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
 def binlog_mysql(tmp_path_factory):
     yield from _server("mysql", tmp_path_factory, *BINLOG["mysql"])
 
@@ -40,22 +55,27 @@ def binlog_mariadb(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def binlog_mariadb_11_8(tmp_path_factory):
+    yield from _server("mariadb-11.8", tmp_path_factory, *BINLOG["mariadb"])
+
+
+@pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
     broker = Kafka(tmp_path_factory.mktemp("kafka"))
     yield broker
     broker.stop()
 
 
-@pytest.fixture(params=["mysql", "mariadb"])
+@pytest.fixture
 def server(request):
-    """Each of both servers in turn."""
-    return request.getfixturevalue(request.param)
+    """Each server in turn (pytest_generate_tests)."""
+    return request.getfixturevalue(RELEASES[request.param])
 
 
-@pytest.fixture(params=["binlog_mysql", "binlog_mariadb"], ids=["mysql", "mariadb"])
+@pytest.fixture
 def writer(request):
-    """Each of both servers with a binary log in turn."""
-    return request.getfixturevalue(request.param)
+    """Each server with a binary log in turn."""
+    return request.getfixturevalue(f"binlog_{RELEASES[request.param]}")
 
 
 @pytest.fixture

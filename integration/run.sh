@@ -14,6 +14,8 @@ for what in mysql mariadb java kafka go node; do
   [[ -z ${REQUIRE_ALL:-} ]] || die "CI=true wants $what"
   note "without $what: its tests are skipped"
 done
+# Tested as well where Debian's packages of it can be had; its tests are skipped by name elsewhere.
+"$here/servers/install.sh" mariadb-11.8 || note "without mariadb-11.8: its tests are skipped"
 # Where install.sh put a Go that is newer than the release's.
 [[ ! -d $CACHE/go/path ]] || PATH=$CACHE/go/path:$PATH
 

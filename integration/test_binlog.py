@@ -47,6 +47,7 @@ def values(rows):
 
 # --- The form of a row ---
 
+@pytest.mark.newer_mariadb
 def test_fields(db, session, t, binlogs):
     before = time.time()
     execute(session, "INSERT INTO t VALUES (5, 1)", "UPDATE t SET v = 2", "DELETE FROM t")
@@ -58,8 +59,8 @@ def test_fields(db, session, t, binlogs):
         assert row.keys() - {"query"} == keys
         assert (row["database"], row["table"], row["primaryKey"]) == (DB, "t", {"id": 5})
         assert (row["serverId"], row["rowIndex"]) == (server_id, 0)
-        # MariaDB's log names the thread of statements only.
-        assert row["threadId"] == (thread if db.flavor == "mysql" else None)
+        # The log of MariaDB before 11.5 names the thread of statements only.
+        assert row["threadId"] == (thread if db.logs_threads else None)
         # The log has whole seconds.
         assert before - 1.5 <= row["timestamp"] / 1000 <= time.time() + 1.5
         assert row["position"]["file"] == t[0] and row["position"]["offset"] >= t[1]
@@ -71,6 +72,7 @@ def test_fields(db, session, t, binlogs):
     assert insert["gtid"].startswith(execute(session, f"SELECT {origin}")[0][0])
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("metadata", ["FULL", "MINIMAL"])
 def test_primary_key_of_several_columns_and_none(db, session, binlogs, metadata):
     db.sql(f"SET GLOBAL binlog_row_metadata = {metadata}")
@@ -83,6 +85,7 @@ def test_primary_key_of_several_columns_and_none(db, session, binlogs, metadata)
     assert not none["primaryKey"]
 
 
+@pytest.mark.newer_mariadb
 def test_generated_and_invisible_columns(db, session, binlogs):
     session.execute("CREATE TABLE g (id INT PRIMARY KEY, a INT, s INT AS (a + 1) STORED, w INT AS (a * 2) VIRTUAL, h INT INVISIBLE DEFAULT 9)")
     start = position(db)
@@ -128,6 +131,7 @@ def documented(form):
     return json.loads((Path(__file__).parent.parent / "tests/data/forms" / f"{form}.json").read_text())
 
 
+@pytest.mark.newer_mariadb
 def test_debezium_events_of_its_documentation(db, session, binlogs):
     session.execute(CUSTOMERS)
     start = position(db)
@@ -142,7 +146,7 @@ def test_debezium_events_of_its_documentation(db, session, binlogs):
         for name, value in example["source"].items():
             assert name in event["source"]
             if value is not None and name not in ("snapshot", "query"):
-                assert type(event["source"][name]) is type(value) or (name, db.flavor) == ("thread", "mariadb"), name
+                assert type(event["source"][name]) is type(value) or (name == "thread" and not db.logs_threads), name
         source = event["source"]
         assert (source["connector"], source["db"], source["table"], source["snapshot"]) == (db.flavor, DB, "customers", "false")
         assert (source["file"], source["row"]) == (start[0], 0) and source["pos"] >= start[1]
@@ -170,6 +174,7 @@ def test_debezium_values(db, session, binlogs):
         "day": 17702, "s": "a,c"}
 
 
+@pytest.mark.newer_mariadb
 def test_maxwell_messages_of_its_documentation(db, session, binlogs):
     session.execute("CREATE TABLE e (id INT(10) NOT NULL PRIMARY KEY AUTO_INCREMENT, m DOUBLE, c TIMESTAMP(6), "
                     "comment VARCHAR(255) CHARSET latin1)")
@@ -183,8 +188,8 @@ def test_maxwell_messages_of_its_documentation(db, session, binlogs):
         assert [message.get(name) for name in ("type", "data", "old")] == [example.get(name) for name in ("type", "data", "old")]
         assert (message["database"], message["table"], message["commit"]) == (DB, "e", True)
         assert message["position"].startswith(f"{start[0]}:") and isinstance(message["xid"], int)
-    # MariaDB's log names the thread of statements only.
-    assert db.flavor == "mariadb" or found[0].keys() == examples["insert"].keys()
+    # The log of MariaDB before 11.5 names the thread of statements only.
+    assert not db.logs_threads or found[0].keys() == examples["insert"].keys()
 
 
 def test_maxwell_marks_the_last_row_of_a_transaction(db, session, t, binlogs):
@@ -220,6 +225,7 @@ def test_from_oldest(db, session, t, binlogs):
     assert values(rows)[-2:] == [1, 2]
 
 
+@pytest.mark.newer_mariadb
 def test_until_position(db, session, t, binlogs):
     numbers(session, 1, 2)
     end = position(db)
@@ -227,6 +233,20 @@ def test_until_position(db, session, t, binlogs):
     assert values(binlogs("--from", at(t), "--until", at(end), server=db).finish().rows()) == [1, 2]
 
 
+@pytest.mark.newer_mariadb
+def test_positions_of_rows(db, session, t, binlogs):
+    """Where the server says that the row events begin; MariaDB from 11.7 on writes no positions into them."""
+    execute(session, "BEGIN", "INSERT INTO t (v) VALUES (1)", "INSERT INTO t (v) VALUES (2)", "SAVEPOINT s", "UPDATE t SET v = v + 1 ORDER BY id",
+            "COMMIT", "DELETE FROM t")
+    events = db.sql(f"SHOW BINLOG EVENTS IN '{t[0]}' FROM {t[1]}")
+    wanted = [event[1] for event in events if "rows" in event[2].lower() and "query" not in event[2].lower() and "annotate" not in event[2].lower()]
+    rows = binlogs("--from", at(t), "--until", "now", server=db).finish().rows()
+    assert [row["position"]["offset"] for row in rows] == [place for place, count in zip(wanted, (1, 1, 2, 2), strict=True) for _ in range(count)]
+    from_file = binlogs(files=[file_path(db, t[0])]).finish().rows("t")
+    assert [row["position"] for row in from_file][-6:] == [row["position"] for row in rows]
+
+
+@pytest.mark.newer_mariadb
 def test_gtid_set(db, session, t, binlogs):
     numbers(session, 1)
     before = executed(db)
@@ -249,6 +269,7 @@ def test_moments(db, session, t, binlogs):
         assert values(binlogs("--from", at(t), "--until", place, server=db).finish().rows("t")) == [1]
 
 
+@pytest.mark.newer_mariadb
 def test_now_follows_live_writes(db, session, t, binlogs):
     numbers(session, 1)
     binlog = binlogs("--from", "now", server=db).wait_dump(db)
@@ -284,6 +305,7 @@ def test_sigterm(db, session, t, binlogs):
     binlog.stop()
 
 
+@pytest.mark.newer_mariadb
 def test_checkpoint(db, session, t, binlogs, tmp_path):
     options = ["--until", "now", "--checkpoint", tmp_path / "checkpoint"]
     numbers(session, 1, 2)
@@ -294,6 +316,7 @@ def test_checkpoint(db, session, t, binlogs, tmp_path):
     assert binlogs("--from", "checkpoint", *options, server=db).finish().rows() == []
 
 
+@pytest.mark.newer_mariadb
 def test_rotation(db, session, t, binlogs):
     numbers(session, 1)
     session.execute("FLUSH BINARY LOGS")
@@ -321,6 +344,7 @@ def log_file(db, session, *statements):
     return file_path(db, name)
 
 
+@pytest.mark.newer_mariadb
 def test_files_and_standard_input(db, session, t, binlogs):
     first = log_file(db, session, "INSERT INTO t (v) VALUES (1)", "INSERT INTO t (v) VALUES (2)")
     second = log_file(db, session, "INSERT INTO t (v) VALUES (3)")
@@ -450,6 +474,7 @@ def test_only(db, session, binlogs, only):
 
 # --- Definitions that change ---
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("metadata", ["FULL", "MINIMAL"])
 def test_alter_in_the_middle(db, session, binlogs, metadata):
     """Rows from before an ALTER have the columns they had then, however late they are read."""
@@ -528,6 +553,7 @@ def test_trigger(db, session, binlogs):
     assert len({identity(row) for row in rows}) == 4 and len({row["gtid"] for row in rows}) == 1
 
 
+@pytest.mark.newer_mariadb
 def test_savepoints(db, session, t, binlogs):
     execute(session, "BEGIN", "INSERT INTO t (v) VALUES (1)", "SAVEPOINT s", "INSERT INTO t (v) VALUES (2)", "ROLLBACK TO SAVEPOINT s",
             "INSERT INTO t (v) VALUES (3)", "COMMIT", "BEGIN", "INSERT INTO t (v) VALUES (4)", "ROLLBACK", "INSERT INTO t (v) VALUES (5)")
@@ -537,6 +563,7 @@ def test_savepoints(db, session, t, binlogs):
     assert len({identity(row) for row in rows}) == 3
 
 
+@pytest.mark.newer_mariadb
 def test_tables_without_transactions(db, session, binlogs):
     session.execute("CREATE TABLE m (id INT PRIMARY KEY) ENGINE=MyISAM")
     start = position(db)
@@ -545,6 +572,7 @@ def test_tables_without_transactions(db, session, binlogs):
     assert [(row["type"], row["primaryKey"]["id"]) for row in rows] == [("insert", 1), ("insert", 2), ("delete", 1)]
 
 
+@pytest.mark.newer_mariadb
 def test_xa(db, session, t, binlogs):
     execute(session, "XA START 'x'", "INSERT INTO t (v) VALUES (1)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'",
             "XA START 'y'", "INSERT INTO t (v) VALUES (2)", "XA END 'y'", "XA COMMIT 'y' ONE PHASE", "INSERT INTO t (v) VALUES (3)")
@@ -558,6 +586,7 @@ def compress(db, session, on):
         db.sql(f"SET GLOBAL log_bin_compress = {on}", "SET GLOBAL log_bin_compress_min_len = 10")
 
 
+@pytest.mark.newer_mariadb
 def test_compression(db, session, t, binlogs):
     compress(db, session, True)
     numbers(session, 1)
@@ -610,6 +639,7 @@ def test_partial_json(binlog_mysql, binlogs, image):
             assert row["after"]["n"] == number + 2
 
 
+@pytest.mark.newer_mariadb
 def test_rows_query(db, session, t, binlogs):
     variable = "binlog_rows_query_log_events" if db.flavor == "mysql" else "binlog_annotate_row_events"
     execute(session, f"SET SESSION {variable} = ON", "INSERT INTO t (v) VALUES (1), (2) /* é */", f"SET SESSION {variable} = OFF")
@@ -674,6 +704,7 @@ def test_missing_privilege(db, t, binlogs):
     db.sql("DROP USER poor")
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("metadata", ["FULL", "MINIMAL"])
 def test_privileges_that_do(db, session, t, binlogs, metadata):
     more = "BINLOG MONITOR" if db.flavor == "mariadb" else "REPLICATION CLIENT"
@@ -685,6 +716,7 @@ def test_privileges_that_do(db, session, t, binlogs, metadata):
     db.sql("DROP USER reader")
 
 
+@pytest.mark.newer_mariadb
 def test_purged(db, session, t, binlogs):
     numbers(session, 1)
     place, before = position(db), executed(db)
@@ -728,6 +760,7 @@ def test_refused_options(binlogs, options):
     binlogs(*options).refused()
 
 
+@pytest.mark.newer_mariadb
 def test_connection_that_breaks(db, session, t, binlogs):
     """The server ends the dump: it connects again and goes on where it was."""
     binlog = binlogs("--from", at(t), server=db).wait_dump(db)
@@ -794,6 +827,7 @@ def rebuild(rows):
     return tables, again
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.timeout(150 + 20 * KILLS)
 @pytest.mark.parametrize("compression", [False, True], ids=["plain", "compressed"])
 def test_kill(db, session, binlogs, tmp_path, compression):
@@ -842,6 +876,7 @@ def test_kill(db, session, binlogs, tmp_path, compression):
     assert torn <= KILLS
 
 
+@pytest.mark.newer_mariadb
 def test_statement_format_is_shown(db, session, t, binlogs):
     execute(session, "ALTER TABLE t MODIFY v TEXT", "SET SESSION binlog_format=STATEMENT", "SET @name='O\\'Hara', @n=5")
     start = position(db)

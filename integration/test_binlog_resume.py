@@ -118,6 +118,30 @@ def piped(binlogs):
         pipe.close()
 
 
+# --- Encrypted files ---
+
+@pytest.mark.parametrize("release", ["mariadb", "mariadb-11.8"])
+def test_encrypted_log(release, binlogs, tmp_path_factory):
+    """MariaDB says in the stream that the file is encrypted, and sends what follows in clear."""
+    folder = tmp_path_factory.mktemp("encrypted")
+    (folder / "keys").write_text("1;" + "0123456789abcdef" * 4 + "\n")
+    db = SqlServer(release, folder, *BINLOG["mariadb"], "--plugin-load-add=file_key_management",
+                   f"--file-key-management-filename={folder / 'keys'}", "--encrypt-binlog=ON")
+    try:
+        db.sql("CREATE TABLE test.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
+        start, before = position(db), executed(db)
+        with db.root(database="test") as cursor:
+            numbers(cursor, 1, 2)
+            for place in ("oldest", at(start), before):
+                rows = binlogs("--from", place, "--until", "now", server=db).finish().rows()
+                assert values(rows) == [1, 2]
+                begins = [event[1] for event in db.sql(f"SHOW BINLOG EVENTS IN '{start[0]}'") if event[2].startswith("Write_rows")]
+                assert [row["position"]["offset"] for row in rows] == begins
+        binlogs(files=[folder / "data" / start[0]]).refused("encrypted", "--source")
+    finally:
+        db.stop()
+
+
 # --- Large transactions ---
 
 @pytest.mark.timeout(180)
@@ -140,6 +164,7 @@ def test_large_transaction_that_is_cut(db, session, t, piped):
     assert len(xids) == 2 and None in xids and rows[2]["xid"] is None and rows[-2]["xid"] is not None
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.timeout(120)
 def test_from_a_moment_with_a_large_first_transaction(db, session, t, binlogs):
     large(session, 6000)
@@ -153,16 +178,16 @@ def test_from_a_moment_with_a_large_first_transaction(db, session, t, binlogs):
 
 # --- Another server ---
 
-@pytest.fixture(scope="module", params=["mysql", "mariadb"])
+@pytest.fixture(scope="module")
 def pair(request, tmp_path_factory):
     """A server and its replica, which cuts rows into other events than the first."""
-    flavor = request.param
+    release, flavor = request.param, request.param.partition("-")[0]
     own = {"mysql": [], "mariadb": ["--log-slave-updates=ON"]}[flavor]
     servers = []
     try:
         for number, size in ((21, 8192), (22, 65536)):
             options = [*SIZES, *BINLOG[flavor], *own, f"--server-id={number}", f"--binlog-row-event-max-size={size}"]
-            servers.append(SqlServer(flavor, tmp_path_factory.mktemp(f"pair-{flavor}"), *options))
+            servers.append(SqlServer(release, tmp_path_factory.mktemp(f"pair-{flavor}"), *options))
         first, second = servers
         where = f"HOST = '127.0.0.1', {{0}}_PORT = {first.port}, {{0}}_USER = 'app', {{0}}_PASSWORD = 'app-secret'"
         if flavor == "mysql":
@@ -192,6 +217,7 @@ def caught_up(first, second):
         time.sleep(0.1)
 
 
+@pytest.mark.newer_mariadb
 def test_checkpoint_of_one_server_at_another(pair, binlogs, tmp_path):
     first, second = pair
     checkpoint = tmp_path / "checkpoint"
@@ -291,6 +317,7 @@ def purge(db, session):
         time.sleep(0.1)
 
 
+@pytest.mark.newer_mariadb
 def test_checkpoint_whose_file_is_purged(db, session, t, binlogs, tmp_path):
     checkpoint = tmp_path / "checkpoint"
     options = ["--from", "checkpoint", "--until", "now", "--checkpoint", checkpoint, "--include", f"{DB}.*"]
@@ -310,6 +337,7 @@ def test_checkpoint_whose_file_is_purged(db, session, t, binlogs, tmp_path):
     assert binlogs(*options, server=db).finish().rows() == []
 
 
+@pytest.mark.newer_mariadb
 def test_named_among_replicas(db, binlogs):
     binlogs("--from", "now", "--server-id", "4242", "--report-host", "reader.example", server=db).wait_dump(db)
     listed = db.sql("SHOW REPLICAS" if db.flavor == "mysql" else "SHOW SLAVE HOSTS")
@@ -362,6 +390,7 @@ def everything(binlogs, db, place, form, folder, *options):
     return binlogs("--from", at(place), "--until", "now", *more, server=db, sinks=["stdout"]).finish().printed.read_bytes()
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("form", FORMS)
 def test_hidden_columns(db, session, binlogs, tmp_path, form):
     variable = "binlog_rows_query_log_events" if db.flavor == "mysql" else "binlog_annotate_row_events"
@@ -405,6 +434,7 @@ def test_passwords_of_accounts(db, session, binlogs, tmp_path, form):
 
 # --- Statements that are unlike others ---
 
+@pytest.mark.newer_mariadb
 def test_prepared_transactions(db, session, t, binlogs):
     """Rows come when a transaction is prepared (MySQL); others may come before it is committed."""
     with db.root(database=DB) as preparing:
@@ -439,6 +469,7 @@ def test_savepoints_with_a_table_without_transactions(binlog_mariadb, binlogs):
     assert len({row["rowIndex"] for row in rows}) == 2
 
 
+@pytest.mark.newer_mariadb
 def test_table_without_a_key(db, session, binlogs):
     session.execute("CREATE TABLE bag (v INT, s TEXT)")
     place = position(db)
@@ -449,6 +480,7 @@ def test_table_without_a_key(db, session, binlogs):
     assert not any(row["primaryKey"] for row in rows) and len({identity(row) for row in rows}) == 7
 
 
+@pytest.mark.newer_mariadb
 def test_statement_format(db, session, t, binlogs):
     """Said once and counted; INTVAR, RAND and USER_VAR events in front of such statements do no harm."""
     session.execute("CREATE TABLE u (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
@@ -462,6 +494,7 @@ def test_statement_format(db, session, t, binlogs):
     assert re.search(r"statements_without_rows\W+5", binlog.log), binlog.log
 
 
+@pytest.mark.newer_mariadb
 def test_load_data(db, session, t, binlogs, tmp_path):
     data = tmp_path / "data.csv"
     data.write_text("".join(f"{value}\n" for value in range(5000)))
@@ -472,6 +505,7 @@ def test_load_data(db, session, t, binlogs, tmp_path):
     assert places(rows) == [(value, value) for value in range(5000)]
 
 
+@pytest.mark.newer_mariadb
 def test_table_made_of_rows(db, session, t, binlogs):
     numbers(session, *range(5))
     place, before = position(db), executed(db)

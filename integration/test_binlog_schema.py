@@ -121,6 +121,7 @@ def test_read_late_from_before_the_table(db, binlogs, case):
     check(binlogs("--from", at(start), "--until", "now", server=db).finish().rows(), expected)
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("case", CASES)
 def test_read_late_from_behind_the_table(db, binlogs, case):
     """What the table was must be found from what it is now."""
@@ -161,6 +162,7 @@ def test_history_is_not_taken_for_another_run(db, binlogs, tmp_path):
         check(run("--schema-history", history), expected)
 
 
+@pytest.mark.newer_mariadb
 def test_no_rights_to_the_catalogue(db, binlogs):
     """Without rights to see the table there are no names, until a statement tells them."""
     db.sql("DROP USER IF EXISTS 'blind'@'%'", "CREATE USER 'blind'@'%' IDENTIFIED BY 'app-secret'",
@@ -176,6 +178,7 @@ def test_no_rights_to_the_catalogue(db, binlogs):
     db.sql("DROP USER 'blind'@'%'")
 
 
+@pytest.mark.newer_mariadb
 def test_files_alone(db, binlogs, tmp_path):
     """Without a server, names come from the statements in the files."""
     db.sql("FLUSH BINARY LOGS", f"DROP DATABASE {DB}", f"CREATE DATABASE {DB} CHARACTER SET latin1")
@@ -186,6 +189,7 @@ def test_files_alone(db, binlogs, tmp_path):
     check([row for row in binlogs(files=[path]).finish().rows() if row["database"] == DB], expected)
 
 
+@pytest.mark.newer_mariadb
 def test_uuid_and_inet_with_full_metadata(db, binlogs):
     """MariaDB logs them as BINARY whatever the metadata; MySQL has none."""
     if db.flavor != "mariadb":
@@ -299,6 +303,7 @@ def test_at_random(db, binlogs, tmp_path, seed):
     assert named[0] == named[3] == 1, named
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("behind", [False, True], ids=["from before the table", "from behind the table"])
 def test_alter_in_two_phases(db, binlogs, behind):
     """MariaDB logs where it begins and where it ends; rows between are of the old table."""

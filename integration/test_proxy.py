@@ -233,6 +233,7 @@ def test_too_many_connections(victim, proxies):
     proxy.stop()
 
 
+@pytest.mark.newer_mariadb
 def test_wrong_password(server, proxies):
     proxy = proxies(server)
     for options in ({"password": "wrong"}, {"user": "nobody"}, {"database": "nowhere"}):
@@ -526,6 +527,7 @@ def conversation(raw):
     return seen
 
 
+@pytest.mark.newer_mariadb
 @pytest.mark.parametrize("dialect", ["EOF", "DEPRECATE_EOF", "session track"])
 def test_dialects(server, proxies, dialect):
     """The same conversation with and without the proxy: the same packets, and messages for its statements."""
@@ -677,6 +679,7 @@ def test_many_clients_at_once(server, proxies):
         assert [m["sql"].rsplit(" ", 1)[1] for m in mine] == [str(n) for n in range(20)]
 
 
+@pytest.mark.newer_mariadb
 def test_change_user_and_reset(server, proxies):
     server.fresh_user("second", "second-secret")
     server.fresh_databases("second_db")
@@ -742,6 +745,7 @@ def tls_version_of_the_server_leg(db):
         return cursor.fetchone()[1]
 
 
+@pytest.mark.newer_mariadb
 def test_tls_is_terminated_and_used_upstream_when_the_client_used_it(server, proxies):
     proxy = proxies(server)
     with proxy.connect(ssl=trusting()) as db:
@@ -792,6 +796,7 @@ def test_upstream_name_is_verified(mysql, mariadb, proxies):
     proxy.stop()
 
 
+@pytest.mark.newer_mariadb
 def test_strip(server, proxies):
     server.fresh_user("stripped", "")
     server.sql("ALTER USER stripped IDENTIFIED BY ''")
@@ -807,6 +812,7 @@ def test_strip(server, proxies):
     assert proxy.messages.sql("SHOW SESSION STATUS LIKE 'Ssl_version'")
 
 
+@pytest.mark.newer_mariadb
 def test_passthrough(server, proxies):
     proxy = proxies(server, "--tls=passthrough")
     # The client sees the server's own certificate.

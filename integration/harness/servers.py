@@ -2,14 +2,17 @@
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import re
 
 import pymysql
 
-from . import INTEGRATION, missing, run
+from . import CACHE, INTEGRATION, missing, run
 
 SCRIPTS = INTEGRATION / "servers"
+# What `install.sh mariadb-11.8` unpacks.
+NEWER_MARIADB = CACHE.resolve() / "mariadb-11.8/bin/mariadbd"
 
 
 def _env_file(path):
@@ -28,16 +31,24 @@ class LogEntry:
 
 
 class SqlServer:
-    """A MySQL or MariaDB server: root over its socket without a password, `app`/`app-secret` over TCP."""
+    """A MySQL or MariaDB server: root over its socket without a password, `app`/`app-secret` over TCP.
 
-    def __init__(self, flavor, folder, *options):
-        self.flavor, self.folder, self.options = flavor, pathlib.Path(folder), options
-        self.script = SCRIPTS / f"{flavor}.sh"
+    Its release is `mysql`, `mariadb` or `mariadb-11.8`; the flavor of both MariaDBs is `mariadb`."""
+
+    def __init__(self, release, folder, *options):
+        self.release, self.flavor = release, release.partition("-")[0]
+        self.folder, self.options = pathlib.Path(folder), options
+        self.script = SCRIPTS / f"{self.flavor}.sh"
+        self.env = {**os.environ}
+        if release == "mariadb-11.8":
+            if not NEWER_MARIADB.exists():
+                missing("MariaDB 11.8 (integration/servers/install.sh mariadb-11.8)", optional=True)
+            self.env["MARIADBD"] = str(NEWER_MARIADB)
         self.start()
 
     def start(self):
         tls = ["--with-tls"] if self.flavor == "mariadb" else []
-        started = run([self.script, "start", self.folder, *tls, *self.options])
+        started = run([self.script, "start", self.folder, *tls, *self.options], env=self.env)
         if started.returncode != 0:
             missing(f"{self.flavor} server: {started.stderr.strip()[-500:]}")
         env = _env_file(self.folder / "env")
@@ -45,11 +56,16 @@ class SqlServer:
         self.version, self.ca = env["VERSION"], env.get("TLS_CA")
 
     def stop(self):
-        run([self.script, "stop", self.folder])
+        run([self.script, "stop", self.folder], env=self.env)
 
     @property
     def address(self):
         return f"{self.host}:{self.port}"
+
+    @property
+    def logs_threads(self):
+        """Whether its log says which connection made a row. The MariaDB of the machine may be newer than 10.11."""
+        return self.flavor == "mysql" or tuple(map(int, re.findall(r"\d+", self.version)[:2])) >= (11, 5)
 
     @contextlib.contextmanager
     def root(self, **options):

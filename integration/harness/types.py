@@ -275,9 +275,13 @@ DATETIMES = ["0000-00-00 00:00:00", "1000-01-01 00:00:00", "9999-12-31 23:59:59"
 TIMESTAMPS = ["0000-00-00 00:00:00", "1970-01-01 00:00:01", "1970-01-01 00:00:01.000001", "2038-01-19 03:14:06.999999", "2038-01-19 03:14:07",
               "2024-02-29 12:34:56.789012", "2024-03-31 02:30:00", "2024-10-27 02:30:00.5", "1999-12-31 23:59:59.123456",
               "2001-09-09 01:46:40"]
+# MariaDB from 11.5 on has another bit for them.
+TIMESTAMPS_BEYOND_2038 = ["2038-01-19 03:14:08", "2106-02-07 06:28:15.999999", "2106-02-07 06:28:15", "2070-06-15 12:34:56.789012"]
 
 
-def temporal():
+def temporal(server):
+    timestamps = TIMESTAMPS + (TIMESTAMPS_BEYOND_2038 if server == "mariadb-11.8" else [])
+
     def greatest(count):
         # More digits than the column has would be rounded into the year 10000.
         return "9999-12-31 23:59:59" + ("." + "9" * count if count else "")
@@ -285,7 +289,7 @@ def temporal():
     datetimes = [(f"DATETIME({count})", TEXT, quoted(*DATETIMES, greatest(count))) for count in range(7)]
     return family("temporal", ("YEAR", INTEGER, ["0", "'0000'", 1901, 2155, 2024, 1999, "'00'", 70]), ("DATE", TEXT, quoted(*DATES)),
                   ("TIME", TEXT, quoted(*TIMES)), *fractions("TIME", TIMES), ("DATETIME", TEXT, quoted(*DATETIMES)), *datetimes,
-                  ("TIMESTAMP", TEXT, quoted(*TIMESTAMPS)), *fractions("TIMESTAMP", TIMESTAMPS))
+                  ("TIMESTAMP", TEXT, quoted(*timestamps)), *fractions("TIMESTAMP", timestamps))
 
 
 # --- Text ---
@@ -426,7 +430,7 @@ def shapes(server):
     columns = []
     for type_, values in SHAPES.items():
         columns.append((type_, BYTES, [f"ST_GeomFromText('{value}', {srid})" for value in values for srid in (0, 4326)
-                                       if server == "mariadb" or srid == 0 or value.startswith("POINT(1 ")]))
+                                       if server != "mysql" or srid == 0 or value.startswith("POINT(1 ")]))
     columns.append(("GEOMETRY", BYTES, [f"ST_GeomFromText('{values[0]}')" for values in SHAPES.values()]))
     if server == "mysql":
         columns.append(("POINT SRID 4326", BYTES, ["ST_GeomFromText('POINT(10 20)', 4326)"]))
@@ -441,6 +445,15 @@ def vectors():
                   ("VECTOR", VECTOR, ["STRING_TO_VECTOR('[1,2]')"]))
 
 
+def mariadb_vectors():
+    """Of a fixed length, and logged as VARBINARY, which one column is."""
+    make = lambda numbers: f"VEC_FromText('[{','.join(numbers)}]')"
+    long = [str(number / 7) for number in range(1, 1537)]
+    return family("vectors", ("VECTOR(3)", VECTOR, [make(["1", "2", "3"]), make(["0.1", "-0.1", "16777217"]), make(["0", "1e-30", "-1e9"])]),
+                  ("VECTOR(1)", VECTOR, [make(["1.5"])]), ("VECTOR(63)", VECTOR, [make(long[:63])]), ("VECTOR(64)", VECTOR, [make(long[:64])]),
+                  ("VECTOR(1536)", VECTOR, [make(long)]), ("VARBINARY(12)", BYTES, bytes_of(b"", b"twelve bytes", b"\0\0\x80?")))
+
+
 # --- MariaDB's own ---
 
 def addresses():
@@ -448,15 +461,18 @@ def addresses():
     six = quoted("::", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::", "2001:db8:0:1::20", "::ffff:192.0.2.1", "::192.0.2.1",
                  "2001:db8:0:0:1:0:0:1", "1:0:0:2:0:0:0:3", "fe80::2020", "1:2:3:4:5:6:7:8", "0:1:2:3:4:5:6:7", "::2:3")
     uuid = quoted("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "123e4567-e89b-12d3-a456-426614174000",
-                  "123e4567-e89b-12d3-a456-426614170020", "6ccd780c-baba-1026-9564-5b8c656024db", "20202020-2020-2020-2020-202020202020")
+                  "123e4567-e89b-12d3-a456-426614170020", "6ccd780c-baba-1026-9564-5b8c656024db", "20202020-2020-2020-2020-202020202020",
+                  # Version 6 and later, which are stored in another order; version 0 and another variant.
+                  "1ec9414c-232a-6b00-b3c8-9f6bdeced846", "019a8b2c-3d4e-7f50-8162-738495a6b7c8", "320c3d4d-cc00-875b-8ec9-32d5f69181c0",
+                  "123e4567-e89b-f2d3-f456-426614174000", "123e4567-e89b-02d3-a456-426614174000", "123e4567-e89b-72d3-2456-426614174000")
     return family("addresses", ("INET4", TEXT, four), ("INET6", TEXT, six), ("UUID", TEXT, uuid))
 
 
 def compressed():
     return family("compressed_columns", ("VARCHAR(200) COMPRESSED", TEXT, [*quoted("", "a", "é漢😀"), "REPEAT('é', 200)", "REPEAT('a', 150)"]),
-                  ("VARCHAR(2000) CHARACTER SET latin1 COMPRESSED", TEXT, [*quoted("", "ä"), "REPEAT('ä', 2000)"]),
+                  ("VARCHAR(2000) COMPRESSED CHARACTER SET latin1", TEXT, [*quoted("", "ä"), "REPEAT('ä', 2000)"]),
                   ("TEXT COMPRESSED", TEXT, [*quoted("", "a"), "REPEAT('long text ', 3000)"], True),
-                  ("LONGTEXT CHARACTER SET utf16 COMPRESSED", TEXT, [*quoted("", "a漢"), "REPEAT('漢', 3000)"], True),
+                  ("LONGTEXT COMPRESSED CHARACTER SET utf16", TEXT, [*quoted("", "a漢"), "REPEAT('漢', 3000)"], True),
                   ("VARBINARY(1000) COMPRESSED", BYTES, [*bytes_of(b"", b"\0", bytes(range(256))), "REPEAT(x'00', 1000)"]),
                   ("BLOB COMPRESSED", BYTES, [*bytes_of(b"", b"\xff"), "REPEAT(x'00ff', 30000)"], True),
                   ("TINYTEXT COMPRESSED", TEXT, [*quoted("", "x"), "REPEAT('y', 200)"], True),
@@ -475,8 +491,8 @@ def wide():
 
 
 def families(server):
-    """What a server of that flavour can have; character sets by what its release knows."""
-    common = [integers(), decimals(), floating(), bits(), temporal(), *texts(), sizes(), binary(), enumerations(), enumerations_beyond(), shapes(server), wide()]
+    """What a server of that release can have; character sets by what it knows."""
+    common = [integers(), decimals(), floating(), bits(), temporal(server), *texts(), sizes(), binary(), enumerations(), enumerations_beyond(), shapes(server), wide()]
     single = ["latin1", "latin2", "cp1251", "cp1250", "cp1256", "cp1257", "koi8r", "koi8u", "greek", "hebrew", "latin5", "latin7", "cp850", "cp852",
               "cp866", "armscii8", "dec8", "geostd8", "hp8", "keybcs2", "macce", "macroman", "tis620"]
     multi = ["gbk", "sjis", "cp932", "big5", "euckr", "ujis", "eucjpms", "gb2312", "utf8mb3", "utf16", "ucs2"]
@@ -484,4 +500,4 @@ def families(server):
     common += [charsets(names), single_bytes(single), *every_character(multi + ["gb18030"] * (server == "mysql"))]
     if server == "mysql":
         return common + [json_documents(), vectors()]
-    return common + [addresses(), compressed(), json_text()]
+    return common + [addresses(), compressed(), json_text()] + [mariadb_vectors()] * (server == "mariadb-11.8")

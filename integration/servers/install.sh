@@ -4,7 +4,8 @@
 #   mysql         MySQL 9.7 server and clients        java    JDK 17 or newer, Maven
 #   mariadb       MariaDB server and clients          go      Go 1.21 or newer
 #   kafka         Kafka broker (brings java)          node    Node.js, npm
-#   bench         haproxy, sysbench, mysql-router     docker-check  buildah, debootstrap
+#   mariadb-11.8  a newer MariaDB beside that one     docker-check  buildah, debootstrap
+#   bench         haproxy, sysbench, mysql-router
 # MySQL, MariaDB and Kafka are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
@@ -106,6 +107,14 @@ install_mariadb() {
     mariadb-server mariadb-server-core mariadb-client mariadb-client-core
 }
 
+# MariaDB's long-term release after 10.11, from Debian 13, whose version it stays.
+install_mariadb-11.8() {
+  [[ -x $CACHE/mariadb-11.8/bin/mariadbd ]] && return 0
+  have apt-get || die "no MariaDB 11.8 here: unpack one into $CACHE/mariadb-11.8"
+  unpacked mariadb-11.8 trixie mariadb-server "to test against MariaDB 11.8, 300 MB on disk" \
+    mariadb-server mariadb-server-core mariadb-client mariadb-client-core
+}
+
 java_major() { java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p'; }
 install_java() {
   have java && have javac && have mvn && (($(java_major) >= 17)) && return 0
@@ -169,7 +178,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb kafka python java go node bench docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka python java go node bench docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done

@@ -2,7 +2,7 @@
 # unpack.sh NAME SUITE PACKAGE...: unpacks Debian or Ubuntu packages, with everything they
 # depend on down to libc, into $INTERCEPTOR_CACHE/NAME. Nothing of the system changes, nothing
 # is started and root is not needed, so a newer MySQL can run on a stable release.
-#   SUITE   `sid` (Debian unstable) or `own` (what this machine's release offers)
+#   SUITE   a release of Debian (`sid` is unstable) or `own`, what this machine's release offers
 # Result:   NAME/root  the files     NAME/bin/PROGRAM  runs one with its own libraries
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -37,10 +37,10 @@ options=(-o "Dir::State::status=$work/status" -o "Dir::State::Lists=$work/lists"
   -o Acquire::http::Timeout=60 -o Acquire::ForceHash=SHA256 -o APT::Sandbox::User=
   -o "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"
   -o "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false")
-if [[ $suite == sid ]]; then
+if [[ $suite != own ]]; then
   mirror=$(debian_mirror)
   [[ -n $mirror && -r $keyring ]] || die "no Debian mirror among the apt sources, or no $keyring"
-  echo "deb [signed-by=$keyring] $mirror sid main" >"$work/sources.list"
+  echo "deb [signed-by=$keyring] $mirror $suite main" >"$work/sources.list"
   options+=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null)
 fi
 

@@ -132,6 +132,8 @@ pub struct Decoder<F = AllTables> {
     rows: Vec<u8>,
     /// Whether events before the first FORMAT_DESCRIPTION end in a checksum.
     early_checksums: bool,
+    /// Whether they come from a server rather than from a file.
+    is_stream: bool,
 }
 
 /// So many ended statements' table maps are remembered.
@@ -162,6 +164,7 @@ impl<F: TableFilter> Decoder<F> {
             recent: HashMap::new(),
             rows: Vec::new(),
             early_checksums: false,
+            is_stream: false,
         }
     }
 
@@ -170,6 +173,7 @@ impl<F: TableFilter> Decoder<F> {
         self.format = None;
         self.tables.clear();
         self.early_checksums = checksums;
+        self.is_stream = true;
     }
 
     /// The latest FORMAT_DESCRIPTION.
@@ -261,6 +265,8 @@ impl<F: TableFilter> Decoder<F> {
                 Event::Rand(first, second)
             }
             T::UserVar => Event::UserVar(UserVar::parse(body)?),
+            // A server has decrypted what follows, and says so all the same.
+            T::StartEncryption if self.is_stream => Event::Ignored,
             T::StartEncryption => return Err(DecodeError::Encrypted),
             T::Ignorable | T::TransactionContext | T::ViewChange | T::BinlogCheckpoint | T::Slave => Event::Ignored,
             T::BeginLoadQuery | T::ExecuteLoadQuery | T::AppendBlock | T::DeleteFile => Event::Ignored,
@@ -435,6 +441,42 @@ impl Event<'_> {
             Self::Gtid(event) => event.gtid.map(AnyGtid::MySql),
             Self::MariaDbGtid(event) => Some(AnyGtid::MariaDb(event.gtid)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(event_type: EventType, body: &[u8]) -> Vec<u8> {
+        let mut event = vec![0, 0, 0, 0, event_type.code(), 1, 0, 0, 0];
+        event.extend_from_slice(&((HEADER_LENGTH + body.len()) as u32).to_le_bytes());
+        event.extend_from_slice(&[0; 6]);
+        event.extend_from_slice(body);
+        event
+    }
+
+    #[test]
+    fn a_server_has_decrypted_what_it_says_was_encrypted() {
+        let mut format = b"\x04\x0010.11.19-MariaDB-log".to_vec();
+        format.resize(56, 0);
+        // The header's length, no types, no checksums and the room for this event's own.
+        format.extend_from_slice(&[HEADER_LENGTH as u8, 0, 0, 0, 0, 0]);
+        // Scheme, version of the key, nonce.
+        let encryption = event(EventType::StartEncryption, &[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for is_stream in [true, false] {
+            let mut decoder = Decoder::default();
+            if is_stream {
+                decoder.begin_stream(false);
+            }
+            decoder.decode(&event(EventType::FormatDescription, &format), &mut |_, _| Ok(())).unwrap();
+            let result = decoder.decode(&encryption, &mut |_, event| {
+                assert!(matches!(event, Event::Ignored));
+                Ok(())
+            });
+            assert_eq!(result.is_ok(), is_stream, "{result:?}");
+            assert!(is_stream || matches!(result, Err(DecodeError::Encrypted)));
         }
     }
 }

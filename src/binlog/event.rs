@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::schema::Writer;
 use crate::wire::{Malformed, Reader};
 
 /// The length of an event's header in binlog version 4, the only one written since MySQL 5.0.
@@ -121,7 +122,8 @@ pub struct EventHeader {
     pub server_id: u32,
     /// The whole event's length in bytes: header, body, checksum.
     pub length: u32,
-    /// The position just past the event in its file, modulo 2^32; 0 where it has none.
+    /// The position just past the event in its file, modulo 2^32; 0 where it has none, or where it is not said: see
+    /// [`EventHeader::is_in_file`].
     pub next_position: u32,
     /// `LOG_EVENT_*_F`.
     pub flags: u16,
@@ -132,6 +134,27 @@ impl EventHeader {
     pub const ARTIFICIAL: u16 = 0x20;
     /// A reader that does not know the event may leave it out (`LOG_EVENT_IGNORABLE_F`).
     pub const IGNORABLE: u16 = 0x80;
+
+    /// Whether the event has a place in the binlog file, rather than being made up for the stream.
+    ///
+    /// MariaDB 11.7 and later (with `binlog_legacy_event_pos=OFF`, the default) write no position into the events of a transaction
+    /// between its GTID and its end.
+    pub fn is_in_file(&self) -> bool {
+        use EventType as T;
+        let is_made_up = self.flags & Self::ARTIFICIAL != 0;
+        // A server sends these without a position where they are not in the file, or not there.
+        let may_be_elsewhere = matches!(
+            self.event_type,
+            T::FormatDescription
+                | T::Rotate
+                | T::Heartbeat
+                | T::HeartbeatV2
+                | T::PreviousGtids
+                | T::GtidList
+                | T::StartEncryption
+        );
+        !is_made_up && (self.next_position != 0 || !may_be_elsewhere)
+    }
 
     /// Reads a header from the front of an event.
     pub fn parse(event: &[u8]) -> Result<Self, Malformed> {
@@ -198,14 +221,28 @@ impl FormatDescription {
     pub fn is_mariadb(&self) -> bool {
         self.server_version.contains("MariaDB")
     }
+
+    /// Which server wrote it, as far as it matters for columns.
+    pub fn writer(&self) -> Writer {
+        match version_numbers(&self.server_version) {
+            _ if !self.is_mariadb() => Writer::MySql,
+            version if version >= (11, 7, 0) => Writer::MariaDbWithVectors,
+            _ => Writer::MariaDb,
+        }
+    }
+}
+
+/// The numbers at the front of a server's version.
+fn version_numbers(version: &str) -> (u32, u32, u32) {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
 }
 
 /// Whether a server of this version ends its FORMAT_DESCRIPTION with the checksum's algorithm: MySQL from 5.6.1, MariaDB
 /// from 5.3.
 fn has_checksum_trailer(version: &str) -> bool {
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    let numbers = (next(), next(), next());
+    let numbers = version_numbers(version);
     if version.contains("MariaDB") { numbers >= (5, 3, 0) } else { numbers >= (5, 6, 1) }
 }
 

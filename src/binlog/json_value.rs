@@ -181,12 +181,14 @@ fn inet6(address: [u8; 16]) -> String {
     text
 }
 
-/// MariaDB stores the parts of a UUID from the last to the first, except for those of a variant it does not know (its
-/// `sql/sql_type_uuid.h`, memory_to_record).
+/// MariaDB stores the parts of a UUID from the last to the first, except for those of a variant it does not know or of version 6
+/// and later (its `sql/sql_type_uuid.h`, memory_to_record). The variant has the highest bit of its byte set; a version below 6 has not.
 fn uuid(out: &mut Vec<u8>, stored: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     // (from, to) of each part in the record, in the order of the text.
-    let swapped = stored.get(6).is_some_and(|byte| byte & 0x80 == 0x80);
+    // In the order of the text the version is at 6 and the variant at 8; swapped it is the other way round.
+    let high_bit = |at: usize| stored.get(at).is_some_and(|byte| byte & 0x80 != 0);
+    let swapped = high_bit(6) && !high_bit(8);
     let parts: [std::ops::Range<usize>; 5] =
         if swapped { [12..16, 10..12, 8..10, 6..8, 0..6] } else { [0..4, 4..6, 6..8, 8..10, 10..16] };
     for (index, part) in parts.into_iter().enumerate() {
@@ -263,6 +265,20 @@ pub(super) fn escaped(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uuids_of_version_6_and_later_are_stored_as_they_are_printed() {
+        let shown = |stored: u128| {
+            let mut out = Vec::new();
+            uuid(&mut out, &stored.to_be_bytes());
+            String::from_utf8(out).unwrap()
+        };
+        // Stored by a MariaDB 11.8.
+        assert_eq!(shown(0x4266_1417_4000_a456_12d3_e89b_123e_4567), "123e4567-e89b-12d3-a456-426614174000");
+        assert_eq!(shown(0x019a_8b2c_3d4e_7f50_8162_7384_95a6_b7c8), "019a8b2c-3d4e-7f50-8162-738495a6b7c8");
+        assert_eq!(shown(0x320c_3d4d_cc00_875b_8ec9_32d5_f691_81c0), "320c3d4d-cc00-875b-8ec9-32d5f69181c0");
+        assert_eq!(shown(0x123e_4567_e89b_72d3_2456_4266_1417_4000), "123e4567-e89b-72d3-2456-426614174000");
+    }
 
     #[test]
     fn addresses_as_the_server_prints_them() {

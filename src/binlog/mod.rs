@@ -115,7 +115,7 @@ pub use position::Position;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
-pub use schema::{CatalogColumn, Column, Meaning, Table};
+pub use schema::{CatalogColumn, Column, Meaning, Table, Writer};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
 pub use statement_variables::{UserValue, UserVar};

@@ -26,12 +26,13 @@ impl Position {
 
     /// Goes to the end of an event. False for one that stands in no file: the server has made it up.
     pub(super) fn pass(&mut self, header: &EventHeader) -> bool {
-        if header.next_position == 0 || header.flags & EventHeader::ARTIFICIAL != 0 {
+        if !header.is_in_file() {
             return false;
         }
         // Positions are of 32 bits; files may be longer.
         let expected = self.offset + u64::from(header.length);
-        self.offset = if expected as u32 == header.next_position { expected } else { u64::from(header.next_position) };
+        let is_said = header.next_position != 0 && header.next_position != expected as u32;
+        self.offset = if is_said { u64::from(header.next_position) } else { expected };
         true
     }
 }
@@ -39,5 +40,49 @@ impl Position {
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binlog::event::EventType;
+
+    fn header(event_type: EventType, length: u32, next_position: u32) -> EventHeader {
+        EventHeader { timestamp: 0, event_type, server_id: 1, length, next_position, flags: 0 }
+    }
+
+    #[test]
+    fn events_without_a_position_lie_behind_the_one_before() {
+        // As MariaDB 11.7 and later write a transaction, in a file of more than 4 GiB.
+        let begin = (1 << 32) - 100;
+        let mut position = Position { file: "b.1".into(), offset: begin };
+        for (event_type, length, next_position, end) in [
+            (EventType::MariaDbGtid, 42, u32::MAX - 57, 42),
+            (EventType::TableMap, 50, 0, 92),
+            (EventType::WriteRowsV1, 60, 0, 152),
+            (EventType::Xid, 31, 83, 183),
+        ] {
+            assert!(position.pass(&header(event_type, length, next_position)));
+            assert_eq!(position.offset, begin + end, "{event_type:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_up_stands_nowhere() {
+        let mut position = Position { file: "b.1".into(), offset: 1000 };
+        let artificial = EventHeader { flags: EventHeader::ARTIFICIAL, ..header(EventType::GtidList, 43, 1000) };
+        for made_up in [
+            header(EventType::FormatDescription, 252, 0),
+            header(EventType::Rotate, 44, 0),
+            header(EventType::Heartbeat, 39, 0),
+            artificial,
+        ] {
+            assert!(!position.pass(&made_up));
+        }
+        assert_eq!(position.offset, 1000);
+        // Another place than expected: the server has left events out.
+        assert!(position.pass(&header(EventType::MariaDbGtid, 42, 5000)));
+        assert_eq!(position.offset, 5000);
     }
 }

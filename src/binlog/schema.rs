@@ -85,6 +85,7 @@ impl Table {
     /// the map column by column.
     pub fn resolve(map: &Arc<TableMap>, catalog: Option<&[CatalogColumn]>) -> Self {
         let catalog = catalog.filter(|columns| fits(map, columns));
+        let map = with_vectors(map, catalog.unwrap_or_default());
         let has_names = catalog.is_some() || map.columns.iter().all(|column| column.name.is_some());
         let columns = map
             .columns
@@ -97,7 +98,7 @@ impl Table {
             (None, None) => Vec::new(),
         };
         let columns = columns.collect();
-        Self { map: Arc::clone(map), columns, primary_key, has_names, dropped: Vec::new(), redacted: Vec::new() }
+        Self { map, columns, primary_key, has_names, dropped: Vec::new(), redacted: Vec::new() }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.
@@ -119,18 +120,54 @@ impl Table {
     }
 
     /// Whether the map alone is not enough to show this table's rows right.
-    pub fn needs_catalog(map: &TableMap, is_mariadb: bool) -> bool {
+    pub fn needs_catalog(map: &TableMap, writer: Writer) -> bool {
         map.columns.iter().any(|column| {
-            // MariaDB's UUID and INET look like BINARY even in full metadata.
-            let hidden = is_mariadb
-                && matches!(column.storage, Storage::Fixed { max_bytes: 4 | 16 })
-                && column.collation.is_none_or(|id| id == BINARY_COLLATION);
-            column.name.is_none() || hidden
+            // MariaDB's UUID and INET look like BINARY even in full metadata, its VECTOR like VARBINARY.
+            let hidden = match column.storage {
+                Storage::Fixed { max_bytes: 4 | 16 } => writer != Writer::MySql,
+                storage => writer == Writer::MariaDbWithVectors && may_be_vector(storage).is_some(),
+            };
+            column.name.is_none() || (hidden && column.collation.is_none_or(|id| id == BINARY_COLLATION))
         })
     }
 }
 
 const BINARY_COLLATION: u16 = 63;
+
+/// The server that wrote the binlog, as far as it matters for its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Writer {
+    /// MySQL.
+    #[default]
+    MySql,
+    /// MariaDB before 11.7.
+    MariaDb,
+    /// MariaDB 11.7 or later.
+    MariaDbWithVectors,
+}
+
+/// The storage of MariaDB's VECTOR, whose values are logged as those of VARBINARY (its `sql/sql_type_vector.h`).
+fn may_be_vector(storage: Storage) -> Option<Storage> {
+    match storage {
+        Storage::Variable { max_bytes, compressed: false } if max_bytes > 0 && max_bytes.is_multiple_of(4) => {
+            Some(Storage::Vector { length_bytes: if max_bytes > 255 { 2 } else { 1 } })
+        }
+        _ => None,
+    }
+}
+
+/// The map with the vectors that it does not tell from VARBINARY.
+fn with_vectors(map: &Arc<TableMap>, catalog: &[CatalogColumn]) -> Arc<TableMap> {
+    let vector = |storage, column: &CatalogColumn| may_be_vector(storage).filter(|_| column.data_type == "vector");
+    if !map.columns.iter().zip(catalog).any(|(mapped, column)| vector(mapped.storage, column).is_some()) {
+        return Arc::clone(map);
+    }
+    let mut map = TableMap::clone(map);
+    for (mapped, column) in map.columns.iter_mut().zip(catalog) {
+        mapped.storage = vector(mapped.storage, column).unwrap_or(mapped.storage);
+    }
+    Arc::new(map)
+}
 
 impl Column {
     fn resolve(index: usize, mapped: &MappedColumn, catalog: Option<&CatalogColumn>) -> Self {
@@ -207,7 +244,9 @@ fn fits_type(storage: Storage, data_type: &str) -> bool {
         Storage::DateTime { .. } | Storage::DateTimeOld => data_type == "datetime",
         Storage::Timestamp { .. } | Storage::TimestampOld => data_type == "timestamp",
         Storage::Fixed { .. } => matches!(data_type, "char" | "binary" | "uuid" | "inet4" | "inet6"),
-        Storage::Variable { .. } => matches!(data_type, "varchar" | "varbinary"),
+        Storage::Variable { .. } => {
+            matches!(data_type, "varchar" | "varbinary") || (data_type == "vector" && may_be_vector(storage).is_some())
+        }
         Storage::Blob { .. } => {
             data_type.ends_with("blob") || data_type.ends_with("text") || data_type == "json" || data_type == "vector"
         }
@@ -272,6 +311,50 @@ fn members_of(column_type: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `id INT, v` with this storage and collation.
+    fn map(storage: Storage, collation: Option<u16>) -> Arc<TableMap> {
+        let column = |name: &str, storage, collation| MappedColumn {
+            type_code: 0,
+            storage,
+            nullable: true,
+            unsigned: None,
+            collation,
+            name: Some(name.into()),
+            members: None,
+            visible: None,
+            geometry_type: None,
+        };
+        let columns = vec![column("id", Storage::Integer { bytes: 4 }, None), column("v", storage, collation)];
+        Arc::new(TableMap { columns, ..TableMap::default() })
+    }
+
+    #[test]
+    fn vectors_of_mariadb_look_like_varbinary() {
+        let storage = |max_bytes| Storage::Variable { max_bytes, compressed: false };
+        let catalog = |data_type: &str| {
+            [("id", "int"), ("v", data_type)].map(|(name, data_type)| CatalogColumn {
+                name: name.into(),
+                data_type: data_type.into(),
+                ..CatalogColumn::default()
+            })
+        };
+        for (max_bytes, length_bytes) in [(12, 1), (252, 1), (256, 2), (65_532, 2)] {
+            let map = map(storage(max_bytes), Some(BINARY_COLLATION));
+            assert!(Table::needs_catalog(&map, Writer::MariaDbWithVectors));
+            assert!(!Table::needs_catalog(&map, Writer::MariaDb) && !Table::needs_catalog(&map, Writer::MySql));
+            let table = Table::resolve(&map, Some(&catalog("vector")));
+            assert_eq!(table.columns[1].storage, Storage::Vector { length_bytes });
+            assert_eq!(table.map.columns[1].storage, Storage::Vector { length_bytes });
+            assert_eq!(Table::resolve(&map, Some(&catalog("varbinary"))).map, map);
+            assert_eq!(Table::resolve(&map, None).map, map);
+        }
+        // Text, and what is not made of whole numbers.
+        for (max_bytes, collation) in [(12, 45), (13, BINARY_COLLATION), (0, BINARY_COLLATION)] {
+            assert!(!Table::needs_catalog(&map(storage(max_bytes), Some(collation)), Writer::MariaDbWithVectors));
+        }
+        assert!(!fits(&map(storage(13), None), &catalog("vector")));
+    }
 
     #[test]
     fn names_of_an_enum_as_the_catalogue_prints_them() {

@@ -20,7 +20,7 @@ use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
 use super::history::{SchemaHistory, SchemaSource, statement_text};
 use super::piece::Piece;
 use super::position::Position;
-use super::schema::Table;
+use super::schema::{Table, Writer};
 use super::source::is_of_effect;
 use super::statement_variables::StatementVariables;
 
@@ -43,7 +43,7 @@ pub struct Assembler<S> {
     warned_of_names: HashSet<(String, String)>,
     /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
     tables: HashMap<usize, Arc<Table>>,
-    is_mariadb: bool,
+    writer: Writer,
     /// What the next row has in common with the others of its event.
     context: RowContext,
     /// The end of the current event.
@@ -120,7 +120,7 @@ impl<S: SchemaSource> Assembler<S> {
             has_effect: true,
             warned_of_names: HashSet::new(),
             tables: HashMap::new(),
-            is_mariadb: false,
+            writer: Writer::default(),
             context,
             position,
             gtids: None,
@@ -227,8 +227,8 @@ impl<S: SchemaSource> Assembler<S> {
         self.counters.events += 1;
         match event {
             Event::FormatDescription(format) => {
-                self.is_mariadb = format.is_mariadb();
-                self.history.set_flavor(self.is_mariadb);
+                self.writer = format.writer();
+                self.history.set_flavor(format.is_mariadb());
             }
             Event::Rotate(rotate) => {
                 let file = String::from_utf8_lossy(rotate.file);

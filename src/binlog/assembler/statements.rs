@@ -9,7 +9,7 @@ use crate::binlog::event::{EventHeader, Query};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text};
 use crate::binlog::piece::{Item, Piece};
 use crate::binlog::rows::{RowKind, RowsEvent};
-use crate::binlog::schema::Table;
+use crate::binlog::schema::{Table, Writer};
 use crate::binlog::secrets::without_secrets;
 use crate::binlog::statement::{StatementKind, classify};
 use crate::binlog::table_map::TableMap;
@@ -74,7 +74,7 @@ impl<S: SchemaSource> Assembler<S> {
                 self.counters.ddl += 1;
                 let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
                 // MariaDB's rows of a CREATE TABLE ... SELECT follow in the same transaction; other definitions are marked STANDALONE.
-                let continues = header_continues(query) || (self.is_mariadb && self.transaction.is_some());
+                let continues = header_continues(query) || (self.writer != Writer::MySql && self.transaction.is_some());
                 // It was given out with the first rows.
                 let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
                 let tables = &self.options.tables;
@@ -117,7 +117,9 @@ impl<S: SchemaSource> Assembler<S> {
     pub(super) fn stamp(&mut self, header: &EventHeader) {
         self.context.timestamp_ms = u64::from(header.timestamp) * 1000;
         self.context.server_id = header.server_id;
-        self.context.next_position = header.next_position;
+        // Not said by MariaDB 11.7 and later, which has no compressed transactions.
+        let is_unsaid = header.next_position == 0 && self.writer != Writer::MySql;
+        self.context.next_position = if is_unsaid { self.position.offset as u32 } else { header.next_position };
     }
 
     pub(super) fn rows(&mut self, header: &EventHeader, rows: &RowsEvent<'_>) -> Result<(), DecodeError> {
@@ -173,7 +175,7 @@ impl<S: SchemaSource> Assembler<S> {
         if let Some(table) = known.filter(|table| table.has_names) {
             return Arc::clone(table);
         }
-        let catalog = if Table::needs_catalog(map, self.is_mariadb) {
+        let catalog = if Table::needs_catalog(map, self.writer) {
             self.history.columns(&map.database, &map.table, &self.position, map)
         } else {
             None

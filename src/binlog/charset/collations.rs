@@ -7,7 +7,7 @@ const NOPAD: u16 = 1024;
 
 /// The character set of a collation's id.
 ///
-/// Made from `information_schema.COLLATIONS` of MySQL 9.7 and MariaDB 10.11 and MariaDB's
+/// Made from `information_schema.COLLATIONS` of MySQL 9.7 and of MariaDB 10.11 and 11.8 and MariaDB's
 /// `COLLATION_CHARACTER_SET_APPLICABILITY` (`integration/charset_tables.py collations`): no id means two things.
 /// Below 255 the ids are common to both, from 255 to 323 they are MySQL's, above they are MariaDB's.
 /// Gaps inside 255..=323 and MariaDB's blocks of 256 for the Unicode 14 collations (`_uca1400_`) are included: neither
@@ -18,8 +18,8 @@ pub(super) fn charset_of(id: u16) -> Option<Charset> {
         254 => Some(Charset::Utf8mb3),
         0..=254 => charset_of_common(id),
         255..=323 => Some(Charset::Utf8mb4),
-        576..=578 => Some(Charset::Utf8mb3),
-        608..=610 => Some(Charset::Utf8mb4),
+        576..=579 => Some(Charset::Utf8mb3),
+        608..=611 => Some(Charset::Utf8mb4),
         640..=642 => Some(Charset::Ucs2),
         672..=674 => Some(Charset::Utf16),
         736..=738 => Some(Charset::Utf32),

@@ -27,6 +27,8 @@ fn collations() {
         (8, "latin1"),          // latin1_swedish_ci
         (33, "utf8mb3"),        // utf8mb3_general_ci
         (63, "binary"),         // binary
+        (579, "utf8mb3"),       // MariaDB 11: utf8mb3_general1400_as_ci
+        (611, "utf8mb4"),       // MariaDB 11: utf8mb4_general1400_as_ci
         (76, "utf8mb3"),        // MySQL: utf8mb3_tolower_ci
         (159, "ucs2"),          // ucs2_general_mysql500_ci
         (249, "gb18030"),       // MySQL: gb18030_bin
@@ -43,7 +45,7 @@ fn collations() {
     for (id, name) in cases {
         assert_eq!(Charset::from_collation(id).map(Charset::name), Some(name), "{id}");
     }
-    for id in [0, 17, 100, 152, 251, 324, 579, 1024, 1272, 2047, 3328, u16::MAX] {
+    for id in [0, 17, 100, 152, 251, 324, 580, 612, 1024, 1272, 2047, 3328, u16::MAX] {
         assert_eq!(Charset::from_collation(id), None, "{id}");
     }
 }

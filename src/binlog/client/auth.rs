@@ -8,10 +8,13 @@ use mysql_common::auth::plugins::mysql_native_password::scramble_native;
 use mysql_common::auth::plugins::{ChallengeResponsePlugin, Context};
 use mysql_common::crypto;
 
+use super::parsec;
 use crate::wire::{CapabilityFlags, Malformed, Reader};
 
 const NONCE_LENGTH: usize = 20;
 const UTF8MB4_GENERAL_CI: u8 = 45;
+/// MariaDB's plugin since 11.6.
+const PARSEC: &str = "parsec";
 
 /// The plugin and the nonce that a greeting offers.
 pub(super) fn offer(greeting: &[u8]) -> Result<(String, Vec<u8>), Malformed> {
@@ -96,7 +99,8 @@ impl<'a> Exchange<'a> {
                     ClientEd25519::default().run(Password(password), &self.nonce).map_err(|error| error.to_string())?;
                 answer.data().unwrap_or_default().to_vec()
             }
-            "" => Vec::new(),
+            // An empty packet asks how the key is derived.
+            PARSEC | "" => Vec::new(),
             other => {
                 return Err(format!(
                     "the account uses {other}, which is not known here; caching_sha2_password will do"
@@ -139,6 +143,11 @@ impl<'a> Exchange<'a> {
                     *byte ^= nonce;
                 }
                 crypto::encrypt(&password, key).map(Some).map_err(|error| error.to_string())
+            }
+            Some((first, rest)) if self.plugin == PARSEC => {
+                // The byte of a plugin's data may stand in front.
+                let challenge = if *first == 1 { rest } else { packet };
+                parsec::answer(self.password.as_bytes(), &self.nonce, challenge).map(Some)
             }
             _ => Err("the server asks for something that is not understood".into()),
         }

@@ -4,6 +4,7 @@
 //! large buffer is the fastest there is.
 
 mod auth;
+mod parsec;
 mod stream;
 
 use std::io::{Read, Write};

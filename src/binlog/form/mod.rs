@@ -35,7 +35,7 @@ pub struct RowContext {
     pub file: Arc<str>,
     /// Where the event begins in it; inside a compressed transaction, where that begins.
     pub offset: u64,
-    /// Where the next event begins, as the event's header says (`log_pos`); 0 inside a compressed transaction.
+    /// Where the next event begins, modulo 2^32 (`log_pos` of the event's header); 0 inside a compressed transaction.
     pub next_position: u32,
     /// The transaction's GTID.
     pub gtid: Option<Arc<str>>,

@@ -65,7 +65,7 @@ fn whole(code: u8, body: &[u8]) -> Vec<u8> {
 
 fn format_description(is_mariadb: bool) -> Vec<u8> {
     let mut body = vec![4, 0];
-    let version: &[u8] = if is_mariadb { b"10.11.14-MariaDB-log" } else { b"9.7.0" };
+    let version: &[u8] = if is_mariadb { b"11.8.6-MariaDB-log" } else { b"9.7.0" };
     body.extend_from_slice(version);
     body.resize(52, 0);
     body.extend_from_slice(&[0, 0, 0, 0, HEADER_LENGTH as u8]);

@@ -28,7 +28,7 @@
 //! |-------------------|--------------|-|
 //! | `timestamp`       | INT64        | when the statement began, in milliseconds since 1970 (the binlog has whole seconds) |
 //! | `server_id`       | INT32        | the server that executed it; numbers from 2^31 on are negative |
-//! | `log_pos`         | INT64        | where the row's event ends in the binlog file, as its header says; in a compressed transaction, whose events have no places of their own, where that begins |
+//! | `log_pos`         | INT64        | where the row's event ends in the binlog file, modulo 2^32 as in the events; in a compressed transaction, whose events have no places of their own, where that begins |
 //! | `event_row_index` | INT64        | the row's number in its event, from 0 on; in a compressed transaction, that in the transaction |
 //! | `database`        | UTF8         | |
 //! | `table_name`      | UTF8         | |

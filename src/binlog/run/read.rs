@@ -210,7 +210,7 @@ impl<'a> Reading<'a> {
         }
         match &self.until {
             Until::Timestamp(end) => !self.assembler.in_transaction() && header.timestamp >= *end,
-            Until::Position(end) => header.next_position != 0 && is_at_or_behind(self.assembler.position(), end),
+            Until::Position(end) => header.is_in_file() && is_at_or_behind(self.assembler.position(), end),
             _ => false,
         }
     }
