@@ -4,6 +4,8 @@ import base64
 import dataclasses
 import decimal
 import json
+import random
+import re
 import struct
 
 from .binlog import FloatText
@@ -490,6 +492,23 @@ def wide():
     return family("wide", *[(type_, kind, [*values[number % 3:], *values[:number % 3]]) for number in range(320) for type_, kind, values in [types[number % 5]]])
 
 
+def mixed(server, others):
+    """Tables of all sorts of columns side by side: what the table map says of a column counts only columns of its own sort."""
+    columns = [column for other in others if not other.once and not other.table_map for column in other.columns
+               if max(map(len, column.values)) < 2000 and not re.search(r"\(\d{4,}\)", column.type)]
+    chosen = random.Random(server)
+    tables = []
+    for number in range(12):
+        some = chosen.sample(columns, chosen.randrange(4, 25))
+        # Those that few columns are of, and that the servers count among the texts.
+        few = [column for column in columns if re.match("VECTOR|POINT|GEOMETRY|JSON|UUID|INET", column.type)]
+        for column in chosen.sample(few, 3):
+            some.insert(chosen.randrange(len(some)), column)
+        # Few rows are enough, but of each column a value that is not empty.
+        tables.append(Family(f"mixed_{number}", [dataclasses.replace(column, name=f"c{at}", values=column.values[-4:]) for at, column in enumerate(some)]))
+    return tables
+
+
 def families(server):
     """What a server of that release can have; character sets by what it knows."""
     common = [integers(), decimals(), floating(), bits(), temporal(server), *texts(), sizes(), binary(), enumerations(), enumerations_beyond(), shapes(server), wide()]
@@ -499,5 +518,7 @@ def families(server):
     names = [name for name in SAMPLES if name != "gb18030" or server == "mysql"]
     common += [charsets(names), single_bytes(single), *every_character(multi + ["gb18030"] * (server == "mysql"))]
     if server == "mysql":
-        return common + [json_documents(), vectors()]
-    return common + [addresses(), compressed(), json_text()] + [mariadb_vectors()] * (server == "mariadb-11.8")
+        common += [json_documents(), vectors()]
+    else:
+        common += [addresses(), compressed(), json_text()] + [mariadb_vectors()] * (server == "mariadb-11.8")
+    return common + mixed(server, common)

@@ -160,9 +160,16 @@ impl Storage {
         matches!(self, Self::Integer { .. } | Self::Float | Self::Double | Self::Decimal { .. } | Self::Year)
     }
 
-    /// Whether the table map's character sets speak of such columns.
-    pub(super) fn is_character(self) -> bool {
-        matches!(self, Self::Fixed { .. } | Self::Variable { .. } | Self::Blob { .. })
+    /// Whether the table map's character sets speak of such columns: those that are text or bytes, and what a server has made a
+    /// kind of BLOB. In MySQL that is VECTOR (`sql/log_event.cc`, is_character_type), in MariaDB geometries (its
+    /// `sql/log_event_server.cc`, is_character_field: everything with a character set, be it `binary`).
+    pub(super) fn is_character(self, is_mariadb: bool) -> bool {
+        match self {
+            Self::Fixed { .. } | Self::Variable { .. } | Self::Blob { .. } => true,
+            Self::Vector { .. } => !is_mariadb,
+            Self::Geometry { .. } => is_mariadb,
+            _ => false,
+        }
     }
 }
 

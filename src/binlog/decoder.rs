@@ -283,9 +283,10 @@ impl<F: TableFilter> Decoder<F> {
             self.tables.insert(table_id, Mapped::Filtered);
             return emit(header, Event::Ignored);
         }
+        let is_mariadb = self.format.as_ref().is_some_and(FormatDescription::is_mariadb);
         let map = match self.recent.remove(&table_id) {
             Some((bytes, map)) if bytes == body => Mapped::Wanted { body: bytes, map },
-            _ => Mapped::Wanted { body: body.to_vec(), map: Arc::new(TableMap::parse(body, length)?) },
+            _ => Mapped::Wanted { body: body.to_vec(), map: Arc::new(TableMap::parse(body, length, is_mariadb)?) },
         };
         if let Mapped::Wanted { map, .. } = &map {
             emit(header, Event::TableMap(Arc::clone(map)))?;

@@ -20,6 +20,8 @@ pub struct TableMap {
     pub columns: Vec<MappedColumn>,
     /// The columns of the primary key, where it says so.
     pub primary_key: Option<Vec<usize>>,
+    /// Why its optional metadata could not be read: it is as if there were none.
+    pub metadata_error: Option<Malformed>,
 }
 
 /// A column in a table map. What `binlog_row_metadata=MINIMAL` leaves out is `None`.
@@ -58,8 +60,9 @@ impl TableMap {
         Ok((table_id, database, table))
     }
 
-    /// Parses the body, without the checksum. `post_header_length` is the FORMAT_DESCRIPTION's for this type.
-    pub fn parse(body: &[u8], post_header_length: usize) -> Result<Self, Malformed> {
+    /// Parses the body, without the checksum. `post_header_length` is the FORMAT_DESCRIPTION's for this type; `is_mariadb`, whether
+    /// MariaDB wrote it.
+    pub fn parse(body: &[u8], post_header_length: usize, is_mariadb: bool) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body, WHAT);
         let table_id = table_id(&mut reader, post_header_length)?;
         reader.u16()?;
@@ -89,26 +92,41 @@ impl TableMap {
             table: String::from_utf8_lossy(table).into_owned(),
             columns,
             primary_key: None,
+            metadata_error: None,
         };
-        while !reader.is_empty() {
-            let field = reader.u8()?;
-            let value = reader.lenenc_bytes()?;
-            map.optional_field(field, value)?;
+        let plain = map.columns.clone();
+        if let Err(error) = map.optional_fields(&mut reader, is_mariadb) {
+            // Rows can be read without it.
+            map = Self { columns: plain, primary_key: None, metadata_error: Some(error), ..map };
         }
         Ok(map)
     }
 
-    fn optional_field(&mut self, field: u8, value: &[u8]) -> Result<(), Malformed> {
+    fn optional_fields(&mut self, reader: &mut Reader<'_>, is_mariadb: bool) -> Result<(), Malformed> {
+        while !reader.is_empty() {
+            let field = reader.u8()?;
+            let value = reader.lenenc_bytes()?;
+            self.optional_field(field, value, is_mariadb)?;
+        }
+        Ok(())
+    }
+
+    fn optional_field(&mut self, field: u8, value: &[u8], is_mariadb: bool) -> Result<(), Malformed> {
         let mut reader = Reader::new(value, "table map: optional metadata");
+        let is_character = |column: &MappedColumn| column.storage.is_character(is_mariadb);
         match field {
             1 => {
                 let numeric = self.columns.iter_mut().filter(|column| column.storage.is_numeric());
+                let mut count = 0;
                 for (index, column) in numeric.enumerate() {
                     column.unsigned = Some(bit_from_left(value, index));
+                    count = index + 1;
                 }
+                // Another number of columns would mean that the bits are not those that we take them for.
+                return if value.len() == count.div_ceil(8) { Ok(()) } else { Err(reader.malformed()) };
             }
-            2 => default_charset(&mut reader, &mut self.columns, |column| column.storage.is_character())?,
-            3 => column_charset(&mut reader, &mut self.columns, |column| column.storage.is_character())?,
+            2 => default_charset(&mut reader, &mut self.columns, is_character)?,
+            3 => column_charset(&mut reader, &mut self.columns, is_character)?,
             10 => default_charset(&mut reader, &mut self.columns, has_members)?,
             11 => column_charset(&mut reader, &mut self.columns, has_members)?,
             4 => {
@@ -145,7 +163,9 @@ impl TableMap {
             // Vector dimensions (13) are in the values; what newer servers add is not needed to decode rows.
             _ => {}
         }
-        Ok(())
+        // What is left of a list would be of columns that we do not count.
+        let is_list = matches!(field, 2..=6 | 10 | 11);
+        if is_list && !reader.is_empty() { Err(reader.malformed()) } else { Ok(()) }
     }
 }
 
@@ -175,7 +195,7 @@ fn has_members(column: &MappedColumn) -> bool {
 fn default_charset(
     reader: &mut Reader<'_>,
     columns: &mut [MappedColumn],
-    concerned: fn(&MappedColumn) -> bool,
+    concerned: impl Fn(&MappedColumn) -> bool,
 ) -> Result<(), Malformed> {
     let default = collation(reader)?;
     let mut concerned: Vec<&mut MappedColumn> = columns.iter_mut().filter(|column| concerned(column)).collect();
@@ -193,7 +213,7 @@ fn default_charset(
 fn column_charset(
     reader: &mut Reader<'_>,
     columns: &mut [MappedColumn],
-    concerned: fn(&MappedColumn) -> bool,
+    concerned: impl Fn(&MappedColumn) -> bool,
 ) -> Result<(), Malformed> {
     for column in columns.iter_mut().filter(|column| concerned(column)) {
         column.collation = Some(collation(reader)?);
@@ -208,7 +228,7 @@ fn collation(reader: &mut Reader<'_>) -> Result<u16, Malformed> {
 fn members(
     reader: &mut Reader<'_>,
     columns: &mut [MappedColumn],
-    concerned: fn(&MappedColumn) -> bool,
+    concerned: impl Fn(&MappedColumn) -> bool,
 ) -> Result<(), Malformed> {
     for column in columns.iter_mut().filter(|column| concerned(column)) {
         let count = reader.lenenc_int()?;
@@ -230,4 +250,57 @@ pub(super) fn bit(bits: &[u8], index: usize) -> bool {
 /// Bit `index`, counted from the most significant bit of the first byte.
 fn bit_from_left(bits: &[u8], index: usize) -> bool {
     bits.get(index / 8).is_some_and(|byte| byte << (index % 8) & 0x80 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `d.t` with an INT, a GEOMETRY or VECTOR and a VARCHAR(40), and these optional fields.
+    fn body(second: u8, optional: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut body = vec![7, 0, 0, 0, 0, 0, 1, 0];
+        body.extend_from_slice(b"\x01d\0\x01t\0\x03\x03");
+        body.extend_from_slice(&[second, 15, 3, 4, 160, 0, 0]);
+        for (field, value) in optional {
+            body.extend_from_slice(&[*field, u8::try_from(value.len()).unwrap()]);
+            body.extend_from_slice(value);
+        }
+        body
+    }
+
+    fn collations(body: &[u8], is_mariadb: bool) -> Vec<Option<u16>> {
+        let map = TableMap::parse(body, 8, is_mariadb).unwrap();
+        assert_eq!(map.metadata_error, None);
+        map.columns.iter().map(|column| column.collation).collect()
+    }
+
+    #[test]
+    fn what_counts_as_text_depends_on_the_server() {
+        const VECTOR: u8 = 242;
+        const GEOMETRY: u8 = 255;
+        for (second, is_mariadb) in [(VECTOR, false), (GEOMETRY, true)] {
+            // 63 for the first, which is bytes, and 45 (utf8mb4_general_ci) for the text; or 63 by default, but 45 for number 1.
+            for field in [(3, &[63, 45][..]), (2, &[63, 1, 45])] {
+                assert_eq!(collations(&body(second, &[field]), is_mariadb), [None, Some(63), Some(45)]);
+            }
+        }
+        for (second, is_mariadb) in [(GEOMETRY, false), (VECTOR, true)] {
+            assert_eq!(collations(&body(second, &[(3, &[45])]), is_mariadb), [None, None, Some(45)]);
+        }
+    }
+
+    #[test]
+    fn metadata_that_do_not_fit_are_left_aside() {
+        let names: (u8, &[u8]) = (4, b"\x02id\x01v\x04name");
+        let whole = TableMap::parse(&body(255, &[names, (8, &[0])]), 8, false).unwrap();
+        assert_eq!((whole.columns[2].name.as_deref(), whole.primary_key), (Some("name"), Some(vec![0])));
+        for wrong in [(3, &[45, 45][..]), (2, &[45, 7, 8]), (1, &[0, 0]), (8, &[9]), (4, b"\x02id"), (3, &[])] {
+            let map = TableMap::parse(&body(255, &[names, wrong]), 8, false).unwrap();
+            assert!(map.metadata_error.is_some(), "{wrong:?}");
+            assert!(map.columns.iter().all(|column| column.name.is_none() && column.collation.is_none()), "{wrong:?}");
+            assert_eq!(map.primary_key, None);
+        }
+        // What later servers may add.
+        assert_eq!(TableMap::parse(&body(255, &[(99, b"?")]), 8, false).unwrap().metadata_error, None);
+    }
 }

@@ -184,6 +184,17 @@ impl<S: SchemaSource> Assembler<S> {
         if let (None, Some(table)) = (&catalog, self.tables.get(&address)) {
             return Arc::clone(table);
         }
+        if let Some(error) = map.metadata_error
+            && self.warned_of_names.insert((map.database.clone(), map.table.clone()))
+        {
+            tracing::warn!(
+                database = map.database,
+                table = map.table,
+                position = %self.position,
+                %error,
+                "what the binlog says of the columns' names and character sets is not understood; the source's catalogue is asked"
+            );
+        }
         let mut table = Table::resolve(map, catalog.as_deref().map(Vec::as_slice));
         table.hide(&self.options.columns);
         let table = Arc::new(table);

@@ -23,7 +23,7 @@ pub(in crate::binlog) fn table(database: &str, name: &str, columns: &[(&str, Sto
         storage: *storage,
         nullable: *nullable,
         unsigned: Some(false),
-        collation: Some(if storage.is_character() { UTF8MB4 } else { 63 }),
+        collation: Some(if storage.is_character(false) { UTF8MB4 } else { 63 }),
         name: Some((*name).to_owned()),
         members: None,
         visible: Some(true),
@@ -35,6 +35,7 @@ pub(in crate::binlog) fn table(database: &str, name: &str, columns: &[(&str, Sto
         table: name.to_owned(),
         columns: columns.iter().map(column).collect(),
         primary_key: Some(key.to_vec()),
+        ..TableMap::default()
     };
     Table::resolve(&Arc::new(map), None)
 }

@@ -26,7 +26,7 @@ fn column(name: &str, storage: Storage) -> MappedColumn {
         storage,
         nullable: true,
         unsigned: Some(false),
-        collation: Some(if storage.is_character() { UTF8MB4 } else { 63 }),
+        collation: Some(if storage.is_character(false) { UTF8MB4 } else { 63 }),
         name: Some(name.to_owned()),
         members: None,
         visible: None,
@@ -35,8 +35,14 @@ fn column(name: &str, storage: Storage) -> MappedColumn {
 }
 
 fn table_of(id: u64, name: &str, columns: Vec<MappedColumn>) -> Table {
-    let map =
-        TableMap { table_id: id, database: "shop".into(), table: name.into(), columns, primary_key: Some(vec![0]) };
+    let map = TableMap {
+        table_id: id,
+        database: "shop".into(),
+        table: name.into(),
+        columns,
+        primary_key: Some(vec![0]),
+        ..TableMap::default()
+    };
     Table::resolve(&Arc::new(map), None)
 }
 
