@@ -261,7 +261,7 @@ impl RowStream {
                         return Ok(());
                     }
                 }
-                source.next()?
+                Some(source.next()?)
             }
             Source::Files { file: Some(file), .. } => file.next()?,
             Source::Files { file: None, .. } => None,

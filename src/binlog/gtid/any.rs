@@ -47,6 +47,17 @@ impl AnyGtidSet {
         }
     }
 
+    /// Whether a transaction is in it. In MariaDB's sets are also all that came before the last of the same domain.
+    pub fn contains(&self, gtid: &AnyGtid) -> bool {
+        match (self, gtid) {
+            (Self::MySql(set), AnyGtid::MySql(gtid)) => set.contains(gtid),
+            (Self::MariaDb(set), AnyGtid::MariaDb(gtid)) => {
+                set.iter().any(|last| last.domain == gtid.domain && last.sequence >= gtid.sequence)
+            }
+            _ => false,
+        }
+    }
+
     /// Adds one transaction. An empty set becomes one of the transaction's server; any other stays what it is.
     pub fn add(&mut self, gtid: &AnyGtid) -> Result<(), MixedGtids> {
         match (&mut *self, gtid) {

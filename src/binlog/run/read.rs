@@ -197,7 +197,10 @@ impl<'a> Reading<'a> {
         match &self.until {
             _ if self.skip_before.is_some() => false,
             Until::Position(end) => is_at_or_behind(self.assembler.position(), end),
-            Until::Gtid(end) => header.event_type != EventType::Rotate && self.assembler.gtid() == Some(end),
+            Until::Gtid(end) => {
+                let has_passed = |end| self.assembler.gtids().is_some_and(|gtids| gtids.contains(end));
+                header.event_type != EventType::Rotate && (self.assembler.gtid() == Some(end) || has_passed(end))
+            }
             _ => false,
         }
     }

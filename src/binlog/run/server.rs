@@ -97,6 +97,17 @@ impl Stream {
         }
         if let Until::Gtid(gtid) = &reading.until {
             check_flavor("--until", matches!(gtid, AnyGtid::MariaDb(_)), &source)?;
+            let read = match &start {
+                BinlogStart::Gtids(set) => Some(set),
+                BinlogStart::Position(_) => reading.assembler.gtids(),
+            };
+            if read.is_some_and(|set| set.contains(gtid)) {
+                tracing::info!(%gtid, "--until: it was read before");
+                return Ok(());
+            }
+        }
+        if let BinlogStart::Position(position) = &start {
+            check_place(if self.resume.is_some() { "the checkpoint" } else { "--from" }, position, &mut source)?;
         }
         if let Until::Position(end) = &reading.until
             && let Ok(files) = source.files()
@@ -171,9 +182,7 @@ impl Stream {
             if source.is_idle() {
                 reading.flush()?;
             }
-            let Some(event) = source.next()? else {
-                return Ok(());
-            };
+            let event = source.next()?;
             let is_end = reading.event(event)?;
             let is_somewhere = matches!(start, BinlogStart::Position(_))
                 || reading.assembler.counters().transactions > transactions_before;
@@ -240,13 +249,6 @@ impl Stream {
             }
             From::Oldest => oldest(source),
             From::Position(position) => {
-                let files = source.files()?;
-                let Some((_, size)) = files.iter().find(|(name, _)| *name == position.file) else {
-                    return Err(BinlogError::Purged(missing_file(position, &files)).into());
-                };
-                if position.offset > *size {
-                    return Err(RunError::Start(format!("--from {position}: the file has only {size} bytes")));
-                }
                 reading.assembler.set_gtids(source.gtids_at(position)?);
                 Ok(BinlogStart::Position(position.clone()))
             }
@@ -323,13 +325,21 @@ fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Res
     Err(RunError::Start(format!("{option} has {given}'s GTIDs, but the source is {is}")))
 }
 
-fn missing_file(position: &Position, files: &[(String, u64)]) -> String {
+/// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
+fn check_place(option: &str, position: &Position, source: &mut ServerSource) -> Result<(), BinlogError> {
+    // Without the right to ask, the server says it itself where the stream is to begin.
+    let Ok(files) = source.files() else { return Ok(()) };
     let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
-    format!(
-        "--from {position}: the source has no file of that name (it may have been purged); it has {} to {}",
-        name(files.first()),
-        name(files.last())
-    )
+    let what = match files.iter().find(|(name, _)| *name == position.file) {
+        Some((_, size)) if position.offset <= *size => return Ok(()),
+        Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun anew by RESET?)"),
+        None => format!(
+            "the source has no file of that name (it may have been purged, or the binlog begun anew by RESET); it has {} to {}",
+            name(files.first()),
+            name(files.last())
+        ),
+    };
+    Err(BinlogError::Purged(format!("{option} {position}: {what}")))
 }
 
 fn oldest(source: &mut ServerSource) -> Result<BinlogStart, RunError> {
@@ -351,7 +361,7 @@ fn began_before(
         if reading.stop.load(Ordering::Relaxed) {
             break;
         }
-        let Some(event) = source.next()? else { break };
+        let event = source.next()?;
         if let Ok(header) = EventHeader::parse(event)
             && header.timestamp > 0
         {

@@ -151,7 +151,7 @@ impl ServerSchemas {
         let mut place = from.clone();
         let mut has_effect = true;
         while !is_there(&place, to) {
-            let Some(event) = source.next()? else { return Ok(false) };
+            let event = source.next()?;
             let broken =
                 |position: &Position, source: DecodeError| BinlogError::Event { position: position.clone(), source };
             let header = EventHeader::parse(event).map_err(|what| broken(&place, what.into()))?;

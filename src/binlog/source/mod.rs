@@ -48,6 +48,12 @@ pub enum BinlogError {
     /// The server could not be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The server has ended its stream of events.
+    #[error("{address} has ended the stream of events, as servers do when they are shut down")]
+    StreamEnded {
+        /// Host and port.
+        address: String,
+    },
     /// The server does not have what was asked for.
     #[error("{0}")]
     Refused(String),
@@ -59,7 +65,11 @@ pub enum BinlogError {
 impl BinlogError {
     /// Whether connecting again may help.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Client(error) if error.is_transient())
+        match self {
+            Self::StreamEnded { .. } => true,
+            Self::Client(error) => error.is_transient(),
+            _ => false,
+        }
     }
 
     /// Whether what was asked for is not there any more.

@@ -201,12 +201,14 @@ impl ServerSource {
         Ok(self.connection.command_ok(&command)?)
     }
 
-    /// The next event; `None` when the server ends the stream.
-    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, BinlogError> {
+    /// The next event. That the server ends the stream is an error: it does so where it is shut down.
+    pub(crate) fn next(&mut self) -> Result<&[u8], BinlogError> {
         self.connection.read_packet(&mut self.packet)?;
         match self.packet.split_first() {
-            Some((0, _)) => Ok(self.packet.get(1..)),
-            Some((0xfe, rest)) if rest.len() < 9 => Ok(None),
+            Some((0, _)) => Ok(self.packet.get(1..).unwrap_or_default()),
+            Some((0xfe, rest)) if rest.len() < 9 => {
+                Err(BinlogError::StreamEnded { address: format!("{}:{}", self.address.0, self.address.1) })
+            }
             Some((0xff, _)) => {
                 let error = self.connection.check_error(&self.packet);
                 Err(error.err().map_or_else(
