@@ -10,6 +10,8 @@ SIZES = ["--max-allowed-packet=256M", "--local-infile=ON", "--log-output=TABLE"]
 # Servers whose binary log is read: what differs from the defaults is what row-based replication usually has on.
 BINLOG = {"mysql": ["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--binlog-row-metadata=FULL"],
           "mariadb": ["--log-bin=binlog", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]}
+# A broker and its controller are one process: one that got no processor for three seconds (kafka.sh) would declare itself dead.
+STEADY = "broker.session.timeout.ms=30000"
 
 
 def _server(flavor, factory, *options):
@@ -41,7 +43,7 @@ def binlog_mariadb(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    broker = Kafka(tmp_path_factory.mktemp("kafka"), STEADY)
     yield broker
     broker.stop()
 

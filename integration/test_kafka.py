@@ -13,8 +13,10 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
+from conftest import STEADY
 from harness import PATIENCE, within
 from harness.proxy import FIELDS, once
+from harness.servers import Kafka
 
 # So long may a statement take. The sinks are out of order for as long as the clients of a test need, so one that waited for them
 # would never get its answer.
@@ -212,9 +214,18 @@ def test_broker_hangs_with_block_and_a_large_queue(mysql, kafka, topic, proxies)
     assert proxy.counter("dropped") == 0
 
 
-def test_broker_hangs_with_block_and_a_full_queue(mysql, kafka, topic, proxies):
+@pytest.fixture
+def hasty(tmp_path):
+    """A broker of its own that loses its session after three seconds."""
+    broker = Kafka(tmp_path / "broker", "broker.session.timeout.ms=3000")
+    yield broker
+    broker.stop()
+
+
+def test_broker_hangs_with_block_and_a_full_queue(mysql, hasty, proxies):
     """Then clients wait, until the broker is back; and nothing is lost. The pause is longer than the broker's session lasts, so
     in some runs its first answer is that there are no brokers (src/sink/kafka/stall.rs)."""
+    kafka, topic = hasty, Topic(hasty.bootstrap, "FULL", 7)
     proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 50, *DRAIN, sinks=[],
                     env=settings(kafka, topic, INTERCEPTOR_KAFKA_BUFFER_MEMORY="65536"))
     load(proxy, 1, 10, "before")
@@ -243,8 +254,7 @@ def test_broker_hangs_with_block_and_a_full_queue(mysql, kafka, topic, proxies):
 @pytest.fixture
 def broker(tmp_path):
     """A broker of its own, to be stopped."""
-    from harness.servers import Kafka
-    broker = Kafka(tmp_path / "broker")
+    broker = Kafka(tmp_path / "broker", STEADY)
     yield broker
     broker.stop()
 
