@@ -91,7 +91,10 @@ fn a_failed_transaction_leaves_no_trace() {
     let mut batch = numbers(&name, 0..5);
     batch.extend_from(&rows(&[(&name, "1", "half")]), 0..1);
     write_all(&mut *sink, &batch);
-    assert!(matches!(sink.flush(Instant::now() + Duration::from_secs(20)), Err(SinkError::Undelivered { messages: 1, .. })));
+    assert!(matches!(
+        sink.flush(Instant::now() + Duration::from_secs(20)),
+        Err(SinkError::Undelivered { messages: 1, .. })
+    ));
     assert_eq!(values(&consume(&servers, &name, 1)), ["0", "1", "2", "3", "4"]);
     assert_eq!(open(&servers, &name).unwrap().checkpoint.map(|checkpoint| checkpoint.offset), Some(5));
 }
