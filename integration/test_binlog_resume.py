@@ -60,7 +60,8 @@ class Pipe:
 
     def __init__(self):
         self.reader, self.writer = os.pipe()
-        self.read = b""
+        # Not bytes: each piece would copy all before it, and there are 60 MB of them.
+        self.read = bytearray()
 
     def started(self):
         os.close(self.writer)
