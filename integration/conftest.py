@@ -11,6 +11,8 @@ SIZES = ["--max-allowed-packet=256M", "--local-infile=ON", "--log-output=TABLE"]
 # Servers whose binary log is read: what differs from the defaults is what row-based replication usually has on.
 BINLOG = {"mysql": ["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--binlog-row-metadata=FULL"],
           "mariadb": ["--log-bin=binlog", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]}
+# A broker and its controller are one process: one that got no processor for three seconds (kafka.sh) would declare itself dead.
+STEADY = "broker.session.timeout.ms=30000"
 
 
 def pytest_generate_tests(metafunc):
@@ -61,7 +63,7 @@ def binlog_mariadb_11_8(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    broker = Kafka(tmp_path_factory.mktemp("kafka"), STEADY)
     yield broker
     broker.stop()
 

@@ -10,6 +10,7 @@ import confluent_kafka
 import confluent_kafka.admin
 import pymysql
 import pytest
+from harness import PATIENCE
 from harness.binlog import at, position
 from test_kafka import partition_of
 
@@ -40,21 +41,21 @@ def prefix():
 def make(kafka, name, partitions, **config):
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": kafka.bootstrap})
     for made in admin.create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1, config=config)]).values():
-        made.result(20)
+        made.result(PATIENCE)
 
 
 def describe(kafka, name):
     admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": kafka.bootstrap})
     resource = confluent_kafka.admin.ConfigResource("topic", name)
-    return {key: entry.value for key, entry in admin.describe_configs([resource])[resource].result(20).items()}
+    return {key: entry.value for key, entry in admin.describe_configs([resource])[resource].result(PATIENCE).items()}
 
 
-def read(kafka, name, isolation="read_committed", timeout=90):
+def read(kafka, name, isolation="read_committed", timeout=PATIENCE):
     """All of a topic that can be read now, in the order of each partition; a topic that is not there is empty."""
     consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "reader", "enable.auto.commit": False,
                                          "enable.partition.eof": True, "isolation.level": isolation})
     try:
-        partitions = consumer.list_topics(name, 20).topics[name].partitions
+        partitions = consumer.list_topics(name, PATIENCE).topics[name].partitions
         consumer.assign([confluent_kafka.TopicPartition(name, n, confluent_kafka.OFFSET_BEGINNING) for n in partitions])
         found, ended, end = [], set(), time.monotonic() + timeout
         while len(ended) < len(partitions):
@@ -69,7 +70,7 @@ def read(kafka, name, isolation="read_committed", timeout=90):
         consumer.close()
 
 
-def wait_for(kafka, name, count, timeout=120):
+def wait_for(kafka, name, count, timeout=PATIENCE):
     end = time.monotonic() + timeout
     while True:
         found = read(kafka, name)
@@ -174,7 +175,7 @@ def test_a_second_instance_ends_the_first(db, session, kafka, prefix, binlogs):
     session.execute("INSERT INTO t VALUES ()")
     wait_for(kafka, prefix, 1)
     second = binlogs(*command[2:], server=db, sinks=["kafka"])
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while first.process.poll() is None and time.monotonic() < end:
         session.execute("INSERT INTO t VALUES ()")
         time.sleep(0.1)
@@ -185,7 +186,7 @@ def test_a_second_instance_ends_the_first(db, session, kafka, prefix, binlogs):
     assert sorted(row["after"]["id"] for row in values(read(kafka, prefix))) == list(range(1, count + 1))
 
 
-@pytest.mark.timeout(120 + 20 * KILLS)
+@pytest.mark.timeout(900 + 30 * KILLS)
 def test_each_row_once_across_kill_9(db, session, kafka, prefix, binlogs):
     make(kafka, prefix, 4)
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, pad VARCHAR(200))")
@@ -229,7 +230,7 @@ def test_each_row_once_across_kill_9(db, session, kafka, prefix, binlogs):
             writer.join()
     expected = binlogs("--from", at(start), "--until", "now", server=db).finish(timeout=300).rows()
     binlogs("--until", "now", *options(kafka, prefix, *once(prefix)), server=db, sinks=["kafka"]).finish(timeout=300)
-    messages = read(kafka, prefix, timeout=120)
+    messages = read(kafka, prefix, timeout=300)
     name = lambda row: (row["gtid"], row["rowIndex"])
     found = values(messages)
     assert sorted(map(name, found)) == sorted(map(name, expected)), f"{len(found)} rows, {len(expected)} expected"

@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+from harness import within
 from harness.binlog import at, position
 
 DB = "schema_test"
@@ -317,8 +318,11 @@ def test_alter_in_two_phases(db, binlogs, behind):
         # A transaction that has read the table keeps the statement from its end.
         other.execute("BEGIN")
         expected += play(other, [insert({**ROW, "a": 2})])
-        alter = threading.Thread(target=cursor.execute, args=["ALTER TABLE t RENAME COLUMN b TO bb, ADD d INT, ALGORITHM=COPY"])
+        statement = "ALTER TABLE t RENAME COLUMN b TO bb, ADD d INT, ALGORITHM=COPY"
+        alter = threading.Thread(target=cursor.execute, args=[statement])
         alter.start()
+        waiting = f"SELECT ID FROM information_schema.PROCESSLIST WHERE INFO = '{statement}' AND STATE LIKE 'Waiting%'"
+        within(lambda: db.sql(waiting), "the statement waits for the transaction")
         other.execute("COMMIT")
         alter.join()
         expected += play(cursor, [insert({"a": 3, "bb": "y", "c": DAY, "d": 4}), "SET STATEMENT lock_wait_timeout=9 FOR ALTER TABLE t RENAME COLUMN a TO z",

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import RELEASES
-from harness import types
+from harness import PATIENCE, types
 from harness.binlog import Binlog, at, parse, position
 
 DATABASE = "binlog_types"
@@ -163,9 +163,9 @@ class Run:
     def decode(self, name, *options):
         binlog = Binlog(self.folder / name, "--from", at(self.start), "--until", at(self.end), *options, server=self.server)
         try:
-            code = binlog.wait(60)
+            code = binlog.wait()
         except subprocess.TimeoutExpired:
-            return [], f"still running after 60 s:\n{binlog.log[-3000:]}"
+            return [], f"still running after {PATIENCE} s:\n{binlog.log[-3000:]}"
         finally:
             binlog.kill()
         if code != 0 or "panicked" in binlog.log:
@@ -195,7 +195,7 @@ def run(combination, runs, request, tmp_path_factory):
     return runs[combination]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("combination, family", list(cases()))
 def test_types(run, combination, family):
     assert run.problem is None, run.problem

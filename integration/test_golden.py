@@ -11,7 +11,7 @@ import pymysql.connections
 import pytest
 
 from golden import workload
-from harness import INTEGRATION
+from harness import INTEGRATION, within
 from harness.proxy import FIELDS
 
 REFERENCE = [json.loads(line) for line in (INTEGRATION / "golden/reference.ndjson").read_text().splitlines()]
@@ -56,8 +56,10 @@ class Recording(pymysql.connections.Connection):
             raise
 
     def close(self):
+        before = self.proxy.sockets()
         super().close()
-        time.sleep(0.3)  # until the proxy has seen it, for totalPoolCount
+        # Until the proxy no longer counts it, for totalPoolCount.
+        within(lambda: self.proxy.sockets() == before - 2, "the proxy has closed its two sockets of the session")
 
 
 def literal(text):
@@ -125,7 +127,7 @@ def run(mysql, tmp_path_factory):
 
     def connect(**options):
         connections.append(Recording(host=proxy.host, port=proxy.port, user="sb", password="", autocommit=True, ssl_disabled=True, **options))
-        connections[-1].id = connections[-1].thread_id()
+        connections[-1].id, connections[-1].proxy = connections[-1].thread_id(), proxy
         return connections[-1]
 
     original = pymysql.connections.EOFPacketWrapper

@@ -3,12 +3,15 @@
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
 INTEGRATION = pathlib.Path(__file__).resolve().parents[1]
 ROOT = INTEGRATION.parent
 CACHE = pathlib.Path(os.environ.get("INTERCEPTOR_CACHE") or ROOT / ".cache")
+# Seconds until a test gives up on what must come. Much longer than the slowest machine needs: only a failure takes so long.
+PATIENCE = 120
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0", "false")
 
 
@@ -17,6 +20,15 @@ def missing(what, optional=False):
     if REQUIRE_ALL and not optional:
         pytest.fail(f"required but missing: {what}", pytrace=False)
     pytest.skip(f"missing: {what}")
+
+
+def within(condition, what, seconds=PATIENCE):
+    """What the condition returns as soon as that is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+    return found
 
 
 def run(command, **options):

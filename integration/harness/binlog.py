@@ -7,6 +7,9 @@ import signal
 import subprocess
 import time
 
+import pymysql
+
+from . import PATIENCE, within
 from .proxy import binary, environment
 
 USER, PASSWORD = "app", "app-secret"
@@ -70,6 +73,35 @@ def file_path(server, name):
     return server.folder / "data" / name
 
 
+def dumps(server):
+    """The connections to which the server sends its binary log. Of a reader that was killed it keeps one until it has something to send."""
+    return {row[0] for row in server.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'")}
+
+
+def kill(server, connections):
+    """Ends them; one may have ended by itself."""
+    for id_ in connections:
+        try:
+            server.sql(f"KILL {id_}")
+        except pymysql.MySQLError as error:
+            assert error.args[0] == pymysql.constants.ER.NO_SUCH_THREAD, error
+
+
+def purge(server):
+    """Leaves only the last file, of two new ones, and returns its name. Nobody may be reading the log."""
+    server.sql("FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    last = position(server)[0]
+
+    def purged():
+        # A file stays as long as it is sent to somebody, and MariaDB's until the storage engine has told that its transactions are safe.
+        kill(server, dumps(server))
+        server.sql(f"PURGE BINARY LOGS TO '{last}'")
+        return files(server) == [last]
+
+    within(purged, f"only {last} is left")
+    return last
+
+
 def identity(row):
     """What tells a row delivered twice from two rows."""
     place = row["gtid"] or (row["position"]["file"], row["position"]["offset"])
@@ -93,6 +125,8 @@ class Binlog:
         for sink in [f"ndjson:{self.ndjson}"] if sinks is None else sinks:
             command += ["--sink", sink]
         self.command = command + [str(option) for option in options]
+        # Connections of readers before this one.
+        self.others = dumps(server) if server is not None else set()
         variables = {**({"MYSQL_PWD": password} if password is not None else {}), **(env or {})}
         out = open(self.printed, "wb") if stdout is None else stdout
         with open(self.log_path, "wb") as log:
@@ -118,7 +152,7 @@ class Binlog:
     def ddl(self):
         return self.lines(lambda row: row["type"] == "ddl")
 
-    def wait_rows(self, count, table=None, timeout=30):
+    def wait_rows(self, count, table=None, timeout=PATIENCE):
         """At least that many rows, or a failure that shows what there is."""
         end = time.monotonic() + timeout
         while True:
@@ -129,16 +163,16 @@ class Binlog:
             assert time.monotonic() < end, f"{len(found)} of {count} rows after {timeout} s:\n{self.log}"
             time.sleep(0.05)
 
-    def wait_dump(self, server, timeout=20):
+    def own_dumps(self, server):
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
+        return dumps(server) - self.others
+
+    def wait_dump(self, server):
         """Until the server sends it the binary log."""
-        end = time.monotonic() + timeout
-        while not server.sql("SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'"):
-            assert self.process.poll() is None, f"it ended with {self.process.returncode}:\n{self.log}"
-            assert time.monotonic() < end, f"no dump after {timeout} s:\n{self.log}"
-            time.sleep(0.05)
+        within(lambda: self.own_dumps(server), "the server sends the binary log")
         return self
 
-    def wait_log(self, text, timeout=60):
+    def wait_log(self, text, timeout=PATIENCE):
         """Until the log has this text."""
         end = time.monotonic() + timeout
         while text not in self.log:
@@ -147,10 +181,16 @@ class Binlog:
             time.sleep(0.05)
         return self
 
-    def wait(self, timeout=60):
+    def kill_dump(self, server):
+        """The server ends the connection over which it sends the binary log."""
+        own = within(lambda: self.own_dumps(server), "the server sends the binary log")
+        kill(server, own)
+        self.others |= own
+
+    def wait(self, timeout=PATIENCE):
         return self.process.wait(timeout)
 
-    def finish(self, code=0, timeout=120):
+    def finish(self, code=0, timeout=2 * PATIENCE):
         """Waits for it to end by itself, with that exit code."""
         try:
             ended = self.process.wait(timeout)
@@ -161,7 +201,7 @@ class Binlog:
         assert ended == code, f"exit code {ended}, {code} expected:\n{self.log}"
         return self
 
-    def refused(self, *patterns, timeout=60):
+    def refused(self, *patterns, timeout=PATIENCE):
         """It must end with an error that matches each of the patterns."""
         try:
             ended = self.process.wait(timeout)
@@ -177,7 +217,7 @@ class Binlog:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=PATIENCE):
         """SIGTERM; it must write what it has and exit with 0."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)

@@ -109,7 +109,7 @@ class Client:
     def run(self, host, port, user, password, database, tls, expect):
         command, env = self.build()
         options = [f"--mode={self.mode}"] + (["--tls"] if tls else []) + ([f"--expect={expect}"] if expect else [])
-        return run([*command, host, port, user, password, database, *options], env={**os.environ, **env}, timeout=120)
+        return run([*command, host, port, user, password, database, *options], env={**os.environ, **env}, timeout=300)
 
 
 class CommandLine(Client):
@@ -131,7 +131,7 @@ class CommandLine(Client):
                 options.append(f"--plugin-dir={plugin}")
         digits = "".join(f"{n:08d}" for n in range(20 * 1024 * 1024 // 8))
         script = (CLIENTS / "cli/script.sql").read_text().replace("LARGE", digits)
-        done = run([INTEGRATION / "servers" / f"{self.mode}.sh", "cli", *options, database], input=script, cwd=folder, timeout=120)
+        done = run([INTEGRATION / "servers" / f"{self.mode}.sh", "cli", *options, database], input=script, cwd=folder, timeout=300)
         if "unknown variable" in done.stderr or "cannot open shared object" in done.stderr:
             missing(f"{self.mode} command line client: {done.stderr.strip()[-300:]}")
         done.stdout += done.stderr

@@ -9,7 +9,7 @@ import time
 
 import pymysql
 
-from . import ROOT, missing, run
+from . import PATIENCE, ROOT, missing, run
 
 FIELDS = ["timestamp", "serverHost", "serverVersion", "user", "client", "dbName", "stmtDbName", "debug", "connectionId", "totalPoolCount",
           "executionCount", "serverFlags", "clientFlags", "iFlags", "defaultTZ", "serverTZ", "isolationLvl", "durationNs", "updateCount",
@@ -48,7 +48,7 @@ class Messages:
     def sql(self, text):
         return self.all(lambda message: message["sql"] == text)
 
-    def wait(self, count, where=None, timeout=15):
+    def wait(self, count, where=None, timeout=PATIENCE):
         """At least `count` messages (for which `where` holds), or a failure that shows what there is."""
         end = time.monotonic() + timeout
         while True:
@@ -85,7 +85,7 @@ class Proxy:
     def log(self):
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text(errors="replace"))
 
-    def wait_log(self, pattern, timeout=15):
+    def wait_log(self, pattern, timeout=PATIENCE):
         end = time.monotonic() + timeout
         while True:
             found = re.search(pattern, self.log)
@@ -103,7 +103,7 @@ class Proxy:
         return f"{self.host}:{self.port}"
 
     def connect(self, **options):
-        options = {"user": "app", "password": "app-secret", "database": "test", "autocommit": True, "connect_timeout": 20, **options}
+        options = {"user": "app", "password": "app-secret", "database": "test", "autocommit": True, "connect_timeout": PATIENCE, **options}
         if "ssl" not in options:
             options["ssl_disabled"] = True
         return pymysql.connect(host=self.host, port=self.port, **options)
@@ -111,10 +111,10 @@ class Proxy:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=PATIENCE):
         return self.process.wait(timeout)
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=PATIENCE):
         """SIGTERM; the proxy must drain and exit with 0."""
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
@@ -127,6 +127,16 @@ class Proxy:
             self.process.kill()
             self.process.wait()
 
+    def sockets(self):
+        """How many it has open: with each session there are two more."""
+        folder, found = f"/proc/{self.process.pid}/fd", 0
+        for name in os.listdir(folder):
+            try:
+                found += os.readlink(f"{folder}/{name}").startswith("socket:")
+            except FileNotFoundError:
+                pass  # closed since
+        return found
+
     def counter(self, name):
         """A counter from the last log line, after the stop."""
         found = re.findall(rf"\b{name}=(\d+)", self.log)
@@ -134,6 +144,6 @@ class Proxy:
         return int(found[-1])
 
 
-def once(*options, env=None, timeout=20):
+def once(*options, env=None, timeout=PATIENCE):
     """Runs the program where it is expected to end by itself."""
     return run([binary(), *options], env=environment(env), timeout=timeout)

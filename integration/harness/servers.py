@@ -8,7 +8,7 @@ import re
 
 import pymysql
 
-from . import CACHE, INTEGRATION, missing, run
+from . import CACHE, INTEGRATION, missing, run, within
 
 SCRIPTS = INTEGRATION / "servers"
 # What `install.sh mariadb-11.8` unpacks.
@@ -107,6 +107,8 @@ class SqlServer:
 
     def general_log_off(self, user):
         """What that user's connections sent, in order; long texts only by their beginning and length."""
+        # The last they said may still be on its way.
+        within(lambda: not self.connections(user), f"{user}'s connections closed")
         with self.root() as cursor:
             cursor.execute("SET GLOBAL general_log = OFF")
             cursor.execute("SELECT thread_id, command_type, LEFT(argument, 100000), LENGTH(argument) FROM mysql.general_log "

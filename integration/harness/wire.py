@@ -4,6 +4,8 @@ import hashlib
 import socket
 import struct
 
+from . import PATIENCE
+
 LONG_PASSWORD, FOUND_ROWS, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS = 1, 2, 8, 0x200, 0x800, 0x2000
 SECURE_CONNECTION, MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x8000, 0x10000, 0x20000, 0x40000
 PLUGIN_AUTH, SESSION_TRACK, DEPRECATE_EOF, QUERY_ATTRIBUTES = 0x80000, 0x800000, 0x1000000, 0x8000000
@@ -33,7 +35,7 @@ class ServerError(Exception):
 class Raw:
     """A connection that speaks packets; `login` is for accounts on a plain leg whose password is cached or empty."""
 
-    def __init__(self, host, port, timeout=20):
+    def __init__(self, host, port, timeout=PATIENCE):
         self.sock = socket.create_connection((host, port), timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer, self.sequence, self.capabilities = b"", 0, 0

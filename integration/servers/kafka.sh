@@ -88,7 +88,7 @@ start() {
   for try in 1 2 3; do
     # A node that was formatted keeps its controller port: it is part of its identity.
     ports=$(cat "$dir/ports" 2>/dev/null || echo "${PORT:-$(free_port)} $(free_port)")
-    wait_port_closed "${ports% *}" 5 || true
+    wait_port_closed "${ports% *}" 30 || true
     if launch "$dir" "${ports% *}" "${ports#* }"; then
       cat "$dir/env"
       return 0

@@ -143,7 +143,7 @@ start() {
   # The old port again, so that clients find the server after a restart.
   port=${PORT:-$(cat "$dir/port" 2>/dev/null || true)}
   for try in 1 2 3 4 5; do
-    if [[ -z $port ]] || { [[ -z ${PORT:-} ]] && ! wait_port_closed "$port" 5; }; then port=$(free_port); fi
+    if [[ -z $port ]] || { [[ -z ${PORT:-} ]] && ! wait_port_closed "$port" 30; }; then port=$(free_port); fi
     if launch "$dir" "$port" "${extra[@]}" "$@"; then
       cat "$dir/env"
       return 0

@@ -251,6 +251,8 @@ impl Session {
         if matches!(pause, Pause::ServerEnded | Pause::Drained) {
             relay.linger().await;
         }
+        // Counted no more before its sockets close: who sees them closed may rely on the count.
+        drop(self);
     }
 
     /// Too long for the first packets. Without a greeting it was the server, and the error takes its place.

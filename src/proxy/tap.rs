@@ -65,7 +65,7 @@ impl Clock {
 }
 
 /// Without an observer, a session whose server has been silent for so long is taken to be at rest.
-const QUIET: Duration = Duration::from_millis(500);
+pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 impl Tap {
     pub(super) fn new(

@@ -62,7 +62,7 @@ impl Handle {
     }
 
     fn wait_for(&self, messages: usize) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = soon();
         while self.seen.lock().unwrap().len() < messages {
             assert!(Instant::now() < deadline, "only {} of {messages} messages came", self.texts().len());
             std::thread::sleep(Duration::from_micros(200));
@@ -84,8 +84,11 @@ fn append(ingest: &Ingest, text: &str) {
     assert!(result.is_ok());
 }
 
+/// Only a failure takes so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
+    Instant::now() + PATIENCE
 }
 
 #[test]
@@ -109,16 +112,13 @@ fn workers_do_not_lose_wake_ups() {
     let (sink, handle) = recorder("one");
     let hub = Hub::start(vec![sink], config(1000, Backpressure::Block)).unwrap();
     let ingest = hub.ingest();
-    let mut slowest = Duration::ZERO;
     for number in 0..200 {
         // Meets the dispatcher in each of its states: idle, about to be, and between two rounds.
         std::thread::sleep(Duration::from_micros(number * 61));
-        let start = Instant::now();
         append(&ingest, "x");
+        // An idle dispatcher sleeps until it is woken: one lost wake-up and this never comes.
         handle.wait_for(number as usize + 1);
-        slowest = slowest.max(start.elapsed());
     }
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
 }
 
 #[test]
@@ -147,20 +147,21 @@ fn with_block_a_stalled_sink_fills_the_ingest_and_loses_nothing() {
     let hub = Hub::start(vec![sink], config(10, Backpressure::Block)).unwrap();
     let ingest = hub.ingest();
     let stop = handle.gate.lock().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let space = |patience| runtime.block_on(async { tokio::time::timeout(patience, ingest.wait_for_space()).await });
     let mut appended = 0;
     let deadline = soon();
-    while !ingest.is_full() {
-        assert!(Instant::now() < deadline);
-        append(&ingest, &appended.to_string());
-        appended += 1;
-        std::thread::sleep(Duration::from_millis(1));
+    // Full for good, and not only until the dispatcher has carried the first messages on.
+    while space(Duration::from_millis(50)).is_ok() {
+        while !ingest.is_full() {
+            assert!(Instant::now() < deadline);
+            append(&ingest, &appended.to_string());
+            appended += 1;
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let early =
-        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), ingest.wait_for_space()).await });
-    assert!(early.is_err(), "there was space in a full queue");
     drop(stop);
-    let late = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), ingest.wait_for_space()).await });
+    let late = space(PATIENCE);
     assert!(late.is_ok(), "nobody told of the space");
     let report = hub.shutdown(soon());
     assert_eq!(report.lost(), 0);
@@ -205,9 +206,8 @@ fn a_sink_that_is_stuck_does_not_hold_up_the_end() {
     for _ in 0..30 {
         append(&ingest, "x");
     }
-    let start = Instant::now();
-    let report = hub.shutdown(start + Duration::from_millis(100));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    // It would never return.
+    let report = hub.shutdown(Instant::now() + Duration::from_millis(100));
     assert_eq!((report.sinks[0].delivered, report.sinks[0].lost, report.sinks[0].finished), (0, 30, false));
     append(&ingest, "after the end");
     assert!(!ingest.is_full());

@@ -125,13 +125,12 @@ fn text_as_the_server_takes_it() {
 #[test]
 fn many_intervals_in_the_worst_order_are_no_matter() {
     let mut text = B.to_owned();
-    for number in (1..100_000).rev() {
+    // So many that the test would not end if each had to be made room for.
+    for number in (1..1_000_000).rev() {
         text += &format!(":{}", number * 2);
     }
-    let start = std::time::Instant::now();
     let set: GtidSet = text.parse().unwrap();
     assert_eq!(GtidSet::decode(&encoded(&set)), Ok(set));
-    assert!(start.elapsed().as_secs() < 5);
 }
 
 type Model = BTreeSet<(u8, u8, u64)>;

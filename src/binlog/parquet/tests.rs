@@ -113,7 +113,7 @@ impl Feed {
     }
 
     fn flush(&mut self) {
-        self.sink.flush(Instant::now() + Duration::from_secs(10)).unwrap();
+        self.sink.flush(Instant::now() + Duration::from_secs(60)).unwrap();
     }
 }
 

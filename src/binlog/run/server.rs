@@ -339,7 +339,9 @@ fn check_place(option: &str, position: &Position, source: &mut ServerSource) -> 
             name(files.last())
         ),
     };
-    Err(BinlogError::Purged(format!("{option} {position}: {what}")))
+    Err(BinlogError::Purged(format!(
+        "{option} {position}: {what}; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
+    )))
 }
 
 fn oldest(source: &mut ServerSource) -> Result<BinlogStart, RunError> {

@@ -91,8 +91,8 @@ impl Stall {
     }
 
     #[cfg(test)]
-    pub(super) fn with_limit(limit: Duration) -> Self {
-        Self { limit, ..Self::new(Instant::now()) }
+    pub(super) fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
     }
 }
 
