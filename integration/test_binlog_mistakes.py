@@ -1,5 +1,6 @@
 """The subcommand `binlog` where something around it is wrong: a log nobody reads, a slip in a command line."""
 
+import json
 import os
 import re
 import signal
@@ -191,3 +192,36 @@ def test_texts_of_sessions_in_other_character_sets(writer, binlogs, charset):
         # MariaDB's binlog does not say in which character set it is.
         assert row["query"] == f"INSERT INTO l VALUES ('{text}')"
     assert [line["sql"] for line in binlog.lines(lambda line: line["type"] == "statement")] == [f"UPDATE l SET a = CONCAT(a, '{text}')"]
+
+
+def test_an_end_that_was_read_before(rows, binlogs, tmp_path):
+    """`--until GTID`: nothing comes where it lies behind the start, as at the second start of a bounded run."""
+    server, start = rows
+    first, second = binlogs("--from", at(start), "--until", "now", server=server).finish().rows("t")
+    checkpoint = tmp_path / "checkpoint"
+    with server.root(database=DB) as cursor:
+        cursor.execute("INSERT INTO t VALUES (3)")
+    behind = executed(server)
+    with server.root(database=DB) as cursor:
+        cursor.execute("INSERT INTO t VALUES (4)")
+    for gtid in (first["gtid"], second["gtid"]):
+        for place in (behind, "now"):
+            assert binlogs("--from", place, "--until", gtid, server=server).finish().rows("t") == []
+    bounded = ["--from", "checkpoint", "--checkpoint", checkpoint, "--until", second["gtid"]]
+    assert [row["after"]["id"] for row in binlogs(*bounded, server=server).finish().rows("t")][-2:] == [1, 2]
+    assert binlogs(*bounded, server=server).finish().rows("t") == []
+
+
+@pytest.mark.parametrize("place", ["binlog.999999:157", "{file}:5000000000"])
+def test_a_checkpoint_that_the_log_does_not_have(rows, binlogs, tmp_path, place):
+    """As after RESET BINARY LOGS: a bounded run must not take it for "nothing new" time and again."""
+    server, start = rows
+    checkpoint = tmp_path / "checkpoint"
+    options = ["--from", "checkpoint", "--checkpoint", checkpoint, "--until", "now"]
+    binlogs("--from", at(start), "--until", "now", "--checkpoint", checkpoint, server=server).finish()
+    file, offset = place.format(file=start[0]).split(":")
+    saved = json.loads(checkpoint.read_text())
+    checkpoint.write_text(json.dumps({**saved, "file": file, "offset": int(offset)}))
+    binlogs(*options, server=server).refused(f"the checkpoint {file}:{offset}", "RESET", "--on-purged=oldest")
+    kept = binlogs(*options, "--on-purged", "oldest", server=server).finish()
+    assert "rows are missing" in kept.log and [row["after"]["id"] for row in kept.rows("t")][-2:] == [1, 2]

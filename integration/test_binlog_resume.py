@@ -181,18 +181,22 @@ def pair(request, tmp_path_factory):
             options = [*SIZES, *BINLOG[flavor], *own, f"--server-id={number}", f"--binlog-row-event-max-size={size}"]
             servers.append(SqlServer(release, tmp_path_factory.mktemp(f"pair-{flavor}"), *options))
         first, second = servers
-        where = f"HOST = '127.0.0.1', {{0}}_PORT = {first.port}, {{0}}_USER = 'app', {{0}}_PASSWORD = 'app-secret'"
-        if flavor == "mysql":
-            second.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_{where.format('SOURCE')}, SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1",
-                       "START REPLICA")
-        else:
-            second.sql(f"CHANGE MASTER TO MASTER_{where.format('MASTER')}, MASTER_USE_GTID = slave_pos", "START SLAVE")
+        follow(first, second)
         first.sql(f"CREATE DATABASE {DB}", f"CREATE TABLE {DB}.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, pad TEXT)")
         caught_up(first, second)
         yield first, second
     finally:
         for server in servers:
             server.stop()
+
+
+def follow(first, second):
+    where = f"HOST = '127.0.0.1', {{0}}_PORT = {first.port}, {{0}}_USER = 'app', {{0}}_PASSWORD = 'app-secret'"
+    if first.flavor == "mysql":
+        second.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_{where.format('SOURCE')}, SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1",
+                   "START REPLICA")
+    else:
+        second.sql(f"CHANGE MASTER TO MASTER_{where.format('MASTER')}, MASTER_USE_GTID = slave_pos", "START SLAVE")
 
 
 def caught_up(first, second):
@@ -237,6 +241,27 @@ def test_checkpoint_of_one_server_at_another(pair, binlogs, tmp_path):
     binlogs("--from", "checkpoint", *options, server=second).refused("another server", "GTID", re.escape(f"{saved['file']}:{saved['offset']}"))
 
 
+@pytest.mark.newer_mariadb
+def test_source_that_is_shut_down(pair, binlogs):
+    """A server that is stopped in the usual way ends the stream in good order: that is no end of the run."""
+    first, second = pair
+    # What the second has alone is not in the first's way later.
+    second.sql(f"CREATE TABLE IF NOT EXISTS {DB}.alone (v INT)")
+    binlog = binlogs("--from", "now", "--include", f"{DB}.*", "--source", source(first), "--source", source(second)).wait_dump(first)
+    try:
+        first.sql(f"INSERT INTO {DB}.t (v) VALUES (-100)")
+        caught_up(first, second)
+        binlog.wait_rows(1)
+        first.stop()
+        binlog.wait_log("the stream broke; connecting to the next")
+        second.sql("STOP REPLICA" if second.flavor == "mysql" else "STOP SLAVE", f"INSERT INTO {DB}.alone VALUES (-101)")
+        assert values(binlog.wait_rows(2)) == [-100, -101]
+        binlog.stop()
+    finally:
+        first.start()
+        follow(first, second)
+
+
 @pytest.mark.timeout(900)
 def test_failover(pair, piped):
     """The server goes away in the middle of a transaction: its replica has the rest."""
@@ -248,7 +273,7 @@ def test_failover(pair, piped):
         large(cursor)
         numbers(cursor, *range(ROWS, ROWS + 20))
     caught_up(first, second)
-    binlog, pipe = piped("--from", start, "--include", f"{DB}.*", "--source", source(first), "--source", source(second))
+    binlog, pipe = piped("--from", start, "--include", f"{DB}.t", "--source", source(first), "--source", source(second))
     try:
         rows = pipe.rows(300)
         first.stop()

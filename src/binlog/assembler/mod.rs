@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 pub use options::{AssemblerOptions, BinlogCounters};
-use transaction::Transaction;
+use transaction::{Broken, Transaction};
 
 use super::decoder::{DecodeError, Event};
 use super::event::EventHeader;
@@ -62,8 +62,8 @@ pub struct Assembler<S> {
     /// Bytes of events up to the last boundary that was given out.
     reported_bytes: u64,
     transaction: Option<Transaction>,
-    /// Rows of the open transaction that were given out before a restart: they come again.
-    given_out: u64,
+    /// Transactions that were under way when the stream broke, and have not come again.
+    broken: Vec<Broken>,
     /// The last transaction had no GTID: a set of them does not say what was read.
     is_anonymous: bool,
     /// Nothing is kept (`--from` a moment that has not come yet).
@@ -131,7 +131,7 @@ impl<S: SchemaSource> Assembler<S> {
             given_pieces: 0,
             reported_bytes: 0,
             transaction: None,
-            given_out: 0,
+            broken: Vec::new(),
             is_anonymous: false,
             is_skipping: false,
             timestamp: 0,
@@ -194,20 +194,23 @@ impl<S: SchemaSource> Assembler<S> {
         self.drop_open_transaction();
         self.context.file = position.file.as_str().into();
         self.position = position;
-        self.given_out = 0;
+        self.broken.clear();
     }
 
     /// Reading begins again where the transaction under way began, at `position`: what was given out of it will come again, and is
     /// left out then.
     pub fn restart_transaction(&mut self, position: Position) {
-        // Without a transaction the stream broke again before it came again.
-        let given_out = self.transaction.as_ref().map_or(self.given_out, |transaction| {
+        let under_way = self.transaction.as_ref().map(|transaction| {
             let is_out = transaction.start.is_some_and(|start| start.piece < self.given_pieces);
             let next = self.full.front().unwrap_or(&self.filling);
-            if is_out { next.first_row } else { transaction.again }
+            let given_out = if is_out { next.first_row } else { transaction.again };
+            Broken { gtid: self.gtid.clone(), given_out }
         });
+        // Those that broke before may not have come again yet.
+        let mut broken = std::mem::take(&mut self.broken);
+        broken.extend(under_way.filter(|it| it.given_out > 0));
         self.restart(position);
-        self.given_out = given_out;
+        self.broken = broken;
     }
 
     /// Takes note of an event's length before it is decoded.
@@ -246,9 +249,7 @@ impl<S: SchemaSource> Assembler<S> {
                 self.gtids.get_or_insert_with(|| AnyGtidSet::MariaDb(gtids.into_iter().collect()));
             }
             Event::Gtid(_) | Event::MariaDbGtid(_) => {
-                self.begin();
-                self.gtid = event.gtid();
-                self.context.gtid = self.gtid.as_ref().map(|gtid| gtid.to_string().into());
+                self.begin(event.gtid());
                 match &event {
                     Event::Gtid(gtid) => {
                         self.context.commit_timestamp_us = gtid.immediate_commit_timestamp;

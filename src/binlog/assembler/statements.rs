@@ -22,7 +22,7 @@ impl<S: SchemaSource> Assembler<S> {
         match classify(&query.sql) {
             StatementKind::Begin => {
                 if self.transaction.is_none() {
-                    self.begin();
+                    self.begin(None);
                 }
                 self.context.thread_id = Some(query.thread_id);
                 self.charset_client = query.charset_client;

@@ -2,6 +2,7 @@
 
 use super::{Assembler, Progress};
 use crate::binlog::event::EventHeader;
+use crate::binlog::gtid::AnyGtid;
 use crate::binlog::history::SchemaSource;
 use crate::binlog::piece::Item;
 
@@ -18,6 +19,15 @@ pub(super) struct Transaction {
     pub(super) left_out: u64,
 }
 
+/// A transaction that was under way when the stream broke.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// By this it is known again: another server may send other transactions before it. Without one it comes first.
+    pub(super) gtid: Option<AnyGtid>,
+    /// Rows of it that were given out: they come again.
+    pub(super) given_out: u64,
+}
+
 /// A place in the stream of items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark {
@@ -28,18 +38,22 @@ pub(super) struct Mark {
 }
 
 impl<S: SchemaSource> Assembler<S> {
-    pub(super) fn begin(&mut self) {
+    /// A transaction begins; its GTID, if it has one.
+    pub(super) fn begin(&mut self, gtid: Option<AnyGtid>) {
         if self.transaction.is_some() {
             // Its end never came (the server crashed while it wrote it): it did not happen.
             self.drop_open_transaction();
         }
-        self.transaction = Some(Transaction { again: std::mem::take(&mut self.given_out), ..Transaction::default() });
+        let is_same = |broken: &Broken| broken.gtid.is_none() || broken.gtid == gtid;
+        let broken = self.broken.iter().position(is_same).map(|at| self.broken.swap_remove(at));
+        let again = broken.map_or(0, |broken| broken.given_out);
+        self.transaction = Some(Transaction { again, ..Transaction::default() });
         self.variables.take();
         self.context.query = None;
         self.context.thread_id = None;
-        self.context.gtid = None;
+        self.context.gtid = gtid.as_ref().map(|gtid| gtid.to_string().into());
         self.context.commit_timestamp_us = None;
-        self.gtid = None;
+        self.gtid = gtid;
         self.charset_client = None;
     }
 

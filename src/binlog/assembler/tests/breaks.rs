@@ -32,6 +32,38 @@ fn a_break_in_the_middle_of_a_transaction() {
 }
 
 #[test]
+fn another_server_sends_other_transactions_first() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.large(0..MORE_THAN_HELD, 3);
+    let early = rows_of(&stream.seen());
+    assert!(!early.is_empty());
+    stream.reconnect(4);
+    // Not the one that was under way; and large enough to be given out in part, too, before the stream breaks again.
+    stream.begin(7);
+    stream.large(1000..1000 + MORE_THAN_HELD, 3);
+    let other = rows_of(&stream.seen());
+    stream.reconnect(4);
+    stream.begin(8);
+    stream.rows(5000..5002);
+    stream.xid(8);
+    stream.begin(7);
+    stream.large(1000..1000 + MORE_THAN_HELD, 3);
+    stream.xid(7);
+    stream.begin(1);
+    stream.large(0..MORE_THAN_HELD, 3);
+    stream.xid(1);
+    let late = stream.end();
+    assert_eq!(late.get(..2), Some(&[(5000, 0), (5001, 1)][..]));
+    let of = |first: i64, rows: &[(i64, u64)]| -> Vec<_> {
+        rows.iter().copied().filter(|(id, _)| (first..first + i64::from(MORE_THAN_HELD)).contains(id)).collect()
+    };
+    assert_eq!([of(0, &early), of(0, &late)].concat(), numbered(0..i64::from(MORE_THAN_HELD)));
+    let ids = 1000..1000 + i64::from(MORE_THAN_HELD);
+    assert_eq!([of(1000, &other), of(1000, &late)].concat(), ids.zip(0..).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_break_in_the_middle_with_transactions_in_the_same_piece() {
     let mut stream = Stream::new();
     for number in 0..5 {
