@@ -240,3 +240,34 @@ def test_each_row_once_across_kill_9(db, session, kafka, prefix, binlogs):
     for message, row in zip(messages, found):
         assert order[name(row)] > last.get(message.key(), -1)
         last[message.key()] = order[name(row)]
+
+
+@pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
+def test_a_row_that_kafka_refuses(db, session, kafka, prefix, binlogs, tmp_path, exactly_once):
+    """It ends the run, with the checkpoint in front of it; when it is let through, or left out by choice, the run goes on."""
+    make(kafka, prefix, 1, **{"max.message.bytes": "10000000"})
+    session.execute("CREATE TABLE big (id INT PRIMARY KEY, v LONGTEXT)")
+    start = position(db)
+    checkpoint = once(prefix) if exactly_once else ["--checkpoint", tmp_path / "checkpoint"]
+    run = options(kafka, prefix, *checkpoint, "--from", "checkpoint", "--include", f"{DB}.*", "--heartbeat", "1")
+    session.execute("INSERT INTO big VALUES (1, 'small')")
+    # The place to begin with.
+    first = options(kafka, prefix, *checkpoint, "--from", at(start), "--include", f"{DB}.*", "--until", "now")
+    binlogs(*first, server=db, sinks=["kafka"]).finish()
+    session.execute("INSERT INTO big VALUES (2, REPEAT('b', 3000000)), (3, 'behind')")
+    session.execute("INSERT INTO big VALUES (4, 'after')")
+    for until in (["--until", "now"], []):
+        binlog = binlogs(*run, *until, server=db, sinks=["kafka"]).refused('key {"id":2} for topic', "message.max.bytes", "--kafka-on-refused=skip")
+    ids = [row["after"]["id"] for row in values(read(kafka, prefix)) if row["type"] == "insert"]
+    assert ids == [1]
+    larger = ["--kafka-option", "message.max.bytes=9000000"]
+    binlogs(*run, *larger, "--until", "now", server=db, sinks=["kafka"]).finish()
+    ids = [row["after"]["id"] for row in values(read(kafka, prefix)) if row["type"] == "insert"]
+    assert ids == [1, 2, 3, 4]
+    session.execute("INSERT INTO big VALUES (5, REPEAT('b', 3000000))")
+    session.execute("INSERT INTO big VALUES (6, 'after')")
+    # Rows were lost: the exit code says so.
+    skipped = binlogs(*run, "--kafka-on-refused", "skip", "--until", "now", server=db, sinks=["kafka"]).finish(code=1)
+    assert 'key={"id":5}' in skipped.log
+    ids = [row["after"]["id"] for row in values(read(kafka, prefix)) if row["type"] == "insert"]
+    assert ids == [1, 2, 3, 4, 6]

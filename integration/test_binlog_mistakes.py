@@ -225,3 +225,24 @@ def test_a_checkpoint_that_the_log_does_not_have(rows, binlogs, tmp_path, place)
     binlogs(*options, server=server).refused(f"the checkpoint {file}:{offset}", "RESET", "--on-purged=oldest")
     kept = binlogs(*options, "--on-purged", "oldest", server=server).finish()
     assert "rows are missing" in kept.log and [row["after"]["id"] for row in kept.rows("t")][-2:] == [1, 2]
+
+
+def test_one_checkpoint_for_two_readers(rows, binlogs, tmp_path):
+    server, start = rows
+    options = ["--from", at(start), "--checkpoint", tmp_path / "checkpoint"]
+    first = binlogs(*options, server=server)
+    first.wait_rows(2)
+    binlogs(*options, "--until", "now", server=server).refused("another process uses it")
+    first.stop()
+    binlogs(*options, "--until", "now", server=server).finish()
+
+
+@pytest.mark.parametrize("hidden", [["--redact-keys", "password"], ["--drop-columns", "card"]], ids=lambda value: value[0])
+def test_values_that_are_hidden_are_not_in_the_log(rows, binlogs, hidden):
+    server, start = rows
+    with server.root(database=DB) as cursor:
+        execute(cursor, "CREATE TABLE u (id INT, password TEXT, card TEXT)", "SET binlog_format = STATEMENT", "INSERT INTO u VALUES (1, 'hunter2', '4111')")
+    options = ["--from", at(start), "--until", "now", "--log-level", "debug"]
+    log = binlogs(*options, *hidden, server=server).finish().log
+    assert "logged as text" in log and "hunter2" not in log and "4111" not in log
+    assert "hunter2" in binlogs(*options, server=server).finish().log

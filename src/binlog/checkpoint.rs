@@ -1,6 +1,6 @@
 //! Where reading goes on after a restart.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,12 @@ pub enum CheckpointError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another process saves checkpoints there.
+    #[error("checkpoint {}: another process uses it; each reader needs one of its own", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not a checkpoint.
     #[error("checkpoint {}: {reason}; remove it to begin anew", path.display())]
     Content {
@@ -76,13 +82,19 @@ impl CheckpointFile {
         serde_json::from_slice(&text).map(Some).map_err(content)
     }
 
-    /// Whether a checkpoint could be saved, before anything is read.
-    pub fn check(&self) -> Result<(), CheckpointError> {
+    /// Makes sure that checkpoints can be saved, and that nobody else does so as long as what is returned is kept.
+    pub fn lock(&self) -> Result<File, CheckpointError> {
         if self.path.is_dir() {
             return Err(self.io(std::io::ErrorKind::IsADirectory.into()));
         }
-        let beside = self.beside();
-        File::create(&beside).and_then(|_| fs::remove_file(&beside)).map_err(|source| self.io(source))
+        // The checkpoint itself is another file after each time it is saved.
+        let lock = File::options().create(true).append(true).open(self.with_suffix(".lock"));
+        let lock = lock.map_err(|source| self.io(source))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(CheckpointError::Taken { path: self.path.clone() }),
+            // A file system without locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
+        }
     }
 
     /// Saves the checkpoint so that there is always a whole one: in a file beside it, which then takes its place.
@@ -96,7 +108,7 @@ impl CheckpointFile {
     }
 
     fn replace(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
-        let beside = self.beside();
+        let beside = self.with_suffix(".new");
         let mut file = File::create(&beside)?;
         serde_json::to_writer(&mut file, checkpoint)?;
         file.write_all(b"\n")?;
@@ -108,10 +120,10 @@ impl CheckpointFile {
         File::open(folder)?.sync_data()
     }
 
-    fn beside(&self) -> PathBuf {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        beside.into()
+    fn with_suffix(&self, suffix: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        path.into()
     }
 
     fn io(&self, source: std::io::Error) -> CheckpointError {
@@ -129,10 +141,12 @@ mod tests {
         let path = folder.path().join("checkpoint");
         let mut file = CheckpointFile::new(path.clone());
         assert_eq!(file.load().unwrap(), None);
-        file.check().unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let lock = file.lock().unwrap();
+        assert!(CheckpointFile::new(path.clone()).lock().unwrap_err().to_string().contains("another process"));
+        drop(lock);
+        drop(file.lock().unwrap());
         for wrong in [folder.path().to_owned(), folder.path().join("no/checkpoint")] {
-            assert!(CheckpointFile::new(wrong.clone()).check().is_err(), "{}", wrong.display());
+            assert!(CheckpointFile::new(wrong.clone()).lock().is_err(), "{}", wrong.display());
         }
         let checkpoint = Checkpoint {
             file: "binlog.000002".into(),

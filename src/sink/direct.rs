@@ -136,6 +136,12 @@ impl Direct {
         })
     }
 
+    /// An error if a sink has ended. It need not be pushed to for that to be known.
+    pub fn check(&self) -> Result<(), PushError> {
+        let ended = self.queues.iter().zip(self.counters.sinks()).find(|((_, queue), _)| queue.has_ended());
+        ended.map_or(Ok(()), |(_, counter)| Err(PushError::Ended(counter.name().to_owned())))
+    }
+
     /// What became of the messages so far.
     pub fn counters(&self) -> Arc<SinkCounters> {
         Arc::clone(&self.counters)

@@ -41,7 +41,7 @@ pub use error::SinkError;
 pub use hub::{Hub, ShutdownReport, SinkReport};
 pub use ingest::Ingest;
 pub(crate) use kafka::{ClientLog, client_options, describe_client_error};
-pub use kafka::{ExactlyOnceSink, KafkaSink, RowsSink, RowsSinkConfig, TransactionSettings};
+pub use kafka::{ExactlyOnceSink, KafkaSink, OnRefused, RowsSink, RowsSinkConfig, TransactionSettings};
 pub use ndjson::NdjsonSink;
 pub use open::open_all;
 pub(crate) use pretty::{Line, Palette, Pretty, Style, highlight};

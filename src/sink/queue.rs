@@ -186,6 +186,11 @@ impl SinkQueue {
         lock(&self.state).closed
     }
 
+    /// Whether the sink takes nothing any more.
+    pub(super) fn has_ended(&self) -> bool {
+        lock(&self.state).ended
+    }
+
     /// Refuses everything from now on; returns how many messages were still here.
     pub(super) fn end(&self, dispatcher: &Thread) -> usize {
         let mut state = lock(&self.state);

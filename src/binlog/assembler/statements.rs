@@ -39,16 +39,17 @@ impl<S: SchemaSource> Assembler<S> {
             StatementKind::Neutral => {}
             StatementKind::Dml => {
                 self.counters.statements_without_rows += 1;
+                // Its text has the values that are not to be seen, wherever they are.
+                let hides = !self.options.columns.is_empty();
                 if !std::mem::replace(&mut self.warned_of_statements, true) {
+                    let shown = if hides { &[][..] } else { query.sql.get(..200).unwrap_or(&query.sql) };
                     tracing::warn!(
                         position = %self.position,
-                        sql = %String::from_utf8_lossy(query.sql.get(..200).unwrap_or(&query.sql)),
+                        sql = %String::from_utf8_lossy(shown),
                         "a statement is logged as text (binlog_format=STATEMENT or MIXED): there are no rows of it, and this is said only once; \
                          set binlog_format=ROW at the source"
                     );
                 }
-                // Its text has the values that are not to be seen, wherever they are.
-                let hides = !self.options.columns.is_empty();
                 let variables = self.variables.take();
                 let database = String::from_utf8_lossy(query.database);
                 let is_wanted = self.options.statements && self.options.tables.may_want(&database);

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
@@ -65,8 +66,8 @@ pub(super) fn load(
         ("isolation.level", "read_committed".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
     ];
-    let consumer: BaseConsumer = client_options(servers, &defaults, options)
-        .create()
+    let consumer: BaseConsumer<Quiet> = client_options(servers, &defaults, options)
+        .create_with_context(Quiet)
         .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })?;
     let deadline = Instant::now() + PATIENCE;
     let (low, high) = loop {
@@ -94,9 +95,20 @@ pub(super) fn load(
     }
 }
 
+/// Errors come back from each call; that a partition has come to its end is none.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "while the checkpoint was read");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
 /// The last record with this key from `start` to the end of what is committed.
 fn last_record(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Quiet>,
     topic: &str,
     start: i64,
     key: &[u8],

@@ -12,7 +12,7 @@ pub(super) use topic::Topics;
 use super::checkpoint::Checkpoint;
 use super::form::{FormFactory, Routing, RowForm};
 use crate::config::KafkaOption;
-use crate::sink::{ExactlyOnceSink, RowsSink, RowsSinkConfig, Sink, SinkError, TransactionSettings};
+use crate::sink::{ExactlyOnceSink, OnRefused, RowsSink, RowsSinkConfig, Sink, SinkError, TransactionSettings};
 use markers::WithTransactions;
 
 /// Bytes of messages that may be under way to the brokers at a time.
@@ -29,6 +29,8 @@ pub struct RowsKafkaConfig {
     pub transaction_topic: Option<String>,
     /// Rows and checkpoint in one Kafka transaction.
     pub exactly_once: Option<TransactionSettings>,
+    /// What becomes of rows that Kafka will never take.
+    pub on_refused: OnRefused,
     /// Properties of librdkafka; they override ours.
     pub options: Vec<KafkaOption>,
 }
@@ -54,6 +56,7 @@ impl RowsKafkaConfig {
             topic: self.topic.expand("", ""),
             in_flight_bytes: IN_FLIGHT_BYTES,
             transactions: self.exactly_once.clone(),
+            on_refused: self.on_refused,
             options: self.options.clone(),
         };
         let Some(transactions) = &self.exactly_once else {

@@ -117,6 +117,7 @@ impl<'a> Delivery<'a> {
             self.save_checkpoint()?;
         }
         self.reporter.report(&self.summary);
+        self.sinks.check()?;
         Ok(())
     }
 

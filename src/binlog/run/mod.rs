@@ -136,9 +136,8 @@ pub(crate) fn run(
     sinks: &mut Direct,
     stop: &Arc<AtomicBool>,
 ) -> Result<Summary, RunError> {
-    if let Some(path) = &config.checkpoint {
-        CheckpointFile::new(path.clone()).check()?;
-    }
+    let lock = |path: &PathBuf| CheckpointFile::new(path.clone()).lock();
+    let _locked = config.checkpoint.as_ref().map(lock).transpose()?;
     let encoders = thread::available_parallelism().map_or(1, usize::from).min(MOST_ENCODERS);
     let spare_batches = sinks.spare_batches();
     let (used_sender, used) = mpsc::channel::<Piece>();

@@ -9,6 +9,7 @@ use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
 use crate::config::{ColorChoice, Compression, KafkaOption, boolean, duration, size, topic};
+use crate::sink::OnRefused;
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]
@@ -73,7 +74,8 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) heartbeat: f64,
 
-    /// Where to begin: now, oldest, FILE:POS, a GTID set, a moment (2026-11-21T12:00:00Z, or seconds since 1970), checkpoint
+    /// Where to begin: now, oldest, FILE:POS, a GTID set, a moment (2026-11-21T12:00:00Z, without Z in this machine's time zone,
+    /// or seconds since 1970), checkpoint
     /// [default: checkpoint with --checkpoint, else now; files are read from their beginning]
     #[arg(long, env = "INTERCEPTOR_BINLOG_FROM", value_name = "PLACE", help_heading = "Range")]
     pub(super) from: Option<FromPlace>,
@@ -324,6 +326,16 @@ pub(in crate::cli) struct Binlog {
     /// Also say where transactions begin and end, in this topic
     #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_TRANSACTION_TOPIC", value_name = "TOPIC", help_heading = "Kafka", value_parser = topic)]
     pub(super) kafka_transaction_topic: Option<String>,
+
+    /// What to do with a row that Kafka will never take, because it is too large for example
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_KAFKA_ON_REFUSED",
+        value_name = "HOW",
+        default_value = "fail",
+        help_heading = "Kafka"
+    )]
+    pub(super) kafka_on_refused: OnRefused,
 
     /// Any property of librdkafka, for example compression.type=zstd; repeatable, in the variable one per line
     #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE", help_heading = "Kafka")]

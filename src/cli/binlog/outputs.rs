@@ -137,6 +137,7 @@ fn kafka(settings: &Binlog) -> RowsKafkaConfig {
             transactional_id: settings.kafka_transactional_id.clone(),
             checkpoint_topic: settings.kafka_checkpoint_topic.clone(),
         }),
+        on_refused: settings.kafka_on_refused,
         options: settings.kafka_option.clone(),
     }
 }

@@ -28,7 +28,7 @@ use super::rate_limit::RateLimit;
 use super::{Batch, Sink, SinkError};
 use crate::config::KafkaConfig;
 pub(crate) use client::{ClientLog, client_options, describe_client_error};
-pub use rows::{ExactlyOnceSink, RowsSink, RowsSinkConfig, TransactionSettings};
+pub use rows::{ExactlyOnceSink, OnRefused, RowsSink, RowsSinkConfig, TransactionSettings};
 
 /// The pause before messages are sent again, doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::outlet::Outlet;
+#[cfg(doc)]
+use super::settings::OnRefused;
 use super::settings::RowsSinkConfig;
 use super::window::Settled;
 use super::{ANSWER_POLL, FAILURE_LOG_INTERVAL, FIRST_PAUSE, GIVE_BACK, LONGEST_PAUSE, PATIENCE};
@@ -21,7 +23,8 @@ use crate::sink::{Batch, Sink, SinkError};
 /// librdkafka sends again what a passing fault has hit, without duplicates and in order. After a fault that it finds final (a right
 /// that was taken away, a topic that is not there) it is given no more, what it has is taken back, and a new producer sends
 /// everything from the first message on that is not acknowledged, after a pause, for ever. Then, and where the program is started
-/// anew, a message may be there twice. Only messages that a broker refuses for good by themselves are given up and counted as lost.
+/// anew, a message may be there twice. A message that a broker refuses for good by itself ends the sink, or is given up and counted as
+/// lost ([`OnRefused`]).
 pub struct RowsSink {
     outlet: Outlet,
     counter: Arc<SinkCounter>,
@@ -64,6 +67,9 @@ impl RowsSink {
     fn advance(&mut self) -> Result<(), SinkError> {
         let mut failed = self.outlet.hear();
         self.settle();
+        if let Some(reason) = self.outlet.refused() {
+            return Err(SinkError::Ended { target: "kafka".to_owned(), reason: reason.to_owned() });
+        }
         let now = Instant::now();
         match self.phase {
             Phase::Working => {

@@ -129,6 +129,8 @@ impl ExactlyOnceSink {
         }
         let now = Instant::now();
         match self.phase {
+            // What is open would be in the way of readers until it times out.
+            Phase::Open if self.outlet.refused().is_some() => self.abort(now),
             Phase::Closed => self.begin(now, flushing),
             Phase::Open | Phase::Committing if failed => self.abort(now),
             Phase::Open => {
@@ -271,6 +273,10 @@ impl ExactlyOnceSink {
             Err(error) => return self.end(error.to_string()),
         }
         self.outlet.hear();
+        if let Some(reason) = self.outlet.refused() {
+            self.ended = Some(reason.to_owned());
+            return Err(SinkError::Ended { target: "kafka".to_owned(), reason: reason.to_owned() });
+        }
         if self.is_forgetful {
             return self.end(
                 "a Kafka transaction was aborted that is too large to be kept; start again: reading goes on from the last checkpoint"

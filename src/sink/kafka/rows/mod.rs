@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use at_least_once::RowsSink;
 pub use exactly_once::ExactlyOnceSink;
-pub use settings::{RowsSinkConfig, TransactionSettings};
+pub use settings::{OnRefused, RowsSinkConfig, TransactionSettings};
 
 /// The pause before messages are sent again, doubled with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

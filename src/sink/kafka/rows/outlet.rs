@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
 use super::answers::{Answer, Answers};
-use super::settings::{BATCH_BYTES, Batching, LEAST_BATCH_BYTES, RowsSinkConfig, producer_options};
+use super::settings::{BATCH_BYTES, Batching, LEAST_BATCH_BYTES, OnRefused, RowsSinkConfig, producer_options};
 use super::window::{State, Window};
 use crate::sink::counters::LossReason;
 use crate::sink::kafka::{bootstrap, client::describe_client_error};
@@ -32,6 +32,8 @@ pub(super) struct Outlet {
     /// A request with several messages was refused: nobody knows for which of them.
     suspicious: bool,
     refused_alone: bool,
+    /// Why the sink ends: a message that will never be taken, and is not to be left out.
+    refused: Option<String>,
 }
 
 impl Outlet {
@@ -48,7 +50,13 @@ impl Outlet {
             batch_bytes: BATCH_BYTES,
             suspicious: false,
             refused_alone: false,
+            refused: None,
         })
+    }
+
+    /// Why nothing more is handed over: a message that Kafka will never take. `None` while others are under way.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref().filter(|_| self.in_flight() <= 0)
     }
 
     /// Lets librdkafka call back. True where a message failed for now.
@@ -83,7 +91,8 @@ impl Outlet {
 
     /// How many messages from `from` on there is room for now.
     pub(super) fn room(&self, batch: &Batch, from: usize, keep_bytes: Option<usize>) -> usize {
-        if self.batching == Batching::Single && !self.window.is_empty() {
+        let is_single = self.batching == Batching::Single && !self.window.is_empty();
+        if is_single || self.refused.is_some() {
             return 0;
         }
         let limit = self.config.in_flight_bytes;
@@ -97,6 +106,9 @@ impl Outlet {
     /// Gives librdkafka what it does not have yet. True where that failed.
     pub(super) fn hand_over(&mut self) -> bool {
         loop {
+            if self.refused.is_some() {
+                return false;
+            }
             let Some((number, message)) = self.window.next() else { return false };
             let topic = message.topic.map_or(self.config.topic.as_str(), |topic| topic.as_ref());
             let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number).payload(message.value);
@@ -121,6 +133,10 @@ impl Outlet {
     /// A message that nobody will ever take.
     fn refuse(&mut self, number: usize, reason: LossReason) {
         self.refused_alone = true;
+        if self.config.on_refused == OnRefused::Fail {
+            self.refused = self.refused.take().or_else(|| Some(self.explain(number, reason)));
+            return;
+        }
         let now = Instant::now();
         if let (Some(message), Some(messages)) = (self.window.get(number), self.refusals.add(1, now)) {
             tracing::error!(
@@ -135,6 +151,19 @@ impl Outlet {
             );
         }
         self.window.answer(number, State::Refused(reason));
+    }
+
+    fn explain(&self, number: usize, reason: LossReason) -> String {
+        let Some(message) = self.window.get(number) else { return reason.to_string() };
+        format!(
+            "the message with key {} for topic {} ({} bytes) is refused for good: {reason}, {}. Let it be taken \
+             (--kafka-option message.max.bytes=..., and the topic's max.message.bytes), or leave such messages out with \
+             --kafka-on-refused=skip. What comes behind the last checkpoint is read again at the next start",
+            String::from_utf8_lossy(message.key.get(..200).unwrap_or(message.key)),
+            message.topic.map_or(self.config.topic.as_str(), |topic| topic.as_ref()),
+            message.value.len(),
+            self.producer.context().last_failure(),
+        )
     }
 
     pub(super) fn in_flight(&self) -> i32 {

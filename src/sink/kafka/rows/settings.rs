@@ -26,8 +26,20 @@ pub struct RowsSinkConfig {
     pub in_flight_bytes: usize,
     /// For rows that are there once, whatever happens.
     pub transactions: Option<TransactionSettings>,
+    /// What becomes of a message that Kafka will never take.
+    pub on_refused: OnRefused,
     /// Further properties of librdkafka; they override ours.
     pub options: Vec<KafkaOption>,
+}
+
+/// What becomes of a message that Kafka will never take, because it is too large or of no allowed form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OnRefused {
+    /// End with an error; reading begins with it again at the next start
+    #[default]
+    Fail,
+    /// Leave it out, count it as lost, and say so
+    Skip,
 }
 
 /// How rows and checkpoints are committed together.

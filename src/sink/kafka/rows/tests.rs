@@ -34,6 +34,7 @@ fn config(servers: String, exactly_once: Option<&str>) -> RowsSinkConfig {
         in_flight_bytes: 4 << 20,
         transactions: exactly_once
             .map(|id| TransactionSettings { transactional_id: id.to_owned(), checkpoint_topic: "CP".to_owned() }),
+        on_refused: OnRefused::Skip,
         options: Vec::new(),
     }
 }
@@ -164,6 +165,56 @@ fn only_the_message_that_is_too_large_is_lost() {
     write_all(&mut sink, &rows(&[("A", "1", "e")]));
     sink.flush(in_a_minute()).unwrap();
     assert_eq!((counter.acknowledged(), counter.lost(LossReason::TooLarge)), (4, 2));
+}
+
+/// Ticks until the sink ends; the reason.
+fn end_of(sink: &mut dyn Sink) -> String {
+    let deadline = in_a_minute();
+    loop {
+        match sink.tick() {
+            Err(SinkError::Ended { reason, .. }) => return reason,
+            Err(error) => panic!("{error}"),
+            Ok(()) => assert!(Instant::now() < deadline, "it did not end"),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_ends_the_sink_behind_those_before_it() {
+    let cluster = cluster();
+    let config = RowsSinkConfig { on_refused: OnRefused::Fail, ..config(cluster.bootstrap_servers(), None) };
+    let (mut sink, counter) = attached(RowsSink::open(&config).unwrap());
+    let large = "x".repeat(2 << 20);
+    write_all(&mut sink, &rows(&[("A", "1", "a"), ("A", "1", "b")]));
+    let _ = sink.write(&rows(&[("A", "large", &large), ("A", "1", "c")]), 0);
+    let reason = end_of(&mut sink);
+    assert!(reason.contains("key large for topic A (2097152 bytes)") && reason.contains("too_large"), "{reason}");
+    assert_eq!((counter.acknowledged(), counter.lost_total()), (2, 0));
+    assert!(sink.flush(Instant::now()).is_err());
+    assert_eq!(values(&consume(&cluster.bootstrap_servers(), "A", 2)), ["a", "b"]);
+    // A broker says it of one that librdkafka has let through.
+    let (mut sink, counter) = attached(RowsSink::open(&config).unwrap());
+    let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[too_large, too_large]);
+    write_all(&mut sink, &rows(&[("B", "1", "d")]));
+    assert!(end_of(&mut sink).contains("key 1 for topic B (1 bytes)"));
+    assert_eq!((counter.acknowledged(), counter.lost_total()), (0, 0));
+}
+
+#[test]
+fn exactly_once_ends_with_what_is_too_large_too() {
+    let cluster = cluster();
+    let config = RowsSinkConfig { on_refused: OnRefused::Fail, ..config(cluster.bootstrap_servers(), Some("me")) };
+    let (mut sink, counter) = attached(ExactlyOnceSink::open(&config).unwrap());
+    write_all(&mut sink, &rows(&[("A", "1", "a"), ("CP", "me", "1")]));
+    sink.flush(in_a_minute()).unwrap();
+    let large = "x".repeat(2 << 20);
+    let _ = sink.write(&rows(&[("A", "1", "b"), ("A", "large", &large), ("CP", "me", "2")]), 0);
+    let reason = end_of(&mut sink);
+    assert!(reason.contains("key large for topic A") && !reason.contains("another instance"), "{reason}");
+    assert_eq!((counter.acknowledged(), counter.lost_total()), (2, 0));
+    assert_eq!(values(&consume(&cluster.bootstrap_servers(), "CP", 2)), ["1"]);
 }
 
 #[test]

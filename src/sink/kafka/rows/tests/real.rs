@@ -23,6 +23,7 @@ fn open(servers: &str, name: &str) -> Result<KafkaRows, SinkError> {
         bootstrap_servers: servers.to_owned(),
         topic: name.parse().unwrap(),
         transaction_topic: None,
+        on_refused: OnRefused::Fail,
         exactly_once: Some(TransactionSettings {
             transactional_id: name.to_owned(),
             checkpoint_topic: format!("{name}_CP"),
@@ -172,6 +173,7 @@ fn speed() {
         in_flight_bytes: in_flight,
         transactions: once
             .then(|| TransactionSettings { transactional_id: name.clone(), checkpoint_topic: format!("{name}_CP") }),
+        on_refused: OnRefused::Fail,
         options,
     };
     let (topic, checkpoints): (Arc<str>, Arc<str>) = (name.as_str().into(), format!("{name}_CP").into());
