@@ -5,10 +5,12 @@ import ipaddress
 import json
 import os
 import random
+import re
 import signal
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 
@@ -22,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from harness import PATIENCE, wire, within
-from harness.proxy import once
+from harness.proxy import Messages, binary, environment, once
 from harness.servers import SqlServer
 from harness.wire import Raw
 
@@ -956,3 +958,27 @@ def test_inline_debug_is_refused():
     """As long as it is not built: an application that relies on the comment must not run without it unawares."""
     refused("--upstream", "127.0.0.1:3306", "--listen", "127.0.0.1:0", env={"DEBUGQUERYINTERCEPTOR_INLINEDEBUG": "true"},
             names=["DEBUGQUERYINTERCEPTOR_INLINEDEBUG"])
+
+
+def test_a_log_that_nobody_reads_any_more(mysql, tmp_path):
+    """Its log's reader goes away, as in `2>&1 | head`: the proxy serves on."""
+    reader, writer = os.pipe()
+    messages = Messages(tmp_path / "messages.ndjson")
+    command = [binary(), "proxy", "--upstream", mysql.address, "--listen", "127.0.0.1:0", "--sink", f"ndjson:{messages.path}", "--log-level", "debug"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=writer, env=environment()) as proxy:
+        os.close(writer)
+        said, listening = b"", None
+        while listening is None:
+            said += os.read(reader, 65536)
+            assert proxy.poll() is None, said
+            listening = re.search(rb"listening on \S*:(\d+)", re.sub(rb"\x1b\[[0-9;]*m", b"", said))
+        os.close(reader)
+        port = int(listening.group(1))
+        for number in range(3):
+            db = pymysql.connect(host="127.0.0.1", port=port, user="app", password="app-secret", ssl_disabled=True)
+            with db, db.cursor() as cursor:
+                cursor.execute(f"SELECT {number}")
+        proxy.terminate()
+        assert proxy.wait(PATIENCE) == 0
+    # Of several sessions, in whatever order.
+    assert sorted(message["sql"] for message in messages.all()) == ["SELECT 0", "SELECT 1", "SELECT 2"]
