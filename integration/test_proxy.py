@@ -981,4 +981,4 @@ def test_a_log_that_nobody_reads_any_more(mysql, tmp_path):
         proxy.terminate()
         assert proxy.wait(PATIENCE) == 0
     # Of several sessions, in whatever order.
-    assert sorted(message["sql"] for message in messages.all()) == ["SELECT 0", "SELECT 1", "SELECT 2"]
+    assert sorted(message["sql"] for message in messages.all() if "SELECT" in message["sql"]) == ["SELECT 0", "SELECT 1", "SELECT 2"]
