@@ -17,6 +17,7 @@ mod place;
 mod progress;
 mod read;
 mod server;
+mod start_check;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

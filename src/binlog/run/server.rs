@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
-use super::{OnPurged, RunError};
+use super::{OnPurged, RunError, start_check};
 use crate::binlog::event::EventHeader;
-use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
+use crate::binlog::gtid::AnyGtidSet;
 use crate::binlog::position::Position;
-use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
+use crate::binlog::source::{BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -89,32 +89,13 @@ impl Stream {
         let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
         let server = source.identity()?;
         let start = self.start(reading, &mut source, options, server.as_ref())?;
-        if let BinlogStart::Gtids(set) = &start
-            && !set.is_empty()
-        {
-            let option = if self.resume.is_some() { "the checkpoint" } else { "--from" };
-            check_flavor(option, matches!(set, AnyGtidSet::MariaDb(_)), &source)?;
-        }
-        if let Until::Gtid(gtid) = &reading.until {
-            check_flavor("--until", matches!(gtid, AnyGtid::MariaDb(_)), &source)?;
-            let read = match &start {
-                BinlogStart::Gtids(set) => Some(set),
-                BinlogStart::Position(_) => reading.assembler.gtids(),
-            };
-            if read.is_some_and(|set| set.contains(gtid)) {
-                tracing::info!(%gtid, "--until: it was read before");
-                return Ok(());
-            }
-        }
-        if let BinlogStart::Position(position) = &start {
-            check_place(if self.resume.is_some() { "the checkpoint" } else { "--from" }, position, &mut source)?;
-        }
-        if let Until::Position(end) = &reading.until
-            && let Ok(files) = source.files()
-            && !files.iter().any(|(name, _)| Position::is_of_one_log(name, &end.file))
-        {
-            let last = files.last().map_or("", |(name, _)| name);
-            return Err(RunError::Start(format!("--until {end}: the source's files have other names ({last})")));
+        let origin = match &self.resume {
+            None => "--from",
+            Some(resume) if resume.is_reconnect => "the place to go on",
+            Some(_) => "the checkpoint",
+        };
+        if start_check::check(origin, &start, &reading.until, reading.assembler.gtids(), &mut source)? {
+            return Ok(());
         }
         if reading.until == Until::Now {
             reading.until = Until::Position(source.current_position()?.0);
@@ -314,34 +295,6 @@ fn go_on(resume: &Resume, server: Option<&String>) -> Result<BinlogStart, RunErr
             resume.position
         ))),
     }
-}
-
-/// The two kinds of server do not understand each other's GTIDs.
-fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Result<(), RunError> {
-    if is_of_mariadb == source.is_mariadb() {
-        return Ok(());
-    }
-    let (given, is) = if is_of_mariadb { ("MariaDB", "MySQL") } else { ("MySQL", "MariaDB") };
-    Err(RunError::Start(format!("{option} has {given}'s GTIDs, but the source is {is}")))
-}
-
-/// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
-fn check_place(option: &str, position: &Position, source: &mut ServerSource) -> Result<(), BinlogError> {
-    // Without the right to ask, the server says it itself where the stream is to begin.
-    let Ok(files) = source.files() else { return Ok(()) };
-    let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
-    let what = match files.iter().find(|(name, _)| *name == position.file) {
-        Some((_, size)) if position.offset <= *size => return Ok(()),
-        Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun anew by RESET?)"),
-        None => format!(
-            "the source has no file of that name (it may have been purged, or the binlog begun anew by RESET); it has {} to {}",
-            name(files.first()),
-            name(files.last())
-        ),
-    };
-    Err(BinlogError::Purged(format!(
-        "{option} {position}: {what}; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
-    )))
 }
 
 fn oldest(source: &mut ServerSource) -> Result<BinlogStart, RunError> {

@@ -1,0 +1,80 @@
+//! Whether a source has the place where reading is to begin, and the one where it is to end.
+
+use super::RunError;
+use super::place::Until;
+use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
+use crate::binlog::position::Position;
+use crate::binlog::source::{BinlogError, BinlogStart, ServerSource};
+
+/// Refuses what the source cannot have; true where the end was read before, so that there is nothing to do. `origin` is what the start
+/// comes from, for errors; `read` the GTIDs of what was read before it, where they are known.
+pub(super) fn check(
+    origin: &str,
+    start: &BinlogStart,
+    until: &Until,
+    read: Option<&AnyGtidSet>,
+    source: &mut ServerSource,
+) -> Result<bool, RunError> {
+    let read = match start {
+        BinlogStart::Position(position) => {
+            check_place(origin, position, source)?;
+            read
+        }
+        BinlogStart::Gtids(set) => {
+            if !set.is_empty() {
+                check_flavor(origin, matches!(set, AnyGtidSet::MariaDb(_)), source)?;
+            }
+            Some(set)
+        }
+    };
+    match until {
+        Until::Gtid(gtid) => {
+            check_flavor("--until", matches!(gtid, AnyGtid::MariaDb(_)), source)?;
+            let was_read = read.is_some_and(|set| set.contains(gtid));
+            if was_read {
+                tracing::info!(%gtid, "--until: it was read before");
+            }
+            Ok(was_read)
+        }
+        Until::Position(end) => check_name(end, source).map(|()| false),
+        Until::Never | Until::Now | Until::Timestamp(_) => Ok(false),
+    }
+}
+
+/// An end in a file that will never come.
+fn check_name(end: &Position, source: &mut ServerSource) -> Result<(), RunError> {
+    let Ok(files) = source.files() else { return Ok(()) };
+    if files.iter().any(|(name, _)| Position::is_of_one_log(name, &end.file)) {
+        return Ok(());
+    }
+    let last = files.last().map_or("", |(name, _)| name);
+    Err(RunError::Start(format!("--until {end}: the source's files have other names ({last})")))
+}
+
+/// The two kinds of server do not understand each other's GTIDs.
+fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Result<(), RunError> {
+    if is_of_mariadb == source.is_mariadb() {
+        return Ok(());
+    }
+    let (given, is) = if is_of_mariadb { ("MariaDB", "MySQL") } else { ("MySQL", "MariaDB") };
+    Err(RunError::Start(format!("{option} has {given}'s GTIDs, but the source is {is}")))
+}
+
+/// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
+fn check_place(option: &str, position: &Position, source: &mut ServerSource) -> Result<(), BinlogError> {
+    // Without the right to ask, the server says it itself where the stream is to begin.
+    let Ok(files) = source.files() else { return Ok(()) };
+    let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
+    let what = match files.iter().find(|(name, _)| *name == position.file) {
+        Some((_, size)) if position.offset <= *size => return Ok(()),
+        Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun anew by RESET?)"),
+        None => format!(
+            "the source has no file of that name (it may have been purged, or the binlog begun anew by RESET); it has {} to {}",
+            name(files.first()),
+            name(files.last())
+        ),
+    };
+    Err(BinlogError::Purged(format!(
+        "{option} {position}: {what}; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
+    )))
+}
