@@ -119,6 +119,18 @@ def prepared(mode, short=False):
     return talk.client(b"\x1f").ok().client(b"\x01")
 
 
+def last_words():
+    """A login with compression; the server's OK packet and, compressed already, its last words come in one read."""
+    lower, upper = 1 | 8 | 1 << 5 | 1 << 9 | 1 << 15, 1 << 3
+    greeting = b"\x0a9.7.4\0\x08\0\0\x0012345678\0" + struct.pack("<HBHH", lower, 255, 2, upper) + b"\x15" + bytes(10) + b"abcdefghijkl\0"
+    login = struct.pack("<HHIB", lower, upper, 1 << 24, 45) + bytes(23) + b"app\0\x01\x01shop\0mysql_native_password\0"
+    error = packet(b"\xff\xbf\x0f#08S01idle")
+    query = packet(b"\x03SELECT 1")
+    stored = [struct.pack("<I", len(plain)) + b"\0\0\0" + plain for plain in (error, query)]
+    said = [(b"S", packet(greeting)), (b"C", packet(login, 1)), (b"S", packet(b"\0\0\0\x02\0\0\0", 2) + stored[0]), (b"C", stored[1])]
+    return b"".join(who + struct.pack("<I", len(content)) + content for who, content in said)
+
+
 def packets():
     """Name, capabilities, parameters, bytes."""
     track, deprecate, attributes = 1 << 23, 1 << 24, 1 << 27
@@ -152,6 +164,7 @@ def main():
     for mode, name in names.items():
         (SEEDS / "session" / f"{name}_statements").write_bytes(statements(mode).data)
         (SEEDS / "session" / f"{name}_prepared").write_bytes(prepared(mode, short=mode == MODERN).data)
+    (SEEDS / "session" / "found_last_words_behind_ok").write_bytes(last_words())
     for name, capabilities, params, content in packets():
         (SEEDS / "wire" / name).write_bytes(struct.pack("<Q", capabilities)[:5] + bytes([params]) + content)
 
