@@ -174,8 +174,12 @@ impl Exchange {
         {
             cursor = statement.cursor.take();
             // Parameters that cannot be understood are the message's loss, not the session's.
+            let types = statement.types.as_ptr();
             let _ = execution.resolve(body, statement, capabilities);
-            self.statements.bound(statement_id);
+            // Seldom: most executions bind the same types again.
+            if statement.types.as_ptr() != types {
+                self.statements.bound(statement_id);
+            }
         }
         if let Some(cursor) = cursor {
             self.end_cursor(*cursor, None, emit);
