@@ -23,8 +23,8 @@ unit: ## cargo test
 integration: ## pytest against real MySQL, MariaDB and Kafka (ARGS="-k name" chooses)
 	integration/run.sh $(ARGS)
 
-fuzz: ## arbitrary bytes for the binlog's parsers, with nightly Rust and cargo-fuzz (ARGS="SECONDS TARGET...")
-	fuzz/run.sh $(ARGS)
+fuzz: ## arbitrary bytes for parsers and observer, with AddressSanitizer (FUZZ_SECONDS=60 FUZZ_TARGETS="rows session")
+	FUZZ_SECONDS="$(FUZZ_SECONDS)" FUZZ_TARGETS="$(FUZZ_TARGETS)" fuzz/run.sh $(ARGS)
 
 clients: ## only the matrix of client programs and drivers
 	integration/run.sh -k clients $(ARGS)

@@ -23,6 +23,8 @@
 pub mod binlog;
 mod cli;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod message;
 mod proxy;
 pub mod session;
@@ -30,6 +32,4 @@ pub mod sink;
 mod tls;
 pub mod wire;
 
-#[cfg(fuzzing)]
-pub use binlog::fuzzing;
 pub use cli::run;

@@ -134,6 +134,13 @@ impl Exchange {
         }
     }
 
+    /// Bytes of memory in use for what the client sent, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn kept_bytes(&self) -> usize {
+        let requests = self.requests.iter().map(Request::kept_bytes).sum::<usize>();
+        requests + self.spare.iter().map(Vec::capacity).sum::<usize>() + self.statements.kept_bytes()
+    }
+
     // The client's packets
 
     pub(super) fn client_packet(

@@ -56,19 +56,19 @@ struct Stream {
 }
 
 impl Stream {
-    /// Cuts `bytes` into packets until they are used up, or `handle` says that no more is wanted.
+    /// Cuts `bytes` into packets until they are used up, or `handle` says that no more is wanted; then the rest is left in `bytes`.
     #[inline]
     fn packets(
         &mut self,
-        mut bytes: &[u8],
+        bytes: &mut &[u8],
         now: Now,
         exchange: &mut Exchange,
         keep: impl Fn(&Exchange) -> Keep,
         mut handle: impl FnMut(&mut Exchange, &Packet<'_>) -> Result<bool, Malformed>,
     ) -> Result<(), Malformed> {
         let Self { framer, decompressor, .. } = self;
-        let mut frames = |mut plain: &[u8], exchange: &mut Exchange| {
-            while let Some(packet) = framer.next(&mut plain, keep(exchange), now.monotonic_ns) {
+        let mut frames = |plain: &mut &[u8], exchange: &mut Exchange| {
+            while let Some(packet) = framer.next(plain, keep(exchange), now.monotonic_ns) {
                 if !handle(exchange, &packet)? {
                     return Ok(false);
                 }
@@ -80,8 +80,8 @@ impl Stream {
                 frames(bytes, exchange)?;
             }
             Some(decompressor) => {
-                while let Some(plain) = decompressor.next(&mut bytes)? {
-                    if !frames(plain, exchange)? {
+                while let Some(mut plain) = decompressor.next(bytes)? {
+                    if !frames(&mut plain, exchange)? {
                         break;
                     }
                 }
@@ -124,7 +124,7 @@ impl Observer {
 
     /// Bytes that the client sent, cut anyhow.
     #[inline]
-    pub fn client_bytes(&mut self, bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
+    pub fn client_bytes(&mut self, mut bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
         let limit = self.config.max_statement_bytes.saturating_add(1);
         let keep = |exchange: &Exchange| match exchange.phase {
             Phase::Command if exchange.awaits_file_content() || exchange.is_authenticating() => Keep::UpTo(0),
@@ -133,8 +133,9 @@ impl Observer {
             // Authentication data is never kept.
             _ => Keep::UpTo(0),
         };
+        let length = bytes.len() as u64;
         let result = if self.is_following() {
-            self.client.packets(bytes, now, &mut self.exchange, keep, |exchange, packet| {
+            self.client.packets(&mut bytes, now, &mut self.exchange, keep, |exchange, packet| {
                 exchange.client_packet(packet, now, emit)?;
                 Ok(exchange.is_following())
             })
@@ -142,28 +143,32 @@ impl Observer {
             return;
         };
         self.settle(result, "client", now, emit);
-        self.client.offset += bytes.len() as u64;
+        self.client.offset += length;
     }
 
     /// Bytes that the server sent, cut anyhow.
     #[inline]
-    pub fn server_bytes(&mut self, bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
+    pub fn server_bytes(&mut self, mut bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
         let keep = |exchange: &Exchange| {
             if exchange.awaits_rows() { Keep::RowEnds(PACKET_LIMIT) } else { Keep::UpTo(PACKET_LIMIT) }
         };
+        let length = bytes.len() as u64;
         let result = if self.is_following() {
-            self.server.packets(bytes, now, &mut self.exchange, keep, |exchange, packet| {
+            self.server.packets(&mut bytes, now, &mut self.exchange, keep, |exchange, packet| {
                 exchange.server_packet(packet, now, emit)?;
-                Ok(exchange.is_following())
+                Ok(exchange.is_following() && !exchange.compression_begins)
             })
         } else {
             return;
         };
         self.settle(result, "server", now, emit);
-        self.server.offset += bytes.len() as u64;
         if self.exchange.compression_begins {
             self.begin_compression();
+            // What came right behind the OK packet is compressed, if anything is.
+            self.server.offset += length - bytes.len() as u64;
+            return self.server_bytes(bytes, now, emit);
         }
+        self.server.offset += length;
     }
 
     #[cold]
@@ -235,6 +240,16 @@ impl Observer {
             && !self.client.framer.is_mid_packet()
             && !self.exchange.awaits_file_content()
             && !self.exchange.is_authenticating()
+    }
+
+    /// Bytes of memory in use, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub fn kept_bytes(&self) -> usize {
+        let streams = [&self.client, &self.server].map(|stream| {
+            stream.framer.kept_bytes()
+                + stream.decompressor.as_ref().map_or(0, |decompressor| decompressor.kept_bytes())
+        });
+        streams.iter().sum::<usize>() + self.exchange.kept_bytes()
     }
 
     /// Where the session is.

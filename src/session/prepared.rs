@@ -19,11 +19,22 @@ const LONG_DATA_KEPT: usize = 64 * 1024;
 /// How much is kept for all parameters of a statement.
 const LONG_DATA_KEPT_IN_ALL: usize = 4 << 20;
 
+/// How much is kept for all of a session's prepared statements: their texts, types, long data and open cursors. The server's limit is
+/// on their number (`max_prepared_stmt_count`), and compressed they cost their sender next to nothing.
+const KEPT_IN_ALL: usize = 64 << 20;
+
+/// So much of each text is kept all the same.
+pub(super) const FRONT_KEPT: usize = 1024;
+
+/// Statements of one session whose texts are known. The default of `max_prepared_stmt_count`, for a whole server, is 16,382.
+const STATEMENTS_LIMIT: usize = 100_000;
+
 /// Long data of one statement, by parameter number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LongDataSet {
     by_param: BTreeMap<usize, LongData>,
     kept: usize,
+    is_incomplete: bool,
 }
 
 impl LongDataSet {
@@ -35,14 +46,30 @@ impl LongDataSet {
         self.by_param.contains_key(&param)
     }
 
-    fn add(&mut self, param: usize, data: &[u8], length: u64) {
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept + self.by_param.len() * size_of::<(usize, LongData)>()
+    }
+
+    /// Whether there were parameters of which nothing could be kept.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete
+    }
+
+    /// Returns how many bytes more than before are kept, at most `room`.
+    fn add(&mut self, param: usize, data: &[u8], length: u64, room: usize) -> usize {
+        let before = self.kept_bytes();
+        let Some(room_for_data) = room.checked_sub(size_of::<(usize, LongData)>()) else {
+            self.is_incomplete = true;
+            return 0;
+        };
         let known = self.by_param.entry(param).or_default();
         let room =
             LONG_DATA_KEPT.saturating_sub(known.front.len()).min(LONG_DATA_KEPT_IN_ALL.saturating_sub(self.kept));
-        let front = data.get(..room.min(data.len())).unwrap_or_default();
+        let front = data.get(..room.min(room_for_data).min(data.len())).unwrap_or_default();
         known.front.extend_from_slice(front);
         known.length += length;
         self.kept += front.len();
+        self.kept_bytes() - before
     }
 }
 
@@ -73,11 +100,20 @@ pub(super) struct PreparedStatement {
     pub(super) cursor: Option<Box<OpenCursor>>,
 }
 
+impl PreparedStatement {
+    fn kept_bytes(&self) -> usize {
+        let cursor = self.cursor.as_ref().map_or(0, |cursor| cursor.request.kept_bytes());
+        self.text.sql.len() + size_of_val(&*self.types) + self.long_data.kept_bytes() + cursor
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct PreparedStatements {
     by_id: HashMap<u32, PreparedStatement>,
     /// What [`Self::LAST`] stands for.
     last: Option<u32>,
+    /// What is kept for them, or more: counted anew only where it looks too much.
+    kept_at_most: usize,
 }
 
 impl PreparedStatements {
@@ -89,7 +125,46 @@ impl PreparedStatements {
         self.last = None;
     }
 
-    pub(super) fn insert(&mut self, id: u32, text: PreparedText) {
+    /// Bytes that are kept for all of them.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.by_id.values().map(PreparedStatement::kept_bytes).sum()
+    }
+
+    /// How many of `wanted` bytes may be kept.
+    fn room(&mut self, wanted: usize) -> usize {
+        if self.kept_at_most.saturating_add(wanted) > KEPT_IN_ALL {
+            self.kept_at_most = self.kept_bytes();
+        }
+        KEPT_IN_ALL.saturating_sub(self.kept_at_most).min(wanted)
+    }
+
+    /// Whether so many bytes may be kept; if so they are counted.
+    pub(super) fn take_room(&mut self, wanted: usize) -> bool {
+        let has_room = self.room(wanted) == wanted;
+        if has_room {
+            self.kept_at_most += wanted;
+        }
+        has_room
+    }
+
+    /// An execution may have bound a statement's types anew. Without room for them they are forgotten.
+    pub(super) fn bound(&mut self, id: u32) {
+        let size = self.get_mut(id).map_or(0, |statement| size_of_val(&*statement.types));
+        if !self.take_room(size)
+            && let Some(statement) = self.get_mut(id)
+        {
+            statement.types = Arc::new([]);
+        }
+    }
+
+    pub(super) fn insert(&mut self, id: u32, sql: &[u8], truncated: bool, params: usize) {
+        if self.by_id.len() >= STATEMENTS_LIMIT && !self.by_id.contains_key(&id) {
+            self.last = None;
+            return;
+        }
+        let front = sql.get(..self.room(sql.len()).max(FRONT_KEPT)).unwrap_or(sql);
+        self.kept_at_most += front.len();
+        let text = PreparedText { sql: front.into(), truncated: truncated || front.len() < sql.len(), params };
         let statement = PreparedStatement {
             text: Arc::new(text),
             types: Arc::new([]),
@@ -115,12 +190,14 @@ impl PreparedStatements {
     }
 
     pub(super) fn long_data(&mut self, id: u32, param: u16, data: &[u8], data_length: u64) {
+        let room = self.room(data.len() + size_of::<(usize, LongData)>());
         let Some(statement) = self.get_mut(id) else { return };
         // A parameter number that the statement does not have is an error of the client, which the server reports.
         if usize::from(param) >= statement.text.params {
             return;
         }
-        statement.long_data.add(usize::from(param), data, data_length);
+        let added = statement.long_data.add(usize::from(param), data, data_length, room);
+        self.kept_at_most += added;
     }
 
     /// Forgets all statements; open cursors come back, since their messages are still due.

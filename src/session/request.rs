@@ -89,6 +89,9 @@ impl Execution {
     ) -> Result<(), Malformed> {
         self.text = Some(Arc::clone(&statement.text));
         self.long_data = std::mem::take(&mut statement.long_data);
+        if self.long_data.is_incomplete() {
+            return Err(Malformed("long data of which not all is kept"));
+        }
         let packet = ExecutePacket::parse(body, statement.text.params, capabilities)?;
         if let Some(types) = packet.new_types
             && *types != *statement.types
@@ -119,6 +122,18 @@ impl Execution {
             statement.types = rows.types().into();
         }
         self.types = Arc::clone(&statement.types);
+    }
+
+    /// Bytes that are kept for its parameters, their values aside.
+    pub(super) fn kept_bytes(&self) -> usize {
+        size_of_val(&*self.types) + self.long_data.kept_bytes()
+    }
+
+    /// Gives up the parameters: they are shown as not understood.
+    pub(super) fn forget_params(&mut self) {
+        self.types = Arc::new([]);
+        self.long_data = LongDataSet::default();
+        self.layout = None;
     }
 
     pub(super) fn params<'a>(&'a self, body: &'a [u8]) -> StatementParams<'a> {
@@ -186,6 +201,23 @@ impl Request {
                 execution.statement_id == PreparedStatements::LAST && execution.text.is_none()
             }
             _ => false,
+        }
+    }
+
+    /// Bytes that are kept for it.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let params = match &self.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => execution.kept_bytes(),
+            _ => 0,
+        };
+        self.body.capacity() + params
+    }
+
+    /// Gives up an execution's parameters.
+    pub(super) fn forget_params(&mut self) {
+        if let RequestKind::Execute(execution) = &mut self.kind {
+            execution.forget_params();
+            self.body = Vec::new();
         }
     }
 

@@ -4,9 +4,13 @@ use super::Now;
 use super::exchange::{Exchange, Expect, PendingLogin};
 use super::facts::text;
 use super::observer::Emit;
-use super::prepared::{LongDataSet, PreparedStatements};
+use super::prepared::{FRONT_KEPT, LongDataSet, PreparedStatements};
 use super::request::{Execution, Request, RequestKind};
 use crate::wire::{ChangeUser, Command, ExecuteFlags, ExecutePacket, Malformed, Packet, Reader, query_text_at};
+
+/// How much is kept of requests that wait for the answers to earlier ones, all together: compressed, a client may send gigabytes in
+/// a few packets before the server reads the second. What is too much is cut, as if it were longer than the limit of one request.
+const WAITING_KEPT: usize = 64 << 20;
 
 /// Requests that wait for their answers at once. A client that sends more without reading is not followed.
 const PIPELINE_LIMIT: usize = 10_000;
@@ -45,6 +49,7 @@ impl Exchange {
                     && let Some(statement) = self.statements.get_mut(execution.statement_id)
                 {
                     execution.resolve_bulk(body, statement);
+                    self.statements.bound(execution.statement_id);
                 }
                 RequestKind::BulkExecute(execution)
             }
@@ -120,7 +125,7 @@ impl Exchange {
 
     pub(super) fn push(
         &mut self,
-        kind: RequestKind,
+        mut kind: RequestKind,
         body: &[u8],
         packet: &Packet<'_>,
         now: Now,
@@ -128,12 +133,23 @@ impl Exchange {
         if self.requests.len() >= PIPELINE_LIMIT {
             return Err(Malformed("pipeline: too many requests without an answer"));
         }
+        let mut room = usize::MAX;
+        if !self.requests.is_empty() {
+            let waiting: usize = self.requests.iter().map(Request::kept_bytes).sum();
+            room = WAITING_KEPT.saturating_sub(waiting);
+        }
+        if let RequestKind::Execute(execution) = &mut kind
+            && execution.kept_bytes() > room
+        {
+            execution.forget_params();
+        }
+        let front = body.get(..room.max(FRONT_KEPT)).unwrap_or(body);
         let mut kept = self.spare.pop().unwrap_or_default();
-        kept.extend_from_slice(body);
+        kept.extend_from_slice(front);
         let age_ms = now.monotonic_ns.saturating_sub(packet.started_ns) / 1_000_000;
         self.requests.push_back(Request {
             kind,
-            truncated: packet.length > packet.payload.len() as u64,
+            truncated: packet.length > packet.payload.len() as u64 || front.len() < body.len(),
             body: kept,
             started_ns: packet.started_ns,
             started_epoch_ms: now.epoch_ms.saturating_sub(age_ms),
@@ -158,7 +174,12 @@ impl Exchange {
         {
             cursor = statement.cursor.take();
             // Parameters that cannot be understood are the message's loss, not the session's.
+            let types = statement.types.as_ptr();
             let _ = execution.resolve(body, statement, capabilities);
+            // Seldom: most executions bind the same types again.
+            if statement.types.as_ptr() != types {
+                self.statements.bound(statement_id);
+            }
         }
         if let Some(cursor) = cursor {
             self.end_cursor(*cursor, None, emit);

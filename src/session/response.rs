@@ -4,7 +4,6 @@ use super::ending::{Outcome, current_sql};
 use super::exchange::{AfterDefinitions, Exchange, Expect, Progress};
 use super::facts::text;
 use super::observer::Emit;
-use super::prepared::PreparedText;
 use super::request::{Request, RequestKind};
 use super::{Now, Phase};
 use crate::wire::{
@@ -197,12 +196,8 @@ impl Exchange {
 
     pub(super) fn prepared(&mut self) -> Result<(), Malformed> {
         if let (Some(prepare), Some(request)) = (self.progress.prepare.take(), self.requests.front_mut()) {
-            let text = PreparedText {
-                sql: request.body.as_slice().into(),
-                truncated: request.truncated,
-                params: usize::from(prepare.params),
-            };
-            self.statements.insert(prepare.statement_id, text);
+            let params = usize::from(prepare.params);
+            self.statements.insert(prepare.statement_id, &request.body, request.truncated, params);
         }
         self.done()
     }
@@ -304,11 +299,13 @@ impl Exchange {
             RequestKind::Execute(execution) if execution.text.is_none() => {
                 if let Some(statement) = self.statements.get_mut(execution.statement_id) {
                     let _ = execution.resolve(body, statement, capabilities);
+                    self.statements.bound(execution.statement_id);
                 }
             }
             RequestKind::BulkExecute(execution) if execution.text.is_none() => {
                 if let Some(statement) = self.statements.get_mut(execution.statement_id) {
                     execution.resolve_bulk(body, statement);
+                    self.statements.bound(execution.statement_id);
                 }
             }
             _ => {}
@@ -333,8 +330,10 @@ impl Exchange {
     pub(super) fn watched_row(&mut self, row: &[u8]) {
         let mut reader = Reader::new(row, "row");
         let mut column = 0;
+        // In the order of their columns.
         let watched = std::mem::take(&mut self.progress.watched);
-        while !reader.is_empty() {
+        let mut watched = watched.iter().peekable();
+        while !reader.is_empty() && watched.peek().is_some() {
             let value = if reader.rest().first() == Some(&0xfb) {
                 reader.u8().ok();
                 None
@@ -344,7 +343,7 @@ impl Exchange {
                     Err(_) => break,
                 }
             };
-            for (_, name) in watched.iter().filter(|(wanted, _)| *wanted == column) {
+            while let Some((_, name)) = watched.next_if(|(wanted, _)| *wanted == column) {
                 if let Some(setting) = SessionSetting::from_variable(name, value) {
                     self.facts.apply_setting(setting);
                 }

@@ -170,11 +170,14 @@ impl Exchange {
     // Cursors
 
     fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
-        if let Some(request) = self.requests.pop_front()
+        if let Some(mut request) = self.requests.pop_front()
             && let RequestKind::Execute(execution) = &request.kind
         {
             let busy_ns = now.monotonic_ns.saturating_sub(request.started_ns);
             let id = execution.statement_id;
+            if !self.statements.take_room(request.kept_bytes()) {
+                request.forget_params();
+            }
             let cursor = OpenCursor { request, rows: 0, busy_ns };
             match self.statements.get_mut(id) {
                 Some(statement) => statement.cursor = Some(Box::new(cursor)),

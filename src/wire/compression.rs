@@ -43,6 +43,12 @@ impl Decompressor {
         Self { algorithm, frame: Vec::new(), plain: Vec::new() }
     }
 
+    /// Bytes of memory in use, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub fn kept_bytes(&self) -> usize {
+        self.frame.capacity() + self.plain.capacity()
+    }
+
     /// Takes bytes from the front of `input`; returns the next frame's content, or `None` when all of `input` is used up.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<&[u8]>, Malformed> {
         // One large frame must not be paid for by the session's whole life.

@@ -74,6 +74,12 @@ impl Framer {
         (self.under_way && !self.delivered).then_some((&self.partial.kept, self.partial.started_ns))
     }
 
+    /// Bytes of memory in use, for tests.
+    #[cfg(any(test, fuzzing))]
+    pub fn kept_bytes(&self) -> usize {
+        self.partial.kept.capacity()
+    }
+
     /// Takes the next packet from the front of `input`, or takes all of `input` and returns `None` if the packet is not complete.
     ///
     /// `keep` must be the same from a packet's first byte to its last.
@@ -96,8 +102,7 @@ impl Framer {
                 *input = rest;
                 // The limit is a promise about what is seen, so it holds here too, though nothing is copied.
                 let payload = match keep {
-                    Keep::UpTo(limit) => payload.get(..limit).unwrap_or(payload),
-                    Keep::RowEnds(_) => payload,
+                    Keep::UpTo(limit) | Keep::RowEnds(limit) => payload.get(..limit).unwrap_or(payload),
                 };
                 return Some(Packet { payload, length: length as u64, sequence, started_ns: now_ns });
             }

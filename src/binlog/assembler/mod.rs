@@ -204,7 +204,7 @@ impl<S: SchemaSource> Assembler<S> {
             let is_out = transaction.start.is_some_and(|start| start.piece < self.given_pieces);
             let next = self.full.front().unwrap_or(&self.filling);
             let given_out = if is_out { next.first_row } else { transaction.again };
-            Broken { gtid: self.gtid.clone(), given_out }
+            Broken { gtid: self.gtid, given_out }
         });
         // Those that broke before may not have come again yet.
         let mut broken = std::mem::take(&mut self.broken);

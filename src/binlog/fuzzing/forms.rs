@@ -1,6 +1,5 @@
 //! Every form of a row, and what must be true of its messages.
 
-use super::assert_json;
 use crate::binlog::form::{
     BigintUnsigned, Debezium, DebeziumOptions, DecimalHandling, Maxwell, MaxwellOptions, Native, Routing, RowForm,
     Text, TextOptions,
@@ -9,6 +8,7 @@ use crate::binlog::json_value::{Geometry, ValueOptions};
 use crate::binlog::parquet::fuzzing::Cells;
 use crate::binlog::piece::{Item, Piece};
 use crate::config::ColorChoice;
+use crate::fuzzing::assert_json;
 use crate::sink::Batch;
 
 /// A piece with more cells than this is left alone: that much text of a few bytes is allowed, and takes only time.

@@ -18,14 +18,7 @@ use super::json;
 use super::secrets::without_secrets;
 use super::statement::classify;
 use crate::binlog::Position;
-
-/// A text that must be one JSON value.
-fn assert_json(text: &[u8], what: &str) {
-    let text = std::str::from_utf8(text).unwrap_or_else(|error| panic!("{what}: {error}"));
-    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
-        panic!("{what}: {error}: {text:.1000}");
-    }
-}
+use crate::fuzzing::assert_json;
 
 /// The first bytes of `data`, as many as the little-endian number in front of them says or as there are, and the rest.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod commands;
+mod limits;
 mod prepared;
 mod queries;
 
