@@ -18,6 +18,8 @@ pub struct Table {
     pub primary_key: Vec<usize>,
     /// Whether the columns have their real names.
     pub has_names: bool,
+    /// Whether the character set of some text may become known later.
+    pub(super) lacks_charsets: bool,
     /// Columns whose values are left out.
     pub(super) dropped: Vec<usize>,
     /// Columns whose values are not shown.
@@ -78,6 +80,21 @@ pub struct CatalogColumn {
     pub members: Option<Vec<String>>,
 }
 
+impl CatalogColumn {
+    /// Whether its values are text, of which the character set may not be known.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.data_type.as_str(), "char" | "varchar" | "enum" | "set") || self.data_type.ends_with("text")
+    }
+}
+
+/// Whether neither the map nor the columns of a definition that fits it say the character set of some text.
+pub(super) fn lacks_charsets(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+    map.columns
+        .iter()
+        .zip(columns)
+        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.is_text())
+}
+
 impl Table {
     /// A table whose map says all (`binlog_row_metadata=FULL`), or as much as it says: see [`Table::has_names`].
     ///
@@ -98,7 +115,8 @@ impl Table {
             (None, None) => Vec::new(),
         };
         let columns = columns.collect();
-        Self { map, columns, primary_key, has_names, dropped: Vec::new(), redacted: Vec::new() }
+        let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
+        Self { map, columns, primary_key, has_names, lacks_charsets, dropped: Vec::new(), redacted: Vec::new() }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.
