@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::column_type::{ColumnType, Text};
 use super::ddl::{Body, ColumnDefinition, Place, Spec};
 use crate::binlog::charset::Charset;
+use crate::binlog::hidden::Hidden;
 use crate::binlog::schema::CatalogColumn;
 
 /// A table's columns, and its default character set where that is known.
@@ -17,6 +18,9 @@ pub struct TableSchema {
     /// What columns to come have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
+    /// What MariaDB's row images may have behind the columns.
+    #[serde(default, skip_serializing_if = "Hidden::is_none")]
+    pub hidden: Hidden,
 }
 
 /// What a definition's meaning depends on beside its text.
@@ -43,7 +47,8 @@ pub(super) fn create(body: &Body, around: Surroundings) -> Option<TableSchema> {
     } else if let Some(at) = body.columns.iter().position(|column| column.is_primary_key) {
         columns.get_mut(at)?.primary_key_place = Some(1);
     }
-    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()) })
+    let hidden = if around.is_mariadb { body.hidden } else { Hidden::default() };
+    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()), hidden })
 }
 
 /// No table has more columns (`MAX_FIELDS`), and no statement that a server has executed says more of them than this. Work grows with
@@ -140,7 +145,17 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
     if has_twins || columns.is_empty() {
         return None;
     }
-    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()) })
+    let hidden = hidden_by(before.hidden, specs, around);
+    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()), hidden })
+}
+
+/// Which columns may be hidden on the other side of a statement, forwards or backwards.
+fn hidden_by(known: Hidden, specs: &[Spec], around: Surroundings) -> Hidden {
+    let of = |spec: &Spec| match spec {
+        Spec::Hides(more) if around.is_mariadb => *more,
+        _ => Hidden::default(),
+    };
+    specs.iter().fold(known, |hidden, spec| hidden.and(of(spec)))
 }
 
 /// The table before an ALTER TABLE; `None` where that cannot be known.
@@ -148,7 +163,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
 /// Columns whose former type is not known have an empty `data_type`: see [`fill`]. A primary key that was dropped is not known: then
 /// no column is said to be of one.
 pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings) -> Option<TableSchema> {
-    let mut before = after.clone();
+    let mut before = TableSchema { hidden: hidden_by(after.hidden, specs, around), ..after.clone() };
     for spec in specs {
         match spec {
             Spec::Add { column, if_not_exists: false, .. } => {
@@ -165,6 +180,7 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
                 before.columns.iter_mut().for_each(|column| column.primary_key_place = None);
             }
             Spec::Charset(_) => before.charset = None,
+            Spec::Hides(_) => {}
             Spec::Convert(_) => {
                 if before.columns.iter().any(|column| column.charset.is_some()) {
                     return None;

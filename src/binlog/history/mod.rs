@@ -38,8 +38,9 @@ pub(crate) use subject::Subject;
 use trace::Ahead;
 
 use super::charset::Charset;
+use super::hidden::fit;
 use super::position::Position;
-use super::schema::{CatalogColumn, fits, lacks_charsets};
+use super::schema::{CatalogColumn, lacks_charsets};
 use super::table_map::TableMap;
 
 /// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
@@ -229,7 +230,8 @@ impl<S: SchemaSource> SchemaHistory<S> {
 
     /// What is known of a table, if it can be the one in the map.
     fn known(&self, name: &TableName, map: &TableMap) -> Option<Arc<Vec<CatalogColumn>>> {
-        self.tables.get(name).filter(|known| fits(map, &known.columns)).map(|known| Arc::clone(&known.columns))
+        let known = self.tables.get(name)?;
+        fit(map, &known.columns, known.schema.hidden)
     }
 
     /// A statement that changes definitions, whose event ends at `at`.
@@ -448,7 +450,9 @@ impl<S: SchemaSource> SchemaHistory<S> {
                     let schema =
                         schema.and_then(|schema| trace.back(schema, around)).and_then(|schema| fill::fill(schema, map));
                     return match schema {
-                        Some(schema) if fits(map, &schema.columns) => Ask::Found(schema),
+                        Some(schema) if fit(map, &Arc::new(schema.columns.clone()), schema.hidden).is_some() => {
+                            Ask::Found(schema)
+                        }
                         _ => Ask::NotKnown,
                     };
                 }

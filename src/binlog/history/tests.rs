@@ -1,5 +1,6 @@
 use super::apply::unalter;
 use super::*;
+use crate::binlog::hidden::Hidden;
 
 fn schema(sql: &str) -> TableSchema {
     match parsed(sql) {
@@ -418,6 +419,61 @@ fn a_statement_that_is_not_understood_makes_its_table_unknown() {
     define(&mut history, 80, "CREATE TABLE v (a INT)");
     define(&mut history, 90, "FROBNICATE ALL");
     assert!(!knows(&mut history, "v"));
+}
+
+#[test]
+fn statements_tell_of_hidden_columns() {
+    let around = Surroundings { is_mariadb: true, database: Some(Charset::Utf8mb4) };
+    let Ddl::Create { body, .. } = parsed("CREATE TABLE t (a INT, `unique` INT COMMENT 'UNIQUE')") else { panic!() };
+    let plain = create(&body, around).unwrap();
+    assert_eq!(plain.hidden, Hidden::default());
+    for (sql, versioned, hashes) in [
+        ("ALTER TABLE t ADD c TEXT, ADD KEY (a)", false, 0),
+        ("ALTER TABLE t ADD c TEXT UNIQUE, ADD CONSTRAINT x UNIQUE (a)", false, 2),
+        ("CREATE OR REPLACE UNIQUE INDEX IF NOT EXISTS x USING BTREE ON t (a)", false, 1),
+        ("DROP INDEX x ON t", false, 1),
+        ("ALTER TABLE t DROP KEY x, DROP INDEX IF EXISTS y", false, 2),
+        ("ALTER TABLE t ADD SYSTEM VERSIONING, ADD b INT", true, 0),
+        ("ALTER TABLE t DROP SYSTEM VERSIONING", true, 0),
+    ] {
+        let Ddl::Alter { specs, table, .. } = parsed(sql) else { panic!("{sql}: {:?}", parsed(sql)) };
+        assert_eq!(table, ("d".to_owned(), "t".to_owned()), "{sql}");
+        let (expected, after) = (Hidden { versioned, hashes }, alter(&plain, &specs, around).unwrap());
+        assert_eq!(after.hidden, expected, "{sql}");
+        // What was there before a key was dropped is not known either.
+        let now = TableSchema { hidden: Hidden::default(), ..after };
+        assert_eq!(unalter(&now, &specs, around).unwrap().hidden, expected, "{sql}");
+        let of_mysql = Surroundings { is_mariadb: false, ..around };
+        assert_eq!(alter(&plain, &specs, of_mysql).unwrap().hidden, Hidden::default());
+    }
+    for (sql, versioned, hashes) in [
+        ("CREATE TABLE t (a INT, b TEXT UNIQUE, c TEXT, UNIQUE (c)) WITH SYSTEM VERSIONING", true, 2),
+        ("CREATE TABLE t (a INT, b INT WITH SYSTEM VERSIONING, UNIQUE KEY USING HASH (b))", true, 1),
+        ("CREATE TABLE t (a INT) /*M!100300 WITH SYSTEM VERSIONING */", true, 0),
+    ] {
+        let Ddl::Create { body, .. } = parsed(sql) else { panic!("{sql}") };
+        assert_eq!(create(&body, around).unwrap().hidden, Hidden { versioned, hashes }, "{sql}");
+    }
+}
+
+#[test]
+fn hidden_columns_of_a_tracked_table() {
+    let mut history = SchemaHistory::new(NoSource);
+    history.set_flavor(true);
+    let define = |history: &mut SchemaHistory<NoSource>, offset, sql| {
+        history.definition(&Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() }, &at(offset));
+    };
+    let mut map = TableMap { is_mariadb: true, ..map(2) };
+    map.columns[1].storage = crate::binlog::column::Storage::Integer { bytes: 8 };
+    define(&mut history, 10, "CREATE TABLE t (a INT, UNIQUE (a) USING HASH)");
+    let found = history.columns("d", "t", &at(20), &map).unwrap();
+    assert_eq!(
+        found.iter().map(|column| (column.name.as_str(), column.is_hash)).collect::<Vec<_>>(),
+        [("a", false), ("DB_ROW_HASH_1", true)]
+    );
+    // Nothing says that there is one.
+    define(&mut history, 30, "CREATE TABLE t (a INT)");
+    assert_eq!(history.columns("d", "t", &at(40), &map), None);
 }
 
 #[test]
