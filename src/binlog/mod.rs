@@ -71,6 +71,7 @@ mod form;
 pub mod fuzzing;
 mod geometry;
 pub mod gtid;
+mod hidden;
 mod history;
 mod json;
 mod json_string;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::charset::Charset;
 use super::column::Storage;
 use super::column_rules::ColumnRules;
+use super::hidden::without_hashes;
 use super::table_map::{MappedColumn, TableMap};
 
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
@@ -12,12 +13,14 @@ use super::table_map::{MappedColumn, TableMap};
 pub struct Table {
     /// How its rows are stored.
     pub map: Arc<TableMap>,
-    /// Its columns, in the order of the row images.
+    /// Its columns, in the order of the row images; without the hashes that MariaDB has at the images' ends.
     pub columns: Vec<Column>,
     /// The columns of the primary key; empty without one, or where it is not known.
     pub primary_key: Vec<usize>,
     /// Whether the columns have their real names.
     pub has_names: bool,
+    /// Whether the character set of some text may become known later.
+    pub(super) lacks_charsets: bool,
     /// Columns whose values are left out.
     pub(super) dropped: Vec<usize>,
     /// Columns whose values are not shown.
@@ -76,6 +79,24 @@ pub struct CatalogColumn {
     /// The names of an ENUM or SET, where they are known better than by `column_type`: from the statement that made them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<String>>,
+    /// It is none of the catalogue's, but a hash that cannot be selected.
+    #[serde(skip)]
+    pub is_hash: bool,
+}
+
+impl CatalogColumn {
+    /// Whether its values are text, of which the character set may not be known.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.data_type.as_str(), "char" | "varchar" | "enum" | "set") || self.data_type.ends_with("text")
+    }
+}
+
+/// Whether neither the map nor the columns of a definition that fits it say the character set of some text.
+pub(super) fn lacks_charsets(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+    map.columns
+        .iter()
+        .zip(columns)
+        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.is_text())
 }
 
 impl Table {
@@ -91,14 +112,17 @@ impl Table {
             .columns
             .iter()
             .enumerate()
+            .take(without_hashes(&map, catalog))
             .map(|(index, mapped)| Column::resolve(index, mapped, catalog.and_then(|columns| columns.get(index))));
-        let primary_key = match (&map.primary_key, catalog) {
+        let columns: Vec<_> = columns.collect();
+        let mut primary_key = match (&map.primary_key, catalog) {
             (Some(key), _) => key.clone(),
             (None, Some(columns)) => primary_key(columns),
             (None, None) => Vec::new(),
         };
-        let columns = columns.collect();
-        Self { map, columns, primary_key, has_names, dropped: Vec::new(), redacted: Vec::new() }
+        primary_key.retain(|index| *index < columns.len());
+        let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
+        Self { map, columns, primary_key, has_names, lacks_charsets, dropped: Vec::new(), redacted: Vec::new() }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.

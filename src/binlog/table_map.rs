@@ -22,6 +22,8 @@ pub struct TableMap {
     pub primary_key: Option<Vec<usize>>,
     /// Why its optional metadata could not be read: it is as if there were none.
     pub metadata_error: Option<Malformed>,
+    /// Whether MariaDB wrote it.
+    pub is_mariadb: bool,
 }
 
 /// A column in a table map. What `binlog_row_metadata=MINIMAL` leaves out is `None`.
@@ -93,6 +95,7 @@ impl TableMap {
             columns,
             primary_key: None,
             metadata_error: None,
+            is_mariadb,
         };
         let plain = map.columns.clone();
         if let Err(error) = map.optional_fields(&mut reader, is_mariadb) {

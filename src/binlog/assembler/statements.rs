@@ -9,7 +9,7 @@ use crate::binlog::event::{EventHeader, Query};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text};
 use crate::binlog::piece::{Item, Piece};
 use crate::binlog::rows::{RowKind, RowsEvent};
-use crate::binlog::schema::{Table, Writer};
+use crate::binlog::schema::{Table, Writer, lacks_charsets};
 use crate::binlog::secrets::without_secrets;
 use crate::binlog::statement::{StatementKind, classify};
 use crate::binlog::table_map::TableMap;
@@ -173,7 +173,7 @@ impl<S: SchemaSource> Assembler<S> {
     pub(super) fn table(&mut self, map: &Arc<TableMap>) -> Arc<Table> {
         let address = Arc::as_ptr(map).addr();
         let known = self.tables.get(&address);
-        if let Some(table) = known.filter(|table| table.has_names) {
+        if let Some(table) = known.filter(|table| table.has_names && !table.lacks_charsets) {
             return Arc::clone(table);
         }
         let catalog = if Table::needs_catalog(map, self.writer) {
@@ -181,8 +181,12 @@ impl<S: SchemaSource> Assembler<S> {
         } else {
             None
         };
-        // The names may become known without a statement: the catalogue may have been away. They are still not known.
-        if let (None, Some(table)) = (&catalog, self.tables.get(&address)) {
+        // The names may become known without a statement: the catalogue may have been away. They are still not known, or the character sets.
+        let is_as_before = |table: &&Arc<Table>| match &catalog {
+            Some(columns) => table.has_names && lacks_charsets(map, columns),
+            None => true,
+        };
+        if let Some(table) = self.tables.get(&address).filter(is_as_before) {
             return Arc::clone(table);
         }
         if let Some(error) = map.metadata_error

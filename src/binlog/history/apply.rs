@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::column_type::{ColumnType, Text};
 use super::ddl::{Body, ColumnDefinition, Place, Spec};
 use crate::binlog::charset::Charset;
+use crate::binlog::hidden::Hidden;
 use crate::binlog::schema::CatalogColumn;
 
 /// A table's columns, and its default character set where that is known.
@@ -17,6 +18,9 @@ pub struct TableSchema {
     /// What columns to come have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
+    /// What MariaDB's row images may have behind the columns.
+    #[serde(default, skip_serializing_if = "Hidden::is_none")]
+    pub hidden: Hidden,
 }
 
 /// What a definition's meaning depends on beside its text.
@@ -37,15 +41,14 @@ impl Body {
 /// The table that CREATE TABLE makes.
 pub(super) fn create(body: &Body, around: Surroundings) -> Option<TableSchema> {
     let charset = body.charset.or(around.database);
-    let columns: Option<Vec<_>> =
-        body.columns.iter().map(|column| resolve(column, charset, around.is_mariadb)).collect();
-    let mut columns = columns?;
+    let mut columns: Vec<_> = body.columns.iter().map(|column| resolve(column, charset, around.is_mariadb)).collect();
     if !body.primary_key.is_empty() {
         set_primary_key(&mut columns, &body.primary_key);
     } else if let Some(at) = body.columns.iter().position(|column| column.is_primary_key) {
         columns.get_mut(at)?.primary_key_place = Some(1);
     }
-    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()) })
+    let hidden = if around.is_mariadb { body.hidden } else { Hidden::default() };
+    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()), hidden })
 }
 
 /// No table has more columns (`MAX_FIELDS`), and no statement that a server has executed says more of them than this. Work grows with
@@ -73,7 +76,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
     for old in &before.columns {
         let mut kept = old.clone();
         if converts {
-            convert(&mut kept, charset?, around.is_mariadb);
+            convert(&mut kept, charset?, around.is_mariadb)?;
         }
         let mut stays = true;
         for spec in specs {
@@ -82,7 +85,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
                 Spec::RenameColumn { old: name, new, .. } if is_same(name, &old.name) => kept.name.clone_from(new),
                 Spec::Change { old: name, column, place, .. } if is_same(name, &old.name) => {
                     let primary_key_place = kept.primary_key_place;
-                    kept = CatalogColumn { primary_key_place, ..resolve(column, charset, around.is_mariadb)? };
+                    kept = CatalogColumn { primary_key_place, ..resolve(column, charset, around.is_mariadb) };
                     if *place != Place::Unsaid {
                         stays = false;
                         moved.push((kept.clone(), place));
@@ -101,7 +104,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
                 if find(&column.name) && *if_not_exists {
                     continue;
                 }
-                insert(&mut columns, resolve(column, charset, around.is_mariadb)?, place)?;
+                insert(&mut columns, resolve(column, charset, around.is_mariadb), place)?;
             }
             Spec::Change { old, column, place, if_exists } => {
                 if !find(old) {
@@ -142,7 +145,17 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
     if has_twins || columns.is_empty() {
         return None;
     }
-    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()) })
+    let hidden = hidden_by(before.hidden, specs, around);
+    Some(TableSchema { columns, charset: charset.map(|charset| charset.name().to_owned()), hidden })
+}
+
+/// Which columns may be hidden on the other side of a statement, forwards or backwards.
+fn hidden_by(known: Hidden, specs: &[Spec], around: Surroundings) -> Hidden {
+    let of = |spec: &Spec| match spec {
+        Spec::Hides(more) if around.is_mariadb => *more,
+        _ => Hidden::default(),
+    };
+    specs.iter().fold(known, |hidden, spec| hidden.and(of(spec)))
 }
 
 /// The table before an ALTER TABLE; `None` where that cannot be known.
@@ -150,7 +163,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
 /// Columns whose former type is not known have an empty `data_type`: see [`fill`]. A primary key that was dropped is not known: then
 /// no column is said to be of one.
 pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings) -> Option<TableSchema> {
-    let mut before = after.clone();
+    let mut before = TableSchema { hidden: hidden_by(after.hidden, specs, around), ..after.clone() };
     for spec in specs {
         match spec {
             Spec::Add { column, if_not_exists: false, .. } => {
@@ -167,6 +180,7 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
                 before.columns.iter_mut().for_each(|column| column.primary_key_place = None);
             }
             Spec::Charset(_) => before.charset = None,
+            Spec::Hides(_) => {}
             Spec::Convert(_) => {
                 if before.columns.iter().any(|column| column.charset.is_some()) {
                     return None;
@@ -242,12 +256,12 @@ fn close_key(columns: &mut [CatalogColumn]) {
     }
 }
 
-/// A column as the catalogue would show it. `None` where its character set is not known.
-fn resolve(column: &ColumnDefinition, default: Option<Charset>, is_mariadb: bool) -> Option<CatalogColumn> {
+/// A column as the catalogue would show it; text without a character set where that is not known.
+fn resolve(column: &ColumnDefinition, default: Option<Charset>, is_mariadb: bool) -> CatalogColumn {
     let kind = &column.column_type;
     let charset = match kind.text {
         Text::No => None,
-        Text::Default => Some(default?),
+        Text::Default => default,
         Text::Is(charset) => Some(charset),
     };
     let mut data_type = kind.data_type.as_str();
@@ -264,14 +278,14 @@ fn resolve(column: &ColumnDefinition, default: Option<Charset>, is_mariadb: bool
         "geometrycollection" if !is_mariadb => data_type = "geomcollection",
         _ => {}
     }
-    Some(CatalogColumn {
+    CatalogColumn {
         name: column.name.clone(),
         data_type: data_type.to_owned(),
         column_type: column_type(kind, data_type, is_mariadb),
         charset,
-        primary_key_place: None,
         members: kind.members.clone(),
-    })
+        ..CatalogColumn::default()
+    }
 }
 
 /// What the character set `binary` makes of text.
@@ -330,14 +344,20 @@ fn column_type(kind: &ColumnType, data_type: &str, is_mariadb: bool) -> String {
     text
 }
 
-/// CONVERT TO CHARACTER SET: texts that would not hold as many characters as before become longer types.
-fn convert(column: &mut CatalogColumn, charset: Charset, is_mariadb: bool) {
-    let Some(old) = column.charset.as_deref().and_then(Charset::from_name) else { return };
+/// CONVERT TO CHARACTER SET: texts that would not hold as many characters as before become longer types. `None` where it is not known
+/// whether they would.
+fn convert(column: &mut CatalogColumn, charset: Charset, is_mariadb: bool) -> Option<()> {
+    let old = match column.charset.as_deref().map(Charset::from_name) {
+        Some(Some(old)) => Some(old),
+        None if column.data_type.ends_with("text") => return None,
+        None if column.is_text() => None,
+        _ => return Some(()),
+    };
     // A column of JSON keeps its own.
-    if is_mariadb && column.data_type == "longtext" && old == charset {
-        return;
+    if is_mariadb && column.data_type == "longtext" && old == Some(charset) {
+        return Some(());
     }
-    if charset.max_bytes_per_char() > old.max_bytes_per_char() {
+    if old.is_some_and(|old| charset.max_bytes_per_char() > old.max_bytes_per_char()) {
         let longer = match column.data_type.as_str() {
             "tinytext" => "text",
             "text" => "mediumtext",
@@ -354,7 +374,8 @@ fn convert(column: &mut CatalogColumn, charset: Charset, is_mariadb: bool) {
         column.column_type = column.column_type.replacen(&column.data_type, &binary, 1);
         column.data_type = binary;
         column.charset = None;
-        return;
+        return Some(());
     }
     column.charset = Some(charset.name().to_owned());
+    Some(())
 }

@@ -1,6 +1,7 @@
 //! A place among the words of a statement.
 
 use super::tokens::Token;
+use crate::binlog::hidden::Hidden;
 
 /// Goes through the words; nothing is lost by asking beyond the end.
 #[derive(Debug, Clone)]
@@ -54,6 +55,17 @@ impl<'a> Cursor<'a> {
     pub(super) fn has_word(&self, keyword: &str) -> bool {
         let rest = self.tokens.get(self.at..).unwrap_or_default();
         rest.iter().any(|token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(keyword)))
+    }
+
+    /// Which hidden columns may come or go with the statement, at most: by keys that become unique, unique keys that may go, and versioning
+    /// that is begun or ended.
+    pub(super) fn hides(&self) -> Hidden {
+        let all = Self { tokens: self.tokens, at: 0 };
+        let is_key = |at: &usize| {
+            let here = Self { tokens: self.tokens, at: *at };
+            here.is("UNIQUE") || here.is("DROP") && here.next_is(&["INDEX", "KEY", "CONSTRAINT"])
+        };
+        Hidden { versioned: all.has_word("VERSIONING"), hashes: (0..self.tokens.len()).filter(is_key).count() }
     }
 
     /// Steps over this keyword, if it comes.

@@ -4,6 +4,7 @@ use super::Statement;
 use super::column_type::{ColumnType, collation_charset, column_type};
 use super::cursor::Cursor;
 use crate::binlog::charset::Charset;
+use crate::binlog::hidden::Hidden;
 
 /// A table's database and name.
 pub(super) type TableName = (String, String);
@@ -43,6 +44,7 @@ pub(super) struct Body {
     pub(super) columns: Vec<ColumnDefinition>,
     pub(super) primary_key: Vec<String>,
     pub(super) charset: Option<Charset>,
+    pub(super) hidden: Hidden,
 }
 
 /// A column as it is written in a statement.
@@ -92,6 +94,8 @@ pub(super) enum Spec {
     Charset(Charset),
     /// `CONVERT TO`; `None` is the database's default.
     Convert(Option<Charset>),
+    /// Columns that MariaDB's catalogue does not list may come with this, or go.
+    Hides(Hidden),
 }
 
 /// How names of tables are compared (`lower_case_table_names`).
@@ -214,11 +218,33 @@ impl Parser<'_> {
             return Some(Ddl::CreateDatabase { database, if_not_exists, charset: self.options_charset()? });
         }
         self.cursor.take("ONLINE");
-        let _ = self.cursor.take("UNIQUE") || self.cursor.take("FULLTEXT");
+        if self.cursor.take("UNIQUE") {
+            return Some(self.unique_index().unwrap_or(Ddl::Nothing));
+        }
+        self.cursor.take("FULLTEXT");
         if self.cursor.take("INDEX") || self.cursor.take("SEQUENCE") {
             return Some(Ddl::Nothing);
         }
         self.other_object()
+    }
+
+    fn unique_index(&mut self) -> Option<Ddl> {
+        self.cursor.expect("INDEX")?;
+        self.if_not_exists();
+        self.cursor.name()?;
+        while !self.cursor.take("ON") {
+            if self.cursor.is_empty() {
+                return None;
+            }
+            self.cursor.skip();
+        }
+        let table = self.table()?;
+        Some(Ddl::Alter { table, specs: self.hides().into_iter().collect(), rename: None })
+    }
+
+    fn hides(&self) -> Option<Spec> {
+        let hidden = self.cursor.hides();
+        (!hidden.is_none()).then_some(Spec::Hides(hidden))
     }
 
     fn other_object(&mut self) -> Option<Ddl> {
@@ -247,6 +273,7 @@ impl Parser<'_> {
             return None;
         }
         body.charset = self.options_charset()?;
+        body.hidden = self.cursor.hides();
         Some(Ddl::Create { table: table.clone(), if_not_exists, body })
     }
 
@@ -343,6 +370,7 @@ impl Parser<'_> {
             }
         }
         let _ = self.cursor.symbol(';');
+        specs.extend(self.hides());
         self.cursor.is_empty().then(|| Ddl::Alter { table: table.clone(), specs, rename })
     }
 
@@ -371,7 +399,7 @@ impl Parser<'_> {
             let primary = self.cursor.name()?.eq_ignore_ascii_case("PRIMARY");
             self.cursor.expect("ON")?;
             let table = self.table()?;
-            let specs = if primary { vec![Spec::DropPrimaryKey] } else { Vec::new() };
+            let specs = if primary { vec![Spec::DropPrimaryKey] } else { self.hides().into_iter().collect() };
             return Some(Ddl::Alter { table, specs, rename: None });
         }
         if self.cursor.take("SEQUENCE") || self.cursor.take("PREPARE") {

@@ -7,7 +7,8 @@ use crate::binlog::table_map::TableMap;
 /// Gives columns whose type was changed since (see [`unalter`](super::apply::unalter)) the type that the map says. `None` where the map
 /// does not say all: signs, character sets, names of an ENUM.
 pub(super) fn fill(mut schema: TableSchema, map: &TableMap) -> Option<TableSchema> {
-    if schema.columns.len() != map.columns.len() {
+    // The map may have hidden columns behind them.
+    if schema.columns.len() > map.columns.len() {
         return None;
     }
     for (column, mapped) in schema.columns.iter_mut().zip(&map.columns) {

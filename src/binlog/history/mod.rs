@@ -38,8 +38,9 @@ pub(crate) use subject::Subject;
 use trace::Ahead;
 
 use super::charset::Charset;
+use super::hidden::fit;
 use super::position::Position;
-use super::schema::{CatalogColumn, fits};
+use super::schema::{CatalogColumn, lacks_charsets};
 use super::table_map::TableMap;
 
 /// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
@@ -195,6 +196,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
     }
 
     /// The columns of a table whose map lacks names, for an event that begins or ends at `at`; `None` where they are not surely known.
+    /// Text may lack its character set, where that alone is not known.
     pub fn columns(
         &mut self,
         database: &str,
@@ -204,30 +206,32 @@ impl<S: SchemaSource> SchemaHistory<S> {
     ) -> Option<Arc<Vec<CatalogColumn>>> {
         self.rebase(at);
         let name = (database.to_owned(), table.to_owned());
-        if let Some(known) = self.tables.get(&name)
-            && fits(map, &known.columns)
-        {
-            return Some(Arc::clone(&known.columns));
-        }
-        if self.missing.contains(&name) {
-            return None;
+        let tracked = self.known(&name, map);
+        if tracked.as_ref().is_some_and(|columns| !lacks_charsets(map, columns)) || self.missing.contains(&name) {
+            return tracked;
         }
         match self.ask(&name, at, map) {
             Ask::Found(schema) => {
                 let since = self.since.clone();
                 self.note(&name, Some(&schema), &since);
                 self.keep(name.clone(), schema, since);
-                self.tables.get(&name).map(|known| Arc::clone(&known.columns))
+                self.known(&name, map)
             }
             Ask::NotKnown => {
-                if self.tables.remove(&name).is_some() {
+                if tracked.is_none() && self.tables.remove(&name).is_some() {
                     self.note(&name, None, at);
                 }
                 self.missing.insert(name);
-                None
+                tracked
             }
-            Ask::Unavailable => None,
+            Ask::Unavailable => tracked,
         }
+    }
+
+    /// What is known of a table, if it can be the one in the map.
+    fn known(&self, name: &TableName, map: &TableMap) -> Option<Arc<Vec<CatalogColumn>>> {
+        let known = self.tables.get(name)?;
+        fit(map, &known.columns, known.schema.hidden)
     }
 
     /// A statement that changes definitions, whose event ends at `at`.
@@ -446,7 +450,9 @@ impl<S: SchemaSource> SchemaHistory<S> {
                     let schema =
                         schema.and_then(|schema| trace.back(schema, around)).and_then(|schema| fill::fill(schema, map));
                     return match schema {
-                        Some(schema) if fits(map, &schema.columns) => Ask::Found(schema),
+                        Some(schema) if fit(map, &Arc::new(schema.columns.clone()), schema.hidden).is_some() => {
+                            Ask::Found(schema)
+                        }
                         _ => Ask::NotKnown,
                     };
                 }

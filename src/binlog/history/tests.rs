@@ -1,5 +1,6 @@
 use super::apply::unalter;
 use super::*;
+use crate::binlog::hidden::Hidden;
 
 fn schema(sql: &str) -> TableSchema {
     match parsed(sql) {
@@ -79,7 +80,31 @@ fn the_defaults_of_mariadb() {
     };
     let schema = create(&body, Surroundings { is_mariadb: true, database: Some(Charset::Latin1) }).unwrap();
     assert_eq!(shown(&schema), "a int(11), b bigint(20) unsigned, j longtext utf8mb4, c char(2) latin1");
-    assert_eq!(create(&body, Surroundings { is_mariadb: true, database: None }), None);
+    // The names are sure all the same.
+    let schema = create(&body, Surroundings { is_mariadb: true, database: None }).unwrap();
+    assert_eq!(shown(&schema), "a int(11), b bigint(20) unsigned, j longtext utf8mb4, c char(2)");
+    assert_eq!(schema.charset, None);
+}
+
+#[test]
+fn columns_without_a_known_character_set_are_altered() {
+    let around = Surroundings::default();
+    let Ddl::Create { body, .. } = parsed("CREATE TABLE t (a INT, b VARCHAR(5), e ENUM('x'))") else { panic!() };
+    let before = create(&body, around).unwrap();
+    let altered = |before: &TableSchema, sql: &str| match parsed(sql) {
+        Ddl::Alter { specs, .. } => alter(before, &specs, around),
+        other => panic!("{other:?}"),
+    };
+    let convert = "ALTER TABLE t CONVERT TO CHARACTER SET latin1";
+    assert_eq!(
+        altered(&before, convert).as_ref().map(shown).as_deref(),
+        Some("a int, b varchar(5) latin1, e enum('x') latin1")
+    );
+    let longer = altered(&before, "ALTER TABLE t ADD d TEXT, MODIFY e CHAR(3)").unwrap();
+    assert_eq!(shown(&longer), "a int, b varchar(5), e char(3), d text");
+    // It may have become a MEDIUMTEXT.
+    assert_eq!(altered(&longer, convert), None);
+    assert_eq!(altered(&before, "ALTER TABLE t CONVERT TO CHARACTER SET DEFAULT"), None);
 }
 
 #[test]
@@ -238,6 +263,7 @@ struct Server {
     /// What comes between two questions.
     comes: Vec<(u64, &'static str)>,
     is_blind: bool,
+    knows_no_database: bool,
     looked: std::rc::Rc<std::cell::Cell<usize>>,
 }
 
@@ -260,7 +286,7 @@ impl SchemaSource for Server {
     }
 
     fn database_charset(&mut self, _: &str) -> Option<String> {
-        Some("utf8mb4".into())
+        (!self.knows_no_database).then(|| "utf8mb4".into())
     }
 
     fn is_mariadb(&mut self) -> Option<bool> {
@@ -393,6 +419,98 @@ fn a_statement_that_is_not_understood_makes_its_table_unknown() {
     define(&mut history, 80, "CREATE TABLE v (a INT)");
     define(&mut history, 90, "FROBNICATE ALL");
     assert!(!knows(&mut history, "v"));
+}
+
+#[test]
+fn statements_tell_of_hidden_columns() {
+    let around = Surroundings { is_mariadb: true, database: Some(Charset::Utf8mb4) };
+    let Ddl::Create { body, .. } = parsed("CREATE TABLE t (a INT, `unique` INT COMMENT 'UNIQUE')") else { panic!() };
+    let plain = create(&body, around).unwrap();
+    assert_eq!(plain.hidden, Hidden::default());
+    for (sql, versioned, hashes) in [
+        ("ALTER TABLE t ADD c TEXT, ADD KEY (a)", false, 0),
+        ("ALTER TABLE t ADD c TEXT UNIQUE, ADD CONSTRAINT x UNIQUE (a)", false, 2),
+        ("CREATE OR REPLACE UNIQUE INDEX IF NOT EXISTS x USING BTREE ON t (a)", false, 1),
+        ("DROP INDEX x ON t", false, 1),
+        ("ALTER TABLE t DROP KEY x, DROP INDEX IF EXISTS y", false, 2),
+        ("ALTER TABLE t ADD SYSTEM VERSIONING, ADD b INT", true, 0),
+        ("ALTER TABLE t DROP SYSTEM VERSIONING", true, 0),
+    ] {
+        let Ddl::Alter { specs, table, .. } = parsed(sql) else { panic!("{sql}: {:?}", parsed(sql)) };
+        assert_eq!(table, ("d".to_owned(), "t".to_owned()), "{sql}");
+        let (expected, after) = (Hidden { versioned, hashes }, alter(&plain, &specs, around).unwrap());
+        assert_eq!(after.hidden, expected, "{sql}");
+        // What was there before a key was dropped is not known either.
+        let now = TableSchema { hidden: Hidden::default(), ..after };
+        assert_eq!(unalter(&now, &specs, around).unwrap().hidden, expected, "{sql}");
+        let of_mysql = Surroundings { is_mariadb: false, ..around };
+        assert_eq!(alter(&plain, &specs, of_mysql).unwrap().hidden, Hidden::default());
+    }
+    for (sql, versioned, hashes) in [
+        ("CREATE TABLE t (a INT, b TEXT UNIQUE, c TEXT, UNIQUE (c)) WITH SYSTEM VERSIONING", true, 2),
+        ("CREATE TABLE t (a INT, b INT WITH SYSTEM VERSIONING, UNIQUE KEY USING HASH (b))", true, 1),
+        ("CREATE TABLE t (a INT) /*M!100300 WITH SYSTEM VERSIONING */", true, 0),
+    ] {
+        let Ddl::Create { body, .. } = parsed(sql) else { panic!("{sql}") };
+        assert_eq!(create(&body, around).unwrap().hidden, Hidden { versioned, hashes }, "{sql}");
+    }
+}
+
+#[test]
+fn hidden_columns_of_a_tracked_table() {
+    let mut history = SchemaHistory::new(NoSource);
+    history.set_flavor(true);
+    let define = |history: &mut SchemaHistory<NoSource>, offset, sql| {
+        history.definition(&Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() }, &at(offset));
+    };
+    let mut map = TableMap { is_mariadb: true, ..map(2) };
+    map.columns[1].storage = crate::binlog::column::Storage::Integer { bytes: 8 };
+    define(&mut history, 10, "CREATE TABLE t (a INT, UNIQUE (a) USING HASH)");
+    let found = history.columns("d", "t", &at(20), &map).unwrap();
+    assert_eq!(
+        found.iter().map(|column| (column.name.as_str(), column.is_hash)).collect::<Vec<_>>(),
+        [("a", false), ("DB_ROW_HASH_1", true)]
+    );
+    // Nothing says that there is one.
+    define(&mut history, 30, "CREATE TABLE t (a INT)");
+    assert_eq!(history.columns("d", "t", &at(40), &map), None);
+}
+
+#[test]
+fn the_catalogue_may_know_the_character_set() {
+    const SQL: &str = "CREATE TABLE t (b VARCHAR(5))";
+    let mut varchar = map(1);
+    varchar.columns[0].storage = crate::binlog::column::Storage::Variable { max_bytes: 20, compressed: false };
+    let found = |history: &mut SchemaHistory<Server>, map: &TableMap| {
+        let found = history.columns("d", "t", &at(100), map)?;
+        Some(found.iter().map(|column| (column.name.clone(), column.charset.clone())).collect::<Vec<_>>())
+    };
+    let named = |charset: Option<&str>| Some(vec![("b".to_owned(), charset.map(str::to_owned))]);
+    for (source, expected) in [
+        (server(SQL, 200, &[]), Some("utf8mb4")),
+        // Not known: it was dropped later. Not to be asked: behind the stream.
+        (server(SQL, 200, &[(150, "DROP TABLE t")]), None),
+        (server(SQL, 50, &[]), None),
+    ] {
+        let mut history = SchemaHistory::new(Server { knows_no_database: true, ..source });
+        history.begin(&at(10), None, false).unwrap();
+        define(&mut history, 20, SQL);
+        for _ in 0..2 {
+            assert_eq!(found(&mut history, &varchar), named(expected));
+        }
+        let mut wrong = varchar.clone();
+        wrong.columns.push(map(1).columns[0].clone());
+        assert_eq!(found(&mut history, &wrong), None);
+    }
+    // The map says it.
+    varchar.columns[0].collation = Some(8);
+    let source = Server { knows_no_database: true, ..server(SQL, 200, &[]) };
+    let looked = source.looked.clone();
+    let mut history = SchemaHistory::new(source);
+    define(&mut history, 20, SQL);
+    let before = looked.get();
+    assert_eq!(found(&mut history, &varchar), named(None));
+    assert_eq!(looked.get(), before);
 }
 
 #[test]

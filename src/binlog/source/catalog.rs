@@ -9,6 +9,7 @@ use crate::binlog::client::{ClientError, ConnectOptions, Connection};
 use crate::binlog::decoder::{DecodeError, Decoder, Event, TableFilter};
 use crate::binlog::event::{EventHeader, EventType};
 use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
+use crate::binlog::hidden::Hidden;
 use crate::binlog::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
 use crate::binlog::position::Position;
 use crate::binlog::schema::CatalogColumn;
@@ -73,7 +74,7 @@ impl ServerCatalog {
                     column_type: text().unwrap_or_default(),
                     charset: text(),
                     primary_key_place: text().and_then(|place| place.parse().ok()),
-                    members: None,
+                    ..CatalogColumn::default()
                 }
             })
             .collect();
@@ -233,16 +234,27 @@ impl SchemaSource for ServerSchemas {
             Some(false) => return Snapshot::Absent,
             None => return Snapshot::Unavailable,
         }
-        let sql = format!(
-            "SELECT TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-            literal(database),
-            literal(table)
-        );
-        let Some(collation) = self.ask(&sql) else { return Snapshot::Unavailable };
-        let collation = collation.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
-        let charset = collation.and_then(|name| name.split('_').next().map(str::to_owned));
+        let place = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(database), literal(table));
+        // Keys of other types may have had one of MariaDB's hashes before a column of theirs was changed.
+        let hidden = if self.is_mariadb() == Some(true) {
+            format!(
+                "TABLE_TYPE = 'SYSTEM VERSIONED', (SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS \
+                 WHERE {place} AND NON_UNIQUE = 0 AND INDEX_NAME <> 'PRIMARY')"
+            )
+        } else {
+            "0, 0".to_owned()
+        };
+        let sql = format!("SELECT TABLE_COLLATION, {hidden} FROM information_schema.TABLES WHERE {place}");
+        let Some(answer) = self.ask(&sql) else { return Snapshot::Unavailable };
+        let mut row = answer.into_iter().next().unwrap_or_default().into_iter();
+        let mut field = || row.next().flatten();
+        let charset = field().and_then(|name| name.split('_').next().map(str::to_owned));
+        let hidden = Hidden {
+            versioned: field().as_deref() == Some("1"),
+            hashes: field().and_then(|count| count.parse().ok()).unwrap_or_default(),
+        };
         match self.catalog.columns(database, table) {
-            Some(columns) => Snapshot::Table(TableSchema { columns, charset }),
+            Some(columns) => Snapshot::Table(TableSchema { columns, charset, hidden }),
             None => Snapshot::Unavailable,
         }
     }
