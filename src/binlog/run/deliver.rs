@@ -24,6 +24,8 @@ pub(super) struct Delivery<'a> {
     sinks: &'a mut Direct,
     stop: &'a AtomicBool,
     checkpoint: Option<CheckpointFile>,
+    /// There is a checkpoint, here or in a sink.
+    can_resume: bool,
     /// Places where reading could go on, with the number of messages of each form before them.
     boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
     last_checkpoint: Instant,
@@ -45,6 +47,7 @@ impl<'a> Delivery<'a> {
             sinks,
             stop,
             checkpoint: config.checkpoint.clone().map(CheckpointFile::new),
+            can_resume: config.checkpoint.is_some() || config.keeps_checkpoint_elsewhere,
             boundaries: VecDeque::new(),
             last_checkpoint: Instant::now(),
             reporter,
@@ -149,7 +152,11 @@ impl<'a> Delivery<'a> {
                 sink = sink.name,
                 delivered = sink.delivered,
                 lost = sink.lost,
-                "sink closed, rows were lost"
+                "sink closed, {}",
+                match self.can_resume {
+                    true => "rows were not delivered: they come again at the next start, from the checkpoint",
+                    false => "rows were lost",
+                }
             );
         }
         self.summary.lost = report.lost();
