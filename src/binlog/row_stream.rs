@@ -9,10 +9,8 @@ use std::time::Duration;
 use super::assembler::{Assembler, AssemblerOptions};
 use super::checkpoint::Checkpoint;
 use super::client::ConnectOptions;
-use super::column_rules::ColumnRules;
 use super::decoder::{DecodeError, Decoder};
 use super::event::EventHeader;
-use super::filter::TableRules;
 use super::form::RowContext;
 use super::gtid::AnyGtidSet;
 use super::history::{NoSource, SchemaSource};
@@ -156,15 +154,7 @@ impl RowStream {
     }
 
     fn new(source: Source, schemas: Box<dyn SchemaSource + Send>, stop: Arc<AtomicBool>) -> Self {
-        let options = AssemblerOptions {
-            inserts: true,
-            updates: true,
-            deletes: true,
-            ddl: false,
-            statements: false,
-            tables: TableRules::default(),
-            columns: ColumnRules::default(),
-        };
+        let options = AssemblerOptions { ddl: false, statements: false, ..AssemblerOptions::default() };
         Self {
             source,
             decoder: Decoder::default(),

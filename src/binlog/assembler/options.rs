@@ -23,6 +23,21 @@ pub struct AssemblerOptions {
     pub columns: ColumnRules,
 }
 
+impl Default for AssemblerOptions {
+    /// Everything, as it is.
+    fn default() -> Self {
+        Self {
+            inserts: true,
+            updates: true,
+            deletes: true,
+            ddl: true,
+            statements: true,
+            tables: TableRules::default(),
+            columns: ColumnRules::default(),
+        }
+    }
+}
+
 /// What happened so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BinlogCounters {

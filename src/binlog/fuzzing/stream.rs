@@ -5,7 +5,6 @@ use super::split;
 use crate::binlog::assembler::{Assembler, AssemblerOptions};
 use crate::binlog::decoder::{Decoder, Event};
 use crate::binlog::event::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, MAGIC};
-use crate::binlog::filter::TableRules;
 use crate::binlog::history::NoSource;
 use crate::binlog::position::Position;
 use crate::binlog::rows::RowsType;
@@ -105,15 +104,7 @@ impl Run {
             redact_keys: ["secret".to_owned()].into(),
             redact_value: "\"***".into(),
         };
-        let options = AssemblerOptions {
-            inserts: true,
-            updates: true,
-            deletes: true,
-            ddl: true,
-            statements: true,
-            tables: TableRules::default(),
-            columns,
-        };
+        let options = AssemblerOptions { columns, ..AssemblerOptions::default() };
         let start = Position { file: "binlog.000001".into(), offset: 4 };
         Self {
             decoder: Decoder::default(),

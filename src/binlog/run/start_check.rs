@@ -15,9 +15,12 @@ pub(super) fn check(
     read: Option<&AnyGtidSet>,
     source: &mut ServerSource,
 ) -> Result<bool, RunError> {
+    // Without the right to ask, the server says itself what it does not have where the stream is to begin.
+    let by_position = matches!(start, BinlogStart::Position(_)) || matches!(until, Until::Position(_));
+    let files = if by_position { source.files().unwrap_or_default() } else { Vec::new() };
     let read = match start {
         BinlogStart::Position(position) => {
-            check_place(origin, position, source)?;
+            check_place(origin, position, &files)?;
             read
         }
         BinlogStart::Gtids(set) => {
@@ -36,15 +39,14 @@ pub(super) fn check(
             }
             Ok(was_read)
         }
-        Until::Position(end) => check_name(end, source).map(|()| false),
+        Until::Position(end) => check_name(end, &files).map(|()| false),
         Until::Never | Until::Now | Until::Timestamp(_) => Ok(false),
     }
 }
 
 /// An end in a file that will never come.
-fn check_name(end: &Position, source: &mut ServerSource) -> Result<(), RunError> {
-    let Ok(files) = source.files() else { return Ok(()) };
-    if files.iter().any(|(name, _)| Position::is_of_one_log(name, &end.file)) {
+fn check_name(end: &Position, files: &[(String, u64)]) -> Result<(), RunError> {
+    if files.is_empty() || files.iter().any(|(name, _)| Position::is_of_one_log(name, &end.file)) {
         return Ok(());
     }
     let last = files.last().map_or("", |(name, _)| name);
@@ -61,13 +63,12 @@ fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Res
 }
 
 /// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
-fn check_place(option: &str, position: &Position, source: &mut ServerSource) -> Result<(), BinlogError> {
-    // Without the right to ask, the server says it itself where the stream is to begin.
-    let Ok(files) = source.files() else { return Ok(()) };
+fn check_place(option: &str, position: &Position, files: &[(String, u64)]) -> Result<(), BinlogError> {
     let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
     let what = match files.iter().find(|(name, _)| *name == position.file) {
         Some((_, size)) if position.offset <= *size => return Ok(()),
         Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun anew by RESET?)"),
+        None if files.is_empty() => return Ok(()),
         None => format!(
             "the source has no file of that name (it may have been purged, or the binlog begun anew by RESET); it has {} to {}",
             name(files.first()),

@@ -10,10 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::binlog::assembler::{Assembler, AssemblerOptions, Progress};
 use crate::binlog::checkpoint::Checkpoint;
-use crate::binlog::column_rules::ColumnRules;
 use crate::binlog::decoder::Event;
 use crate::binlog::event::{EventHeader, EventType, Query, Rotate};
-use crate::binlog::filter::TableRules;
 use crate::binlog::form::fixture::{Body, INT, VARCHAR, int, table, varchar};
 use crate::binlog::form::{Definition, RowContext, RowForm, TransactionEdge};
 use crate::binlog::gtid::{Gtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, MariaDbGtidFlags};
@@ -99,15 +97,7 @@ struct Stream {
 
 impl Stream {
     fn new() -> Self {
-        let options = AssemblerOptions {
-            inserts: true,
-            updates: true,
-            deletes: true,
-            ddl: true,
-            statements: true,
-            tables: TableRules::default(),
-            columns: ColumnRules::default(),
-        };
+        let options = AssemblerOptions::default();
         let start = Position { file: "binlog.000001".into(), offset: 4 };
         let (sender, seen) = channel();
         Self {
