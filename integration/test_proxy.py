@@ -851,7 +851,10 @@ def test_passthrough(server, proxies):
     with proxy.connect() as db, db.cursor() as cursor:
         cursor.execute("SELECT 'in the clear'")
     proxy.stop()
-    assert proxy.counter("passthrough_sessions") == 1
+    assert proxy.counter("passthrough_sessions") == 1 and proxy.counter("observer_lost_sessions") == 0
+    # An auditor learns of the session, not of what it ran.
+    blind, = proxy.messages.all(lambda m: m["iFlags"] & 1 << 20)
+    assert blind["sql"] is None and "--tls passthrough" in blind["errorMessage"] and blind["connectionId"] > 0
     assert not proxy.messages.sql("SHOW SESSION STATUS LIKE 'Ssl_version'") and proxy.messages.sql("SELECT 'in the clear'")
 
 

@@ -58,7 +58,7 @@ fn check(name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captured");
     let records = records(&folder.join(name).with_extension("bin"));
     let (lines, observer) = play(&records, usize::MAX);
-    assert_eq!(observer.lost(), None);
+    assert_eq!(observer.out_of_sight(), None);
     let expected = folder.join(name).with_extension("txt");
     if std::env::var_os("UPDATE_CAPTURED").is_some() {
         std::fs::write(&expected, lines.join("\n") + "\n").expect("a writable checkout");
@@ -67,7 +67,7 @@ fn check(name: &str) {
     assert_eq!(lines, expected.lines().collect::<Vec<_>>());
     for chunk in (1..64).chain([1000, 1448]) {
         let (pieces, observer) = play(&records, chunk);
-        assert_eq!((pieces, observer.lost()), (lines.clone(), None), "pieces of {chunk} bytes");
+        assert_eq!((pieces, observer.out_of_sight()), (lines.clone(), None), "pieces of {chunk} bytes");
     }
 }
 

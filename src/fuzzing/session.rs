@@ -228,7 +228,7 @@ impl Heard {
         heard.sum = sum.finish();
         heard.facts = format!("{:?}", observer.facts());
         // The offset is that of a read, so it does depend on the pieces.
-        heard.lost = observer.lost().map(|lost| format!("{} by {}", lost.reason, lost.from));
+        heard.lost = observer.out_of_sight().map(|end| format!("{:?}: {} by {}", end.loss, end.what, end.from));
         heard
     }
 }

@@ -11,6 +11,8 @@ bitflags! {
         const IVER8 = 1;
         /// Made by this proxy.
         const PROXY = 8;
+        /// Not a statement: from here on those of this connection are not seen. `errorMessage` says why.
+        const ERROR_OBSERVATION_LOST = 1 << 20;
         /// No `connectionId`.
         const ERROR_CONNECTION_ID = 1 << 21;
         /// Parameters of a batch could not be recorded.

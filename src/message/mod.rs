@@ -82,6 +82,9 @@ impl MessageWriter {
 
     /// Whether the statement is to become a message.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
+        if statement.observation_lost {
+            return self.options.policy.enabled;
+        }
         self.options.policy.wants(statement.sql.unwrap_or_default())
     }
 
@@ -91,6 +94,7 @@ impl MessageWriter {
         let session = statement.session;
         let mut flags = InterceptorFlags::IVER8 | InterceptorFlags::PROXY;
         let mut unknown = |is_unknown: bool, flag| flags.set(flag, is_unknown);
+        unknown(statement.observation_lost, InterceptorFlags::ERROR_OBSERVATION_LOST);
         unknown(session.connection_id.is_none(), InterceptorFlags::ERROR_CONNECTION_ID);
         unknown(options.default_tz.is_none(), InterceptorFlags::ERROR_DEFAULT_TZ);
         unknown(session.time_zone.is_none(), InterceptorFlags::ERROR_SERVER_TZ);
@@ -182,6 +186,7 @@ mod tests {
             info: Some(b"Rows matched: 1  Changed: 1  Warnings: 0"),
             error: None,
             batch_part: BatchPart::Last,
+            observation_lost: false,
         };
         let writer = writer();
         let message = writer.message(&statement, 1);
@@ -215,6 +220,7 @@ mod tests {
             info: None,
             error: Some("ERROR 1064 (42000): You have an error"),
             batch_part: BatchPart::Last,
+            observation_lost: false,
         };
         let writer = writer();
         let message = writer.message(&statement, 1);
@@ -256,6 +262,7 @@ mod tests {
             info: Some(b""),
             error: None,
             batch_part: BatchPart::Earlier,
+            observation_lost: false,
         };
         let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
         for field in ["durationNs", "updateCount", "serverInfo"] {

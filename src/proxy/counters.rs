@@ -33,10 +33,24 @@ counters! {
     statements,
     /// Statements longer than --max-statement-bytes: their text is cut.
     truncated_statements,
-    /// Sessions that the observer could not follow to their end.
+    /// Sessions that the observer could not follow to their end; the next four are its reasons.
     observer_lost_sessions,
+    /// A packet contradicted the protocol as it is known here.
+    lost_protocol,
+    /// A compressed frame could not be unpacked.
+    lost_compression,
+    /// More was sent ahead of the server's answers than is kept.
+    lost_backlog,
+    /// The observer panicked, which is a bug.
+    lost_panic,
     /// TLS sessions forwarded blind, with --tls=passthrough.
     passthrough_sessions,
+    /// Sessions that became a replication stream.
+    replication_sessions,
+    /// Sessions that became a CLONE.
+    clone_sessions,
+    /// Connections whose bytes were no session at all: scanners, TLS to a plain port, other protocols.
+    not_sessions,
     /// Sessions observed through TLS on both sides.
     tls_sessions,
     /// Clients that were told that the server cannot be reached.

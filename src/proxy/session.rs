@@ -144,7 +144,7 @@ impl Session {
             length.and_then(|length| first.get(4..length)).is_some_and(HandshakeResponse::is_ssl_request);
         if asks_for_tls && server_speaks_tls {
             if mode == TlsMode::Passthrough {
-                tap.go_blind();
+                tap.pass_through();
                 return Ok(Opening::Plain { first });
             }
             let early = first.split_off(length.unwrap_or(first.len()));

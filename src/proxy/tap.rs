@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
 use crate::message::MessageWriter;
-use crate::session::{Now, Observer, ObserverConfig, Phase};
+use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, SightLoss, Statement};
 use crate::sink::Ingest;
 
 /// Which way bytes go.
@@ -20,6 +20,8 @@ pub(super) enum Direction {
 /// One session's observer and where its messages go.
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
+    /// Why there is no observer any more.
+    out_of_sight: Option<OutOfSight>,
     writer: MessageWriter,
     ingest: Ingest,
     counters: Arc<Counters>,
@@ -79,6 +81,7 @@ impl Tap {
         let observer = observe.then(|| Box::new(Observer::new(config)));
         Self {
             observer,
+            out_of_sight: None,
             writer,
             ingest,
             counters,
@@ -126,8 +129,10 @@ impl Tap {
     fn show(&mut self, show: impl FnOnce(&mut Observer, &mut crate::session::Emit<'_>)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
         let (writer, ingest, counters, uncounted) = (&self.writer, &self.ingest, &self.counters, &mut self.uncounted);
-        let mut emit = |statement: &crate::session::Statement<'_>| {
-            *uncounted += 1;
+        let mut emit = |statement: &Statement<'_>| {
+            if !statement.observation_lost {
+                *uncounted += 1;
+            }
             if *uncounted == COUNTED_AT_ONCE {
                 add(&counters.statements, std::mem::take(uncounted));
             }
@@ -146,28 +151,70 @@ impl Tap {
         };
         // The observer does not panic; if it does all the same, the session goes on without it.
         let shown = catch_unwind(AssertUnwindSafe(|| show(observer, &mut emit)));
-        if shown.is_err() || observer.lost().is_some() {
-            self.give_up(shown.is_err());
+        let end = match shown {
+            Ok(()) => observer.out_of_sight(),
+            Err(_) => {
+                let end = OutOfSight {
+                    loss: SightLoss::Panic,
+                    what: "the observer panicked, which is a bug",
+                    from: "client",
+                    offset: 0,
+                    error_sequence: None,
+                };
+                emit(&Statement::observation_lost(observer.facts(), &end.message(), self.clock.now()));
+                Some(end)
+            }
+        };
+        if let Some(end) = end {
+            self.give_up(end);
         }
     }
 
+    /// The observer sees nothing more: it is counted by its reason, and its memory is given back.
     #[cold]
-    fn give_up(&mut self, panicked: bool) {
+    fn give_up(&mut self, end: OutOfSight) {
         let Some(observer) = self.observer.take() else { return };
-        add(&self.counters.observer_lost_sessions, 1);
+        self.out_of_sight = Some(end);
+        let counters = &self.counters;
+        let counter = match end.loss {
+            SightLoss::Protocol => &counters.lost_protocol,
+            SightLoss::Compression => &counters.lost_compression,
+            SightLoss::Backlog => &counters.lost_backlog,
+            SightLoss::Panic => &counters.lost_panic,
+            SightLoss::Passthrough => &counters.passthrough_sessions,
+            SightLoss::Replication => &counters.replication_sessions,
+            SightLoss::Clone => &counters.clone_sessions,
+            SightLoss::NoSession => &counters.not_sessions,
+        };
+        add(counter, 1);
         let connection_id = observer.facts().connection_id;
-        match observer.lost() {
-            Some(lost) if !panicked => {
-                tracing::warn!(connection_id, reason = %lost, "session goes on unobserved");
-            }
-            _ => tracing::error!(connection_id, "session goes on unobserved: the observer panicked, which is a bug"),
+        if end.loss == SightLoss::Panic {
+            add(&counters.observer_lost_sessions, 1);
+            tracing::error!(connection_id, reason = %end, "session goes on unobserved");
+        } else if end.loss.is_failure() {
+            add(&counters.observer_lost_sessions, 1);
+            tracing::warn!(connection_id, reason = %end, "session goes on unobserved");
+        } else {
+            tracing::debug!(connection_id, reason = %end, "session goes on unobserved");
         }
     }
 
     /// TLS is passed through: nothing more can be seen.
-    pub(super) fn go_blind(&mut self) {
-        add(&self.counters.passthrough_sessions, 1);
-        self.observer = None;
+    pub(super) fn pass_through(&mut self) {
+        let now = self.now();
+        if self.observer.is_some() {
+            self.show(|observer, emit| observer.pass_through(now, emit));
+        } else {
+            add(&self.counters.passthrough_sessions, 1);
+        }
+    }
+
+    /// Why the session's statements are not seen any more, and where an error could be put in for the client; `None` while they are,
+    /// and where the operator wants none to be seen.
+    // Not used yet: --on-unobservable=close is built on it.
+    #[allow(dead_code)]
+    pub(super) fn out_of_sight(&self) -> Option<OutOfSight> {
+        self.out_of_sight
     }
 
     /// The session never began: there is nothing to tell of it.

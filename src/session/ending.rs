@@ -94,6 +94,7 @@ pub(super) fn emit_statement(
         info: ending.info,
         error: ending.error.as_deref(),
         batch_part: head.batch_part,
+        observation_lost: false,
     });
 }
 

@@ -6,6 +6,7 @@ use super::facts::text;
 use super::observer::Emit;
 use super::prepared::PreparedStatements;
 use super::request::{Request, RequestKind};
+use super::sight::Trouble;
 use super::{Now, Phase, SessionFacts};
 use crate::wire::{
     CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk, is_double_byte_collation,
@@ -76,6 +77,9 @@ pub(super) struct Exchange {
     /// Set when authentication is done and compression was agreed on.
     pub(super) compression_begins: bool,
     pub(super) login: PendingLogin,
+    /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
+    /// else it never was one.
+    pub(super) login_trouble: Option<Trouble>,
     /// Oldest first; more than one if the client does not wait for answers.
     pub(super) requests: VecDeque<Request>,
     pub(super) progress: Progress,
@@ -97,6 +101,7 @@ impl Default for Exchange {
             multi_statements: None,
             compression_begins: false,
             login: PendingLogin::default(),
+            login_trouble: None,
             requests: VecDeque::new(),
             progress: Progress::default(),
             statements: PreparedStatements::default(),
@@ -114,6 +119,12 @@ impl Exchange {
 
     pub(super) fn is_busy(&self) -> bool {
         !self.requests.is_empty()
+    }
+
+    /// Whether the server has said a part of its response to the oldest request.
+    pub(super) fn is_mid_response(&self) -> bool {
+        let progress = &self.progress;
+        progress.expect != Expect::Head || progress.first_rows.is_some() || progress.previous_end.is_some()
     }
 
     /// COM_CHANGE_USER is under way: what the client sends is authentication data, which is never kept.
@@ -143,23 +154,26 @@ impl Exchange {
 
     // The client's packets
 
-    pub(super) fn client_packet(
-        &mut self,
-        packet: &Packet<'_>,
-        now: Now,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), Malformed> {
+    pub(super) fn client_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         match self.phase {
             Phase::Command => self.request(packet, now, emit),
             Phase::Login => self.handshake_response(packet),
             // The client's part of an authentication has no form of its own.
             Phase::Authentication | Phase::Blind | Phase::Lost => Ok(()),
-            Phase::Greeting => Err(Malformed("client packet before the server's greeting")),
+            Phase::Greeting => Err(Malformed("client packet before the server's greeting").into()),
         }
     }
 
-    pub(super) fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
-        let response = HandshakeResponse::parse(packet.payload, self.server_capabilities)?;
+    pub(super) fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
+        let response = match HandshakeResponse::parse(packet.payload, self.server_capabilities) {
+            Ok(response) => response,
+            Err(malformed) => {
+                // The server knows better whether this is a login.
+                self.login_trouble = Some(malformed.into());
+                self.phase = Phase::Authentication;
+                return Ok(());
+            }
+        };
         self.facts.capabilities = Some(response.capabilities & self.server_capabilities);
         if let Some(login) = response.login {
             self.login = PendingLogin {
@@ -172,12 +186,7 @@ impl Exchange {
         Ok(())
     }
 
-    pub(super) fn server_packet(
-        &mut self,
-        packet: &Packet<'_>,
-        now: Now,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), Malformed> {
+    pub(super) fn server_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         match self.phase {
             Phase::Command => self.response(packet, now, emit),
             Phase::Greeting => self.greeting(packet),
@@ -186,6 +195,9 @@ impl Exchange {
                 if packet.payload.starts_with(&[0, 0, 0])
                     && let Ok(ok) = OkPacket::parse(packet.payload, self.facts.in_force())
                 {
+                    if let Some(trouble) = self.login_trouble {
+                        return Err(trouble);
+                    }
                     self.logged_in(&ok);
                     self.compression_begins = true;
                     self.phase = Phase::Command;
@@ -194,12 +206,12 @@ impl Exchange {
             }
             // The server may refuse before the client's answer came.
             Phase::Login if packet.payload.first() == Some(&0xff) => Ok(()),
-            Phase::Login => Err(Malformed("server packet before the client's login")),
+            Phase::Login => Err(Malformed("server packet before the client's login").into()),
             Phase::Blind | Phase::Lost => Ok(()),
         }
     }
 
-    pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
+    pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // Too many connections, host blocked: the server closes.
             return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! The observer only listens. It is deterministic, holds no socket and asks for no time; it never panics, whatever the
 //! bytes are, and its memory follows the statement under way. When it cannot follow any more it says so once
-//! ([`Observer::lost`]) and ignores the rest: whoever forwards the bytes need not care.
+//! ([`Observer::out_of_sight`]) and ignores the rest: whoever forwards the bytes need not care.
 
 mod ending;
 mod exchange;
@@ -13,12 +13,14 @@ mod request;
 mod requests;
 mod response;
 mod results;
+mod sight;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use facts::SessionFacts;
-pub use observer::{Emit, Lost, Observer, ObserverConfig, Phase};
+pub use observer::{Emit, Observer, ObserverConfig, Phase};
+pub use sight::{OutOfSight, SightLoss};
 pub use statement::{BatchPart, Statement, StatementParams};
 
 /// The moment at which bytes were seen, in two clocks.

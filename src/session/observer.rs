@@ -1,7 +1,8 @@
 //! The observer's surface: bytes of both directions in, phase and statements out.
 
 use super::exchange::Exchange;
-use super::{Now, SessionFacts, Statement};
+use super::sight::Trouble;
+use super::{Now, OutOfSight, SessionFacts, SightLoss, Statement};
 use crate::wire::{Algorithm, CapabilityFlags, Decompressor, Framer, Keep, Malformed, Packet};
 
 /// Limits of an observer.
@@ -31,20 +32,8 @@ pub enum Phase {
     Command,
     /// Nothing more can be seen, as intended: TLS that is passed through, a replication stream, a clone.
     Blind,
-    /// Nothing more is understood; see [`Observer::lost`].
+    /// Nothing more is understood; see [`Observer::out_of_sight`].
     Lost,
-}
-
-/// Why an observer stopped following.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}, {from} stream, at or after byte {offset}")]
-pub struct Lost {
-    /// What was not understood.
-    pub reason: Malformed,
-    /// Which direction's bytes it was in: `client` or `server`.
-    pub from: &'static str,
-    /// Bytes of that direction before the read in question.
-    pub offset: u64,
 }
 
 /// One direction's way from bytes to packets.
@@ -53,6 +42,8 @@ struct Stream {
     framer: Framer,
     decompressor: Option<Box<Decompressor>>,
     offset: u64,
+    /// The sequence id that continues this direction's last packet.
+    next_sequence: u8,
 }
 
 impl Stream {
@@ -64,11 +55,12 @@ impl Stream {
         now: Now,
         exchange: &mut Exchange,
         keep: impl Fn(&Exchange) -> Keep,
-        mut handle: impl FnMut(&mut Exchange, &Packet<'_>) -> Result<bool, Malformed>,
-    ) -> Result<(), Malformed> {
-        let Self { framer, decompressor, .. } = self;
-        let mut frames = |plain: &mut &[u8], exchange: &mut Exchange| {
+        mut handle: impl FnMut(&mut Exchange, &Packet<'_>) -> Result<bool, Trouble>,
+    ) -> Result<(), Trouble> {
+        let Self { framer, decompressor, next_sequence, .. } = self;
+        let mut frames = |plain: &mut &[u8], exchange: &mut Exchange| -> Result<bool, Trouble> {
             while let Some(packet) = framer.next(plain, keep(exchange), now.monotonic_ns) {
+                *next_sequence = packet.next_sequence;
                 if !handle(exchange, &packet)? {
                     return Ok(false);
                 }
@@ -80,7 +72,8 @@ impl Stream {
                 frames(bytes, exchange)?;
             }
             Some(decompressor) => {
-                while let Some(mut plain) = decompressor.next(bytes)? {
+                let corrupt = |Malformed(what)| Trouble { loss: SightLoss::Compression, what };
+                while let Some(mut plain) = decompressor.next(bytes).map_err(corrupt)? {
                     if !frames(&mut plain, exchange)? {
                         break;
                     }
@@ -107,7 +100,7 @@ pub struct Observer {
     client: Stream,
     server: Stream,
     exchange: Exchange,
-    lost: Option<Lost>,
+    out_of_sight: Option<OutOfSight>,
 }
 
 /// Receives each statement as its outcome is known.
@@ -119,7 +112,13 @@ const PACKET_LIMIT: usize = 1 << 20;
 impl Observer {
     /// An observer for a connection whose server is about to send its greeting.
     pub fn new(config: ObserverConfig) -> Self {
-        Self { config, client: Stream::default(), server: Stream::default(), exchange: Exchange::default(), lost: None }
+        Self {
+            config,
+            client: Stream::default(),
+            server: Stream::default(),
+            exchange: Exchange::default(),
+            out_of_sight: None,
+        }
     }
 
     /// Bytes that the client sent, cut anyhow.
@@ -134,6 +133,7 @@ impl Observer {
             _ => Keep::UpTo(0),
         };
         let length = bytes.len() as u64;
+        let error_sequence = self.error_sequence();
         let result = if self.is_following() {
             self.client.packets(&mut bytes, now, &mut self.exchange, keep, |exchange, packet| {
                 exchange.client_packet(packet, now, emit)?;
@@ -142,7 +142,7 @@ impl Observer {
         } else {
             return;
         };
-        self.settle(result, "client", now, emit);
+        self.settle(result, "client", error_sequence, now, emit);
         self.client.offset += length;
     }
 
@@ -153,6 +153,7 @@ impl Observer {
             if exchange.awaits_rows() { Keep::RowEnds(PACKET_LIMIT) } else { Keep::UpTo(PACKET_LIMIT) }
         };
         let length = bytes.len() as u64;
+        let error_sequence = self.error_sequence();
         let result = if self.is_following() {
             self.server.packets(&mut bytes, now, &mut self.exchange, keep, |exchange, packet| {
                 exchange.server_packet(packet, now, emit)?;
@@ -161,7 +162,7 @@ impl Observer {
         } else {
             return;
         };
-        self.settle(result, "server", now, emit);
+        self.settle(result, "server", error_sequence, now, emit);
         if self.exchange.compression_begins {
             self.begin_compression();
             // What came right behind the OK packet is compressed, if anything is.
@@ -182,32 +183,72 @@ impl Observer {
 
     /// Takes note of an error: the rest of the session is ignored, statements under way end here.
     #[inline]
-    fn settle(&mut self, result: Result<(), Malformed>, from: &'static str, now: Now, emit: &mut Emit<'_>) {
-        if let Err(reason) = result {
-            self.lose(reason, from, now, emit);
+    fn settle(
+        &mut self,
+        result: Result<(), Trouble>,
+        from: &'static str,
+        error_sequence: Option<u8>,
+        now: Now,
+        emit: &mut Emit<'_>,
+    ) {
+        if let Err(trouble) = result {
+            self.lose(trouble, from, error_sequence, now, emit);
         }
     }
 
     #[cold]
-    fn lose(&mut self, reason: Malformed, from: &'static str, now: Now, emit: &mut Emit<'_>) {
+    fn lose(
+        &mut self,
+        trouble: Trouble,
+        from: &'static str,
+        error_sequence: Option<u8>,
+        now: Now,
+        emit: &mut Emit<'_>,
+    ) {
         let offset = if from == "client" { self.client.offset } else { self.server.offset };
-        self.lost = Some(Lost { reason, from, offset });
+        let never_began = match self.exchange.phase {
+            Phase::Greeting => true,
+            Phase::Login => from == "client",
+            _ => false,
+        };
+        let loss = if never_began { SightLoss::NoSession } else { trouble.loss };
         self.exchange.end_all("outcome unknown: the observer lost track of the session", now, emit);
-        self.exchange.phase = Phase::Lost;
+        self.end_of_sight(OutOfSight { loss, what: trouble.what, from, offset, error_sequence }, now, emit);
+    }
+
+    /// From here on nothing is looked at, and one message says so.
+    #[cold]
+    fn end_of_sight(&mut self, end: OutOfSight, now: Now, emit: &mut Emit<'_>) {
+        if end.loss.hides_statements() {
+            emit(&Statement::observation_lost(&self.exchange.facts, &end.message(), now));
+        }
+        self.out_of_sight = Some(end);
+        self.exchange.phase = if end.loss.is_failure() { Phase::Lost } else { Phase::Blind };
         self.client = Stream { offset: self.client.offset, ..Stream::default() };
         self.server = Stream { offset: self.server.offset, ..Stream::default() };
     }
 
-    /// The observer cannot go on, for a reason that its caller knows.
-    pub fn abandon(&mut self, reason: &'static str, now: Now, emit: &mut Emit<'_>) {
-        if self.is_following() {
-            self.lose(Malformed(reason), "client", now, emit);
+    /// See [`OutOfSight::error_sequence`].
+    #[inline]
+    fn error_sequence(&self) -> Option<u8> {
+        if self.server.decompressor.is_some() || self.server.framer.is_mid_packet() {
+            return None;
         }
+        let continues = self.exchange.is_mid_response();
+        Some(if continues { self.server.next_sequence } else { self.client.next_sequence })
     }
 
-    /// What follows cannot be read, as intended: TLS that is passed through.
-    pub fn go_blind(&mut self) {
-        self.exchange.phase = Phase::Blind;
+    /// What follows cannot be read, as the operator chose: TLS that is passed through.
+    pub fn pass_through(&mut self, now: Now, emit: &mut Emit<'_>) {
+        let trouble = Trouble { loss: SightLoss::Passthrough, what: "TLS is passed through (--tls passthrough)" };
+        let end = OutOfSight {
+            loss: trouble.loss,
+            what: trouble.what,
+            from: "client",
+            offset: self.client.offset,
+            error_sequence: self.error_sequence(),
+        };
+        self.end_of_sight(end, now, emit);
     }
 
     /// The connection is gone: statements under way get their messages.
@@ -221,7 +262,21 @@ impl Observer {
             self.exchange.torn_request(payload, started_ns, now);
         }
         self.exchange.end_all("connection lost", now, emit);
+        if let Some(what) = self.strange_login() {
+            let (offset, error_sequence) = (self.client.offset, None);
+            let end = OutOfSight { loss: SightLoss::NoSession, what, from: "client", offset, error_sequence };
+            self.end_of_sight(end, now, emit);
+        }
         self.exchange.phase = Phase::Blind;
+    }
+
+    /// What was wrong with a login that never succeeded, if it was none.
+    fn strange_login(&self) -> Option<&'static str> {
+        match (self.exchange.phase, self.exchange.login_trouble) {
+            (Phase::Authentication, Some(trouble)) => Some(trouble.what),
+            (Phase::Login, _) if self.client.framer.is_mid_packet() => Some("handshake response"),
+            _ => None,
+        }
     }
 
     /// Whether bytes are still looked at.
@@ -257,9 +312,9 @@ impl Observer {
         self.exchange.phase
     }
 
-    /// Why the observer stopped following, if it did.
-    pub fn lost(&self) -> Option<Lost> {
-        self.lost
+    /// Why and where the observer stopped following, if it did.
+    pub fn out_of_sight(&self) -> Option<OutOfSight> {
+        self.out_of_sight
     }
 
     /// What is known of the session.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::prepared::{LongDataSet, PreparedStatement, PreparedStatements, PreparedText};
+use super::sight::Trouble;
 use super::statement::{BoundParams, StatementParams};
 use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null};
 
@@ -39,8 +40,8 @@ pub(super) enum RequestKind {
     SetOption,
     /// One OK, EOF or ERR: COM_PING and the like.
     Simple,
-    /// COM_BINLOG_DUMP and the like: packets without end.
-    Stream,
+    /// COM_BINLOG_DUMP and the like: packets without end, which hold no statements.
+    Stream(Trouble),
     /// A command this program does not know; only an error can be its answer.
     Unknown,
 }

@@ -1,11 +1,12 @@
 //! The client's packets of the command phase: requests, and what follows some of them.
 
-use super::Now;
 use super::exchange::{Exchange, Expect, PendingLogin};
 use super::facts::text;
 use super::observer::Emit;
 use super::prepared::{FRONT_KEPT, LongDataSet, PreparedStatements};
 use super::request::{Execution, Request, RequestKind};
+use super::sight::Trouble;
+use super::{Now, SightLoss};
 use crate::wire::{ChangeUser, Command, ExecuteFlags, ExecutePacket, Malformed, Packet, Reader, query_text_at};
 
 /// How much is kept of requests that wait for the answers to earlier ones, all together: compressed, a client may send gigabytes in
@@ -16,7 +17,7 @@ const WAITING_KEPT: usize = 64 << 20;
 const PIPELINE_LIMIT: usize = 10_000;
 
 impl Exchange {
-    pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         if self.awaits_file_content() {
             if packet.length == 0 {
                 self.file_refused = false;
@@ -28,13 +29,13 @@ impl Exchange {
         }
         if self.is_authenticating() {
             return match packet.sequence {
-                0 => Err(Malformed("request sent before COM_CHANGE_USER was answered")),
+                0 => Err(Malformed("request sent before COM_CHANGE_USER was answered").into()),
                 // Its authentication data.
                 _ => Ok(()),
             };
         }
         let Some((&command, body)) = packet.payload.split_first() else {
-            return Err(Malformed("empty request"));
+            return Err(Malformed("empty request").into());
         };
         let kind = match Command::from_byte(command) {
             Command::Query => {
@@ -59,7 +60,7 @@ impl Exchange {
                 let mut reader = Reader::new(body, "COM_STMT_SEND_LONG_DATA");
                 let (id, param) = (reader.u32()?, reader.u16()?);
                 if self.means_prepare_under_way(id) {
-                    return Err(Malformed("COM_STMT_SEND_LONG_DATA sent before its prepare was answered"));
+                    return Err(Malformed("COM_STMT_SEND_LONG_DATA sent before its prepare was answered").into());
                 }
                 // Command byte, id and parameter number are not data.
                 self.statements.long_data(id, param, reader.rest(), packet.length.saturating_sub(7));
@@ -106,8 +107,10 @@ impl Exchange {
             Command::BinlogDump
             | Command::BinlogDumpGtid
             | Command::TableDump
-            | Command::Clone
-            | Command::SubscribeGroupReplicationStream => RequestKind::Stream,
+            | Command::SubscribeGroupReplicationStream => {
+                RequestKind::Stream(Trouble { loss: SightLoss::Replication, what: "a replication stream begins" })
+            }
+            Command::Clone => RequestKind::Stream(Trouble { loss: SightLoss::Clone, what: "CLONE begins" }),
             Command::Sleep
             | Command::CreateDb
             | Command::DropDb
@@ -129,9 +132,9 @@ impl Exchange {
         body: &[u8],
         packet: &Packet<'_>,
         now: Now,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Trouble> {
         if self.requests.len() >= PIPELINE_LIMIT {
-            return Err(Malformed("pipeline: too many requests without an answer"));
+            return Err(Trouble { loss: SightLoss::Backlog, what: "too much sent ahead of its answers" });
         }
         let mut room = usize::MAX;
         if !self.requests.is_empty() {
@@ -163,7 +166,7 @@ impl Exchange {
             && self.requests.iter().any(|request| matches!(request.kind, RequestKind::Prepare))
     }
 
-    pub(super) fn begin_execution(&mut self, body: &[u8], emit: &mut Emit<'_>) -> Result<RequestKind, Malformed> {
+    pub(super) fn begin_execution(&mut self, body: &[u8], emit: &mut Emit<'_>) -> Result<RequestKind, Trouble> {
         let (statement_id, flags) = ExecutePacket::statement_id(body)?;
         let mut execution = Execution::unresolved(statement_id);
         execution.wants_cursor = flags.intersects(ExecuteFlags::CURSOR_TYPES);
@@ -195,7 +198,7 @@ impl Exchange {
         let is_query = payload.first().is_some_and(|byte| Command::from_byte(*byte) == Command::Query);
         if is_query && let Some(body) = payload.get(1..) {
             let text_at = query_text_at(body, self.facts.in_force()).ok();
-            let packet = Packet { payload, length: u64::MAX, sequence: 0, started_ns };
+            let packet = Packet { payload, length: u64::MAX, sequence: 0, next_sequence: 1, started_ns };
             let _ = self.push(RequestKind::Query { text_at, pieces: None }, body, &packet, now);
         }
     }

@@ -1,18 +1,19 @@
 //! The server's packets of the command phase: which packet is what.
 
+use super::Now;
 use super::ending::{Outcome, current_sql};
 use super::exchange::{AfterDefinitions, Exchange, Expect, Progress};
 use super::facts::text;
 use super::observer::Emit;
 use super::request::{Request, RequestKind};
-use super::{Now, Phase};
+use super::sight::Trouble;
 use crate::wire::{
     CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, SessionSetting,
     column_count, is_progress_report, row_end, variables_selected,
 };
 
 impl Exchange {
-    pub(super) fn response(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn response(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let Some(request) = self.requests.front_mut() else {
             return self.unasked(packet);
         };
@@ -48,7 +49,7 @@ impl Exchange {
             Expect::DefinitionsEof { then } => {
                 let eof = match packet.payload {
                     [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
-                    _ => return Err(Malformed("packet behind column definitions, where an EOF is due")),
+                    _ => return Err(Malformed("packet behind column definitions, where an EOF is due").into()),
                 };
                 if then == AfterDefinitions::Rows && request.opens_cursor(eof.status) {
                     return self.result(Outcome::Rows { count: 0, end: RowEnd::Eof(eof) }, now, emit);
@@ -61,7 +62,7 @@ impl Exchange {
                     self.file_refused = true;
                     self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit)
                 }
-                _ => Err(Malformed("server packet while the client sends a file")),
+                _ => Err(Malformed("server packet while the client sends a file").into()),
             },
             Expect::Head => match &request.kind {
                 RequestKind::Query { .. }
@@ -81,29 +82,24 @@ impl Exchange {
                 | RequestKind::Reset
                 | RequestKind::InitDb
                 | RequestKind::ResetConnection => self.simple(packet, emit),
-                RequestKind::Stream => {
-                    if packet.payload.first() != Some(&0xff) {
-                        self.forget_statements(emit);
-                        self.phase = Phase::Blind;
-                    }
-                    self.done()
-                }
+                RequestKind::Stream(_) if packet.payload.first() == Some(&0xff) => self.done(),
+                RequestKind::Stream(trouble) => Err(*trouble),
                 RequestKind::Unknown if packet.payload.first() == Some(&0xff) => self.done(),
-                RequestKind::Unknown => Err(Malformed("answer to an unknown command")),
+                RequestKind::Unknown => Err(Malformed("answer to an unknown command").into()),
             },
         }
     }
 
-    pub(super) fn unasked(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
+    pub(super) fn unasked(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
         if packet.payload.first() != Some(&0xff) {
-            return Err(Malformed("server packet without a request"));
+            return Err(Malformed("server packet without a request").into());
         }
         // The last words before the server closes: idle too long, shut down, packet too large.
         self.last_words = Some(ErrPacket::parse(packet.payload)?.to_string());
         Ok(())
     }
 
-    pub(super) fn rows_or_end(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn rows_or_end(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             return self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit);
         }
@@ -116,7 +112,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn result_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn result_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let capabilities = self.facts.in_force();
         match packet.payload.first() {
             Some(0x00) => self.result(Outcome::Ok(OkPacket::parse(packet.payload, capabilities)?), now, emit),
@@ -146,7 +142,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn after_definitions(&mut self, then: AfterDefinitions) -> Result<(), Malformed> {
+    pub(super) fn after_definitions(&mut self, then: AfterDefinitions) -> Result<(), Trouble> {
         match then {
             AfterDefinitions::Rows => {
                 self.progress.expect = Expect::Rows;
@@ -164,7 +160,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // The statement will never be executed, so its failure is told here.
             self.statements.forget_last();
@@ -194,7 +190,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn prepared(&mut self) -> Result<(), Malformed> {
+    pub(super) fn prepared(&mut self) -> Result<(), Trouble> {
         if let (Some(prepare), Some(request)) = (self.progress.prepare.take(), self.requests.front_mut()) {
             let params = usize::from(prepare.params);
             self.statements.insert(prepare.statement_id, &request.body, request.truncated, params);
@@ -202,7 +198,7 @@ impl Exchange {
         self.done()
     }
 
-    pub(super) fn field_list(&mut self, packet: &Packet<'_>) -> Result<(), Malformed> {
+    pub(super) fn field_list(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
         match packet.payload.first() {
             Some(0xff) => self.done(),
             Some(0xfe) if row_end(packet.payload, packet.length, self.facts.in_force())?.is_some() => self.done(),
@@ -210,7 +206,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn change_user(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn change_user(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         match packet.payload.first() {
             Some(0x00) => {
                 let ok = OkPacket::parse(packet.payload, self.facts.in_force())?;
@@ -236,7 +232,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn simple(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn simple(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let capabilities = self.facts.in_force();
         match packet.payload.first() {
             Some(0x00) => {
@@ -261,7 +257,7 @@ impl Exchange {
                 self.done()
             }
             Some(0xff) => self.done(),
-            _ => Err(Malformed("answer where an OK packet is due")),
+            _ => Err(Malformed("answer where an OK packet is due").into()),
         }
     }
 
@@ -273,7 +269,7 @@ impl Exchange {
     }
 
     /// The oldest request is answered completely.
-    pub(super) fn done(&mut self) -> Result<(), Malformed> {
+    pub(super) fn done(&mut self) -> Result<(), Trouble> {
         self.progress = Progress::default();
         if let Some(request) = self.requests.pop_front() {
             self.recycle(request);

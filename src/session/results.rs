@@ -8,11 +8,10 @@ use super::facts::text;
 use super::observer::Emit;
 use super::prepared::OpenCursor;
 use super::request::{Pieces, RequestKind};
+use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
 use super::{Now, SessionFacts};
-use crate::wire::{
-    CapabilityFlags, Malformed, RowEnd, StatementPieces, StatusFlags, first_keyword, use_database, variables_set,
-};
+use crate::wire::{CapabilityFlags, RowEnd, StatementPieces, StatusFlags, first_keyword, use_database, variables_set};
 
 /// Statements of one text that are told apart. What lies beyond is forwarded like all the rest.
 const PIECES_LIMIT: usize = 100_000;
@@ -28,7 +27,7 @@ fn brings_several_results(sql: &[u8]) -> bool {
 
 impl Exchange {
     /// One result of the oldest request is complete.
-    pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let more = outcome.status().contains(StatusFlags::MORE_RESULTS_EXISTS);
         let Some(request) = self.requests.front_mut() else { return Ok(()) };
         if matches!(outcome, Outcome::Ok(_) | Outcome::Rows { .. })
@@ -89,7 +88,7 @@ impl Exchange {
         more: bool,
         now: Now,
         emit: &mut Emit<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Trouble> {
         if let Outcome::Rows { count, .. } = outcome {
             self.progress.first_rows.get_or_insert(count);
         }
@@ -108,7 +107,7 @@ impl Exchange {
         self.done_popped()
     }
 
-    pub(super) fn done_popped(&mut self) -> Result<(), Malformed> {
+    pub(super) fn done_popped(&mut self) -> Result<(), Trouble> {
         self.progress = Progress::default();
         self.resolve_late_executions();
         Ok(())
@@ -121,7 +120,7 @@ impl Exchange {
         more: bool,
         now: Now,
         emit: &mut Emit<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Trouble> {
         let Some(request) = self.requests.front_mut() else { return Ok(()) };
         let started = self
             .progress
@@ -169,7 +168,7 @@ impl Exchange {
 
     // Cursors
 
-    fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Malformed> {
+    fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         if let Some(mut request) = self.requests.pop_front()
             && let RequestKind::Execute(execution) = &request.kind
         {
@@ -194,7 +193,7 @@ impl Exchange {
         outcome: Outcome<'_>,
         now: Now,
         emit: &mut Emit<'_>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), Trouble> {
         let busy = self.requests.front().map_or(0, |fetch| now.monotonic_ns.saturating_sub(fetch.started_ns));
         let mut finished = None;
         if let Some(statement) = self.statements.get_mut(id)

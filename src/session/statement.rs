@@ -1,7 +1,7 @@
 //! One finished statement, borrowed from the observer while it is handed out.
 
-use super::SessionFacts;
 use super::prepared::LongDataSet;
+use super::{Now, SessionFacts};
 use crate::wire::{Malformed, ParamType, Params, Value};
 
 /// Which part of a batch (one request with several parameter sets) a statement is.
@@ -36,6 +36,27 @@ pub struct Statement<'a> {
     pub error: Option<&'a str>,
     /// Place in a batch.
     pub batch_part: BatchPart,
+    /// No statement at all: from here on the session's statements are not seen, and `error` says why.
+    pub observation_lost: bool,
+}
+
+impl<'a> Statement<'a> {
+    /// What is told where a session gets out of sight.
+    pub fn observation_lost(session: &'a SessionFacts, reason: &'a str, now: Now) -> Self {
+        Self {
+            session,
+            sql: None,
+            truncated: false,
+            params: StatementParams::None,
+            started_epoch_ms: now.epoch_ms,
+            duration_ns: 0,
+            update_count: 0,
+            info: None,
+            error: Some(reason),
+            batch_part: BatchPart::Last,
+            observation_lost: true,
+        }
+    }
 }
 
 /// A statement's bound parameters.

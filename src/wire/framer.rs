@@ -23,6 +23,8 @@ pub struct Packet<'a> {
     pub length: u64,
     /// Sequence id of the first physical packet.
     pub sequence: u8,
+    /// The sequence id behind that of the last one.
+    pub next_sequence: u8,
     /// When the header's first byte came, in the caller's clock.
     pub started_ns: u64,
 }
@@ -104,7 +106,8 @@ impl Framer {
                 let payload = match keep {
                     Keep::UpTo(limit) | Keep::RowEnds(limit) => payload.get(..limit).unwrap_or(payload),
                 };
-                return Some(Packet { payload, length: length as u64, sequence, started_ns: now_ns });
+                let next_sequence = sequence.wrapping_add(1);
+                return Some(Packet { payload, length: length as u64, sequence, next_sequence, started_ns: now_ns });
             }
         }
         self.next_in_pieces(input, keep, now_ns)
@@ -170,6 +173,7 @@ impl Framer {
                 payload: &partial.kept,
                 length: partial.length,
                 sequence: partial.sequence.unwrap_or(0),
+                next_sequence: partial.header[HEADER - 1].wrapping_add(1),
                 started_ns: partial.started_ns,
             });
         }

@@ -17,7 +17,6 @@ use super::apply::TableSchema;
 use super::ddl::TableName;
 use super::is_behind;
 use crate::binlog::position::Position;
-use crate::config::FileMode;
 
 /// Why the history could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +95,6 @@ impl HistoryFile {
         source: &str,
         at: &Position,
         resumes: bool,
-        mode: FileMode,
     ) -> Result<(Self, Loaded), HistoryError> {
         let failed = |source| HistoryError { path: path.to_path_buf(), source };
         let text = match fs::read(path) {
@@ -115,7 +113,7 @@ impl HistoryFile {
             append(&mut compact, &Line::at(Some(through))).map_err(failed)?;
         }
         let write = || -> std::io::Result<File> {
-            let mut file = mode.create_instead_of(path, Path::new(&beside))?;
+            let mut file = File::create(&beside)?;
             file.write_all(&compact)?;
             file.sync_data()?;
             fs::rename(&beside, path)?;
@@ -255,7 +253,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         let name = ("d".to_owned(), "t".to_owned());
-        let (mut file, loaded) = HistoryFile::open(&path, "a", &position(4), true, FileMode::default()).unwrap();
+        let (mut file, loaded) = HistoryFile::open(&path, "a", &position(4), true).unwrap();
         assert_eq!(loaded, Loaded::default());
         file.table(&position(100), &name, Some(&schema("old")));
         file.table(&position(200), &name, Some(&schema("new")));
@@ -271,12 +269,12 @@ mod tests {
             fs::write(&path, [before.as_slice(), b"{\"file\":\"binlog"].concat()).unwrap();
             for _ in 0..2 {
                 // And again, from what was rewritten.
-                let (_, loaded) = HistoryFile::open(&path, "a", &position(at), true, FileMode::default()).unwrap();
+                let (_, loaded) = HistoryFile::open(&path, "a", &position(at), true).unwrap();
                 assert_eq!(loaded.tables.get(&name).map(|(_, schema)| schema.clone()), expected.map(schema), "{at}");
                 assert_eq!(loaded.through, Some(position(at.min(200))));
             }
         }
-        let (_, loaded) = HistoryFile::open(&path, "b", &position(300), true, FileMode::default()).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "b", &position(300), true).unwrap();
         assert_eq!(loaded, Loaded::default());
     }
 
@@ -285,13 +283,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         let name = ("d".to_owned(), "t".to_owned());
-        let (mut file, _) = HistoryFile::open(&path, "a", &position(4), true, FileMode::default()).unwrap();
+        let (mut file, _) = HistoryFile::open(&path, "a", &position(4), true).unwrap();
         file.table(&position(100), &name, Some(&schema("old")));
         file.table(&position(200), &name, None);
         file.reached(&position(210), true);
-        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), true, FileMode::default()).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), true).unwrap();
         assert!(loaded.tables.is_empty());
-        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), false, FileMode::default()).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), false).unwrap();
         assert_eq!(loaded, Loaded::default());
     }
 }

@@ -46,7 +46,7 @@ impl<'a> Delivery<'a> {
         Self {
             sinks,
             stop,
-            checkpoint: config.checkpoint.clone().map(|path| CheckpointFile::new(path, config.file_mode)),
+            checkpoint: config.checkpoint.clone().map(CheckpointFile::new),
             can_resume: config.checkpoint.is_some() || config.keeps_checkpoint_elsewhere,
             boundaries: VecDeque::new(),
             last_checkpoint: Instant::now(),

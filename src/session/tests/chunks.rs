@@ -27,7 +27,7 @@ fn varied(capabilities: u64) -> Script {
 fn outcome(player: &mut Player) -> (Vec<Seen>, crate::session::SessionFacts, bool) {
     player.close();
     let seen = player.seen.iter().map(|seen| Seen { duration_ns: 0, ..seen.clone() }).collect();
-    (seen, player.observer.facts().clone(), player.observer.lost().is_some())
+    (seen, player.observer.facts().clone(), player.observer.out_of_sight().is_some())
 }
 
 #[test]

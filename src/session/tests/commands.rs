@@ -85,7 +85,7 @@ fn the_servers_last_words_are_the_reason() {
     player.hear(true, b"\xff\xff\xff\0\x03INSERT");
     player.hear(false, b"\x18\0\0\x01\xff\x81\x04#08S01Got a packet...");
     player.close();
-    assert_eq!(player.observer.lost(), None);
+    assert_eq!(player.observer.out_of_sight(), None);
     assert_eq!(player.seen[0].error.as_deref(), Some("ERROR 1153 (08S01): Got a packet..."));
 }
 
@@ -93,7 +93,7 @@ fn the_servers_last_words_are_the_reason() {
 fn errors_in_place_of_a_greeting_and_a_failed_login() {
     let mut player = Player::new();
     player.hear(false, b"\x17\0\0\0\xff\x10\x04Too many connections");
-    assert_eq!((player.observer.lost(), player.observer.is_busy()), (None, false));
+    assert_eq!((player.observer.out_of_sight(), player.observer.is_busy()), (None, false));
 
     let mut script = Script::new(MODERN);
     script.said.truncate(3);
@@ -105,13 +105,36 @@ fn errors_in_place_of_a_greeting_and_a_failed_login() {
     assert_eq!(player.observer.facts().user, None);
 }
 
+/// What became of a session, and the last message.
+fn end_of(player: &Player) -> (Phase, SightLoss, Option<u8>) {
+    let end = player.observer.out_of_sight().unwrap();
+    (player.observer.phase(), end.loss, end.error_sequence)
+}
+
 #[test]
-fn a_replication_stream_is_not_followed() {
+fn a_replication_stream_is_not_followed_and_says_so() {
+    for (request, loss) in [
+        (&[0x12, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0][..], SightLoss::Replication),
+        (&[0x1e, 0, 0, 1, 0, 0, 0], SightLoss::Replication),
+        (&[0x20, 0, 0, 1, 0], SightLoss::Clone),
+    ] {
+        let mut script = Script::new(MODERN);
+        script.request(request).server(b"\0event").server(b"\0event");
+        let mut player = Player::new();
+        player.play(&script.said, usize::MAX);
+        assert_eq!(end_of(&player), (Phase::Blind, loss, Some(1)));
+        let [told] = &player.seen[..] else { panic!("{:?}", player.seen) };
+        assert_eq!((told.observation_lost, told.sql.as_deref()), (true, None));
+        assert!(told.error.as_ref().unwrap().starts_with("observation lost: "), "{told:?}");
+    }
+    // Refused, it is a session like any other.
     let mut script = Script::new(MODERN);
-    script.request(&[0x12, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0]).server(b"\0event");
-    let mut player = Player::new();
-    player.play(&script.said, usize::MAX);
-    assert_eq!((player.observer.phase(), player.observer.lost()), (Phase::Blind, None));
+    script
+        .request(&[0x12, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0])
+        .err(1227, "Access denied")
+        .query("DO 1")
+        .ok(0, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("DO 1", 0, Some(""))]);
 }
 
 #[test]
@@ -120,13 +143,71 @@ fn an_observer_that_loses_track_says_so_once() {
     script.query("SELECT 1").server(&[]);
     let mut player = Player::new();
     player.play(&script.said, usize::MAX);
-    let lost = player.observer.lost().unwrap();
+    let lost = player.observer.out_of_sight().unwrap();
     assert_eq!(lost.to_string(), "malformed column count, server stream, at or after byte 95");
-    assert_eq!(player.seen.len(), 1);
-    assert!(player.seen[0].error.as_deref().unwrap().contains("lost track"));
+    assert_eq!(end_of(&player), (Phase::Lost, SightLoss::Protocol, Some(1)));
+    let [statement, told] = &player.seen[..] else { panic!("{:?}", player.seen) };
+    assert!(statement.error.as_deref().unwrap().contains("lost track"));
+    assert_eq!((told.observation_lost, told.sql.as_deref(), told.execution_count), (true, None, 1));
+    assert_eq!(
+        told.error.as_deref(),
+        Some(
+            "observation lost: malformed column count, server stream; \
+             what this connection runs from here on is not seen"
+        )
+    );
     player.play(&script.said, usize::MAX);
     player.close();
-    assert_eq!((player.seen.len(), player.observer.phase()), (1, Phase::Lost));
+    assert_eq!((player.seen.len(), player.observer.phase()), (2, Phase::Lost));
+}
+
+#[test]
+fn where_an_error_can_be_put_in_is_known() {
+    // In the middle of a result: behind what the client has.
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1").server(&[1]).definitions(1).server(b"\x011").server(&[0xfe, 0xff, 0, 0, 0, 0]);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    assert_eq!(end_of(&player), (Phase::Lost, SightLoss::Protocol, Some(4)));
+    // Inside a packet: nowhere.
+    let mut player = Player::new();
+    player.play(&script.said, 2);
+    assert_eq!(end_of(&player), (Phase::Lost, SightLoss::Protocol, None));
+}
+
+#[test]
+fn what_never_was_a_session_is_not_lost() {
+    let greeting = &Script::new(MODERN).said[..1];
+    for bytes in
+        [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc"[..], b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x01", b"\x03\0\0\x01abc"]
+    {
+        let mut player = Player::new();
+        player.play(greeting, usize::MAX);
+        player.hear(true, bytes);
+        player.hear(false, b"\x15\0\0\x02\xff\x13\x04#08S01Bad handshake");
+        player.close();
+        assert_eq!(player.observer.out_of_sight().map(|end| end.loss), Some(SightLoss::NoSession), "{bytes:?}");
+        assert_eq!(player.seen, []);
+    }
+    // Another protocol's server.
+    let mut player = Player::new();
+    player.hear(false, b"\x14\0\0\0SSH-2.0-OpenSSH_9.2\r");
+    assert_eq!((end_of(&player).1, player.seen.len()), (SightLoss::NoSession, 0));
+    // A client that says nothing is no matter at all.
+    let mut player = Player::new();
+    player.play(greeting, usize::MAX);
+    player.close();
+    assert_eq!(player.observer.out_of_sight(), None);
+}
+
+#[test]
+fn a_login_that_the_server_alone_understands_is_a_session_out_of_sight() {
+    let mut player = Player::new();
+    player.play(&Script::new(MODERN).said[..1], usize::MAX);
+    player.hear(true, b"\x03\0\0\x01abc");
+    player.hear(false, b"\x07\0\0\x02\0\0\0\x02\0\0\0");
+    assert_eq!(end_of(&player).1, SightLoss::Protocol);
+    assert!(player.seen[0].observation_lost);
 }
 
 #[test]

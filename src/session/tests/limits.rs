@@ -42,7 +42,7 @@ fn compression_begins_right_behind_the_ok_packet_in_whatever_pieces() {
         }
         player.hear(true, &stored(&packet(0, &[b"\x03SELECT 1"])));
         player.close();
-        assert_eq!(player.observer.lost(), None, "joined: {joined}");
+        assert_eq!(player.observer.out_of_sight(), None, "joined: {joined}");
         assert_eq!(player.seen[0].error.as_deref(), Some("ERROR 4031 (08S01): idle"), "joined: {joined}");
     }
 }
@@ -72,7 +72,7 @@ fn requests_that_wait_are_cut_before_they_fill_the_memory() {
     for _ in 0..100 {
         player.hear(false, &ok());
     }
-    assert_eq!(player.observer.lost(), None);
+    assert_eq!(player.observer.out_of_sight(), None);
     assert_eq!(player.seen.len(), 100);
     let lengths: Vec<_> = player.seen.iter().map(|seen| (seen.sql.as_ref().unwrap().len(), seen.truncated)).collect();
     assert!(lengths[..60].iter().all(|length| *length == (MIB + 9, false)));
@@ -146,7 +146,7 @@ fn executions_whose_cursors_are_open_are_limited() {
     }
     assert!(player.observer.kept_bytes() < 66 * MIB, "{}", player.observer.kept_bytes());
     player.close();
-    assert_eq!((player.observer.lost(), player.seen.len()), (None, 100));
+    assert_eq!((player.observer.out_of_sight(), player.seen.len()), (None, 100));
     let shown = |seen: &Seen| seen.params.as_ref().and_then(|params| params[0].clone()).unwrap().len();
     assert_eq!((shown(&player.seen[0]), shown(&player.seen[99])), (MIB, "undecodable".len()));
     assert_eq!(player.seen[99].sql.as_deref(), Some("SELECT ?"));

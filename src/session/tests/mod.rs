@@ -6,7 +6,7 @@ mod limits;
 mod prepared;
 mod queries;
 
-use super::{BatchPart, Now, Observer, ObserverConfig, Phase};
+use super::{BatchPart, Now, Observer, ObserverConfig, Phase, SightLoss};
 use crate::wire::CapabilityFlags;
 
 /// Who sends, and what.
@@ -29,6 +29,7 @@ pub(super) struct Seen {
     pub(super) execution_count: u64,
     pub(super) earlier: bool,
     pub(super) truncated: bool,
+    pub(super) observation_lost: bool,
 }
 
 /// Builds a conversation packet by packet.
@@ -225,6 +226,7 @@ impl Seen {
             execution_count: statement.session.execution_count,
             earlier: statement.batch_part == BatchPart::Earlier,
             truncated: statement.truncated,
+            observation_lost: statement.observation_lost,
         }
     }
 
@@ -252,7 +254,7 @@ impl Seen {
 pub(super) fn statements(script: &Script) -> Vec<Seen> {
     let mut player = Player::new();
     player.play(&script.said, usize::MAX);
-    assert_eq!(player.observer.lost(), None);
+    assert_eq!(player.observer.out_of_sight(), None);
     assert!(!player.observer.is_busy());
     player.seen.into_iter().map(|seen| Seen { duration_ns: 0, execution_count: 0, ..seen }).collect()
 }
