@@ -8,14 +8,17 @@ import re
 import subprocess
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
+from harness import parquet
 from harness.binlog import at, execute, executed, file_path, identity, numbers, parse, position, purge
 
 # How often the program is killed under load; the documentation's figure is of 100 times.
 KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
 DB = "binlog_test"
+SHOP = Path(__file__).parent.parent / "tests/data/binlog/shop.000001"
 
 
 @pytest.fixture
@@ -386,6 +389,43 @@ def test_corrupted_file(db, session, t, binlogs, tmp_path):
     binlog = binlogs(files=[bad]).finish(code=1)
     assert "checksum" in binlog.log.lower() and "bad.000001" in binlog.log and str(offset) in binlog.log, binlog.log
     assert values(binlog.rows()) == [1]
+
+
+# A row whose image cannot be read, with a checksum that is right: the offset of its event, the bytes in it, how many rows come before it,
+# and where the last whole transaction before it ends.
+BROKEN = {"second row": (773, b"\x05Grace", 1, None), "update": (1176, b"\x03Ada", 2, 889), "delete": (1589, b"\x05Grace", 3, 1311)}
+
+
+@pytest.mark.parametrize("options", [["--format", "native"], ["--format", "maxwell"], ["--format", "debezium"], ["--pretty"]],
+                         ids=lambda options: options[-1].strip("-"))
+@pytest.mark.parametrize("row", BROKEN)
+def test_rows_before_one_that_cannot_be_read(binlogs, tmp_path, row, options):
+    """They are delivered, and the checkpoint is behind the whole transactions among them: they do not come again with each attempt."""
+    offset, text, count, whole = BROKEN[row]
+    raw = bytearray(SHOP.read_bytes())
+    end = offset + int.from_bytes(raw[offset + 9:offset + 13], "little") - 4
+    raw[raw.index(text, offset)] = 0xc8
+    raw[end:end + 4] = zlib.crc32(raw[offset:end]).to_bytes(4, "little")
+    bad, checkpoint = tmp_path / "bad.000001", tmp_path / "checkpoint"
+    bad.write_bytes(raw)
+    folder, lines = tmp_path / "parquet", tmp_path / "rows"
+    sinks = ["stdout" if "--pretty" in options else f"ndjson:{lines}", f"parquet:{folder}"]
+    delivered = []
+    for _ in range(2):
+        broken = binlogs("--checkpoint", checkpoint, *options, files=[bad], sinks=sinks).finish(code=1)
+        assert f"bad.000001:{offset}" in broken.log, broken.log
+        path = broken.printed if "--pretty" in options else lines
+        kinds = re.compile(rb"^\S+ (INSERT|UPDATE|DELETE) " if "--pretty" in options else rb'"(?:type|op)":"(insert|update|delete|c|u|d)"', re.M | re.I)
+        delivered.append(len(kinds.findall(path.read_bytes())))
+        if whole is None:
+            assert not checkpoint.exists()
+        else:
+            assert json.loads(checkpoint.read_text())["offset"] == whole
+    is_whole = {"second row": 0, "update": 2, "delete": 3}[row]
+    first, second = delivered
+    again = count - is_whole if "--pretty" in options else count + count - is_whole
+    assert (first, second) == (count, again)
+    assert len(parquet.rows(folder)) == count
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -55,6 +55,17 @@ def test_vectors_in_files_alone(db, session, binlogs):
     assert row["after"] == {"id": 2, "e": base64.b64encode(struct.pack("<2f", 1, 2)).decode()}
 
 
+def test_no_table_is_taken_for_another(db, session, binlogs):
+    """What was made for the table with a vector is not found again for a table that has its place in memory by then."""
+    tables = [f"t{number}" for number in range(300)]
+    execute(session, "CREATE TABLE v (id INT PRIMARY KEY, e VECTOR(2) NOT NULL)", *(f"CREATE TABLE {table} (a INT)" for table in tables))
+    start = position(db)
+    execute(session, "INSERT INTO v VALUES (1, VEC_FromText('[1,2]'))", *(f"INSERT INTO {table} VALUES ({table[1:]})" for table in tables))
+    rows = binlogs("--from", at(start), "--until", "now", server=db).finish().rows()
+    assert [(row["table"], row["after"]) for row in rows] == [
+        ("v", {"id": 1, "e": [1.0, 2.0]}), *((table, {"a": int(table[1:])}) for table in tables)]
+
+
 # --- Text ---
 
 def test_collations_of_newer_releases(db, session, binlogs):

@@ -200,6 +200,10 @@ impl<F: TableFilter> Decoder<F> {
             }
             // The server begins a stream with the format of the file it reads, whatever came before.
             self.tables.clear();
+            if self.format.as_ref() != Some(&format) {
+                // The same bytes may mean something else.
+                self.recent.clear();
+            }
             let format = self.format.insert(format);
             return emit(&header, Event::FormatDescription(format));
         }

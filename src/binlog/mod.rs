@@ -111,7 +111,7 @@ pub use history::{
 };
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
-pub use piece::Piece;
+pub use piece::{BrokenPiece, Piece};
 pub use position::Position;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub use rows::{Row, RowKind, Rows, RowsEvent};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::checkpoint::Checkpoint;
 use super::decoder::DecodeError;
 use super::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
+use super::gtid::{AnyGtid, AnyGtidSet};
 use super::rows::StoredRows;
 use super::schema::Table;
 use super::source::BinlogError;
@@ -25,6 +26,10 @@ pub struct Piece {
     items_weight: usize,
     /// The number of the first row within its transaction, where that began in an earlier piece.
     pub(super) first_row: u64,
+    /// Where transactions with items in this piece, and those after them, end.
+    ends: Vec<TransactionEnd>,
+    /// The GTIDs up to the first of `ends`, where they are known, and the server, for checkpoints.
+    up_to_first_end: (Option<AnyGtidSet>, Option<String>),
     /// Set where the piece ends between two transactions: reading may go on there.
     pub(super) boundary: Option<Checkpoint>,
     /// What happened up to the piece's end.
@@ -33,6 +38,29 @@ pub struct Piece {
     pub(super) timestamp: u32,
     /// Where the stream stands behind the piece.
     pub(super) position: Position,
+}
+
+/// Where a transaction ends within a piece.
+#[derive(Debug, Clone)]
+pub(super) struct TransactionEnd {
+    /// So many items of the piece come before it.
+    pub(super) items: usize,
+    pub(super) file: Arc<str>,
+    pub(super) offset: u64,
+    pub(super) gtid: Option<AnyGtid>,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct BrokenPiece {
+    /// Rows before it that were written.
+    pub rows: u64,
+    /// The item it is in.
+    pub(super) item: usize,
+    /// What is wrong with it, and where it is.
+    #[source]
+    pub error: BinlogError,
 }
 
 #[derive(Debug)]
@@ -72,6 +100,52 @@ impl Piece {
         }
     }
 
+    /// Takes note of a transaction's end behind the last item. `gtids` are those up to there.
+    pub(super) fn push_end(&mut self, end: TransactionEnd, gtids: Option<&AnyGtidSet>, server: Option<&String>) {
+        if self.items.is_empty() {
+            // There is nothing in front of it that could be delivered without what is behind it.
+            return;
+        }
+        if self.ends.is_empty() {
+            self.up_to_first_end = (gtids.cloned(), server.cloned());
+        }
+        self.items_weight += size_of::<TransactionEnd>();
+        self.ends.push(end);
+    }
+
+    /// Takes the transactions that have ended before item `item` off the front; `None` where there are none. What is left has no
+    /// boundary.
+    pub(super) fn split_off_whole(&mut self, item: usize) -> Option<Self> {
+        self.boundary = None;
+        let count = self.ends.iter().take_while(|end| end.items <= item).count();
+        let ends: Vec<_> = self.ends.drain(..count).collect();
+        let last = ends.last()?;
+        let (mut gtids, server) = std::mem::take(&mut self.up_to_first_end);
+        for gtid in ends.iter().skip(1).filter_map(|end| end.gtid) {
+            // Both are of the same server, or there is no set to keep.
+            let _ = gtids.as_mut().map(|set| set.add(&gtid));
+        }
+        let boundary = Checkpoint {
+            file: last.file.to_string(),
+            offset: last.offset,
+            gtid_set: gtids.as_ref().map(ToString::to_string),
+            server,
+        };
+        let items = self.items.drain(..last.items).collect();
+        let whole = Self {
+            bytes: self.bytes.clone(),
+            items,
+            first_row: self.first_row,
+            position: boundary.position(),
+            boundary: Some(boundary),
+            counters: self.counters,
+            timestamp: self.timestamp,
+            ..Self::default()
+        };
+        self.first_row = 0;
+        Some(whole)
+    }
+
     pub(super) fn push(&mut self, item: Item) {
         self.items_weight += item.weight();
         self.items.push(item);
@@ -92,11 +166,12 @@ impl Piece {
         self.boundary.as_ref()
     }
 
-    /// Writes the messages of the piece in one form; returns how many rows there were.
-    pub fn write(&self, form: &mut dyn RowForm, out: &mut Batch) -> Result<u64, BinlogError> {
+    /// Writes the messages of the piece in one form; returns how many rows there were. Those before a row that cannot be read are
+    /// written.
+    pub fn write(&self, form: &mut dyn RowForm, out: &mut Batch) -> Result<u64, BrokenPiece> {
         let mut row = self.first_row;
         let mut rows_written = 0;
-        for item in &self.items {
+        for (index, item) in self.items.iter().enumerate() {
             match item {
                 Item::Begin(context) => {
                     row = 0;
@@ -112,7 +187,11 @@ impl Piece {
                 Item::Rows { rows, table, context } => {
                     let context = &RowContext { first_row: row, ..RowContext::clone(context) };
                     let event = rows.event(table, &self.bytes);
-                    let count = form.rows(&event, table, context, out).map_err(|what| broken(context, what.into()))?;
+                    let count = form.rows(&event, table, context, out).map_err(|what| BrokenPiece {
+                        rows: rows_written + event.count_whole(),
+                        item: index,
+                        error: broken(context, what.into()),
+                    })?;
                     row += count;
                     rows_written += count;
                 }

@@ -212,6 +212,15 @@ impl<'a> RowsEvent<'a> {
         Ok(count)
     }
 
+    /// How many rows there are in front of the first that cannot be read.
+    pub(super) fn count_whole(&self) -> u64 {
+        let (mut rows, mut count) = (self.rows(), 0);
+        while let Ok(Some(_)) = rows.next() {
+            count += 1;
+        }
+        count
+    }
+
     /// The event without its first `count` rows.
     pub(super) fn without_first(&self, count: u64) -> Result<Self, Malformed> {
         let mut rows = self.rows();

@@ -1,6 +1,7 @@
 //! Tables as rows are shown: with names, signs and character sets, from the table map or from the source's catalogue.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::charset::Charset;
 use super::column::Storage;
@@ -11,6 +12,8 @@ use super::table_map::{MappedColumn, TableMap};
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
 #[derive(Debug, Clone)]
 pub struct Table {
+    /// Tells it from every other table that was made in this process, of the same name and time too.
+    pub(super) number: TableNumber,
     /// How its rows are stored.
     pub map: Arc<TableMap>,
     /// Its columns, in the order of the row images; without the hashes that MariaDB has at the images' ends.
@@ -25,6 +28,17 @@ pub struct Table {
     pub(super) dropped: Vec<usize>,
     /// Columns whose values are not shown.
     pub(super) redacted: Vec<usize>,
+}
+
+/// What is derived from a table is kept by this number: an address may be another table's later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TableNumber(u64);
+
+impl TableNumber {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A column.
@@ -122,7 +136,16 @@ impl Table {
         };
         primary_key.retain(|index| *index < columns.len());
         let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
-        Self { map, columns, primary_key, has_names, lacks_charsets, dropped: Vec::new(), redacted: Vec::new() }
+        Self {
+            number: TableNumber::next(),
+            map,
+            columns,
+            primary_key,
+            has_names,
+            lacks_charsets,
+            dropped: Vec::new(),
+            redacted: Vec::new(),
+        }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.

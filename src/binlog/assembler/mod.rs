@@ -23,6 +23,7 @@ use super::position::Position;
 use super::schema::{Table, Writer};
 use super::source::is_of_effect;
 use super::statement_variables::StatementVariables;
+use super::table_map::TableMap;
 
 /// A piece that has so many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;
@@ -41,8 +42,8 @@ pub struct Assembler<S> {
     /// Whether the statement of the transaction changes definitions, rather than being one part of an ALTER in two.
     has_effect: bool,
     warned_of_names: HashSet<(String, String)>,
-    /// The tables of the maps seen, by the map's address; the map is kept, so the address stays its own.
-    tables: HashMap<usize, Arc<Table>>,
+    /// The tables of the maps seen, by the table's number in the binlog.
+    tables: HashMap<u64, Resolved>,
     writer: Writer,
     /// What the next row has in common with the others of its event.
     context: RowContext,
@@ -77,6 +78,15 @@ pub struct Assembler<S> {
     /// Values for the next statement that is logged as text.
     variables: StatementVariables,
     warned_of_statements: bool,
+}
+
+/// A table map, and the table that was made of it.
+#[derive(Debug)]
+struct Resolved {
+    /// As it came: numbers are given again after a restart of the server, so the map says whether it is the same table. What the
+    /// table has may be another map.
+    map: Arc<TableMap>,
+    table: Arc<Table>,
 }
 
 /// What an event meant for the stream.
@@ -192,6 +202,7 @@ impl<S: SchemaSource> Assembler<S> {
     pub fn restart(&mut self, position: Position) {
         // Transactions that have ended stay: they may not have been given out yet.
         self.drop_open_transaction();
+        self.tables.clear();
         self.context.file = position.file.as_str().into();
         self.position = position;
         self.broken.clear();
@@ -230,7 +241,11 @@ impl<S: SchemaSource> Assembler<S> {
         self.counters.events += 1;
         match event {
             Event::FormatDescription(format) => {
-                self.writer = format.writer();
+                if self.writer != format.writer() {
+                    self.writer = format.writer();
+                    // The same map may mean another table.
+                    self.tables.clear();
+                }
                 self.history.set_flavor(format.is_mariadb());
             }
             Event::Rotate(rotate) => {

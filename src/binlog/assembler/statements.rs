@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Assembler, PIECE_BYTES, Progress};
+use super::{Assembler, PIECE_BYTES, Progress, Resolved};
 use crate::binlog::decoder::DecodeError;
 use crate::binlog::event::{EventHeader, Query};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text};
@@ -171,8 +171,8 @@ impl<S: SchemaSource> Assembler<S> {
     }
 
     pub(super) fn table(&mut self, map: &Arc<TableMap>) -> Arc<Table> {
-        let address = Arc::as_ptr(map).addr();
-        let known = self.tables.get(&address);
+        // Where it is the same map in memory, which is almost always, it is not compared byte by byte.
+        let known = self.tables.get(&map.table_id).filter(|known| known.map == *map).map(|known| &known.table);
         if let Some(table) = known.filter(|table| table.has_names && !table.lacks_charsets) {
             return Arc::clone(table);
         }
@@ -186,7 +186,7 @@ impl<S: SchemaSource> Assembler<S> {
             Some(columns) => table.has_names && lacks_charsets(map, columns),
             None => true,
         };
-        if let Some(table) = self.tables.get(&address).filter(is_as_before) {
+        if let Some(table) = known.filter(is_as_before) {
             return Arc::clone(table);
         }
         if let Some(error) = map.metadata_error
@@ -214,7 +214,7 @@ impl<S: SchemaSource> Assembler<S> {
         if self.tables.len() >= 1024 {
             self.tables.clear();
         }
-        self.tables.insert(address, Arc::clone(&table));
+        self.tables.insert(map.table_id, Resolved { map: Arc::clone(map), table: Arc::clone(&table) });
         table
     }
 }

@@ -1,10 +1,12 @@
 //! Where transactions begin and end, and what is taken back of them.
 
+use std::sync::Arc;
+
 use super::{Assembler, Progress};
 use crate::binlog::event::EventHeader;
 use crate::binlog::gtid::AnyGtid;
 use crate::binlog::history::SchemaSource;
-use crate::binlog::piece::Item;
+use crate::binlog::piece::{Item, TransactionEnd};
 
 /// A transaction under way.
 #[derive(Debug, Default)]
@@ -154,6 +156,13 @@ impl<S: SchemaSource> Assembler<S> {
             let _ = set.add(gtid);
         }
         self.counters.transactions += 1;
+        // By GTIDs reading begins before it is known in which file.
+        if !self.position.file.is_empty() {
+            let file = Arc::clone(&self.context.file);
+            let end =
+                TransactionEnd { items: self.filling.items.len(), file, offset: self.position.offset, gtid: self.gtid };
+            self.filling.push_end(end, self.gtids.as_ref(), self.server.as_ref());
+        }
         self.context.query = None;
         self.history.reached(&self.position, false);
         Progress::Boundary

@@ -517,17 +517,15 @@ fn a_real_binlog() {
     let mut form = factory();
     let (mut decoder, mut at, mut count, started) = (Decoder::default(), 4, 0, Instant::now());
     let (mut batch, stop) = (Batch::new(), std::sync::atomic::AtomicBool::new(false));
-    let mut tables: std::collections::HashMap<usize, (Arc<TableMap>, Table)> = std::collections::HashMap::new();
+    let mut tables: std::collections::HashMap<u64, Table> = std::collections::HashMap::new();
     while at < data.len() {
         let length = u32::from_le_bytes(data[at + 9..at + 13].try_into().unwrap()) as usize;
         let mut first_row = 0;
         decoder
             .decode(&data[at..at + length], &mut |header, event| {
                 if let Event::Rows(rows) = event {
-                    let key = Arc::as_ptr(&rows.table) as usize;
-                    let (_, table) = tables
-                        .entry(key)
-                        .or_insert_with(|| (Arc::clone(&rows.table), Table::resolve(&rows.table, None)));
+                    let known = tables.entry(rows.table.table_id);
+                    let table = known.or_insert_with(|| Table::resolve(&rows.table, None));
                     let mut context = context("binlog.000001", at as u64);
                     (context.next_position, context.first_row) = (header.next_position, first_row);
                     let added = form.rows(&rows, table, &context, &mut batch)?;

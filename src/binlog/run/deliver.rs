@@ -6,13 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::encode::Encoded;
+use super::encode::{Encoded, EncodedPiece};
 use super::progress::Reporter;
 use super::{BinlogConfig, RunError, Summary};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::history::HistorySync;
-use crate::binlog::piece::Piece;
-use crate::sink::{Batch, Direct, PushError};
+use crate::sink::{Direct, PushError};
 
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the sinks have for what was read when reading has ended.
@@ -76,10 +75,18 @@ impl<'a> Delivery<'a> {
             };
             match encoded {
                 Encoded::End(result) => return result,
-                Encoded::Piece { batches, end } => {
-                    if !self.piece(batches, *end)? {
+                Encoded::Piece(piece) => {
+                    if !self.piece(piece)? {
                         return Ok(());
                     }
+                }
+                Encoded::Broken { before, error } => {
+                    for piece in before {
+                        if !self.piece(piece)? {
+                            return Ok(());
+                        }
+                    }
+                    return Err(error);
                 }
             }
         }
@@ -88,7 +95,7 @@ impl<'a> Delivery<'a> {
 
     /// False when a sink that is full was given up because we are told to stop: what it has not taken is read again after the next
     /// start.
-    fn piece(&mut self, batches: Vec<Batch>, end: Piece) -> Result<bool, RunError> {
+    fn piece(&mut self, EncodedPiece { batches, end }: EncodedPiece) -> Result<bool, RunError> {
         for (form, batch) in batches.into_iter().enumerate() {
             match self.sinks.push(form, batch, self.stop) {
                 Ok(()) => {}

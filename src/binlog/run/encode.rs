@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
 use super::RunError;
 use crate::binlog::form::RowForm;
-use crate::binlog::piece::Piece;
+use crate::binlog::piece::{BrokenPiece, Piece};
 use crate::binlog::source::BinlogError;
 use crate::sink::{Batch, SpareBatches};
 
@@ -19,13 +19,21 @@ pub(super) enum Job {
 /// What they make of it.
 #[derive(Debug)]
 pub(super) enum Encoded {
-    Piece {
-        /// One for each form.
-        batches: Vec<Batch>,
-        /// The piece without its rows: where it ends, and what was counted.
-        end: Box<Piece>,
+    Piece(EncodedPiece),
+    /// A row of the piece cannot be read: the transactions before it, then the rows of its own before it, and the error.
+    Broken {
+        before: Vec<EncodedPiece>,
+        error: RunError,
     },
     End(Result<(), RunError>),
+}
+
+#[derive(Debug)]
+pub(super) struct EncodedPiece {
+    /// One for each form.
+    pub(super) batches: Vec<Batch>,
+    /// The piece without its rows: where it ends, and what was counted.
+    pub(super) end: Box<Piece>,
 }
 
 /// Encodes until there is no more, or nobody wants it.
@@ -40,14 +48,12 @@ pub(super) fn encode(
         let result = match job {
             Job::End(result) => Encoded::End(result),
             Job::Piece(piece) => match write(&piece, &mut forms, spare_batches) {
-                Ok((batches, rows)) => {
-                    let mut end = Box::new(piece.without_items());
-                    end.counters.rows = rows;
+                (encoded, None) => {
                     // Nobody reads any more: then nobody needs it.
                     let _ = used.send(piece);
-                    Encoded::Piece { batches, end }
+                    Encoded::Piece(encoded)
                 }
-                Err(error) => Encoded::End(Err(error.into())),
+                (_, Some(broken)) => write_broken(piece, broken, &mut forms, spare_batches),
             },
         };
         if encoded.send(result).is_err() {
@@ -56,17 +62,45 @@ pub(super) fn encode(
     }
 }
 
+/// Writes a piece in every form; with an error, what comes before the first row that cannot be read.
 fn write(
     piece: &Piece,
     forms: &mut [Box<dyn RowForm>],
     spare_batches: &SpareBatches,
-) -> Result<(Vec<Batch>, u64), BinlogError> {
+) -> (EncodedPiece, Option<BrokenPiece>) {
     let mut rows = 0;
+    let mut broken: Option<BrokenPiece> = None;
     let mut batches = Vec::with_capacity(forms.len());
     for form in forms {
         let mut batch = spare_batches.take();
-        rows = piece.write(form.as_mut(), &mut batch)?;
+        match piece.write(form.as_mut(), &mut batch) {
+            Ok(count) => rows = count,
+            Err(error) => {
+                if broken.as_ref().is_none_or(|first| error.item < first.item) {
+                    rows = error.rows;
+                    broken = Some(error);
+                }
+            }
+        }
         batches.push(batch);
     }
-    Ok((batches, rows))
+    let mut end = Box::new(piece.without_items());
+    end.counters.rows = rows;
+    (EncodedPiece { batches, end }, broken)
+}
+
+/// The whole transactions before the row that cannot be read have a boundary of their own, so that they do not come again with each
+/// attempt, and so that they are there where rows are only with a checkpoint.
+fn write_broken(
+    mut piece: Piece,
+    broken: BrokenPiece,
+    forms: &mut [Box<dyn RowForm>],
+    spare_batches: &SpareBatches,
+) -> Encoded {
+    let whole = piece.split_off_whole(broken.item);
+    if let BinlogError::Event { position, .. } = &broken.error {
+        piece.position.clone_from(position);
+    }
+    let before = whole.iter().chain([&piece]).map(|piece| write(piece, forms, spare_batches).0).collect();
+    Encoded::Broken { before, error: broken.error.into() }
 }

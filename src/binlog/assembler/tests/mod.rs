@@ -3,6 +3,7 @@
 mod breaks;
 mod pieces;
 mod savepoints;
+mod tables;
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -4,29 +4,27 @@
 //! apache/kafka, `connect/json/.../JsonConverter.java` (the fields of a schema).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::value::{BigintUnsigned, DecimalHandling};
 use super::{Connector, DebeziumOptions};
 use crate::binlog::column::Storage;
 use crate::binlog::digits::integer;
 use crate::binlog::json_value::escaped;
-use crate::binlog::schema::{Column, Meaning, Table};
-use crate::binlog::table_map::{MappedColumn, TableMap};
+use crate::binlog::schema::{Column, Meaning, Table, TableNumber};
+use crate::binlog::table_map::MappedColumn;
 
 /// So many tables' schemas are kept.
 const MOST_TABLES: usize = 1024;
 
-/// The schemas of the tables seen, by the address of the table's map, which is kept, so that the address stays its own.
+/// The schemas of the tables seen.
 #[derive(Debug, Default)]
 pub(super) struct Schemas {
-    tables: HashMap<usize, TableSchemas>,
+    tables: HashMap<TableNumber, TableSchemas>,
 }
 
 /// A table's schemas as JSON.
 #[derive(Debug)]
 pub(super) struct TableSchemas {
-    _map: Arc<TableMap>,
     value: Vec<u8>,
     key: Vec<u8>,
 }
@@ -46,25 +44,21 @@ impl TableSchemas {
 impl Schemas {
     /// Makes a table's schemas unless they are there.
     pub(super) fn prepare(&mut self, table: &Table, options: &DebeziumOptions, connector: Connector) {
-        let address = Arc::as_ptr(&table.map).addr();
-        if self.tables.contains_key(&address) {
+        if self.tables.contains_key(&table.number) {
             return;
         }
         if self.tables.len() >= MOST_TABLES {
             self.tables.clear();
         }
         let name = format!("{}.{}.{}", options.name, table.map.database, table.map.table);
-        let schemas = TableSchemas {
-            _map: Arc::clone(&table.map),
-            value: envelope(table, options, connector, &name),
-            key: key(table, options, &name),
-        };
-        self.tables.insert(address, schemas);
+        let schemas =
+            TableSchemas { value: envelope(table, options, connector, &name), key: key(table, options, &name) };
+        self.tables.insert(table.number, schemas);
     }
 
     /// A table's schemas, if they have been made.
     pub(super) fn of(&self, table: &Table) -> Option<&TableSchemas> {
-        self.tables.get(&Arc::as_ptr(&table.map).addr())
+        self.tables.get(&table.number)
     }
 }
 
