@@ -393,7 +393,7 @@ def test_corrupted_file(db, session, t, binlogs, tmp_path):
 
 # A row whose image cannot be read, with a checksum that is right: the offset of its event, the bytes in it, how many rows come before it,
 # and where the last whole transaction before it ends.
-BROKEN = {"second row": (773, b"\x05Grace", 1, None), "update": (1176, b"\x03Ada", 2, 889), "delete": (1589, b"\x05Grace", 3, 1311)}
+BROKEN = {"second row": (773, b"\x05Grace", 1, 495), "update": (1176, b"\x03Ada", 2, 889), "delete": (1589, b"\x05Grace", 3, 1311)}
 
 
 @pytest.mark.parametrize("options", [["--format", "native"], ["--format", "maxwell"], ["--format", "debezium"], ["--pretty"]],
@@ -415,12 +415,9 @@ def test_rows_before_one_that_cannot_be_read(binlogs, tmp_path, row, options):
         broken = binlogs("--checkpoint", checkpoint, *options, files=[bad], sinks=sinks).finish(code=1)
         assert f"bad.000001:{offset}" in broken.log, broken.log
         path = broken.printed if "--pretty" in options else lines
-        kinds = re.compile(rb"^\S+ (INSERT|UPDATE|DELETE) " if "--pretty" in options else rb'"(?:type|op)":"(insert|update|delete|c|u|d)"', re.M | re.I)
+        kinds = re.compile(rb"^\S+ \S+  (insert|update|delete)  " if "--pretty" in options else rb'"(?:type|op)":"(insert|update|delete|c|u|d)"', re.M)
         delivered.append(len(kinds.findall(path.read_bytes())))
-        if whole is None:
-            assert not checkpoint.exists()
-        else:
-            assert json.loads(checkpoint.read_text())["offset"] == whole
+        assert json.loads(checkpoint.read_text())["offset"] == whole
     is_whole = {"second row": 0, "update": 2, "delete": 3}[row]
     first, second = delivered
     again = count - is_whole if "--pretty" in options else count + count - is_whole
