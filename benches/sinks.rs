@@ -11,7 +11,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mysql_interceptor::config::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig};
+use mysql_interceptor::config::{
+    Acks, Backpressure, Compression, FileMode, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
+};
 use mysql_interceptor::sink::{Batch, Hub, Ingest, Sink, SinkError, open_all};
 
 const MESSAGE_BYTES: usize = 600;
@@ -51,6 +53,7 @@ fn main() {
         rotate_age: Duration::ZERO,
         compress: Compression::None,
         keep: 0,
+        mode: FileMode::default(),
     };
     measure("ndjson", open_all(&[SinkConfig::Ndjson(ndjson)]).expect("the file opens"));
     if let Ok(bootstrap_servers) = std::env::var("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS") {

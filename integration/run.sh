@@ -36,6 +36,8 @@ if [[ ! -x $venv/bin/pytest ]]; then
     { rm -rf "$venv"; die "pip could not install integration/requirements.txt"; }
 fi
 
+"$here/servers/versions.sh"
+
 report=$(mktemp "$CACHE/.pytest-XXXXXX")
 trap 'rm -f "$report"' EXIT
 status=0

@@ -7,9 +7,9 @@ import select
 import time
 
 import pytest
-from harness import PATIENCE, run, within
-from harness.binlog import at, execute, executed, file_path, identity, numbers, parse, position, purge, source
-from harness.servers import SCRIPTS, SqlServer
+from harness import PATIENCE, within
+from harness.binlog import at, execute, executed, file_path, identity, images_shown, numbers, parse, position, purge, source
+from harness.servers import SqlServer
 
 from conftest import BINLOG, SIZES
 
@@ -585,18 +585,9 @@ def test_images_as_mysqlbinlog_shows_them(binlog_mysql, binlogs):
         execute(cursor, "INSERT INTO common VALUES " + ", ".join(CASES), "UPDATE common SET i = i + 10, s = CONCAT(s, '!'), amount = amount * 2",
                 "DELETE FROM common WHERE i > 11", "FLUSH BINARY LOGS")
     path = file_path(db, name)
-    done = run([SCRIPTS / "mysql.sh", "tool", "mysqlbinlog", "-vv", "--base64-output=decode-rows", path])
-    assert done.returncode == 0, done.stderr
-    images, kinds = [], list(COMMON.values())
-    for line in done.stdout.splitlines():
-        if re.match(r"### (INSERT|UPDATE|DELETE)", line):
-            images.append([line.split()[1].lower()])
-        elif line in ("### SET", "### WHERE"):
-            images[-1].append([])
-        elif found := re.match(r"###   @(\d+)=(.*?)(?: /\* .* \*/)?$", line):
-            number = int(found[1]) - 1
-            assert number == len(images[-1][-1])
-            images[-1][-1].append(theirs(found[2], kinds[number]))
+    kinds = list(COMMON.values())
+    images = [[kind, *([theirs(text, kinds[number - 1]) for number, text in image.items()] for image in shown)]
+              for kind, *shown in images_shown(db, path)]
     rows = binlogs(files=[path]).finish().rows()
     mine = [[row["type"], *([ours(image[column], kind) for column, kind in COMMON.items()]
                             for image in (row["before"], row["after"]) if image is not None)] for row in rows]

@@ -23,6 +23,7 @@
 pub mod binlog;
 mod cli;
 pub mod config;
+mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod message;

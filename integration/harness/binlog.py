@@ -9,8 +9,9 @@ import time
 
 import pymysql
 
-from . import PATIENCE, within
+from . import PATIENCE, run, within
 from .proxy import binary, environment
+from .servers import SCRIPTS
 
 USER, PASSWORD = "app", "app-secret"
 
@@ -71,6 +72,23 @@ def files(server):
 
 def file_path(server, name):
     return server.folder / "data" / name
+
+
+def images_shown(server, path, *options):
+    """The row images of a file as the server's own program shows them: for each row its kind, then for each image {column's number: text}.
+    What a release leaves out of an image is not there."""
+    program = "mysqlbinlog" if server.flavor == "mysql" else "mariadb-binlog"
+    done = run([SCRIPTS / f"{server.flavor}.sh", "tool", program, "-vv", "--base64-output=decode-rows", *options, path], env=server.env)
+    assert done.returncode == 0, done.stderr
+    rows = []
+    for line in done.stdout.splitlines():
+        if kind := re.match(r"### (INSERT|UPDATE|DELETE)", line):
+            rows.append([kind[1].lower()])
+        elif line in ("### SET", "### WHERE"):
+            rows[-1].append({})
+        elif value := re.match(r"###   @(\d+)=(.*?)(?: /\* .* \*/)?$", line):
+            rows[-1][-1][int(value[1])] = value[2]
+    return rows
 
 
 def dumps(server):

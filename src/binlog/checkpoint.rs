@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::position::Position;
+use crate::config::FileMode;
 
 /// A place between two transactions, all before which is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,13 +62,14 @@ pub enum CheckpointError {
 #[derive(Debug)]
 pub struct CheckpointFile {
     path: PathBuf,
+    mode: FileMode,
     saved: Option<Checkpoint>,
 }
 
 impl CheckpointFile {
-    /// The file at `path`, which need not be there.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path, saved: None }
+    /// The file at `path`, which need not be there; if it is not, it gets the rights `mode`.
+    pub fn new(path: PathBuf, mode: FileMode) -> Self {
+        Self { path, mode, saved: None }
     }
 
     /// What was saved last, or nothing.
@@ -88,7 +90,7 @@ impl CheckpointFile {
             return Err(self.io(std::io::ErrorKind::IsADirectory.into()));
         }
         // The checkpoint itself is another file after each time it is saved.
-        let lock = File::options().create(true).append(true).open(self.with_suffix(".lock"));
+        let lock = self.mode.open_or_create(&self.with_suffix(".lock"), File::options().append(true));
         let lock = lock.map_err(|source| self.io(source))?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => Err(CheckpointError::Taken { path: self.path.clone() }),
@@ -109,7 +111,7 @@ impl CheckpointFile {
 
     fn replace(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
         let beside = self.with_suffix(".new");
-        let mut file = File::create(&beside)?;
+        let mut file = self.mode.create_instead_of(&self.path, &beside)?;
         serde_json::to_writer(&mut file, checkpoint)?;
         file.write_all(b"\n")?;
         file.sync_data()?;
@@ -133,20 +135,28 @@ impl CheckpointFile {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn what_was_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
-        let mut file = CheckpointFile::new(path.clone());
+        let mut file = CheckpointFile::new(path.clone(), FileMode::default());
         assert_eq!(file.load().unwrap(), None);
         let lock = file.lock().unwrap();
-        assert!(CheckpointFile::new(path.clone()).lock().unwrap_err().to_string().contains("another process"));
+        assert!(
+            CheckpointFile::new(path.clone(), FileMode::default())
+                .lock()
+                .unwrap_err()
+                .to_string()
+                .contains("another process")
+        );
         drop(lock);
         drop(file.lock().unwrap());
         for wrong in [folder.path().to_owned(), folder.path().join("no/checkpoint")] {
-            assert!(CheckpointFile::new(wrong.clone()).lock().is_err(), "{}", wrong.display());
+            assert!(CheckpointFile::new(wrong.clone(), FileMode::default()).lock().is_err(), "{}", wrong.display());
         }
         let checkpoint = Checkpoint {
             file: "binlog.000002".into(),
@@ -155,8 +165,9 @@ mod tests {
             server: Some("uuid".into()),
         };
         file.save(&checkpoint).unwrap();
-        assert_eq!(CheckpointFile::new(path.clone()).load().unwrap(), Some(checkpoint));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
+        assert_eq!(CheckpointFile::new(path.clone(), FileMode::default()).load().unwrap(), Some(checkpoint));
         fs::write(&path, "{\"file\":").unwrap();
-        assert!(CheckpointFile::new(path).load().unwrap_err().to_string().contains("remove it"));
+        assert!(CheckpointFile::new(path, FileMode::default()).load().unwrap_err().to_string().contains("remove it"));
     }
 }

@@ -134,6 +134,7 @@ fn sinks(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<Ve
                 rotate_age: settings.ndjson_rotate_age,
                 compress: settings.ndjson_compress,
                 keep: settings.ndjson_keep,
+                mode: settings.file_mode.unwrap_or_default(),
             })),
             _ => {
                 return Err(ConfigError::Invalid {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+pub use crate::files::FileMode;
 pub use error::{ConfigError, Origin};
 pub use kafka_option::KafkaOption;
 pub(crate) use layers::Layers;
@@ -157,6 +158,8 @@ pub struct NdjsonConfig {
     pub compress: Compression,
     /// How many rotated files are kept; 0: all.
     pub keep: usize,
+    /// The rights of a new file.
+    pub mode: FileMode,
 }
 
 /// What happens to a rotated file.

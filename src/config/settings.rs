@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{boolean, duration, listen_address, log_filter, memory_size, positive, size, topic};
-use super::{Acks, Backpressure, ColorChoice, Compression, KafkaOption, LogFormat, TlsMode, Upstream, UpstreamVerify};
+use super::{
+    Acks, Backpressure, ColorChoice, Compression, FileMode, KafkaOption, LogFormat, TlsMode, Upstream, UpstreamVerify,
+};
 
 /// The settings of `mysql-interceptor proxy` as given, before they are checked against each other.
 ///
@@ -168,6 +170,11 @@ pub(crate) struct ProxySettings {
     #[arg(long, env = "INTERCEPTOR_NDJSON_KEEP", value_name = "N", default_value_t = 0)]
     #[arg(help_heading = "Sinks")]
     pub(super) ndjson_keep: usize,
+
+    /// ndjson: rights of new files, in octal [default: 0640, or less by the umask]
+    #[arg(long, env = "INTERCEPTOR_FILE_MODE", value_name = "RIGHTS")]
+    #[arg(help_heading = "Sinks")]
+    pub(super) file_mode: Option<FileMode>,
 
     /// Brokers, host:port comma-separated; setting this switches the Kafka sink on
     #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS")]

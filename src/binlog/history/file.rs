@@ -17,6 +17,7 @@ use super::apply::TableSchema;
 use super::ddl::TableName;
 use super::is_behind;
 use crate::binlog::position::Position;
+use crate::config::FileMode;
 
 /// Why the history could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +96,7 @@ impl HistoryFile {
         source: &str,
         at: &Position,
         resumes: bool,
+        mode: FileMode,
     ) -> Result<(Self, Loaded), HistoryError> {
         let failed = |source| HistoryError { path: path.to_path_buf(), source };
         let text = match fs::read(path) {
@@ -113,7 +115,7 @@ impl HistoryFile {
             append(&mut compact, &Line::at(Some(through))).map_err(failed)?;
         }
         let write = || -> std::io::Result<File> {
-            let mut file = File::create(&beside)?;
+            let mut file = mode.create_instead_of(path, Path::new(&beside))?;
             file.write_all(&compact)?;
             file.sync_data()?;
             fs::rename(&beside, path)?;
@@ -253,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         let name = ("d".to_owned(), "t".to_owned());
-        let (mut file, loaded) = HistoryFile::open(&path, "a", &position(4), true).unwrap();
+        let (mut file, loaded) = HistoryFile::open(&path, "a", &position(4), true, FileMode::default()).unwrap();
         assert_eq!(loaded, Loaded::default());
         file.table(&position(100), &name, Some(&schema("old")));
         file.table(&position(200), &name, Some(&schema("new")));
@@ -269,12 +271,12 @@ mod tests {
             fs::write(&path, [before.as_slice(), b"{\"file\":\"binlog"].concat()).unwrap();
             for _ in 0..2 {
                 // And again, from what was rewritten.
-                let (_, loaded) = HistoryFile::open(&path, "a", &position(at), true).unwrap();
+                let (_, loaded) = HistoryFile::open(&path, "a", &position(at), true, FileMode::default()).unwrap();
                 assert_eq!(loaded.tables.get(&name).map(|(_, schema)| schema.clone()), expected.map(schema), "{at}");
                 assert_eq!(loaded.through, Some(position(at.min(200))));
             }
         }
-        let (_, loaded) = HistoryFile::open(&path, "b", &position(300), true).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "b", &position(300), true, FileMode::default()).unwrap();
         assert_eq!(loaded, Loaded::default());
     }
 
@@ -283,13 +285,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history");
         let name = ("d".to_owned(), "t".to_owned());
-        let (mut file, _) = HistoryFile::open(&path, "a", &position(4), true).unwrap();
+        let (mut file, _) = HistoryFile::open(&path, "a", &position(4), true, FileMode::default()).unwrap();
         file.table(&position(100), &name, Some(&schema("old")));
         file.table(&position(200), &name, None);
         file.reached(&position(210), true);
-        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), true).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), true, FileMode::default()).unwrap();
         assert!(loaded.tables.is_empty());
-        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), false).unwrap();
+        let (_, loaded) = HistoryFile::open(&path, "a", &position(210), false, FileMode::default()).unwrap();
         assert_eq!(loaded, Loaded::default());
     }
 }

@@ -42,6 +42,7 @@ use super::hidden::fit;
 use super::position::Position;
 use super::schema::{CatalogColumn, lacks_charsets};
 use super::table_map::TableMap;
+use crate::config::FileMode;
 
 /// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
 pub(super) fn is_behind(a: &Position, b: &Position) -> bool {
@@ -114,13 +115,13 @@ impl<S: SchemaSource> SchemaHistory<S> {
 
     /// Reading begins at `at`. With a file, what becomes known is kept in it; and where reading `resumes` at a checkpoint of the run that
     /// wrote the file, what it says counts.
-    pub fn begin(&mut self, at: &Position, file: Option<&Path>, resumes: bool) -> Result<(), HistoryError> {
+    pub fn begin(&mut self, at: &Position, file: Option<(&Path, FileMode)>, resumes: bool) -> Result<(), HistoryError> {
         self.since = at.clone();
         self.folds = self.source.folds_names();
         self.is_mariadb = self.source.is_mariadb().unwrap_or(self.is_mariadb);
-        let Some(path) = file else { return Ok(()) };
+        let Some((path, mode)) = file else { return Ok(()) };
         let identity = self.source.identity().unwrap_or_default();
-        let (file, loaded) = HistoryFile::open(path, &identity, at, resumes)?;
+        let (file, loaded) = HistoryFile::open(path, &identity, at, resumes, mode)?;
         self.file = Some(file);
         for (name, (since, schema)) in loaded.tables {
             self.keep(name, schema, since);

@@ -518,7 +518,7 @@ fn another_source_keeps_what_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history");
     let mut history = SchemaHistory::new(server("CREATE TABLE t (a INT)", 100, &[]));
-    history.begin(&at(100), Some(&path), true).unwrap();
+    history.begin(&at(100), Some((&path, FileMode::default())), true).unwrap();
     assert_eq!(names(&mut history, 100, 1).as_deref(), Some("a"));
     let mut other = server("CREATE TABLE t (b INT)", 50, &[]);
     other.is_blind = true;
@@ -531,7 +531,7 @@ fn another_source_keeps_what_is_known() {
     for (offset, expected) in [(8, "a"), (9, "c")] {
         let text = std::fs::read(&path).unwrap();
         let mut again = SchemaHistory::new(Server { end: 1, ..Server::default() });
-        again.begin(&at(offset), Some(&path), true).unwrap();
+        again.begin(&at(offset), Some((&path, FileMode::default())), true).unwrap();
         assert_eq!(names(&mut again, offset, 1).as_deref(), Some(expected));
         std::fs::write(&path, text).unwrap();
     }

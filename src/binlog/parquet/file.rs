@@ -14,6 +14,7 @@ use super::columns::Columns;
 use super::lanes::{GroupId, Lanes};
 use super::schema::Schema;
 use super::{Compression, names};
+use crate::config::FileMode;
 use crate::sink::SinkError;
 use crate::wire::Reader;
 
@@ -98,10 +99,11 @@ impl PartFile {
         name: &str,
         schema: &Schema,
         compression: Compression,
+        mode: FileMode,
     ) -> Result<Self, SinkError> {
-        fs::create_dir_all(folder).map_err(|source| failed("create", folder, source))?;
+        mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
         let part = folder.join(names::part_name(name));
-        let file = File::create(&part).map_err(|source| failed("create", &part, source))?;
+        let file = mode.create(&part).map_err(|source| failed("create", &part, source))?;
         let encoded = schema.encoded();
         let made = schema.written().and_then(|written| {
             let spool = Spool { file, waiting: Vec::new() };

@@ -91,6 +91,7 @@ use ::parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
 
 use super::form::{FormFactory, RowForm};
 use super::json_value::ValueOptions;
+use crate::config::FileMode;
 use crate::sink::{Sink, SinkError};
 
 /// What a file holds.
@@ -140,6 +141,8 @@ pub struct ParquetConfig {
     pub roll_age: Duration,
     /// A file ends with the binlog file its rows are of.
     pub roll_with_binlog: bool,
+    /// The rights of a new file.
+    pub mode: FileMode,
 }
 
 impl ParquetConfig {
@@ -152,6 +155,7 @@ impl ParquetConfig {
             roll_bytes: 256 << 20,
             roll_age: Duration::from_secs(300),
             roll_with_binlog: true,
+            mode: FileMode::default(),
         }
     }
 }

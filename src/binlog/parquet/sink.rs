@@ -70,7 +70,7 @@ pub(super) struct ParquetSink {
 impl ParquetSink {
     /// Makes the directory if it is not there, removes unfinished files of an earlier run, and starts the encoding threads.
     pub(super) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
-        match std::fs::create_dir(&config.dir) {
+        match config.mode.create_folder(&config.dir) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(file::failed("make the directory", &config.dir, source));
             }
@@ -251,7 +251,8 @@ impl ParquetSink {
         if !self.config.dir.is_dir() {
             return Err(file::failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
         }
-        let file = PartFile::create(&folder, &names::file_name(first), schema, self.config.compression)?;
+        let file =
+            PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
         self.open.insert(series, Open { schema: first.schema, file, last_row: self.rows });
         self.since.get_or_insert(now);
         Ok(())

@@ -481,6 +481,21 @@ fn unfinished_files_of_an_earlier_run_are_removed() {
 }
 
 #[test]
+fn files_have_the_rights_that_were_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let dir = tempfile::tempdir().unwrap();
+    let mut feed =
+        Feed::new(ParquetConfig { mode: "0660".parse().unwrap(), ..config(&dir.path().join("lake"), Layout::Tables) });
+    feed.insert(&users(1, "users"), &[user(1, "Ada")], &context("binlog.000001", 4));
+    feed.flush();
+    let found = files(dir.path());
+    assert_eq!(found.iter().map(|name| rights(&dir.path().join(name))).collect::<Vec<_>>(), [0o660]);
+    // Who may not read the files may not look for them either.
+    assert_eq!(rights(&dir.path().join("lake/shop/users")) & 0o007, 0);
+}
+
+#[test]
 fn every_compression_can_be_read() {
     for compression in [Compression::Zstd, Compression::Gzip, Compression::None] {
         let dir = tempfile::tempdir().unwrap();

@@ -45,7 +45,7 @@ impl<'a> Delivery<'a> {
         Self {
             sinks,
             stop,
-            checkpoint: config.checkpoint.clone().map(CheckpointFile::new),
+            checkpoint: config.checkpoint.clone().map(|path| CheckpointFile::new(path, config.file_mode)),
             can_resume: config.checkpoint.is_some() || config.keeps_checkpoint_elsewhere,
             boundaries: VecDeque::new(),
             last_checkpoint: Instant::now(),

@@ -35,6 +35,7 @@ use super::history::{HistoryError, HistorySync};
 use super::piece::Piece;
 use super::position::Position;
 use super::source::{BinlogError, SourceOptions};
+use crate::config::FileMode;
 use crate::sink::{Direct, PushError};
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
@@ -76,6 +77,8 @@ pub(crate) struct BinlogConfig {
     pub(crate) checkpoint: Option<PathBuf>,
     /// Where the tables' columns are kept through time.
     pub(crate) schema_history: Option<PathBuf>,
+    /// The rights of these two files.
+    pub(crate) file_mode: FileMode,
     /// The checkpoint of an earlier run, where it is not in a file.
     pub(crate) resume: Option<Checkpoint>,
     /// A sink keeps checkpoints (`--exactly-once`).
@@ -137,7 +140,7 @@ pub(crate) fn run(
     sinks: &mut Direct,
     stop: &Arc<AtomicBool>,
 ) -> Result<Summary, RunError> {
-    let lock = |path: &PathBuf| CheckpointFile::new(path.clone()).lock();
+    let lock = |path: &PathBuf| CheckpointFile::new(path.clone(), config.file_mode).lock();
     let _locked = config.checkpoint.as_ref().map(lock).transpose()?;
     let encoders = thread::available_parallelism().map_or(1, usize::from).min(MOST_ENCODERS);
     let spare_batches = sinks.spare_batches();

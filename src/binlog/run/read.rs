@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
     pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, RunError> {
         match (&self.config.resume, &self.config.checkpoint) {
             (Some(checkpoint), _) => Ok(Some(checkpoint.clone())),
-            (None, Some(path)) => Ok(CheckpointFile::new(path.clone()).load()?),
+            (None, Some(path)) => Ok(CheckpointFile::new(path.clone(), self.config.file_mode).load()?),
             (None, None) if self.config.keeps_checkpoint_elsewhere => Ok(None),
             (None, None) => Err(RunError::Start(
                 "--from checkpoint needs --checkpoint FILE, or --exactly-once, which keeps it in Kafka".into(),
@@ -98,7 +98,8 @@ impl<'a> Reading<'a> {
     /// Reading begins at `position`; `resumes` where an earlier run ended there.
     pub(super) fn begin_history(&mut self, position: &Position, resumes: bool) -> Result<(), RunError> {
         let history = self.assembler.history();
-        history.begin(position, self.config.schema_history.as_deref(), resumes)?;
+        let file = self.config.schema_history.as_deref().map(|path| (path, self.config.file_mode));
+        history.begin(position, file, resumes)?;
         if let Some(sync) = history.sync_handle() {
             self.history.get_or_init(|| sync);
         }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
-use crate::config::{ColorChoice, Compression, KafkaOption, boolean, duration, size, topic};
+use crate::config::{ColorChoice, Compression, FileMode, KafkaOption, boolean, duration, size, topic};
 use crate::sink::OnRefused;
 
 /// The command line of `binlog`.
@@ -285,6 +285,10 @@ pub(in crate::cli) struct Binlog {
     /// ndjson: how many rotated files are kept; 0: all
     #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_KEEP", value_name = "N", default_value_t = 0, help_heading = "Files")]
     pub(super) ndjson_keep: usize,
+
+    /// Rights of new files (ndjson, parquet, checkpoint, schema history), in octal [default: 0640, or less by the umask]
+    #[arg(long, env = "INTERCEPTOR_BINLOG_FILE_MODE", value_name = "RIGHTS", help_heading = "Files")]
+    pub(super) file_mode: Option<FileMode>,
 
     /// parquet: all rows with their values as JSON, or a series of files for each table with its own columns
     #[arg(

@@ -51,6 +51,7 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             path.push(".schema");
             Some(path.into())
         }),
+        file_mode: settings.file_mode.unwrap_or_default(),
         resume: None,
         keeps_checkpoint_elsewhere: settings.exactly_once,
         on_purged: settings.on_purged,

@@ -103,6 +103,7 @@ fn sink(settings: &Binlog, name: &str, checkpoint: &mut Option<Checkpoint>) -> R
                 rotate_age: settings.ndjson_rotate_age,
                 compress: settings.ndjson_compress,
                 keep: settings.ndjson_keep,
+                mode: settings.file_mode.unwrap_or_default(),
             });
             Ok(Opened { sink: Box::new(sink.map_err(explain)?), form: None })
         }
@@ -119,6 +120,7 @@ fn sink(settings: &Binlog, name: &str, checkpoint: &mut Option<Checkpoint>) -> R
                 },
                 roll_bytes: settings.parquet_roll_size,
                 roll_age: settings.parquet_roll_age,
+                mode: settings.file_mode.unwrap_or_default(),
                 ..ParquetConfig::new(dir.into())
             };
             let (sink, form) = parquet::open(config, RowSettings::new(settings).values).map_err(explain)?;

@@ -3,12 +3,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::failed;
+use crate::config::FileMode;
 use crate::sink::{Batch, SinkError};
 
 /// What a path leads to.
@@ -46,7 +46,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn open(path: &Path, kind: Kind) -> Result<Self, SinkError> {
+    pub(super) fn open(path: &Path, kind: Kind, mode: FileMode) -> Result<Self, SinkError> {
         let open_failed = |source| failed("open", path, source);
         let file = match (kind, path.to_str()) {
             // Opening them by name fails when they are sockets.
@@ -59,8 +59,7 @@ impl Output {
             (Kind::Special | Kind::Pipe, _) => OpenOptions::new().append(true).open(path).map_err(open_failed)?,
             // Read access is for the look at the last line.
             (Kind::Regular, _) => {
-                // Messages hold statements with their values: they are not for everybody.
-                OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path).map_err(open_failed)?
+                mode.open_or_create(path, OpenOptions::new().read(true).append(true)).map_err(open_failed)?
             }
         };
         let mut output = Self { file, kind, size: 0, born: SystemTime::now(), partial: 0 };

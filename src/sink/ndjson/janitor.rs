@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::rotated::RotatedName;
-use crate::config::Compression;
+use crate::config::{Compression, FileMode};
 use crate::sink::SinkError;
 
 /// zstd's own default.
@@ -92,7 +92,7 @@ fn compress_one(name: &RotatedName, path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let result = (|| {
-        let target = File::create(&unfinished)?;
+        let target = FileMode::default().create_instead_of(&plain, &unfinished)?;
         zstd::stream::copy_encode(File::open(&plain)?, &target, LEVEL)?;
         target.sync_all()?;
         fs::rename(&unfinished, &compressed)

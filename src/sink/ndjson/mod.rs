@@ -44,7 +44,7 @@ impl NdjsonSink {
             Kind::Pipe | Kind::Special => config.path.clone(),
         };
         let output = match kind {
-            Kind::Regular | Kind::Special => Some(Output::open(&path, kind)?),
+            Kind::Regular | Kind::Special => Some(Output::open(&path, kind, config.mode)?),
             // Opening waits for a reader, which is the sink thread's business.
             Kind::Pipe => None,
         };
@@ -58,7 +58,7 @@ impl NdjsonSink {
 
     fn output(&mut self) -> Result<&mut Output, SinkError> {
         if self.output.is_none() {
-            self.output = Some(Output::open(&self.path, self.kind)?);
+            self.output = Some(Output::open(&self.path, self.kind, self.config.mode)?);
         }
         // Just set; the alternative would be an unwrap.
         self.output.as_mut().ok_or(SinkError::BufferFull)

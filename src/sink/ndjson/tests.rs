@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::FileMode;
 use crate::sink::batch::batch_of;
 
 fn config(path: &Path) -> NdjsonConfig {
@@ -8,6 +9,7 @@ fn config(path: &Path) -> NdjsonConfig {
         rotate_age: Duration::ZERO,
         compress: Compression::None,
         keep: 0,
+        mode: FileMode::default(),
     }
 }
 
@@ -142,6 +144,26 @@ fn a_stop_waits_for_the_compression() {
     assert_eq!(states.len(), 3);
     states.dedup();
     assert_eq!(states, [(false, false, true)]);
+}
+
+#[test]
+fn a_compressed_file_has_the_rights_of_the_live_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.ndjson");
+    let config = NdjsonConfig { compress: Compression::Zstd, mode: "0660".parse().unwrap(), ..config(&path) };
+    let mut sink = NdjsonSink::open(config).unwrap();
+    assert_eq!(rights(&path), 0o660);
+    write_all(&mut sink, &batch_of(&[(1, "one")]));
+    sink.rotate().unwrap();
+    write_all(&mut sink, &batch_of(&[(1, "two")]));
+    // An operator's own choice holds for what becomes of that file.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+    sink.rotate().unwrap();
+    sink.flush(Instant::now() + Duration::from_secs(60)).unwrap();
+    let compressed = RotatedName::all(&path).iter().map(|name| rights(&name.compressed(&path))).collect::<Vec<_>>();
+    assert_eq!(compressed, [0o660, 0o604]);
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! The files that we make, and who may read them: rows and statements are not for everybody on the machine.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::str::FromStr;
+
+/// The rights of the files that we make (`--file-mode`). A file that is there already keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMode {
+    bits: u32,
+    /// Asked for, so that the umask takes nothing away.
+    exact: bool,
+}
+
+impl Default for FileMode {
+    /// `0640`, or less where the umask says so.
+    fn default() -> Self {
+        Self { bits: 0o640, exact: false }
+    }
+}
+
+impl FromStr for FileMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected rights as chmod takes them in octal, such as 0640";
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        if !(3..=4).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return Err(expected.to_owned());
+        }
+        let bits = u32::from_str_radix(digits, 8).map_err(|_| expected.to_owned())?;
+        if bits & 0o600 != 0o600 {
+            return Err(format!("{expected}; the owner must be able to read and write"));
+        }
+        if bits & !0o666 != 0 {
+            return Err(format!("{expected}; these files are read and written, not executed"));
+        }
+        Ok(Self { bits, exact: true })
+    }
+}
+
+impl FileMode {
+    /// Opens a file as `options` say; makes it with these rights if it is not there.
+    pub(crate) fn open_or_create(self, path: &Path, options: &OpenOptions) -> io::Result<File> {
+        let is_new = matches!(fs::metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let file = options.clone().create(true).mode(self.bits).open(path)?;
+        if is_new && self.exact {
+            set_rights(&file, self.bits)?;
+        }
+        Ok(file)
+    }
+
+    /// Makes the file, or empties the one that is there.
+    pub(crate) fn create(self, path: &Path) -> io::Result<File> {
+        self.open_or_create(path, OpenOptions::new().write(true).truncate(true))
+    }
+
+    /// Makes the file at `path`, which is to take the place of the one at `old`: it has that one's rights, whoever gave them.
+    pub(crate) fn create_instead_of(self, old: &Path, path: &Path) -> io::Result<File> {
+        let Ok(old) = fs::metadata(old) else {
+            return self.create(path);
+        };
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        set_rights(&file, old.permissions().mode() & 0o777)?;
+        Ok(file)
+    }
+
+    /// Makes the folder, and those that it is in, for files with these rights: who may read the files may look into it.
+    pub(crate) fn create_folders(self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(self.folder_bits()).create(path)
+    }
+
+    /// Makes the folder alone.
+    pub(crate) fn create_folder(self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(self.folder_bits()).create(path)
+    }
+
+    fn folder_bits(self) -> u32 {
+        self.bits | (self.bits & 0o444) >> 2
+    }
+}
+
+/// Some file systems have one set of rights for all files and refuse to change it, even to what it is.
+fn set_rights(file: &File, bits: u32) -> io::Result<()> {
+    if file.metadata()?.permissions().mode() & 0o777 == bits {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn rights_are_written_in_octal() {
+        for (text, bits) in [("0640", 0o640), ("600", 0o600), ("0o664", 0o664)] {
+            assert_eq!(text.parse::<FileMode>().unwrap().bits, bits);
+        }
+        for text in ["", "640 ", "0888", "0440", "0750", "4640", "rw-r-----", "-640", "00640"] {
+            assert!(text.parse::<FileMode>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_given_whatever_the_umask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let open: FileMode = "0666".parse().unwrap();
+        open.create(&path).unwrap();
+        assert_eq!(rights(&path), 0o666);
+        // A file that is there keeps its rights.
+        FileMode::default().create(&path).unwrap();
+        assert_eq!(rights(&path), 0o666);
+        let beside = folder.path().join("beside");
+        FileMode::default().create_instead_of(&path, &beside).unwrap();
+        assert_eq!(rights(&beside), 0o666);
+        let other = folder.path().join("other");
+        FileMode::default().create_instead_of(&folder.path().join("none"), &other).unwrap();
+        assert_eq!(rights(&other) & !0o640, 0);
+        let deep = folder.path().join("a/b");
+        FileMode::default().create_folders(&deep).unwrap();
+        assert_eq!(rights(&deep) & !0o750, 0);
+    }
+}
