@@ -1,6 +1,9 @@
 """Binary logs as Parquet files, read back with pyarrow; the same rows as NDJSON say what must be in them."""
 
+import os
+import random
 import struct
+import time
 
 import pyarrow
 import pyarrow.parquet
@@ -9,6 +12,9 @@ from harness import parquet, types, within
 from harness.binlog import at, execute, position
 
 DATABASE = "parquet"
+# How often the program is killed, and when.
+KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
+SEED = int(os.environ.get("BINLOG_SEED", "1"))
 
 
 @pytest.fixture
@@ -159,6 +165,99 @@ def test_files_roll_and_none_is_lost_or_doubled_by_a_kill(db, session, binlogs, 
     assert len(parquet.files(folder)) > 5
     ids = [parquet.from_json(row["after_values"])["id"] for row in parquet.rows(folder)]
     assert sorted(ids) == list(range(3000))
+
+
+def resume(binlogs, db, start, folder, checkpoint, *options):
+    """From the checkpoint, or from the start while there is none."""
+    place = "checkpoint" if checkpoint.exists() else at(start)
+    return binlogs("--from", place, "--checkpoint", checkpoint, "--include", f"{DATABASE}.*", *options, server=db, sinks=[f"parquet:{folder}"])
+
+
+def shown(folder):
+    """What readers see: the rows of all files that have their names, by table and key, each only once."""
+    found = [(row.get("table_name") or path.parent.name, parquet.from_json(row["after_values"])["id"] if "after_values" in row else row["id"])
+             for path in folder.rglob("[!.]*.parquet") for row in pyarrow.parquet.ParquetFile(path).read().to_pylist()]
+    assert len(found) == len(set(found)), f"{len(found) - len(set(found))} of {len(found)} rows are there twice"
+    return set(found)
+
+
+@pytest.mark.newer_mariadb
+def test_whole_files_beside_one_that_stays_open(db, session, binlogs, folder, tmp_path):
+    """Killed when files are whole that no checkpoint covers, stopped while it catches up: their rows are not there twice."""
+    execute(session, "CREATE TABLE small (id INT PRIMARY KEY)", "CREATE TABLE large (id INT PRIMARY KEY, v BLOB)")
+    start, checkpoint = position(db), tmp_path / "checkpoint"
+    options = ["--parquet-layout", "table", "--parquet-roll-size", "300KB"]
+    running = resume(binlogs, db, start, folder, checkpoint, *options).wait_dump(db)
+    session.execute("INSERT INTO small VALUES (1)")
+    for first in range(0, 8000, 100):
+        session.execute(f"INSERT INTO large VALUES {', '.join(f'({id_}, RANDOM_BYTES(800))' for id_ in range(first, first + 100))}")
+        if first == 2500:
+            within(lambda: list(folder.rglob("*.whole")), "files are whole")
+            running.kill()
+            shown(folder)
+    # Caught by the signal while it has some megabytes to read.
+    resume(binlogs, db, start, folder, checkpoint, *options).wait_log("reading the binlog").stop()
+    shown(folder)
+    resume(binlogs, db, start, folder, checkpoint, "--until", "now", *options).finish()
+    assert shown(folder) == {("small", 1), *(("large", id_) for id_ in range(8000))}
+    assert not list(folder.rglob("*.whole"))
+
+
+class Inserts:
+    """Transactions on several tables, each row with a key of its own."""
+
+    def __init__(self, session, chance):
+        self.session, self.chance, self.next, self.wanted = session, chance, 0, set()
+
+    def transaction(self):
+        self.session.execute("BEGIN")
+        made = set()
+        for _ in range(self.chance.choice([1, 1, 2, 3])):
+            table = self.chance.choice(["idle"] + 3 * ["t0"] + 6 * ["t1"])
+            count = 1 if table == "idle" else self.chance.choice([1, 1, 10, 100, 1000])
+            ids = range(self.next, self.next + count)
+            self.next += count
+            self.session.execute(f"INSERT INTO {table} VALUES {', '.join(f'({id_}, RANDOM_BYTES(500))' for id_ in ids)}")
+            made |= {(table, id_) for id_ in ids}
+        if self.chance.random() < 0.1:
+            self.session.execute("ROLLBACK")
+        else:
+            self.session.execute("COMMIT")
+            self.wanted |= made
+
+
+@pytest.mark.timeout(600 + 30 * KILLS)
+@pytest.mark.parametrize("layout", ["events", "table"])
+def test_each_row_once_whatever_is_killed_when(db, session, binlogs, folder, tmp_path, layout):
+    chance = random.Random(SEED)
+    print(f"seed {SEED}, {KILLS} times")
+    execute(session, *(f"CREATE TABLE {table} (id INT PRIMARY KEY, v BLOB)" for table in ("idle", "t0", "t1")))
+    start, checkpoint, inserts, seen = position(db), tmp_path / "checkpoint", Inserts(session, chance), set()
+    for _ in range(KILLS):
+        options = ["--parquet-layout", layout, "--parquet-roll-size", chance.choice(["16KiB", "100KiB", "1MiB", "0"]),
+                   "--parquet-roll-age", chance.choice(["200ms", "1s", "5m"])]
+        running = resume(binlogs, db, start, folder, checkpoint, *options)
+        end = time.monotonic() + chance.uniform(0.1, 1.5)
+        while time.monotonic() < end:
+            inserts.transaction()
+            if chance.random() < 0.02:
+                db.sql("FLUSH BINARY LOGS")
+        if chance.random() < 0.7:
+            running.kill()
+        else:
+            running.wait_log("reading the binlog").stop()
+        # What readers have seen stays.
+        before, seen = seen, shown(folder)
+        assert before <= seen <= inserts.wanted
+    resume(binlogs, db, start, folder, checkpoint, "--until", "now", "--parquet-layout", layout).finish()
+    assert shown(folder) == inserts.wanted
+    assert not list(folder.rglob("*.whole")) + list(folder.rglob("*.part"))
+
+
+def test_two_processes_in_one_directory(db, binlogs, folder):
+    running = binlogs("--from", "now", server=db, sinks=[f"parquet:{folder}"]).wait_dump(db)
+    binlogs("--from", "now", server=db, sinks=[f"parquet:{folder}"]).refused("another process")
+    running.stop()
 
 
 def test_a_file_that_is_old_enough_is_ended(db, session, binlogs, folder):

@@ -1,5 +1,6 @@
 //! Where reading goes on after a restart.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::position::Position;
 use crate::config::FileMode;
 
 /// A place between two transactions, all before which is delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The binlog file.
     pub file: String,
@@ -22,6 +23,9 @@ pub struct Checkpoint {
     /// The server whose file it is (`@@server_uuid`; MariaDB: `server-id-N`), where it is a server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// How many messages of a sink that shows what it has written only when a checkpoint covers it; by the number of the sink's run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub staged: BTreeMap<String, u64>,
 }
 
 impl Checkpoint {
@@ -163,6 +167,7 @@ mod tests {
             offset: 5_000_000_000,
             gtid_set: Some("a:1-5".into()),
             server: Some("uuid".into()),
+            staged: [("0123456789abcdef".to_owned(), 42)].into(),
         };
         file.save(&checkpoint).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);

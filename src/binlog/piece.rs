@@ -130,6 +130,7 @@ impl Piece {
             offset: last.offset,
             gtid_set: gtids.as_ref().map(ToString::to_string),
             server,
+            ..Checkpoint::default()
         };
         let items = self.items.drain(..last.items).collect();
         let whole = Self {

@@ -1,12 +1,12 @@
 //! One producer that waits for its sinks, in place of the hub's many workers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Sink;
 use super::batch::Batch;
 use super::counters::{LossReason, SinkCounters};
 use super::error::SinkError;
@@ -14,6 +14,7 @@ use super::hub::{ShutdownReport, SinkReport, spawn};
 use super::pool::Pool;
 use super::queue::{Bounds, Offered, SinkQueue, lock};
 use super::runner::Runner;
+use super::{Sink, Staged};
 
 /// How often a producer that waits for room looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
@@ -25,7 +26,6 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Sinks that one thread feeds. Nothing is dropped: a full queue holds the producer up.
 ///
 /// Messages may come in several forms; each sink takes one of them.
-#[derive(Debug)]
 pub struct Direct {
     queues: Vec<(usize, Arc<SinkQueue>)>,
     counters: Arc<SinkCounters>,
@@ -33,6 +33,13 @@ pub struct Direct {
     ended: Mutex<Receiver<usize>>,
     /// How many messages of each form were pushed.
     pushed: Vec<u64>,
+    staged: Vec<(usize, Arc<dyn Staged>)>,
+}
+
+impl std::fmt::Debug for Direct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Direct").field("counters", &self.counters).field("pushed", &self.pushed).finish_non_exhaustive()
+    }
 }
 
 /// Empty batches with memory from earlier ones.
@@ -66,10 +73,11 @@ impl Direct {
         let forms = sinks.iter().map(|(form, _)| form + 1).max().unwrap_or(0);
         let pool = Arc::new(Pool::keeping(SPARE_BYTES, SPARE_MESSAGES));
         let (ended_sender, ended) = mpsc::channel();
-        let mut queues = Vec::new();
+        let (mut queues, mut staged) = (Vec::new(), Vec::new());
         for (index, (form, mut sink)) in sinks.into_iter().enumerate() {
             let Some(counter) = counters.sinks().get(index) else { continue };
             sink.attach(counter);
+            staged.extend(sink.staged().map(|staged| (form, staged)));
             let queue = Arc::new(SinkQueue::new(bounds));
             queues.push((form, Arc::clone(&queue)));
             let runner = Runner::new(sink, queue, Arc::clone(counter), Arc::clone(&pool), thread::current());
@@ -80,7 +88,7 @@ impl Direct {
                 let _ = ended.send(index);
             })?;
         }
-        Ok(Self { queues, counters, pool, ended: Mutex::new(ended), pushed: vec![0; forms] })
+        Ok(Self { queues, counters, pool, ended: Mutex::new(ended), pushed: vec![0; forms], staged })
     }
 
     /// Gives a batch in form `form` to every sink that takes this form, waiting for room as long as `stop` is not set.
@@ -134,6 +142,24 @@ impl Direct {
             let refused = counter.lost(LossReason::TooLarge) + counter.lost(LossReason::Rejected);
             counter.acknowledged() + refused >= wanted
         })
+    }
+
+    /// What a checkpoint behind so many messages of each form has to say of what sinks keep back until it is saved: how many messages
+    /// it covers, by the run.
+    pub fn marks(&self, messages: &[u64]) -> BTreeMap<String, u64> {
+        let mark = |(form, staged): &(usize, Arc<dyn Staged>)| {
+            let count = messages.get(*form).copied().unwrap_or(0);
+            staged.run().map(|run| (run.to_owned(), count))
+        };
+        self.staged.iter().filter_map(mark).collect()
+    }
+
+    /// That checkpoint is saved.
+    pub fn publish(&self, messages: &[u64]) -> Result<(), SinkError> {
+        for (form, staged) in &self.staged {
+            staged.publish(messages.get(*form).copied().unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     /// An error if a sink has ended. It need not be pushed to for that to be known.

@@ -47,6 +47,16 @@ pub use open::open_all;
 pub(crate) use pretty::{Line, Palette, Pretty, Style, highlight};
 pub use stdout::StdoutSink;
 
+/// What a sink has written but shows only when a checkpoint covers it.
+pub trait Staged: Send + Sync {
+    /// Tells what this run has written from what others have; `None` where nothing waits for checkpoints.
+    fn run(&self) -> Option<&str>;
+
+    /// A checkpoint is saved that covers the first `messages` of the sink's messages. An error is to be told; what could not be shown
+    /// is shown at the next start.
+    fn publish(&self, messages: u64) -> Result<(), SinkError>;
+}
+
 /// A destination of messages. Its methods are called from one thread of its own and may block it.
 pub trait Sink: Send {
     /// The name for logs and counters, for example `ndjson:/var/log/sql.ndjson`.
@@ -54,6 +64,11 @@ pub trait Sink: Send {
 
     /// Gives the sink its counters before the first write.
     fn attach(&mut self, _counter: &Arc<SinkCounter>) {}
+
+    /// What waits for checkpoints, if the sink makes something wait.
+    fn staged(&self) -> Option<Arc<dyn Staged>> {
+        None
+    }
 
     /// Whether a message that was taken may still fail; such a sink counts the acknowledged ones itself.
     fn acknowledges_later(&self) -> bool {

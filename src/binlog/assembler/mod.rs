@@ -58,6 +58,8 @@ pub struct Assembler<S> {
     filling: Piece,
     /// Memory to be used again.
     spare: Vec<Piece>,
+    /// Another file has begun since a piece was given out: with the file before it files of rows may end.
+    has_rotated: bool,
     /// How many pieces were given out.
     given_pieces: usize,
     /// Bytes of events up to the last boundary that was given out.
@@ -138,6 +140,7 @@ impl<S: SchemaSource> Assembler<S> {
             full: VecDeque::new(),
             filling: Piece::default(),
             spare: Vec::new(),
+            has_rotated: false,
             given_pieces: 0,
             reported_bytes: 0,
             transaction: None,
@@ -252,6 +255,7 @@ impl<S: SchemaSource> Assembler<S> {
                 let file = String::from_utf8_lossy(rotate.file);
                 if *self.context.file != *file {
                     self.context.file = file.as_ref().into();
+                    self.has_rotated = true;
                 }
                 self.position = Position { file: file.into_owned(), offset: rotate.position };
                 return Ok(if self.in_transaction() { Progress::Going } else { Progress::Boundary });

@@ -19,7 +19,8 @@ impl<S: SchemaSource> Assembler<S> {
                 return Some(self.give_out(piece));
             }
             let silent = self.counters.bytes - self.reported_bytes;
-            if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) {
+            let has_rotated = std::mem::take(&mut self.has_rotated) && !self.filling.is_empty();
+            if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) && !has_rotated {
                 return None;
             }
             self.reported_bytes = self.counters.bytes;
@@ -30,6 +31,7 @@ impl<S: SchemaSource> Assembler<S> {
                 offset: self.position.offset,
                 gtid_set: self.gtids.as_ref().map(ToString::to_string),
                 server: self.server.clone(),
+                ..Checkpoint::default()
             });
             return Some(self.give_out(piece));
         }

@@ -142,10 +142,7 @@ mod tests {
         form.transaction(TransactionEdge::Begin, &context(Some("u:1")), &mut out);
         form.transaction(TransactionEdge::End { rows: 3 }, &context(None), &mut out);
         form.definition(Definition { database: "shop", sql: "DROP TABLE t" }, &context(None), &mut out);
-        form.checkpoint(
-            &Checkpoint { file: "binlog.000002".into(), offset: 200, gtid_set: None, server: None },
-            &mut out,
-        );
+        form.checkpoint(&Checkpoint { file: "binlog.000002".into(), offset: 200, ..Checkpoint::default() }, &mut out);
         let found = shown(&out);
         let found: Vec<_> = found.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
         let place = r#""position":{"file":"binlog.000002","offset":157},"xid":9"#;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::checkpoint::Checkpoint;
 use super::super::form::native::image;
 use super::super::form::{Definition, RowContext, RowForm};
 use super::super::json_value::ValueOptions;
@@ -9,7 +10,7 @@ use super::super::rows::{RowKind, RowsEvent};
 use super::super::schema::Table;
 use super::super::value::Value;
 use super::kind::Kind;
-use super::message::{RowHead, bytes, bytes_with, fixed, null};
+use super::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
 use super::schema::{ColumnSpec, Packing, Schema};
 use crate::sink::Batch;
 use crate::wire::Malformed;
@@ -101,4 +102,8 @@ impl RowForm for EventsForm {
 
     /// A file of rows has no place for statements.
     fn definition(&mut self, _: Definition<'_>, _: &RowContext, _: &mut Batch) {}
+
+    fn checkpoint(&mut self, _: &Checkpoint, out: &mut Batch) {
+        boundary(out);
+    }
 }

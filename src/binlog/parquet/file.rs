@@ -11,6 +11,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use arrow_schema::{Field, SchemaRef};
 
 use super::columns::Columns;
+use super::folder::sync;
 use super::lanes::{GroupId, Lanes};
 use super::schema::Schema;
 use super::{Compression, names};
@@ -101,7 +102,11 @@ impl PartFile {
         compression: Compression,
         mode: FileMode,
     ) -> Result<Self, SinkError> {
-        mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
+        if !folder.is_dir() {
+            mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
+            // The folders of a database and a table; where they were there before it does no harm.
+            folder.ancestors().skip(1).take(2).for_each(sync);
+        }
         let part = folder.join(names::part_name(name));
         let file = mode.create(&part).map_err(|source| failed("create", &part, source))?;
         let encoded = schema.encoded();
@@ -184,8 +189,8 @@ impl PartFile {
         self.writer.inner_mut().settle().map_err(|source| failed("write to", &self.part, source))
     }
 
-    /// Completes the file and gives it its name. To be called again after an error that is not the file's end.
-    pub(super) fn finish(&mut self, lanes: &mut Lanes) -> Result<(), SinkError> {
+    /// Completes the file and gives it the name of a whole one, `whole`. To be called again after an error that is not the file's end.
+    pub(super) fn finish(&mut self, whole: &Path, lanes: &mut Lanes) -> Result<(), SinkError> {
         if self.stage == Stage::Open {
             self.end_group(lanes)?;
             self.writer.finish().map_err(|error| broken(&self.part, &error))?;
@@ -198,17 +203,12 @@ impl PartFile {
             self.stage = Stage::Synced;
         }
         if self.stage == Stage::Synced {
-            match fs::rename(&self.part, &self.path) {
+            match fs::rename(&self.part, whole) {
                 Ok(()) => self.stage = Stage::Named,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(broken(&self.part, &error)),
                 Err(error) => return Err(failed("rename", &self.part, error)),
             }
-            // The name is on the disk when its folder is; a system that cannot do this with folders has its own way.
-            if let Some(folder) = self.path.parent()
-                && let Err(error) = File::open(folder).and_then(|folder| folder.sync_all())
-            {
-                tracing::debug!(folder = %folder.display(), %error, "the folder was not synced");
-            }
+            whole.parent().into_iter().for_each(sync);
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ impl PartFile {
         self.stage == Stage::Open
     }
 
-    /// The file's name, once it is complete.
+    /// The name that readers see in the end.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

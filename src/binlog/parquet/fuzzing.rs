@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::columns::Columns;
 use super::events::{self, EventsForm};
-use super::message::RowHead;
+use super::message::{BOUNDARY, RowHead};
 use super::schema::Registry;
 use super::tables::TablesForm;
 use crate::binlog::form::RowForm;
@@ -38,7 +38,7 @@ impl Cells {
             self.batch.clear();
             let _ = piece.write(form.as_mut(), &mut self.batch);
             let mut columns = HashMap::new();
-            for (_, message) in self.batch.iter() {
+            for (_, message) in self.batch.iter().filter(|(_, message)| *message != BOUNDARY) {
                 let mut reader = Reader::new(message, "message");
                 let head = RowHead::read(&mut reader).expect("a head");
                 let schema = self.registry.schema(head.schema).expect("a schema");

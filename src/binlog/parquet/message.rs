@@ -10,11 +10,14 @@
 //!   cells: 0 for NULL, or 1 and the value: as many bytes as its type has, or a u32 with the length and so many bytes
 //! ```
 //!
-//! All numbers are little-endian.
+//! All numbers are little-endian. Where reading could go on there is a message of four bytes: a number that no schema has.
 
 use super::super::form::RowContext;
+use crate::sink::Batch;
 use crate::wire::{Malformed, Reader};
 
+/// In place of a row: reading could go on here.
+pub(super) const BOUNDARY: &[u8] = &u32::MAX.to_le_bytes();
 const ENDS_TRANSACTION: u8 = 1;
 const NULL: u8 = 0;
 const VALUE: u8 = 1;
@@ -66,6 +69,15 @@ impl<'a> RowHead<'a> {
         let ends_transaction = flags & ENDS_TRANSACTION != 0;
         Ok(Self { schema, ends_transaction, offset, row_in_transaction, row_in_event, file })
     }
+}
+
+/// Appends a [`BOUNDARY`].
+pub(super) fn boundary(out: &mut Batch) {
+    // Writing to memory does not fail.
+    let _ = out.push_with(0, |out| {
+        out.extend_from_slice(BOUNDARY);
+        Ok::<(), ()>(())
+    });
 }
 
 pub(super) fn null(out: &mut Vec<u8>) {

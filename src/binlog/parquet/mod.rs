@@ -12,11 +12,23 @@
 //!
 //! # The files
 //!
-//! A file is written under the name `.NAME.parquet.part` and gets its own when it is whole and on the disk; what an earlier run has left
-//! unfinished is removed at the start. Rows are acknowledged when all files that were open beside theirs are whole, so a checkpoint never
-//! lies behind a row that is not in a whole file. Files end where transactions end (unless twice the size or the time is reached inside
-//! one), and are named after their first row: rows that are read again after a crash go to files of the same names and replace them.
-//! One process at a time writes to a directory.
+//! A file is written under the name `.NAME.parquet.part`; what an earlier run has left unfinished is removed at the start. Files are named
+//! after their first row. One process at a time writes to a directory, which has a lock.
+//!
+//! With checkpoints a reader sees each row once, whatever is killed when: a row is in a file with its own name exactly if the checkpoint
+//! covers it, or will be so at the next start.
+//!
+//! 1. A file that is whole waits under a hidden name, `.NAME.parquet.RUN-LAST.whole`: the number of the run, and that of its last row.
+//! 2. When all files that were open together are whole, and end where reading could go on, their rows are acknowledged.
+//! 3. The checkpoint is saved. It says how many rows of which run it covers.
+//! 4. The files get their own names. If that is prevented, it is done at the next start; files that the checkpoint does not cover are
+//!    removed then, for their rows come again.
+//!
+//! Files end at checkpoints when they have their size, else where a transaction ends with twice the size, or inside one with four times
+//! the size. When whole files of eight times the size wait, all end.
+//!
+//! Without checkpoints a file has its name when it is whole, and ends with the first transaction that makes it large enough (or inside
+//! one with twice the size). Rows that are read again go to files of the same names, which are replaced if they begin with the same rows.
 //!
 //! A disk that is full or a folder that cannot be written to costs no row: what was not written waits in memory (one row group of a
 //! file), nothing more is taken, and it is tried again. Only where a file cannot go on (fsync fails, it was removed) does the sink end:
@@ -71,6 +83,7 @@ mod cells;
 mod columns;
 mod events;
 mod file;
+mod folder;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod kind;
@@ -143,6 +156,8 @@ pub struct ParquetConfig {
     pub roll_with_binlog: bool,
     /// The rights of a new file.
     pub mode: FileMode,
+    /// Where checkpoints are saved: files become visible when one covers their rows. Without, when they are whole.
+    pub checkpoint: Option<PathBuf>,
 }
 
 impl ParquetConfig {
@@ -156,6 +171,7 @@ impl ParquetConfig {
             roll_age: Duration::from_secs(300),
             roll_with_binlog: true,
             mode: FileMode::default(),
+            checkpoint: None,
         }
     }
 }

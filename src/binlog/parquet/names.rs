@@ -1,12 +1,13 @@
 //! Names of files and folders.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::message::RowHead;
 
 const SUFFIX: &str = ".parquet";
 const PART_SUFFIX: &str = ".parquet.part";
+const WHOLE_SUFFIX: &str = ".whole";
 
 /// The name of the file that begins with this row: the same whenever the row is read.
 ///
@@ -24,6 +25,36 @@ pub(super) fn file_name(first: &RowHead<'_>) -> String {
 /// The name while the file is written.
 pub(super) fn part_name(name: &str) -> String {
     format!(".{name}.part")
+}
+
+/// The name while the file, which is whole, waits for a checkpoint.
+pub(super) fn whole_name(name: &str, run: &str, last_message: u64) -> String {
+    format!(".{name}.{run}-{last_message}{WHOLE_SUFFIX}")
+}
+
+/// What [`whole_name`] was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) name: String,
+    pub(super) run: String,
+    pub(super) last_message: u64,
+}
+
+impl Whole {
+    fn parse(hidden: &str) -> Option<Self> {
+        let (name, mark) = hidden.strip_prefix('.')?.strip_suffix(WHOLE_SUFFIX)?.rsplit_once('.')?;
+        let (run, last_message) = mark.split_once('-')?;
+        let last_message = last_message.parse().ok()?;
+        name.ends_with(SUFFIX).then(|| Self { name: name.to_owned(), run: run.to_owned(), last_message })
+    }
+}
+
+/// A file that an earlier run has left, and readers do not see.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    pub(super) path: PathBuf,
+    /// It was whole.
+    pub(super) whole: Option<Whole>,
 }
 
 /// A name of a database or table as that of a folder: what a file system or a reader of partitions (`a=b`) might take for something else
@@ -47,18 +78,19 @@ pub(super) fn escape(name: &str) -> String {
     out
 }
 
-/// Removes what an earlier run has left unfinished, in `dir` and in the folders of databases and tables below it.
-pub(super) fn remove_parts(dir: &Path, depth: usize) -> io::Result<()> {
+/// Finds what an earlier run has left unfinished, in `dir` and in the folders of databases and tables below it.
+pub(super) fn unfinished(dir: &Path, depth: usize, found: &mut Vec<Unfinished>) -> io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() && depth > 0 {
-            remove_parts(&entry.path(), depth - 1)?;
+            unfinished(&entry.path(), depth - 1, found)?;
         }
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if kind.is_file() && name.starts_with('.') && name.ends_with(PART_SUFFIX) {
-            std::fs::remove_file(entry.path())?;
+        let whole = Whole::parse(&name);
+        if kind.is_file() && (whole.is_some() || (name.starts_with('.') && name.ends_with(PART_SUFFIX))) {
+            found.push(Unfinished { path: entry.path(), whole });
         }
     }
     Ok(())
@@ -99,5 +131,13 @@ mod tests {
         head.row_in_transaction = 7;
         assert_eq!(file_name(&head), "binlog.000002-0000001234-7.parquet");
         assert_eq!(part_name(&file_name(&head)), ".binlog.000002-0000001234-7.parquet.part");
+        let hidden = whole_name(&file_name(&head), "0123456789abcdef", 42);
+        assert_eq!(hidden, ".binlog.000002-0000001234-7.parquet.0123456789abcdef-42.whole");
+        let whole = Whole { name: file_name(&head), run: "0123456789abcdef".into(), last_message: 42 };
+        assert_eq!(Whole::parse(&hidden), Some(whole));
+        for other in [".x.whole", ".a.parquet.whole", ".a.parquet.x-.whole", ".a.txt.x-1.whole", "a.parquet.x-1.whole"]
+        {
+            assert_eq!(Whole::parse(other), None, "{other}");
+        }
     }
 }

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::ParquetConfig;
 use super::file::{self, PartFile};
+use super::folder::Folder;
 use super::lanes::Lanes;
-use super::message::RowHead;
+use super::message::{BOUNDARY, RowHead};
 use super::names;
 use super::schema::{Registry, Schema};
-use crate::sink::{Batch, Sink, SinkCounter, SinkError};
+use crate::sink::{Batch, Sink, SinkCounter, SinkError, Staged};
 use crate::wire::Reader;
 
 /// A row group ends when so many bytes of messages are in it. Compressed it waits in memory until then.
@@ -21,8 +22,8 @@ const GROUP_BYTES: usize = 32 << 20;
 const OPEN_BYTES: usize = 48 << 20;
 /// So many files are open at once at most.
 const OPEN_FILES: usize = 200;
-/// Folders of databases, and of tables in them.
-const FOLDER_DEPTH: usize = 2;
+/// When whole files of so many times the size wait for others, all end.
+const MOST_WAITING: u64 = 8;
 /// The pause between attempts when the sink is to be closed.
 const FLUSH_PAUSE: Duration = Duration::from_millis(50);
 
@@ -33,8 +34,19 @@ type Series = u32;
 struct Open {
     schema: u32,
     file: PartFile,
-    /// When a row was last added, in rows.
-    last_row: u64,
+    /// The message of the last row, the sink's first being 1.
+    last_message: u64,
+}
+
+/// Where the messages stand that were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// More rows of the transaction may follow.
+    Inside,
+    /// Between two transactions.
+    Between,
+    /// Where reading could go on.
+    Boundary,
 }
 
 /// Writes rows to Parquet files; see [`super`].
@@ -55,11 +67,14 @@ pub(super) struct ParquetSink {
     binlog: String,
     /// The last row's event is its transaction's last.
     ends_transaction: bool,
-    /// No row of the last row's transaction will follow.
-    at_boundary: bool,
-    rows: u64,
-    /// Rows that were taken but are not acknowledged.
+    place: Place,
+    /// Messages that were taken.
+    messages: u64,
+    /// Those of them that are not acknowledged.
     unacknowledged: usize,
+    /// Bytes of whole files whose rows are not acknowledged.
+    waiting_bytes: u64,
+    folder: Arc<Folder>,
     /// Bytes of messages in row groups that are open.
     open_bytes: usize,
     /// All files are to end: something went wrong before they all had.
@@ -68,16 +83,9 @@ pub(super) struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// Makes the directory if it is not there, removes unfinished files of an earlier run, and starts the encoding threads.
+    /// Takes the directory (see [`Folder::open`]) and starts the encoding threads.
     pub(super) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
-        match config.mode.create_folder(&config.dir) {
-            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(file::failed("make the directory", &config.dir, source));
-            }
-            _ => {}
-        }
-        names::remove_parts(&config.dir, FOLDER_DEPTH)
-            .map_err(|source| file::failed("remove unfinished files from", &config.dir, source))?;
+        let folder = Arc::new(Folder::open(&config)?);
         let name = format!("parquet:{}", config.dir.display());
         Ok(Self {
             counter: Arc::new(SinkCounter::new(name.clone())),
@@ -91,9 +99,11 @@ impl ParquetSink {
             since: None,
             binlog: String::new(),
             ends_transaction: false,
-            at_boundary: false,
-            rows: 0,
+            place: Place::Boundary,
+            messages: 0,
             unacknowledged: 0,
+            waiting_bytes: 0,
+            folder,
             open_bytes: 0,
             ending: false,
             broken: None,
@@ -147,31 +157,74 @@ impl ParquetSink {
         Ok(())
     }
 
-    /// Ends the open file of a series. When no other is open, everything is on the disk: rows are acknowledged in their order, whatever
-    /// file they are in.
+    /// Ends the open file of a series.
     fn end_file(&mut self, series: Series) -> Result<(), SinkError> {
         let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
         self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
-        open.file.finish(&mut self.lanes)?;
-        tracing::debug!(sink = self.name, file = %open.file.path().display(), bytes = open.file.written(), "complete");
+        let whole = self.folder.whole_name(open.file.path(), open.last_message);
+        open.file.finish(&whole, &mut self.lanes)?;
+        tracing::debug!(sink = self.name, file = %whole.display(), bytes = open.file.written(), "complete");
+        self.folder.is_whole(open.file.path(), open.last_message);
+        self.waiting_bytes += open.file.written();
         self.open.remove(&series);
-        if self.open.is_empty() {
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// When no file is open, everything is on the disk: rows are acknowledged in their order, whatever file they are in. What waits for
+    /// a checkpoint must end where one can be: a file that it cuts in two could neither be shown nor left out.
+    fn acknowledge(&mut self) {
+        if self.open.is_empty() && (!self.folder.is_staged() || self.place == Place::Boundary) {
             self.since = None;
+            self.waiting_bytes = 0;
             self.counter.acknowledge(std::mem::take(&mut self.unacknowledged));
         }
-        Ok(())
     }
 
     /// Whether the files have their age. Inside a transaction they may become twice as old: a file that begins inside one is read again
     /// from its transaction's begin, and some of its rows are in two files then.
-    fn is_old(&self, at_boundary: bool, now: Instant) -> bool {
-        let limit = if at_boundary { self.config.roll_age } else { self.config.roll_age.saturating_mul(2) };
+    fn is_old(&self, place: Place, now: Instant) -> bool {
+        let limit = match place {
+            // They would not be acknowledged, and so be as old as before.
+            Place::Inside | Place::Between if self.folder.is_staged() => return false,
+            Place::Inside => self.config.roll_age.saturating_mul(2),
+            Place::Between | Place::Boundary => self.config.roll_age,
+        };
         !self.config.roll_age.is_zero() && self.since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
-    fn is_large(&self, file: &PartFile, at_boundary: bool) -> bool {
-        let limit = if at_boundary { self.config.roll_bytes } else { self.config.roll_bytes.saturating_mul(2) };
+    /// Whether a file is as large as it may be. With checkpoints it had better end at one.
+    fn is_large(&self, file: &PartFile, place: Place) -> bool {
+        let times = match place {
+            Place::Boundary => 1,
+            Place::Between => 1 + u64::from(self.folder.is_staged()),
+            Place::Inside => 2 + 2 * u64::from(self.folder.is_staged()),
+        };
+        let limit = self.config.roll_bytes.saturating_mul(times);
         limit > 0 && file.written() >= limit
+    }
+
+    /// Reading could go on here: a checkpoint will cover what came before when all of it is in whole files.
+    fn boundary(&mut self, now: Instant) -> Result<(), SinkError> {
+        let is_large = |(_, open): &(&Series, &Open)| self.is_large(&open.file, Place::Boundary);
+        let large: Vec<Series> = self.open.iter().filter(is_large).map(|(series, _)| *series).collect();
+        for series in large {
+            self.end_file(series)?;
+        }
+        let most = self.config.roll_bytes.saturating_mul(MOST_WAITING);
+        if self.is_old(Place::Boundary, now) || (most > 0 && self.waiting_bytes >= most) {
+            self.end_all()?;
+        }
+        self.take(Place::Boundary);
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// Takes note of a message.
+    fn take(&mut self, place: Place) {
+        self.messages += 1;
+        self.unacknowledged += 1;
+        self.place = place;
     }
 
     fn schema(&mut self, number: u32) -> Result<(Arc<Schema>, Series), SinkError> {
@@ -197,8 +250,12 @@ impl ParquetSink {
         let mut reader = Reader::new(message, "row on its way to a Parquet file");
         let head = RowHead::read(&mut reader).map_err(|_| self.not_ours())?;
         let other_file = self.binlog != head.file;
-        let at_boundary = other_file || (self.ends_transaction && head.row_in_event == 0);
-        if !self.open.is_empty() && ((other_file && self.config.roll_with_binlog) || self.is_old(at_boundary, now)) {
+        let place = match self.place {
+            Place::Boundary => Place::Boundary,
+            _ if other_file || (self.ends_transaction && head.row_in_event == 0) => Place::Between,
+            _ => Place::Inside,
+        };
+        if !self.open.is_empty() && ((other_file && self.config.roll_with_binlog) || self.is_old(place, now)) {
             self.end_all()?;
         }
         let (schema, series) = self.schema(head.schema)?;
@@ -206,7 +263,7 @@ impl ParquetSink {
             open.file.settle()?;
         }
         let ends = self.open.get(&series);
-        if ends.is_some_and(|open| open.schema != head.schema || self.is_large(&open.file, at_boundary)) {
+        if ends.is_some_and(|open| open.schema != head.schema || self.is_large(&open.file, place)) {
             self.end_file(series)?;
         }
         if !self.open.contains_key(&series) {
@@ -215,18 +272,16 @@ impl ParquetSink {
         let limit = self.group_limit();
         let Some(open) = self.open.get_mut(&series) else { return Err(self.not_ours()) };
         open.file.append(&mut reader, message.len(), &mut self.lanes)?;
-        open.last_row = self.rows;
-        self.rows += 1;
-        self.unacknowledged += 1;
+        open.last_message = self.messages + 1;
+        let group_bytes = open.file.group_bytes();
         self.open_bytes += message.len();
         self.ends_transaction = head.ends_transaction;
-        self.at_boundary = false;
+        self.take(Place::Inside);
         if other_file {
             head.file.clone_into(&mut self.binlog);
         }
-        if open.file.group_bytes() >= limit {
-            self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
-            open.file.end_group(&mut self.lanes)?;
+        if group_bytes >= limit {
+            self.end_group(series)?;
         } else if self.open_bytes >= OPEN_BYTES {
             self.end_largest_group()?;
         }
@@ -241,7 +296,7 @@ impl ParquetSink {
         now: Instant,
     ) -> Result<(), SinkError> {
         if self.open.len() >= OPEN_FILES {
-            let idle = self.open.iter().min_by_key(|(_, open)| open.last_row);
+            let idle = self.open.iter().min_by_key(|(_, open)| open.last_message);
             if let Some(idle) = idle.map(|(series, _)| *series) {
                 self.end_file(idle)?;
             }
@@ -253,17 +308,20 @@ impl ParquetSink {
         }
         let file =
             PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
-        self.open.insert(series, Open { schema: first.schema, file, last_row: self.rows });
+        self.open.insert(series, Open { schema: first.schema, file, last_message: self.messages });
         self.since.get_or_insert(now);
         Ok(())
     }
 
     fn end_largest_group(&mut self) -> Result<(), SinkError> {
-        if let Some(open) = self.open.values_mut().max_by_key(|open| open.file.group_bytes()) {
-            self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
-            open.file.end_group(&mut self.lanes)?;
-        }
-        Ok(())
+        let largest = self.open.iter().max_by_key(|(_, open)| open.file.group_bytes()).map(|(series, _)| *series);
+        largest.map_or(Ok(()), |series| self.end_group(series))
+    }
+
+    fn end_group(&mut self, series: Series) -> Result<(), SinkError> {
+        let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
+        self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
+        open.file.end_group(&mut self.lanes)
     }
 }
 
@@ -276,6 +334,10 @@ impl Sink for ParquetSink {
         self.counter = Arc::clone(counter);
     }
 
+    fn staged(&self) -> Option<Arc<dyn Staged>> {
+        Some(Arc::clone(&self.folder) as Arc<dyn Staged>)
+    }
+
     fn acknowledges_later(&self) -> bool {
         true
     }
@@ -286,7 +348,7 @@ impl Sink for ParquetSink {
         let now = Instant::now();
         for index in from..batch.len() {
             let Some((_, message)) = batch.get(index) else { break };
-            let result = self.row(message, now);
+            let result = if message == BOUNDARY { self.boundary(now) } else { self.row(message, now) };
             match self.note(result) {
                 Ok(()) => {}
                 // What is in the way is still there at the next attempt.
@@ -294,26 +356,37 @@ impl Sink for ParquetSink {
                 Err(error) => return Err(error),
             }
         }
-        // A batch holds whole events.
-        self.at_boundary = self.ends_transaction;
+        if self.place == Place::Inside && self.ends_transaction {
+            // A batch holds whole events.
+            self.place = Place::Between;
+        }
         Ok(batch.len() - from)
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        let result = self
-            .resume()
-            .and_then(|()| if self.is_old(self.at_boundary, Instant::now()) { self.end_all() } else { Ok(()) });
+        let result =
+            self.resume().and_then(|()| if self.is_old(self.place, Instant::now()) { self.end_all() } else { Ok(()) });
         self.note(result)
     }
 
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
         loop {
             let result = self.check().and_then(|()| self.end_all());
-            let Err(error) = self.note(result) else { return Ok(()) };
+            let Err(error) = self.note(result) else { break };
             if matches!(error, SinkError::Ended { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
                 return Err(SinkError::Undelivered { messages: self.unacknowledged as u64, reason: error.to_string() });
             }
             std::thread::sleep(FLUSH_PAUSE);
         }
+        self.acknowledge();
+        if self.unacknowledged > 0 {
+            let rows = self.unacknowledged;
+            tracing::info!(
+                sink = self.name,
+                rows,
+                "stopped inside a transaction: rows since the checkpoint come again"
+            );
+        }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::super::checkpoint::Checkpoint;
 use super::super::form::native::image;
 use super::super::form::{Definition, RowContext, RowForm};
 use super::super::json_value::{ValueOptions, escaped, write_value};
@@ -14,7 +15,7 @@ use super::super::value::Value;
 use super::cells::{Fit, write_cell};
 use super::events::kind_name;
 use super::kind::Kind;
-use super::message::{RowHead, bytes, bytes_with, fixed, null};
+use super::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
 use super::names::escape;
 use super::schema::{ColumnSpec, Packing, Registry, Schema};
 use crate::sink::Batch;
@@ -231,4 +232,8 @@ impl RowForm for TablesForm {
 
     /// A table's files show its definition by their columns.
     fn definition(&mut self, _: Definition<'_>, _: &RowContext, _: &mut Batch) {}
+
+    fn checkpoint(&mut self, _: &Checkpoint, out: &mut Batch) {
+        boundary(out);
+    }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
+use super::super::checkpoint::{Checkpoint, CheckpointFile};
 use super::super::column::Storage;
 use super::super::event::EventType;
 use super::super::form::{RowContext, RowForm};
@@ -112,6 +113,13 @@ impl Feed {
         assert_eq!(self.sink.write(&batch, 0).unwrap(), rows.len());
     }
 
+    /// Reading could go on here.
+    fn boundary(&mut self) {
+        let mut batch = Batch::new();
+        self.form.checkpoint(&Checkpoint::default(), &mut batch);
+        assert_eq!(self.sink.write(&batch, 0).unwrap(), 1);
+    }
+
     fn flush(&mut self) {
         self.sink.flush(Instant::now() + Duration::from_secs(60)).unwrap();
     }
@@ -131,6 +139,7 @@ fn files(dir: &Path) -> Vec<String> {
     }
     let mut found = Vec::new();
     walk(dir, &mut found);
+    found.retain(|path| !path.ends_with(".mysql-interceptor.lock"));
     let mut names: Vec<String> =
         found.iter().map(|path| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
@@ -478,6 +487,91 @@ fn unfinished_files_of_an_earlier_run_are_removed() {
     drop(Feed::new(config(dir.path(), Layout::Tables)));
     assert_eq!(files(dir.path()), ["a-1.parquet", "shop/users/.other"]);
     assert!(open(config(&dir.path().join("missing/deeper"), Layout::Events), ValueOptions::default()).is_err());
+}
+
+/// The directory of a sink with checkpoints, and where they are.
+fn staged(dir: &Path) -> ParquetConfig {
+    ParquetConfig { checkpoint: Some(dir.join("checkpoint")), ..config(&dir.join("lake"), Layout::Tables) }
+}
+
+fn save(config: &ParquetConfig, run: &str, messages: u64) {
+    let mut file = CheckpointFile::new(config.checkpoint.clone().unwrap(), config.mode);
+    file.save(&Checkpoint { staged: [(run.to_owned(), messages)].into(), ..Checkpoint::default() }).unwrap();
+}
+
+#[test]
+fn with_checkpoints_files_show_when_one_covers_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = ParquetConfig { roll_bytes: 1024, ..staged(dir.path()) };
+    let mut feed = Feed::new(config.clone());
+    let shown =
+        || -> Vec<String> { files(&config.dir).into_iter().filter(|name| !name.contains("/.")).collect::<Vec<_>>() };
+    let (small, large) = (users(1, "small"), users(2, "large"));
+    feed.insert(&small, &[user(1, "a")], &context("b.1", 100));
+    feed.boundary();
+    let long = |number: u64| format!("{:0100}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut number = 0;
+    // Whole files wait until there are so many of them that those that are open end too.
+    while feed.counter.acknowledged() == 0 {
+        number += 1;
+        feed.insert(&large, &[user(1, &long(number))], &context("b.1", 200 + number));
+        feed.boundary();
+        assert!(number < 1000);
+    }
+    let covered = 2 + 2 * number;
+    assert_eq!(feed.counter.acknowledged(), covered);
+    let whole = files(&config.dir);
+    assert!(whole.len() > 3 && whole.iter().all(|name| name.ends_with(".whole")), "{whole:?}");
+    let staged = feed.sink.staged().unwrap();
+    // A checkpoint before the last row of the last file does not cover it.
+    staged.publish(covered - 2).unwrap();
+    assert_eq!(shown().len(), whole.len() - 1);
+    staged.publish(covered).unwrap();
+    assert_eq!((shown().len(), files(&config.dir).len()), (whole.len(), whole.len()));
+    let all: usize = shown().iter().map(|name| rows(&config.dir.join(name)).len()).sum();
+    assert_eq!(all as u64, number + 1);
+    // Stopped inside a transaction: its file is whole, but nothing of it is acknowledged.
+    feed.insert(&large, &[user(1, "x")], &context("b.1", 900));
+    feed.flush();
+    assert_eq!((feed.counter.acknowledged(), files(&config.dir).len()), (covered, whole.len() + 1));
+}
+
+#[test]
+fn at_the_start_the_checkpoint_says_what_becomes_of_whole_files() {
+    let kept = ["shop/users/b.1-0000000100.parquet"];
+    for (messages, run, expected) in [(2, None, &kept[..]), (9, None, &kept), (1, None, &[]), (2, Some("other"), &[])] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = staged(dir.path());
+        let mut feed = Feed::new(config.clone());
+        feed.insert(&users(1, "users"), &[user(1, "a"), user(2, "b")], &context("b.1", 100));
+        feed.boundary();
+        feed.flush();
+        assert_eq!(feed.counter.acknowledged(), 3);
+        let number = feed.sink.staged().unwrap().run().unwrap().to_owned();
+        // Killed before or after the checkpoint is saved.
+        drop(feed);
+        save(&config, run.unwrap_or(&number), messages);
+        // Without a checkpoint it is not known, and they stay as they are.
+        drop(Feed::new(ParquetConfig { checkpoint: None, ..config.clone() }));
+        assert!(files(&config.dir)[0].ends_with(".whole"));
+        drop(Feed::new(config.clone()));
+        assert_eq!(files(&config.dir), expected, "{messages} of {run:?}");
+    }
+}
+
+#[test]
+fn a_directory_is_for_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let feed = Feed::new(config(dir.path(), Layout::Events));
+    let staged = feed.sink.staged();
+    let again =
+        || open(config(dir.path(), Layout::Events), ValueOptions::default()).err().map(|error| error.to_string());
+    assert!(again().unwrap().contains("another process"));
+    drop(feed);
+    // What waits may still be shown.
+    assert!(again().unwrap().contains("another process"));
+    drop(staged);
+    assert_eq!(again(), None);
 }
 
 #[test]

@@ -137,11 +137,13 @@ impl<'a> Delivery<'a> {
         while self.boundaries.front().is_some_and(|(messages, _)| self.sinks.has_delivered(messages)) {
             reached = self.boundaries.pop_front();
         }
-        if let (Some(file), Some((_, checkpoint))) = (&mut self.checkpoint, reached) {
+        if let (Some(file), Some((messages, mut checkpoint))) = (&mut self.checkpoint, reached) {
             if let Some(history) = self.history.get() {
                 history.sync()?;
             }
+            checkpoint.staged = self.sinks.marks(&messages);
             file.save(&checkpoint)?;
+            self.sinks.publish(&messages).map_err(RunError::Publish)?;
         }
         Ok(())
     }

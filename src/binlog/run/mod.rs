@@ -36,7 +36,7 @@ use super::piece::Piece;
 use super::position::Position;
 use super::source::{BinlogError, SourceOptions};
 use crate::config::FileMode;
-use crate::sink::{Direct, PushError};
+use crate::sink::{Direct, PushError, SinkError};
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
 use progress::{Extent, Reporter};
@@ -94,6 +94,9 @@ pub(crate) enum RunError {
     Source(#[from] BinlogError),
     #[error(transparent)]
     Sink(#[from] PushError),
+    /// What is delivered and covered by the checkpoint cannot be seen.
+    #[error("{0}; it is done at the next start")]
+    Publish(SinkError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]

@@ -121,6 +121,7 @@ fn sink(settings: &Binlog, name: &str, checkpoint: &mut Option<Checkpoint>) -> R
                 roll_bytes: settings.parquet_roll_size,
                 roll_age: settings.parquet_roll_age,
                 mode: settings.file_mode.unwrap_or_default(),
+                checkpoint: settings.checkpoint.clone(),
                 ..ParquetConfig::new(dir.into())
             };
             let (sink, form) = parquet::open(config, RowSettings::new(settings).values).map_err(explain)?;

@@ -13,7 +13,7 @@ fn a_transaction_of_two_events() {
     stream.flush();
     let row =
         |id: i64| Seen::Row { id, index: id as u64, xid: Some(9), gtid: Some(format!("{UUID}:1")), is_last: id == 2 };
-    let checkpoint = Checkpoint { file: "binlog.000001".into(), offset: 504, gtid_set: None, server: None };
+    let checkpoint = Checkpoint { file: "binlog.000001".into(), offset: 504, ..Checkpoint::default() };
     let wanted = [Seen::Begin, row(0), row(1), row(2), Seen::End(3), Seen::Checkpoint(checkpoint)];
     assert_eq!(stream.seen(), wanted);
 }
@@ -98,6 +98,7 @@ fn checkpoints_say_where_and_behind_which_transactions() {
         offset,
         gtid_set: Some(format!("{UUID}:{gtids}")),
         server: Some("here".into()),
+        ..Checkpoint::default()
     };
     assert_eq!(checkpoints(&stream.seen()), [at(504, "1-5"), at(704, "1-6")]);
     stream.xid(2);

@@ -38,7 +38,7 @@ fn numbers(name: &str, range: std::ops::Range<u64>) -> Batch {
     let checkpoint_topic = format!("{name}_CP");
     let mut batch = Batch::new();
     for number in range {
-        let checkpoint = Checkpoint { file: "f".into(), offset: number + 1, gtid_set: None, server: None };
+        let checkpoint = Checkpoint { file: "f".into(), offset: number + 1, ..Checkpoint::default() };
         let checkpoint = serde_json::to_string(&checkpoint).unwrap();
         let messages =
             rows(&[(name, &(number % 7).to_string(), &number.to_string()), (&checkpoint_topic, name, &checkpoint)]);
@@ -61,7 +61,7 @@ fn the_last_checkpoint_is_found_and_an_older_instance_is_ended() {
     // Begun, but never committed.
     write_all(&mut *old, &rows(&[(&name, "1", "half")]));
     let second = open(&servers, &name).unwrap();
-    assert_eq!(second.checkpoint, Some(Checkpoint { file: "f".into(), offset: 10, gtid_set: None, server: None }));
+    assert_eq!(second.checkpoint, Some(Checkpoint { file: "f".into(), offset: 10, ..Checkpoint::default() }));
     // The older one learns it at the next attempt.
     let deadline = in_a_minute();
     let error = loop {
