@@ -1,14 +1,20 @@
 //! Our own log, on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::binlog::clear_bar;
 use crate::config::{LogConfig, LogFormat};
 
+/// What the log's lines look like, once that is known.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
+
 /// Starts logging for the rest of the process.
 pub(super) fn start(config: &LogConfig) {
+    // Fails only if a test has set it before.
+    let _ = FORMAT.set(config.format);
     // The filter was checked with the configuration.
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -25,9 +31,18 @@ pub(super) fn start(config: &LogConfig) {
     };
 }
 
-/// Says why the program does not go on. A standard error that cannot be written to is no reason to panic.
+/// Says in one line why the program does not go on. A standard error that cannot be written to is no reason to panic.
 pub(super) fn complain(reason: impl std::fmt::Display) {
-    let _ = writeln!(Lines, "error: {reason}");
+    let reason = reason.to_string();
+    let line = match FORMAT.get() {
+        Some(LogFormat::Json) => {
+            let timestamp = jiff::Timestamp::now().to_string();
+            serde_json::json!({ "timestamp": timestamp, "level": "ERROR", "message": reason }).to_string()
+        }
+        Some(LogFormat::Text) | None => format!("error: {reason}"),
+    };
+    // In one write: other threads may be logging.
+    let _ = Lines.write_all(format!("{line}\n").as_bytes());
 }
 
 /// Standard error, where `binlog` may be drawing a bar: a line of the log begins where the bar was.

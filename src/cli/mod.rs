@@ -1,30 +1,38 @@
 //! The command line: one file per subcommand.
 
 mod binlog;
+mod generate;
 mod inspect;
 mod logging;
 mod proxy;
 
-#[cfg(test)]
-use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{ConfigError, Layers, ProxyConfig, ProxySettings};
+use crate::config::{
+    ConfigError, Layers, LogConfig, LogSettings, Note, PROXY_RULES, ProxyConfig, ProxySettings, ineffective,
+};
 
 /// The exit code for a wrong command line or configuration, as clap has it.
 const USAGE: u8 = 2;
 /// The exit code for everything that goes wrong later.
 const FAILURE: u8 = 1;
 
+const EXAMPLES: &str = "\
+Examples:
+  mysql-interceptor proxy --upstream db:3306 --pretty
+  mysql-interceptor binlog --source mysql://repl@db --ask-password --pretty
+  mysql-interceptor inspect --bootstrap-servers kafka:9092 --tail 20 --pretty
+
+`mysql-interceptor SUBCOMMAND -h` lists the options at a glance, `--help` in full.";
+
 /// A transparent MySQL and MariaDB proxy: every SQL statement becomes one JSON message in Kafka, a file or on the terminal.
 #[derive(Debug, Parser)]
 #[command(name = "mysql-interceptor", version, arg_required_else_help = true)]
-#[command(after_help = "Each option can be set by its environment variable (shown as [env: NAME]) too. \
-    Flags win over variables, variables over the configuration file, the file over the defaults.")]
+#[command(after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,21 +41,26 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Forward clients to a server and turn their statements into messages
-    #[command(
-        after_help = "Flags win over environment variables, variables over the configuration file, the file over the defaults. \
-        An empty variable counts as not set. Sizes are bytes or 500MB, 256MiB, 1GiB; times are seconds or 500ms, 10m, 1h."
-    )]
+    #[command(after_help = proxy::EXAMPLES)]
     Proxy(Box<ProxySettings>),
     /// Pass on each row that changed, from a server's binlog or from binlog files
+    #[command(after_help = binlog::EXAMPLES)]
     Binlog(Box<binlog::Binlog>),
-    /// Print the messages in Kafka, one JSON object per line
-    Inspect(inspect::Inspect),
+    /// Print messages from Kafka or standard input
+    #[command(after_help = inspect::EXAMPLES)]
+    Inspect(Box<inspect::Inspect>),
+    /// Print a completion script for a shell
+    Completions(generate::Completions),
+    /// Print the manual page (roff)
+    Man,
 }
 
 /// Runs the program with this process's arguments and environment.
 pub fn run() -> ExitCode {
-    match dispatch() {
-        Ok(code) => code,
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let layers = Layers { arguments: std::env::args_os().collect(), environment: variables.collect() };
+    match parse(&layers) {
+        Ok(call) => call.run(),
         Err(ConfigError::Usage(error)) => {
             // Help and version go to standard output and are no error; a closed pipe is nobody's concern.
             let _ = error.print();
@@ -60,33 +73,67 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn dispatch() -> Result<ExitCode, ConfigError> {
-    let layers = Layers { arguments: std::env::args_os().collect(), environment: &|name: &str| std::env::var_os(name) };
-    Ok(match parse(&layers)? {
-        Parsed::Proxy(config) => proxy::run(*config),
-        Parsed::Binlog(binlog) => binlog::run(&binlog),
-        Parsed::Inspect(inspect) => inspect::run(&inspect),
-    })
+/// What was called, and what is to be said about it.
+struct Call {
+    parsed: Parsed,
+    log: LogConfig,
+    notes: Vec<Note>,
 }
 
 /// The configuration of the subcommand that was called.
 enum Parsed {
     Proxy(Box<ProxyConfig>),
     Binlog(Box<binlog::Binlog>),
-    Inspect(inspect::Inspect),
+    Inspect(Box<inspect::Inspect>),
+    Completions(generate::Completions),
+    Man,
 }
 
-fn parse(layers: &Layers<'_>) -> Result<Parsed, ConfigError> {
+impl Call {
+    fn run(self) -> ExitCode {
+        logging::start(&self.log);
+        for note in &self.notes {
+            tracing::warn!("{note}");
+        }
+        match self.parsed {
+            Parsed::Proxy(config) => proxy::run(*config),
+            Parsed::Binlog(binlog) => binlog::run(&binlog),
+            Parsed::Inspect(inspect) => inspect::run(&inspect),
+            Parsed::Completions(completions) => generate::completions(&completions, Cli::command()),
+            Parsed::Man => generate::man(Cli::command()),
+        }
+    }
+}
+
+fn parse(layers: &Layers) -> Result<Call, ConfigError> {
     let layered = layers.parse(Cli::command())?;
-    if let Some(("proxy", matches)) = layered.matches.subcommand() {
-        return Ok(Parsed::Proxy(Box::new(ProxyConfig::from_matches(&layered, matches)?)));
-    }
-    match Cli::from_arg_matches(&layered.matches)?.command {
-        Command::Binlog(binlog) => Ok(Parsed::Binlog(binlog)),
-        Command::Inspect(inspect) => Ok(Parsed::Inspect(inspect)),
-        // Handled above.
-        Command::Proxy(_) => Err(Cli::command().error(clap::error::ErrorKind::InvalidSubcommand, "proxy").into()),
-    }
+    let origins = layered.origins();
+    let origin = |id: &str| origins.of(id);
+    let rust_log = layers.environment.get("RUST_LOG").and_then(|filter| filter.to_str());
+    let log = |settings: &LogSettings, default| settings.config(rust_log, default);
+    let mut notes = layered.notes;
+    let (parsed, log) = match Cli::from_arg_matches(&layered.matches)?.command {
+        Command::Proxy(settings) => {
+            notes.extend(ineffective(PROXY_RULES, &*settings, &origin));
+            let log = log(&settings.log, "info")?;
+            (Parsed::Proxy(Box::new(ProxyConfig::build(*settings, &origins)?)), log)
+        }
+        Command::Binlog(mut settings) => {
+            notes.extend(ineffective(binlog::RULES, &*settings, &origin));
+            let log = log(&settings.log, "info")?;
+            settings.origins = origins;
+            (Parsed::Binlog(settings), log)
+        }
+        Command::Inspect(settings) => {
+            notes.extend(ineffective(inspect::RULES, &*settings, &origin));
+            // librdkafka's errors come back as our own, in words that say what to do.
+            let log = log(&settings.log, "warn,librdkafka=off")?;
+            (Parsed::Inspect(settings), log)
+        }
+        Command::Completions(completions) => (Parsed::Completions(completions), LogConfig::default()),
+        Command::Man => (Parsed::Man, LogConfig::default()),
+    };
+    Ok(Call { parsed, log, notes })
 }
 
 /// Sets the flag on SIGTERM and SIGINT; a second one ends the process at once.
@@ -117,14 +164,12 @@ fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
 }
 
-/// The words of an environment and a command line as `parse` understands them, for tests.
+/// What `parse` makes of an environment and a command line, for tests.
 #[cfg(test)]
-fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Parsed, ConfigError> {
-    let lookup = |name: &str| {
-        environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(*value))
-    };
-    let arguments = std::iter::once("mysql-interceptor").chain(arguments.iter().copied()).map(OsString::from).collect();
-    parse(&Layers { arguments, environment: &lookup })
+fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Call, ConfigError> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+    let arguments = std::iter::once("mysql-interceptor").chain(arguments.iter().copied()).map(Into::into).collect();
+    parse(&Layers { arguments, environment })
 }
 
 #[cfg(test)]

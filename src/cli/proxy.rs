@@ -7,12 +7,22 @@ use super::{FAILURE, USAGE, logging};
 use crate::config::ProxyConfig;
 use crate::sink::{self, Hub, ShutdownReport};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mysql-interceptor proxy --upstream db:3306 --pretty
+  mysql-interceptor proxy --upstream db:3306 --sink ndjson:/data/sql.ndjson --ndjson-compress zstd
+  mysql-interceptor proxy --upstream db:3306 --kafka-bootstrap-servers kafka:9092
+  mysql-interceptor proxy --config /etc/mysql-interceptor.toml
+
+Each option has an environment variable (--help names it) and a key in the configuration file.
+Flags win over variables, variables over the file, the file over the defaults.
+SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
+
 /// What the sinks have at least to deliver what is queued.
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Runs the proxy until it is told to stop.
 pub(super) fn run(config: ProxyConfig) -> ExitCode {
-    logging::start(&config.log);
     tracing::debug!(?config, "configuration");
     let sinks = match sink::open_all(&config.sinks) {
         Ok(sinks) => sinks,
@@ -24,26 +34,25 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
     let hub = match Hub::start(sinks, config.queue.clone()) {
         Ok(hub) => hub,
         Err(error) => {
-            tracing::error!(%error, "cannot start");
+            logging::complain(error);
             return ExitCode::from(FAILURE);
         }
     };
     let drain_timeout = config.drain_timeout;
     let result = crate::proxy::run(config, &hub);
     let sink_counters = hub.counters();
-    // One --drain-timeout for sessions and sinks, but sinks get a moment even if a session used it up.
-    let deadline = match &result {
-        Ok((_, stopping_since)) => (*stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST),
-        Err(_) => Instant::now(),
-    };
-    report(&hub.shutdown(deadline));
     match result {
-        Ok((counters, _)) => {
+        Ok((counters, stopping_since)) => {
+            // One --drain-timeout for sessions and sinks, but sinks get a moment even if a session used it up.
+            let deadline = (stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST);
+            report(&hub.shutdown(deadline));
             counters.log("stopped", sink_counters.lost_total());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!(%error, "the proxy failed");
+            // Nothing was accepted, so there is nothing to say of the sinks.
+            hub.shutdown(Instant::now());
+            logging::complain(error);
             ExitCode::from(FAILURE)
         }
     }

@@ -7,10 +7,9 @@ use crate::config::{Acks, Backpressure, SinkConfig};
 
 fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig, String> {
     let arguments: Vec<_> = std::iter::once("proxy").chain(arguments.iter().copied()).collect();
-    match parse_words(&arguments, environment) {
+    match parse_words(&arguments, environment).map(|call| call.parsed) {
         Ok(Parsed::Proxy(config)) => Ok(*config),
-        Ok(Parsed::Inspect(_)) => Err("inspect".to_owned()),
-        Ok(Parsed::Binlog(_)) => Err("binlog".to_owned()),
+        Ok(_) => Err("another subcommand".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -69,7 +68,7 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
     let (_directory, path) = file("kafka_topic = 'F'\nworkers = 3\ncapture_all = false\nkafka_acks = 1\n");
     let environment =
         [("INTERCEPTOR_CONFIG", path.as_str()), ("INTERCEPTOR_KAFKA_TOPIC", "E"), ("INTERCEPTOR_WORKERS", "2")];
-    let config = proxy(&["--kafka-topic", "C", "--kafka-bootstrap-servers=k"], &environment).unwrap();
+    let config = proxy(&["--kafka-topic", "C", "--kafka-bootstrap-servers=k:9092"], &environment).unwrap();
     assert_eq!((kafka_of(&config).topic.as_str(), config.workers, config.capture.all), ("C", 2, false));
     assert_eq!(kafka_of(&config).acks, Acks::Leader);
 }
@@ -77,17 +76,18 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
 #[test]
 fn sinks_are_repeatable_and_comma_separated_in_every_layer() {
     let config =
-        proxy(&["--sink", "ndjson:/tmp/a,stdout", "--sink=ndjson:/tmp/b", "--kafka-bootstrap-servers=k"], &[]).unwrap();
+        proxy(&["--sink", "ndjson:/tmp/a,stdout", "--sink=ndjson:/tmp/b", "--kafka-bootstrap-servers=k:9092"], &[])
+            .unwrap();
     assert_eq!(config.sinks.len(), 4);
     let config = proxy(&[], &[("INTERCEPTOR_SINK", "ndjson:/tmp/a, stdout")]).unwrap();
     assert_eq!(config.sinks.len(), 2);
     let (_directory, path) =
         file("sink = ['ndjson:/tmp/a', 'stdout']\n[kafka_option]\n'client.id' = 'x'\n'socket.timeout.ms' = 5");
-    let config = proxy(&["--config", &path, "--kafka-bootstrap-servers=k"], &[]).unwrap();
+    let config = proxy(&["--config", &path, "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
     assert_eq!(config.sinks.len(), 3);
     assert_eq!(kafka_of(&config).options.len(), 2);
     let options = ("INTERCEPTOR_KAFKA_OPTION", "sasl.username=a\nsasl.password=b,c\n");
-    let config = proxy(&["--kafka-bootstrap-servers=k"], &[options]).unwrap();
+    let config = proxy(&["--kafka-bootstrap-servers=k:9092"], &[options]).unwrap();
     assert_eq!(kafka_of(&config).options.len(), 2);
 }
 
@@ -114,7 +114,10 @@ fn a_wrong_value_is_said_with_its_origin_and_what_is_allowed() {
     assert!(error.starts_with("--kafka-acks: \"3\""), "{error}");
     let (_directory, path) = file("kafka_acks = 5");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
-    assert!(error.starts_with(&format!("kafka_acks in {path}: \"5\"")), "{error}");
+    assert!(
+        error.starts_with(&format!("kafka_acks in {path}, line 1: expected all, 0, 1, got the integer 5")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -149,6 +152,18 @@ fn settings_that_need_each_other() {
         (&["--tls-cert=a"][..], "--tls-cert: needs --tls-key too"),
         (&["--tls-key=a"], "--tls-key: needs --tls-cert too"),
         (&["--upstream-tls-verify=full"], "--upstream-tls-verify: needs --upstream-ca too"),
+        (
+            &["--kafka-bootstrap-servers=k"],
+            "--kafka-bootstrap-servers: \"k\" is not allowed: \"k\" has no port; expected HOST:PORT, comma-separated",
+        ),
+        (
+            &["--log-level=verbose"],
+            "--log-level: \"verbose\" is not allowed: expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug; \"verbose\" is no level (for a part of the program: verbose=debug)",
+        ),
+        (
+            &["--file-mode=640x"],
+            "--file-mode: \"640x\" is not allowed: expected rights as chmod takes them in octal, such as 0640",
+        ),
         (&["--sink=kafka"], "--sink: kafka needs --kafka-bootstrap-servers too"),
         (&["--sink=ndjson:"], "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH or kafka"),
         (&["--sink=stdout,stdout"], "--sink: stdout is given twice"),
@@ -161,7 +176,32 @@ fn settings_that_need_each_other() {
 fn a_wrong_file_is_said_well() {
     let (_directory, path) = file("kafka_topics = 'X'");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
-    assert!(error.ends_with("has the unknown key \"kafka_topics\"; did you mean \"kafka_topic\"?"), "{error}");
+    assert!(
+        error.ends_with("has the unknown key \"kafka_topics\" in line 1; did you mean \"kafka_topic\"?"),
+        "{error}"
+    );
+    for (text, said) in [
+        ("workers = 2\nupstream = 5", "upstream in PATH, line 2: expected a string (HOST[:PORT]), got the integer 5"),
+        ("# a\n\nlisten = true", "listen in PATH, line 3: expected a string (ADDRESS:PORT), got the boolean true"),
+        ("capture_ddl = []", "capture_ddl in PATH, line 1: expected true or false, got a list"),
+        ("workers = [1]", "workers in PATH, line 1: expected a number or a string (N), got a list"),
+        ("workers = 'many'", "workers in PATH, line 1: \"many\" is not allowed: invalid digit found in string"),
+        ("sink = { a = 1 }", "sink in PATH, line 1: expected a string (SINK), or a list of these, got a table"),
+        // Octal in TOML is a number, and the rights 416 are none.
+        ("file_mode = 0o640", "file_mode in PATH, line 1: expected a string (RIGHTS), got the integer 416"),
+        ("tls_cert = 1979-05-27", "tls_cert in PATH, line 1: expected a string (FILE), got the date 1979-05-27"),
+        (
+            "[kafka_option]\nx = [1]",
+            "kafka_option in PATH, line 1: expected a table, or a string (KEY=VALUE), or a list of these, got a list",
+        ),
+        ("[upstream]\nhost = 'db'", "upstream in PATH, line 1: expected a string (HOST[:PORT]), got a table"),
+    ] {
+        let (_directory, path) = file(text);
+        assert_eq!(proxy(&["--config", &path], &[]).unwrap_err(), said.replace("PATH", &path));
+    }
+    let (_directory, path) = file("kafka_option = 17");
+    let error = proxy(&["--config", &path], &[]).unwrap_err();
+    assert!(error.ends_with("got the integer") && !error.contains("17"), "{error}");
     let (_directory, path) = file("workers = 1\nkafka_option = [ 'sasl.password=hunter2'\nx");
     let error = proxy(&["--config", &path], &[]).unwrap_err();
     assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
@@ -173,7 +213,7 @@ fn a_wrong_file_is_said_well() {
 fn secrets_are_never_shown() {
     let error = proxy(&["--kafka-option", "sasl.password:hunter2"], &[]).unwrap_err();
     assert!(error.starts_with("--kafka-option: expected KEY=VALUE") && !error.contains("hunter2"), "{error}");
-    let config = proxy(&["--kafka-option=sasl.password=hunter2", "--kafka-bootstrap-servers=k"], &[]).unwrap();
+    let config = proxy(&["--kafka-option=sasl.password=hunter2", "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
@@ -198,5 +238,139 @@ fn every_setting_has_a_variable_and_a_group() {
         assert!(argument.get_env().is_some(), "{argument}");
         assert!(argument.get_help_heading().is_some(), "{argument}");
         assert_eq!(argument.get_long().unwrap().replace('-', "_"), argument.get_id().as_str());
+    }
+}
+
+/// The lines that are said at the start.
+fn notes(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let call = parse_words(arguments, environment).map_err(|error| error.to_string()).unwrap();
+    call.notes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    for (arguments, said) in [
+        (&["--kafka-topic=x"][..], "--kafka-topic: no effect, there is no Kafka sink: set --kafka-bootstrap-servers"),
+        (&["--kafka-option=a=b", "--kafka-acks=1"], "--kafka-acks, --kafka-option: no effect, there is no Kafka sink"),
+        (
+            &["--tls=strip", "--tls-cert=c", "--tls-key=k"],
+            "--tls-cert, --tls-key: no effect, the proxy takes part in TLS only",
+        ),
+        (&["--tls=passthrough", "--upstream-ca=c"], "--upstream-ca: no effect, the proxy takes part in TLS only"),
+        (&["--upstream-ca=c", "--upstream-tls-verify=none"], "--upstream-ca: no effect, nothing is checked"),
+        (&["--ndjson-keep=3"], "--ndjson-keep: no effect, no sink is a file"),
+        (&["--file-mode=0600"], "--file-mode: no effect, no sink is a file"),
+        (&["--color=always"], "--color: no effect, it is about --pretty"),
+        (&["--pretty", "--sink=ndjson:/x"], "--pretty: no effect, no sink is stdout"),
+        (&["--capture-ddl"], "--capture-ddl: no effect, every statement becomes a message"),
+        (&["--statement-logging=false", "--capture-ddl"], "--capture-ddl: no effect, there are no messages"),
+        (&["--debug-value=a", "--service-name=b"], "--service-name: no effect, the field debug is --debug-value"),
+        (&["--enable-queueing-publisher=false"], "--enable-queueing-publisher: no effect, the proxy always queues"),
+    ] {
+        let notes = notes(&[&["proxy"], arguments].concat(), &[]);
+        assert!(matches!(&notes[..], [note] if note.starts_with(said)), "{arguments:?}: {notes:?}");
+    }
+    let (_directory, path) = file("ndjson_compress = 'zstd'");
+    let said =
+        notes(&["proxy", "--config", &path], &[("INTERCEPTOR_KAFKA_TOPIC", "x"), ("INTERCEPTOR_KAFKA_TOPICS", "y")]);
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].contains("INTERCEPTOR_KAFKA_TOPICS") && said[0].ends_with("did you mean INTERCEPTOR_KAFKA_TOPIC?"));
+    assert!(said[1].starts_with(&format!("ndjson_compress in {path}, line 1: no effect")), "{said:?}");
+    assert!(said[2].starts_with("INTERCEPTOR_KAFKA_TOPIC: no effect"), "{said:?}");
+    // A variable of another subcommand, and settings that do what they are for.
+    let other = ("INTERCEPTOR_BINLOG_SOURCE", "mysql://u@db");
+    let kafka = ["proxy", "--kafka-bootstrap-servers=k:9092", "--kafka-topic=x", "--sink=ndjson:/x", "--ndjson-keep=3"];
+    assert!(notes(&kafka, &[other]).is_empty());
+    assert!(notes(&["proxy", "--upstream-ca=x", "--pretty", "--color=never"], &[]).is_empty());
+    assert_eq!(notes(&["inspect", "--color=never"], &[]), ["--color: no effect, it is about --pretty"]);
+}
+
+/// A setting that is new is to be thought about: does it matter on its own?
+#[test]
+fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
+    let on_their_own: &[(&str, &str)] = &[
+        (
+            "proxy",
+            "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
+         kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
+         publish_flush_interval_s buffer_until_commit redact_keys redact_value inline_debug split_values session_probe \
+         log_level log_format",
+        ),
+        (
+            "binlog",
+            "source file from until checkpoint schema_history include exclude only drop_columns redact_keys sink pretty \
+         queue_bytes exactly_once progress strict config log_level log_format",
+        ),
+        (
+            "inspect",
+            "input bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
+         log_level log_format",
+        ),
+    ];
+    let rules = |name: &str| -> Vec<&str> {
+        let of_rules: Vec<&[&str]> = match name {
+            "proxy" => PROXY_RULES.iter().map(|rule| rule.settings).collect(),
+            "binlog" => binlog::RULES.iter().map(|rule| rule.settings).collect(),
+            _ => inspect::RULES.iter().map(|rule| rule.settings).collect(),
+        };
+        of_rules.concat()
+    };
+    let command = Cli::command();
+    for (name, free) in on_their_own {
+        let (free, bound): (Vec<_>, _) = (free.split_whitespace().collect(), rules(name));
+        let arguments = command.find_subcommand(name).unwrap().get_arguments();
+        let ids: Vec<_> = arguments.map(|argument| argument.get_id().as_str()).filter(|id| *id != "help").collect();
+        for id in &ids {
+            assert!(free.contains(id) || bound.contains(id), "{name}: what does {id} need to have an effect?");
+        }
+        for id in bound.iter().chain(&free) {
+            assert!(ids.contains(id), "{name}: there is no {id}");
+        }
+    }
+}
+
+#[test]
+fn authorities_are_heeded_unless_told_otherwise() {
+    use crate::config::UpstreamVerify;
+    let verify = |arguments: &[&str]| proxy(arguments, &[]).unwrap().tls.upstream_verify;
+    assert_eq!(verify(&[]), UpstreamVerify::None);
+    assert_eq!(verify(&["--upstream-ca=c"]), UpstreamVerify::Ca);
+    assert_eq!(verify(&["--upstream-ca=c", "--upstream-tls-verify=none"]), UpstreamVerify::None);
+    assert_eq!(verify(&["--upstream-ca=c", "--upstream-tls-verify=full"]), UpstreamVerify::Full);
+}
+
+/// Two screens of 50 lines and 100 columns; what is only there to be refused is not in it.
+#[test]
+fn the_short_help_fits_two_screens() {
+    for name in ["proxy", "binlog", "inspect"] {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        let help = parse_help(command, &[name, "-h"]);
+        assert!(help.lines().count() <= 100, "{name}: {} lines\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");
+        assert!(help.contains("Examples:") && !help.contains("[env:"), "{help}");
+        let long = parse_help(Cli::command().term_width(100), &[name, "--help"]);
+        assert!(long.contains("Examples:") && long.contains("[env: INTERCEPTOR_"), "{long}");
+        assert!(!long.contains("--buffer-until-commit") && !long.contains("Not built"), "{long}");
+    }
+}
+
+fn parse_help(command: clap::Command, words: &[&str]) -> String {
+    let arguments = std::iter::once("mysql-interceptor").chain(words.iter().copied()).map(Into::into).collect();
+    match (Layers { arguments, environment: std::collections::HashMap::new() }).parse(command) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("no help"),
+    }
+}
+
+#[test]
+fn pages_and_completions_are_made_of_the_same_table() {
+    let page = generate::page(Cli::command()).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    for words in ["upstream\\-tls\\-verify", "INTERCEPTOR_KAFKA_TOPIC", "BINLOG", "Examples"] {
+        assert!(page.contains(words), "{words}");
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(matches!(parse_words(&["completions", shell], &[]).unwrap().parsed, Parsed::Completions(_)), "{shell}");
     }
 }

@@ -1,12 +1,11 @@
 //! From single settings to a configuration that holds together.
 
-use clap::{ArgMatches, FromArgMatches};
-
 use super::error::{ConfigError, Origin};
-use super::layers::Layered;
+use super::layers::Origins;
+use super::notes::Rule;
 use super::settings::ProxySettings;
 use super::{
-    CaptureConfig, KafkaConfig, LogConfig, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig, StdoutConfig, TlsConfig,
+    CaptureConfig, KafkaConfig, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig, StdoutConfig, TlsConfig, TlsMode,
     UpstreamVerify,
 };
 use std::time::Duration;
@@ -19,11 +18,112 @@ const SPLIT_VALUES_NOT_BUILT: &str =
     "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
 const PROBE_NOT_BUILT: &str = "asking the server for session values is not built yet; unset it or set it to off, then they are unknown until seen";
 
+/// Settings that matter only together with others.
+pub(crate) const RULES: &[Rule<ProxySettings>] = &[
+    Rule {
+        settings: &[
+            "capture_all",
+            "capture_ddl",
+            "capture_callproc",
+            "include_sql",
+            "include_params",
+            "max_param_length",
+            "max_statement_bytes",
+            "debug_value",
+            "service_name",
+            "default_tz",
+        ],
+        matters: |settings| settings.statement_logging,
+        otherwise: "there are no messages with --statement-logging=false",
+    },
+    Rule {
+        settings: &["capture_ddl", "capture_callproc"],
+        matters: |settings| !settings.capture_all,
+        otherwise: "every statement becomes a message unless --capture-all=false",
+    },
+    Rule {
+        settings: &["max_param_length"],
+        matters: |settings| settings.include_params,
+        otherwise: "messages have no parameters with --include-params=false",
+    },
+    Rule {
+        settings: &["service_name"],
+        matters: |settings| settings.debug_value.as_deref().unwrap_or_default().is_empty(),
+        otherwise: "the field debug is --debug-value",
+    },
+    Rule {
+        settings: &["tls_cert", "tls_key", "upstream_ca", "upstream_tls_verify"],
+        matters: |settings| settings.tls == TlsMode::Terminate,
+        otherwise: "the proxy takes part in TLS only with --tls terminate",
+    },
+    Rule {
+        settings: &["upstream_ca"],
+        matters: |settings| settings.upstream_tls_verify != Some(UpstreamVerify::None),
+        otherwise: "nothing is checked with --upstream-tls-verify none: leave that out, or set it to ca or full",
+    },
+    Rule {
+        settings: &["pretty", "pretty_columns", "color"],
+        matters: |settings| settings.writes_to("stdout"),
+        otherwise: "no sink is stdout: add --sink stdout",
+    },
+    Rule {
+        settings: &["pretty_columns", "color"],
+        matters: |settings| settings.pretty,
+        otherwise: "it is about --pretty",
+    },
+    Rule {
+        settings: &["ndjson_rotate_size", "ndjson_rotate_age", "ndjson_compress", "ndjson_keep", "file_mode"],
+        matters: |settings| settings.writes_to("ndjson"),
+        otherwise: "no sink is a file: add --sink ndjson:PATH",
+    },
+    Rule {
+        settings: &["ndjson_compress", "ndjson_keep"],
+        matters: |settings| settings.ndjson_rotate_size > 0 || !settings.ndjson_rotate_age.is_zero(),
+        otherwise: "the file is never rotated: set --ndjson-rotate-size or --ndjson-rotate-age",
+    },
+    Rule {
+        settings: &[
+            "kafka_topic",
+            "kafka_acks",
+            "kafka_retries",
+            "kafka_linger_ms",
+            "kafka_batch_size",
+            "kafka_buffer_memory",
+            "kafka_adaptive_partitioning_enabled",
+            "kafka_option",
+        ],
+        matters: |settings| settings.writes_to("kafka"),
+        otherwise: "there is no Kafka sink: set --kafka-bootstrap-servers",
+    },
+    Rule {
+        settings: &["kafka_adaptive_partitioning_enabled"],
+        matters: |settings| !settings.kafka_adaptive_partitioning_enabled,
+        otherwise: "every message has a key, which chooses the partition",
+    },
+    Rule {
+        settings: &["enable_queueing_publisher"],
+        matters: |settings| settings.enable_queueing_publisher,
+        otherwise: "the proxy always queues",
+    },
+];
+
+impl ProxySettings {
+    /// Whether there is a sink of this kind: `stdout`, `ndjson` or `kafka`.
+    fn writes_to(&self, kind: &str) -> bool {
+        let has_kafka = self.kafka_bootstrap_servers.as_ref().is_some_and(|servers| !servers.trim().is_empty());
+        let mut named = self.sink.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).peekable();
+        match kind {
+            "kafka" => has_kafka,
+            "stdout" if named.peek().is_none() => !has_kafka,
+            kind => named.any(|name| name.split(':').next() == Some(kind)),
+        }
+    }
+}
+
 impl ProxyConfig {
-    /// Builds the configuration from the parsed arguments of the subcommand.
-    pub(crate) fn from_matches(layered: &Layered, matches: &ArgMatches) -> Result<Self, ConfigError> {
-        let settings = ProxySettings::from_arg_matches(matches)?;
-        let origin = |id: &str| layered.origin(matches, id);
+    /// Builds the configuration from single settings.
+    pub(crate) fn build(settings: ProxySettings, origins: &Origins) -> Result<Self, ConfigError> {
+        let origin = |id: &str| origins.of(id);
         refuse_what_is_not_built(&settings, &origin)?;
         let tls = tls(&settings, &origin)?;
         let sinks = sinks(&settings, &origin)?;
@@ -56,21 +156,8 @@ impl ProxyConfig {
                 flush_interval: settings.publish_flush_interval_s,
                 backpressure: settings.backpressure,
             },
-            log: LogConfig {
-                filter: settings.log_level.unwrap_or_else(default_log_filter),
-                format: settings.log_format,
-            },
         })
     }
-}
-
-/// RUST_LOG if it is set and valid, else `info`.
-fn default_log_filter() -> String {
-    std::env::var("RUST_LOG")
-        .ok()
-        .filter(|filter| super::values::log_filter(filter).is_ok())
-        .filter(|filter| !filter.is_empty())
-        .unwrap_or_else(|| "info".to_owned())
 }
 
 fn refuse_what_is_not_built(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<(), ConfigError> {
@@ -99,15 +186,21 @@ fn tls(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<TlsC
         (None, Some(_)) => return Err(lacks("tls_key", "--tls-cert")),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    if settings.upstream_tls_verify != UpstreamVerify::None && settings.upstream_ca.is_none() {
-        return Err(lacks("upstream_tls_verify", "--upstream-ca"));
-    }
+    // Who names authorities wants them to be heeded, as with the mysql client's --ssl-ca.
+    let verify = match (settings.upstream_tls_verify, &settings.upstream_ca) {
+        (Some(UpstreamVerify::Ca | UpstreamVerify::Full), None) => {
+            return Err(lacks("upstream_tls_verify", "--upstream-ca"));
+        }
+        (Some(verify), _) => verify,
+        (None, Some(_)) => UpstreamVerify::Ca,
+        (None, None) => UpstreamVerify::None,
+    };
     Ok(TlsConfig {
         mode: settings.tls,
         cert: settings.tls_cert.clone(),
         key: settings.tls_key.clone(),
         upstream_ca: settings.upstream_ca.clone(),
-        upstream_verify: settings.upstream_tls_verify,
+        upstream_verify: verify,
     })
 }
 
@@ -155,7 +248,7 @@ fn sinks(settings: &ProxySettings, origin: &dyn Fn(&str) -> Origin) -> Result<Ve
 }
 
 fn stdout(settings: &ProxySettings) -> StdoutConfig {
-    StdoutConfig { pretty: settings.pretty, color: settings.color }
+    StdoutConfig { pretty: settings.pretty, color: settings.color, columns: settings.pretty_columns.clone() }
 }
 
 fn kafka(settings: &ProxySettings) -> Option<KafkaConfig> {

@@ -16,9 +16,18 @@ pub enum Origin {
         key: String,
         /// The file.
         path: PathBuf,
+        /// The line of the key, from 1 on.
+        line: usize,
     },
     /// Nobody set it.
     Default(String),
+}
+
+impl Origin {
+    /// Whether somebody set it.
+    pub(crate) fn is_given(&self) -> bool {
+        !matches!(self, Self::Default(_))
+    }
 }
 
 impl fmt::Display for Origin {
@@ -26,7 +35,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(flag) => f.write_str(flag),
             Self::Variable(name) => f.write_str(name),
-            Self::File { key, path } => write!(f, "{key} in {}", path.display()),
+            Self::File { key, path, line } => write!(f, "{key} in {}, line {line}", path.display()),
             Self::Default(flag) => write!(f, "the default of {flag}"),
         }
     }
@@ -53,6 +62,16 @@ pub enum ConfigError {
         /// What is allowed.
         allowed: String,
     },
+    /// A value of the configuration file that is of another type than the setting.
+    #[error("{origin}: expected {expected}, got {got}")]
+    Type {
+        /// Where the value was set.
+        origin: Origin,
+        /// What is allowed.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
     /// A setting whose feature does not exist yet.
     #[error("{origin}: {message}")]
     NotBuilt {
@@ -78,10 +97,12 @@ pub enum ConfigError {
         reason: String,
     },
     /// The configuration file has a key that is not a setting.
-    #[error("{} has the unknown key {key:?}{}", path.display(), did_you_mean(suggestion.as_deref()))]
+    #[error("{} has the unknown key {key:?} in line {line}{}", path.display(), did_you_mean(suggestion.as_deref()))]
     UnknownKey {
         /// The file.
         path: PathBuf,
+        /// The line of the key, from 1 on.
+        line: usize,
         /// The key.
         key: String,
         /// The setting that was probably meant.

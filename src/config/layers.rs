@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -13,49 +12,60 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::{ConfigError, Origin};
+use super::file::File;
+use super::notes::{Note, unknown_variables};
 
 /// The argument that names the configuration file.
-const CONFIG: &str = "config";
+pub(super) const CONFIG: &str = "config";
 
 /// Arguments whose values are not to be repeated in an error.
-const MAY_HOLD_SECRETS: [&str; 2] = ["kafka_option", "source"];
+pub(super) const MAY_HOLD_SECRETS: [&str; 2] = ["kafka_option", "source"];
 
 /// Where values may come from.
-pub(crate) struct Layers<'a> {
+#[derive(Debug)]
+pub(crate) struct Layers {
     /// The command line, the program's name first.
     pub(crate) arguments: Vec<OsString>,
-    /// Looks up an environment variable.
-    pub(crate) environment: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The environment's variables.
+    pub(crate) environment: HashMap<String, OsString>,
 }
 
 /// The parsed command line with all layers under it.
 #[derive(Debug)]
 pub(crate) struct Layered {
     pub(crate) matches: ArgMatches,
+    /// Variables that are none of ours, though they look so.
+    pub(crate) notes: Vec<Note>,
     origins: Origins,
 }
 
-/// Where the values under the command line came from, by argument id.
-#[derive(Debug, Default)]
-struct Origins(HashMap<String, Origin>);
+/// Where values came from, by argument id.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origins(HashMap<String, Origin>);
 
-impl Layers<'_> {
+impl Layers {
     /// Parses the command line with the other layers as defaults of whichever subcommand is called.
     pub(crate) fn parse(&self, command: Command) -> Result<Layered, ConfigError> {
         let command = command.mut_subcommands(|subcommand| subcommand.mut_args(|arg| arg.hide_env_values(true)));
+        let notes = unknown_variables(self.environment.keys().map(String::as_str), &variables(&command));
         let mut origins = Origins::default();
         let layered = match self.subcommand_of(&command) {
             Some(name) => self.fill(command.clone(), &name, &mut origins)?,
             None => command.clone(),
         };
         match layered.try_get_matches_from(&self.arguments) {
-            Ok(matches) => Ok(Layered { matches, origins }),
+            Ok(matches) => Ok(Layered { matches, notes, origins }),
             // Help shows the true defaults.
             Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                let command = if self.asks_for_short_help() { at_a_glance(command) } else { command };
                 Err(command.try_get_matches_from(&self.arguments).err().unwrap_or(error).into())
             }
             Err(error) => Err(self.explain(error, &origins)),
         }
+    }
+
+    fn asks_for_short_help(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "-h")
     }
 
     fn subcommand_of(&self, command: &Command) -> Option<String> {
@@ -79,8 +89,9 @@ impl Layers<'_> {
                 origins.0.insert(id.clone(), Origin::Variable(variable));
                 values.insert(id, split(argument, value));
             } else if let Some(given) = file.values.remove(&id) {
-                origins.0.insert(id.clone(), Origin::File { key: id.clone(), path: file.path.clone() });
-                values.insert(id, given);
+                let (key, path) = (id.clone(), file.path.clone());
+                origins.0.insert(id.clone(), Origin::File { key, path, line: given.line });
+                values.insert(id, given.words);
             }
         }
         Ok(command.mut_subcommand(name, |subcommand| {
@@ -97,8 +108,8 @@ impl Layers<'_> {
     /// The environment variable of an argument and its value; empty counts as not set.
     fn variable_of(&self, argument: &Arg) -> Option<(String, OsString)> {
         let variable = argument.get_env()?.to_str()?.to_owned();
-        let value = (self.environment)(&variable).filter(|value| !value.is_empty())?;
-        Some((variable, value))
+        let value = self.environment.get(&variable).filter(|value| !value.is_empty())?;
+        Some((variable, value.clone()))
     }
 
     /// The configuration file has to be known before the command line can be parsed with what it says.
@@ -152,53 +163,58 @@ impl Layers<'_> {
 }
 
 impl Layered {
-    /// Where the value of argument `id` in `matches` came from.
-    pub(crate) fn origin(&self, matches: &ArgMatches, id: &str) -> Origin {
-        let flag = format!("--{}", id.replace('_', "-"));
-        if matches.value_source(id) == Some(ValueSource::CommandLine) {
-            return Origin::Flag(flag);
+    /// Where the values of the subcommand's arguments came from, those of the command line too.
+    pub(crate) fn origins(&self) -> Origins {
+        let mut origins = self.origins.clone();
+        let Some((_, matches)) = self.matches.subcommand() else {
+            return origins;
+        };
+        for id in matches.ids().map(|id| id.as_str()) {
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                origins.0.insert(id.to_owned(), Origin::Flag(flag_of(id)));
+            }
         }
-        self.origins.0.get(id).cloned().unwrap_or(Origin::Default(flag))
+        origins
     }
 }
 
-/// The configuration file, its values as the command line would have them.
-#[derive(Debug, Default)]
-struct File {
-    path: PathBuf,
-    values: HashMap<String, Vec<OsString>>,
+impl Origins {
+    /// Where the value of argument `id` came from.
+    pub(crate) fn of(&self, id: &str) -> Origin {
+        self.0.get(id).cloned().unwrap_or_else(|| Origin::Default(flag_of(id)))
+    }
 }
 
-impl File {
-    fn read(path: &Path, arguments: &[Arg]) -> Result<Self, ConfigError> {
-        let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            // Without the line's text, which toml's Display shows: it may hold a password.
-            let line = error.span().map(|span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1);
-            match line {
-                Some(line) => fail(format!("line {line}: {}", error.message())),
-                None => fail(error.message().to_owned()),
-            }
-        })?;
-        let mut values = HashMap::new();
-        for (key, value) in table {
-            let known = arguments.iter().any(|argument| argument.get_id() == key.as_str() && key != CONFIG);
-            if !known {
-                let suggestion = closest(&key, arguments);
-                return Err(ConfigError::UnknownKey { path: path.to_owned(), key, suggestion });
-            }
-            let words = words_of(&value).ok_or_else(|| ConfigError::InvalidSecret {
-                origin: Origin::File { key: key.clone(), path: path.to_owned() },
-                allowed: "expected a string, a number, true or false, or a list of these".to_owned(),
-            })?;
-            // Empty counts as not set, as it does in the environment.
-            if words.iter().any(|word| !word.is_empty()) {
-                values.insert(key, words.into_iter().map(OsString::from).collect());
-            }
+fn flag_of(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
+}
+
+/// The variables of all subcommands: one may be meant for another than the one that is called.
+fn variables(command: &Command) -> Vec<String> {
+    let arguments = command.get_subcommands().flat_map(Command::get_arguments);
+    arguments.filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned)).collect()
+}
+
+/// The short help is to be seen at a glance: no variables, and choices in place of the value's name or after the text.
+fn at_a_glance(command: Command) -> Command {
+    /// Longer flags make clap put the texts of their whole group on lines of their own.
+    const LONGEST: usize = 28;
+    let shorten = |argument: Arg| {
+        let argument = argument.hide_env(true);
+        let choices = argument.get_possible_values();
+        if choices.len() < 2 || !argument.get_action().takes_values() {
+            return argument;
         }
-        Ok(Self { path: path.to_owned(), values })
-    }
+        let choices: Vec<_> = choices.iter().map(|choice| choice.get_name().to_owned()).collect();
+        let (name, argument) = (choices.join("|"), argument.hide_possible_values(true));
+        let flag = argument.get_long().map_or(0, str::len);
+        if flag + name.len() + "-- <>".len() <= LONGEST {
+            return argument.value_name(name);
+        }
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        argument.help(format!("{help}: {}", choices.join(", ")))
+    };
+    command.mut_subcommands(|subcommand| subcommand.mut_args(shorten))
 }
 
 /// The values of a repeatable setting stand on lines of their own in a variable: any other separator could be in a value.
@@ -209,33 +225,4 @@ fn split(argument: &Arg, value: OsString) -> Vec<OsString> {
         }
         _ => vec![value],
     }
-}
-
-/// A value of the file as words of the command line; a table becomes `KEY=VALUE` words.
-fn words_of(value: &toml::Value) -> Option<Vec<String>> {
-    match value {
-        toml::Value::Array(values) => values.iter().map(word_of).collect(),
-        toml::Value::Table(table) => {
-            table.iter().map(|(key, value)| Some(format!("{key}={}", word_of(value)?))).collect()
-        }
-        value => word_of(value).map(|word| vec![word]),
-    }
-}
-
-fn word_of(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Float(number) => Some(number.to_string()),
-        toml::Value::Boolean(value) => Some(value.to_string()),
-        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
-    }
-}
-
-fn closest(key: &str, arguments: &[Arg]) -> Option<String> {
-    let key = key.replace('-', "_").to_lowercase();
-    let names = arguments.iter().map(|argument| argument.get_id().to_string()).filter(|name| name != CONFIG);
-    let scored = names.map(|name| (strsim::jaro_winkler(&key, &name), name));
-    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 > 0.8).then_some(best.1)
 }

@@ -5,8 +5,11 @@
 
 mod build;
 mod error;
+mod file;
 mod kafka_option;
 mod layers;
+mod log;
+mod notes;
 mod settings;
 mod upstream;
 mod values;
@@ -18,12 +21,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 pub use crate::files::FileMode;
+pub(crate) use build::RULES as PROXY_RULES;
 pub use error::{ConfigError, Origin};
 pub use kafka_option::KafkaOption;
-pub(crate) use layers::Layers;
+pub(crate) use layers::{Layers, Origins};
+pub(crate) use log::LogSettings;
+pub(crate) use notes::{Note, Rule, ineffective};
 pub(crate) use settings::ProxySettings;
 pub use upstream::Upstream;
-pub(crate) use values::{boolean, duration, size, topic};
+pub(crate) use values::{boolean, brokers, duration, size, topic};
 
 /// Everything `mysql-interceptor proxy` needs to know.
 #[derive(Debug, Clone)]
@@ -48,8 +54,6 @@ pub struct ProxyConfig {
     pub sinks: Vec<SinkConfig>,
     /// The queues in front of the sinks.
     pub queue: QueueConfig,
-    /// Our own log on standard error.
-    pub log: LogConfig,
 }
 
 /// TLS towards clients and towards the server.
@@ -132,6 +136,27 @@ pub struct StdoutConfig {
     pub pretty: bool,
     /// When to colour the pretty form.
     pub color: ColorChoice,
+    /// The columns of the pretty form; none: all of them.
+    pub columns: Vec<PrettyColumn>,
+}
+
+/// A column of the form for people. The statement itself is always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrettyColumn {
+    /// Time of day
+    Time,
+    /// The server's number for the connection
+    Connection,
+    /// User and client host
+    User,
+    /// The current database
+    Database,
+    /// How long it took
+    Duration,
+    /// Rows returned or changed, or `error`
+    Rows,
+    /// The statement, which is always shown
+    Sql,
 }
 
 /// When to use colours.
@@ -249,6 +274,12 @@ pub struct LogConfig {
     pub filter: String,
     /// Lines for people or for machines.
     pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
 }
 
 /// What a log line looks like.

@@ -76,14 +76,26 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A level or a filter in the syntax of RUST_LOG.
-pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => {
-            Err(format!("expected error, warn, info, debug, trace or a filter such as info,librdkafka=debug ({error})"))
+/// Brokers as librdkafka takes them, comma-separated: it would keep what is none as a name that is not found.
+pub(crate) fn brokers(text: &str) -> Result<String, String> {
+    for broker in text.split(',').map(str::trim).filter(|broker| !broker.is_empty()) {
+        // `SASL_SSL://host:port` is allowed too.
+        let address = broker.split_once("://").map_or(broker, |(_, address)| address);
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.starts_with('[')) => {
+                (host, Some(port))
+            }
+            _ => (address, None),
+        };
+        let wrong = |reason: &str| Err(format!("{broker:?} {reason}; expected HOST:PORT, comma-separated"));
+        match port.map(str::parse::<u16>) {
+            None => return wrong("has no port"),
+            Some(Ok(0) | Err(_)) => return wrong("has a port that is no number from 1 to 65535"),
+            Some(Ok(_)) if host.is_empty() || host.contains(['/', ' ', '@', '=']) => return wrong("has no host"),
+            Some(Ok(_)) => {}
         }
     }
+    Ok(text.to_owned())
 }
 
 /// Splits `1.5GiB` into `1.5` and `GiB`.
@@ -147,9 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn log_filters() {
-        assert!(log_filter("info").is_ok());
-        assert!(log_filter("warn,librdkafka=debug").is_ok());
-        assert!(log_filter("info,=,x=loud").is_err());
+    fn brokers_have_a_host_and_a_port() {
+        for text in ["", "k:9092", "k-1:9092, 10.0.0.1:9093", "[::1]:9092", "SASL_SSL://k.example:9093"] {
+            assert!(brokers(text).is_ok(), "{text}");
+        }
+        for (text, reason) in [
+            ("kafka", "no port"),
+            ("k:9092,other", "\"other\" has no port"),
+            ("k:", "no number"),
+            ("k:0", "no number"),
+            ("k:65536", "no number"),
+            (":9092", "no host"),
+            ("::1", "no port"),
+            ("mysql://app@k:1", "no host"),
+        ] {
+            assert!(brokers(text).unwrap_err().contains(reason), "{text}: {:?}", brokers(text));
+        }
     }
 }

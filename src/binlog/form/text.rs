@@ -143,7 +143,7 @@ impl Text {
         if !table.primary_key.is_empty() {
             line.gap();
         }
-        line.text(Style::Dim, header.place);
+        line.text_from_its_end(Style::Dim, header.place);
         match (row.before, row.after) {
             (Some(before), Some(after)) => self.changes(out, table, before, after),
             (Some(image), None) | (None, Some(image)) => self.image(out, table, image),

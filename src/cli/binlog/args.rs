@@ -8,13 +8,17 @@ use clap::{Args, ValueEnum};
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
-use crate::config::{ColorChoice, Compression, FileMode, KafkaOption, boolean, duration, size, topic};
+use crate::config::{
+    ColorChoice, Compression, FileMode, KafkaOption, LogSettings, Origins, boolean, brokers, duration, size, topic,
+};
 use crate::sink::OnRefused;
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Binlog {
-    /// The server to read from: mysql://USER[:PASSWORD]@HOST[:PORT]; repeatable, the next one is tried when one fails
+    /// A server: mysql://USER[:PASSWORD]@HOST[:PORT]; repeatable
+    ///
+    /// With several, the next one is tried when one fails.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_SOURCE",
@@ -24,7 +28,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) source: Vec<SourceUrl>,
 
-    /// A binlog file, plain or compressed (gzip, zstd), or - for standard input; repeatable, in this order
+    /// A binlog file, or - for standard input; repeatable
+    ///
+    /// Plain or compressed (gzip, zstd). Several are read in this order.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_FILE",
@@ -34,7 +40,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) file: Vec<PathBuf>,
 
-    /// File whose first line is the password [default: the URL's, then MYSQL_PWD]
+    /// File whose first line is the password
+    ///
+    /// Without it: the URL's password, then the variable MYSQL_PWD.
     #[arg(long, env = "INTERCEPTOR_BINLOG_PASSWORD_FILE", value_name = "FILE", help_heading = "Source")]
     pub(super) password_file: Option<PathBuf>,
 
@@ -42,29 +50,27 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, help_heading = "Source", conflicts_with_all = ["password_file", "file"])]
     pub(super) ask_password: bool,
 
-    /// How the connection to the source is protected
-    #[arg(
-        long,
-        env = "INTERCEPTOR_BINLOG_TLS_MODE",
-        value_name = "MODE",
-        default_value = "preferred",
-        help_heading = "Source"
-    )]
-    pub(super) tls_mode: TlsMode,
+    /// TLS to the server
+    ///
+    /// Without it: verify-ca with --tls-ca, else preferred.
+    #[arg(long, env = "INTERCEPTOR_BINLOG_TLS_MODE", value_name = "MODE", help_heading = "Source")]
+    pub(super) tls_mode: Option<TlsMode>,
 
-    /// Authorities that the source's certificate is checked with (PEM)
+    /// Authorities for the server's certificate (PEM)
     #[arg(long, env = "INTERCEPTOR_BINLOG_TLS_CA", value_name = "FILE", help_heading = "Source")]
     pub(super) tls_ca: Option<PathBuf>,
 
-    /// Our number among the source's replicas [default: one that is not used]
+    /// Our number among its replicas [default: a free one]
     #[arg(long, env = "INTERCEPTOR_BINLOG_SERVER_ID", value_name = "N", help_heading = "Source")]
     pub(super) server_id: Option<u32>,
 
-    /// Our name in SHOW REPLICAS [default: the host's name]
+    /// Our name in SHOW REPLICAS [default: this host's]
     #[arg(long, env = "INTERCEPTOR_BINLOG_REPORT_HOST", value_name = "NAME", help_heading = "Source")]
     pub(super) report_host: Option<String>,
 
-    /// How often the source says that it is there; three times that without a word and the link counts as dead
+    /// How often the server says that it is there
+    ///
+    /// After three times that without a word the connection counts as dead.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_HEARTBEAT",
@@ -74,13 +80,15 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) heartbeat: f64,
 
-    /// Where to begin: now, oldest, FILE:POS, a GTID set, a moment (2026-11-21T12:00:00Z, without Z in this machine's time zone,
-    /// or seconds since 1970), checkpoint
-    /// [default: checkpoint with --checkpoint, else now; files are read from their beginning]
+    /// now, oldest, checkpoint or a PLACE [default: see --help]
+    ///
+    /// Where to begin. Without it: at the checkpoint with --checkpoint, else now; files are read from their beginning.
     #[arg(long, env = "INTERCEPTOR_BINLOG_FROM", value_name = "PLACE", help_heading = "Range")]
     pub(super) from: Option<FromPlace>,
 
-    /// Where to end: FILE:POS, a GTID, a moment, now (what is there at the start), never
+    /// now (what is there at the start), never, or a PLACE
+    ///
+    /// Where to end.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_UNTIL",
@@ -90,16 +98,17 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) until: UntilPlace,
 
-    /// Save how far everything is delivered in this file
+    /// Save how far everything is delivered, and go on from there
     #[arg(long, env = "INTERCEPTOR_BINLOG_CHECKPOINT", value_name = "FILE", help_heading = "Range")]
     pub(super) checkpoint: Option<PathBuf>,
 
-    /// Keep the tables' columns as they change in this file, so that rows have names after a restart too
-    /// [default: the checkpoint's name with .schema]
+    /// Keep the tables' columns, for names after a restart
+    ///
+    /// The columns as they change, in this file, so that rows have names after a restart too. Without it: the checkpoint's name with .schema.
     #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMA_HISTORY", value_name = "FILE", help_heading = "Range")]
     pub(super) schema_history: Option<PathBuf>,
 
-    /// What to do where the source does not have any more what is asked for
+    /// When the server no longer has what is asked for
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_ON_PURGED",
@@ -119,7 +128,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) include: Vec<TablePattern>,
 
-    /// Not these tables; the more specific rule wins (schema.table over *.table over schema.*); repeatable
+    /// Not these tables; repeatable
+    ///
+    /// The more specific rule wins: schema.table over *.table over schema.*.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_EXCLUDE",
@@ -139,7 +150,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) only: Vec<Kind>,
 
-    /// Leave these columns out: COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN (SCHEMA and TABLE may be *); repeatable
+    /// Leave columns out: [[SCHEMA.]TABLE.]COLUMN; repeatable
+    ///
+    /// SCHEMA and TABLE may be *.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_DROP_COLUMNS",
@@ -149,7 +162,7 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) drop_columns: Vec<ColumnPattern>,
 
-    /// Show no values of columns whose names contain one of these texts; repeatable
+    /// Hide columns whose names contain this; repeatable
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_REDACT_KEYS",
@@ -159,7 +172,7 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) redact_keys: Vec<String>,
 
-    /// What stands in place of such values
+    /// What is shown instead
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_REDACT_VALUE",
@@ -169,11 +182,15 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) redact_value: String,
 
-    /// Where rows go: stdout, ndjson:PATH, kafka or parquet:DIR; repeatable [default: stdout]
+    /// stdout, ndjson:PATH, kafka or parquet:DIR [default: stdout]
+    ///
+    /// Where rows go; repeatable or comma-separated.
     #[arg(long, env = "INTERCEPTOR_BINLOG_SINK", value_name = "SINK", help_heading = "Output", value_delimiter = ',')]
     pub(super) sink: Vec<String>,
 
-    /// The form of rows: this program's own, or that of another project, for its consumers
+    /// Form of rows
+    ///
+    /// This program's own, or that of another project, for its consumers.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_FORMAT",
@@ -183,7 +200,7 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) format: Format,
 
-    /// stdout: for people, a line for each row, and below it what changed
+    /// stdout: for people, with what changed
     #[arg(long, env = "INTERCEPTOR_BINLOG_PRETTY", help_heading = "Output")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) pretty: bool,
@@ -199,12 +216,14 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) color: ColorChoice,
 
-    /// A message where each transaction begins and ends (debezium, --pretty)
+    /// A message where each transaction begins and ends
+    ///
+    /// For --format debezium and for --pretty. In Kafka: --kafka-transaction-topic.
     #[arg(long, env = "INTERCEPTOR_BINLOG_TRANSACTIONS", help_heading = "Output")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) transactions: bool,
 
-    /// BIGINT as a JSON number or string (native)
+    /// native: BIGINT as a JSON number or string
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_BIGINT",
@@ -214,7 +233,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) bigint: BigInt,
 
-    /// Geometries as base64 of SRID and WKB, or as GeoJSON (native)
+    /// native: geometries as base64 or GeoJSON
+    ///
+    /// base64 of SRID and WKB, as the server stores them.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_GEOMETRY",
@@ -224,7 +245,7 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) geometry: GeometryForm,
 
-    /// The server's name in Debezium's events (topic.prefix)
+    /// debezium: the server's name (topic.prefix)
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_SERVER_NAME",
@@ -234,7 +255,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) server_name: String,
 
-    /// DECIMAL in Debezium's events (decimal.handling.mode)
+    /// debezium: DECIMAL
+    ///
+    /// decimal.handling.mode
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_DECIMAL",
@@ -244,7 +267,9 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) decimal: DecimalForm,
 
-    /// BIGINT UNSIGNED in Debezium's events (bigint.unsigned.handling.mode)
+    /// debezium: BIGINT UNSIGNED
+    ///
+    /// bigint.unsigned.handling.mode
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_BIGINT_UNSIGNED",
@@ -254,16 +279,18 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) bigint_unsigned: BigintUnsignedForm,
 
-    /// Debezium's events with their schemas (schemas.enable)
+    /// debezium: with schemas (schemas.enable)
     #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMAS", help_heading = "Output")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) schemas: bool,
 
-    /// Bytes in one sink's queue; the source is read more slowly when it is full
+    /// Bytes in one sink's queue
+    ///
+    /// The source is read more slowly when it is full.
     #[arg(long, env = "INTERCEPTOR_BINLOG_QUEUE_BYTES", value_name = "SIZE", default_value = "16MiB", help_heading = "Output", value_parser = size)]
     pub(super) queue_bytes: u64,
 
-    /// ndjson: rotate before the file grows beyond this; 0: never
+    /// ndjson: rotate before the file exceeds this; 0: never
     #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_ROTATE_SIZE", value_name = "SIZE", default_value = "0", help_heading = "Files", value_parser = size)]
     pub(super) ndjson_rotate_size: u64,
 
@@ -271,7 +298,7 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_ROTATE_AGE", value_name = "TIME", default_value = "0", help_heading = "Files", value_parser = duration)]
     pub(super) ndjson_rotate_age: Duration,
 
-    /// ndjson: what happens to a rotated file
+    /// ndjson: what happens to rotated files
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_NDJSON_COMPRESS",
@@ -282,15 +309,17 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) ndjson_compress: Compression,
 
-    /// ndjson: how many rotated files are kept; 0: all
+    /// ndjson: how many rotated files to keep; 0: all
     #[arg(long, env = "INTERCEPTOR_BINLOG_NDJSON_KEEP", value_name = "N", default_value_t = 0, help_heading = "Files")]
     pub(super) ndjson_keep: usize,
 
-    /// Rights of new files (ndjson, parquet, checkpoint, schema history), in octal [default: 0640, or less by the umask]
+    /// Rights of new files, in octal [default: 0640]
+    ///
+    /// Of all kinds: NDJSON, Parquet, checkpoint, schema history. Set whatever the umask says; the default is less where the umask says so. A file that is there already keeps its rights.
     #[arg(long, env = "INTERCEPTOR_BINLOG_FILE_MODE", value_name = "RIGHTS", help_heading = "Files")]
     pub(super) file_mode: Option<FileMode>,
 
-    /// parquet: all rows with their values as JSON, or a series of files for each table with its own columns
+    /// parquet: one for all tables, or for each
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_PARQUET_LAYOUT",
@@ -300,7 +329,7 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) parquet_layout: ParquetLayout,
 
-    /// parquet: how pages are compressed
+    /// parquet: pages
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_PARQUET_COMPRESSION",
@@ -310,28 +339,36 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) parquet_compression: ParquetCompression,
 
-    /// parquet: a file of so many bytes is ended; 0: however large
+    /// parquet: end a file of this size; 0: never
     #[arg(long, env = "INTERCEPTOR_BINLOG_PARQUET_ROLL_SIZE", value_name = "SIZE", default_value = "256MiB", help_heading = "Files", value_parser = size)]
     pub(super) parquet_roll_size: u64,
 
-    /// parquet: a file of this age is ended, and its rows count as delivered; 0: however old
+    /// parquet: end a file of this age; 0: never
+    ///
+    /// Its rows count as delivered then.
     #[arg(long, env = "INTERCEPTOR_BINLOG_PARQUET_ROLL_AGE", value_name = "TIME", default_value = "5m", help_heading = "Files", value_parser = duration)]
     pub(super) parquet_roll_age: Duration,
 
-    /// Brokers, host:port comma-separated
-    #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", help_heading = "Kafka")]
+    /// Brokers, HOST:PORT comma-separated
+    #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", help_heading = "Kafka", value_parser = brokers)]
     pub(super) kafka_bootstrap_servers: Option<String>,
 
-    /// The topic of rows; {database} and {table} stand for those names
+    /// May have {database} and {table}
+    ///
+    /// The topic of rows; {database} and {table} stand for those names.
     #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_TOPIC", value_name = "TOPIC", default_value = "MYSQL_ROWS")]
     #[arg(help_heading = "Kafka")]
     pub(super) kafka_topic: TopicTemplate,
 
-    /// Also say where transactions begin and end, in this topic
+    /// Where transactions begin and end
+    ///
+    /// The topic of messages that say so.
     #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_TRANSACTION_TOPIC", value_name = "TOPIC", help_heading = "Kafka", value_parser = topic)]
     pub(super) kafka_transaction_topic: Option<String>,
 
-    /// What to do with a row that Kafka will never take, because it is too large for example
+    /// A row that Kafka never takes
+    ///
+    /// What to do with it: it is too large, for example.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_KAFKA_ON_REFUSED",
@@ -341,20 +378,28 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) kafka_on_refused: OnRefused,
 
-    /// Any property of librdkafka, for example compression.type=zstd; repeatable, in the variable one per line
+    /// Any librdkafka property; repeatable
+    ///
+    /// For example compression.type=zstd. In the variable one per line, in the file a table. It overrides what the program sets itself.
     #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE", help_heading = "Kafka")]
     pub(super) kafka_option: Vec<KafkaOption>,
 
-    /// Rows and checkpoint in one Kafka transaction: who reads committed messages sees each row once, whatever is killed when
+    /// Each row once, whatever is killed
+    ///
+    /// Rows and checkpoint are in one Kafka transaction: who reads committed messages sees each row once.
     #[arg(long, env = "INTERCEPTOR_BINLOG_EXACTLY_ONCE", help_heading = "Kafka", conflicts_with = "checkpoint")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) exactly_once: bool,
 
-    /// The topic of checkpoints with --exactly-once; made if it is missing
+    /// With --exactly-once
+    ///
+    /// The topic of checkpoints; made if it is missing.
     #[arg(long, env = "INTERCEPTOR_BINLOG_KAFKA_CHECKPOINT_TOPIC", value_name = "TOPIC", default_value = "MYSQL_CHECKPOINTS", help_heading = "Kafka", value_parser = topic)]
     pub(super) kafka_checkpoint_topic: String,
 
-    /// Our name in Kafka with --exactly-once: an instance that starts ends an older one of the same name
+    /// With --exactly-once
+    ///
+    /// Our name in Kafka: an instance that starts ends an older one of the same name.
     #[arg(
         long,
         env = "INTERCEPTOR_BINLOG_KAFKA_TRANSACTIONAL_ID",
@@ -364,22 +409,33 @@ pub(in crate::cli) struct Binlog {
     )]
     pub(super) kafka_transactional_id: String,
 
-    /// A bar on the terminal, or a log line every ten seconds
-    #[arg(long, env = "INTERCEPTOR_BINLOG_PROGRESS", value_name = "HOW", default_value = "auto")]
+    /// A bar, or a log line every ten seconds
+    #[arg(
+        long,
+        env = "INTERCEPTOR_BINLOG_PROGRESS",
+        value_name = "HOW",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
     pub(super) progress: Progress,
 
-    /// An event of a type that is not known ends the program instead of being skipped and counted
-    #[arg(long, env = "INTERCEPTOR_BINLOG_STRICT")]
+    /// End at an event of an unknown type
+    ///
+    /// Without it, such an event is skipped and counted.
+    #[arg(long, env = "INTERCEPTOR_BINLOG_STRICT", help_heading = "Source")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) strict: bool,
 
-    /// Configuration file (TOML); a key is a flag's name with _ for -
+    /// Configuration file (TOML): its keys are the long flags with _ for -
     #[arg(long, env = "INTERCEPTOR_BINLOG_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
-    /// error, warn, info, debug, trace or a filter in the syntax of RUST_LOG
-    #[arg(long, env = "INTERCEPTOR_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub(super) log_level: String,
+    #[command(flatten)]
+    pub(in crate::cli) log: LogSettings,
+
+    /// Where the above came from.
+    #[arg(skip)]
+    pub(in crate::cli) origins: Origins,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

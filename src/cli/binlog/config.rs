@@ -7,14 +7,16 @@ use super::args::{Binlog, Kind, Progress};
 use super::source_url::SourceUrl;
 use crate::binlog::{
     AssemblerOptions, BinlogConfig, ColumnRules, ConnectOptions, From, ProgressStyle, SourceConfig, SourceOptions,
-    TableRules, TlsOptions,
+    TableRules, TlsMode, TlsOptions,
 };
 
 pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
     let source = match (settings.source.as_slice(), settings.file.as_slice()) {
         ([], []) => return Err("nothing to read: give --source URL or --file FILE".into()),
         ([], files) => SourceConfig::Files(files.to_vec()),
-        ([_, ..], [_, ..]) => return Err("--source and --file do not go together".into()),
+        ([_, ..], [_, ..]) => {
+            return Err(format!("{} and {} do not go together", settings.named("source"), settings.named("file")));
+        }
         (urls, []) => SourceConfig::Servers(servers(settings, urls)?),
     };
     let keeps_checkpoint = settings.checkpoint.is_some() || settings.exactly_once;
@@ -25,7 +27,10 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
         None => From::Now,
     };
     if from == From::Now && !settings.file.is_empty() {
-        return Err("--from now: files have no now; it is oldest, FILE:POS, a moment or checkpoint".into());
+        return Err(format!(
+            "{}: files have no now; it is oldest, FILE:POS, a time or checkpoint",
+            settings.named("from")
+        ));
     }
     let wants = |kind| settings.only.is_empty() || settings.only.contains(&kind);
     Ok(BinlogConfig {
@@ -61,13 +66,12 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
 }
 
 fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {
-    if settings.tls_mode.verifies() && settings.tls_ca.is_none() {
-        return Err(format!("--tls-mode={} needs --tls-ca", settings.tls_mode));
-    }
+    let tls = tls(settings)?;
     let from_file = match &settings.password_file {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| format!("--password-file {}: {error}", path.display()))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("{}: cannot read {}: {error}", settings.named("password_file"), path.display())
+            })?;
             Some(text.lines().next().unwrap_or_default().to_owned())
         }
         None => None,
@@ -78,7 +82,7 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
     };
     let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
     if !(settings.heartbeat > 0.0 && settings.heartbeat < 86_400.0) {
-        return Err("--heartbeat: it is a number of seconds above 0 and below 86400".into());
+        return Err(format!("{}: expected a number of seconds above 0 and below 86400", settings.named("heartbeat")));
     }
     let server = |url: &SourceUrl| SourceOptions {
         connect: ConnectOptions {
@@ -86,7 +90,7 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
             port: url.port,
             user: url.user.clone(),
             password: url.password.clone().or_else(|| elsewhere.clone()).unwrap_or_default(),
-            tls: TlsOptions { mode: settings.tls_mode, ca: settings.tls_ca.clone() },
+            tls: tls.clone(),
             connect_timeout: Duration::from_secs(10),
         },
         server_id: settings.server_id,
@@ -94,6 +98,19 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
         heartbeat: Duration::from_secs_f64(settings.heartbeat),
     };
     Ok(urls.iter().map(server).collect())
+}
+
+fn tls(settings: &Binlog) -> Result<TlsOptions, String> {
+    // Who names authorities wants them to be heeded, as with the mysql client's --ssl-ca.
+    let mode = match (settings.tls_mode, &settings.tls_ca) {
+        (Some(mode), None) if mode.verifies() => {
+            return Err(format!("{}: {mode} needs --tls-ca too", settings.named("tls_mode")));
+        }
+        (Some(mode), _) => mode,
+        (None, Some(_)) => TlsMode::VerifyCa,
+        (None, None) => TlsMode::Preferred,
+    };
+    Ok(TlsOptions { mode, ca: settings.tls_ca.clone() })
 }
 
 /// Rows on the same terminal would tear a bar to pieces.

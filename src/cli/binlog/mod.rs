@@ -5,6 +5,7 @@ mod config;
 mod memory;
 mod outputs;
 mod place;
+mod rules;
 mod source_url;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,23 @@ use std::time::Instant;
 
 use super::{FAILURE, USAGE, logging};
 use crate::binlog::RunError;
-use crate::config::{LogConfig, LogFormat};
 pub(super) use args::Binlog;
+pub(super) use rules::RULES;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mysql-interceptor binlog --source mysql://repl@db --ask-password --from now --pretty
+  mysql-interceptor binlog --source mysql://repl@db --from oldest --until now > rows.ndjson
+  mysql-interceptor binlog --file binlog.000001 --file binlog.000002.zst --only update
+
+PLACE is FILE:POS, GTIDs, a date and time, or seconds since 1970.
+Each option has an environment variable (--help names it) and a key in the configuration file.
+Flags win over variables, variables over the file, the file over the defaults.
+SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
 
 /// Runs until the end that was asked for, or a signal.
 pub(super) fn run(settings: &Binlog) -> ExitCode {
     memory::keep_freed();
-    logging::start(&LogConfig { filter: settings.log_level.clone(), format: LogFormat::Text });
     let mut config = match config::config(settings) {
         Ok(config) => config,
         Err(reason) => {

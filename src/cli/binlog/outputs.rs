@@ -57,34 +57,41 @@ pub(super) fn open(settings: &Binlog) -> Result<Outputs, String> {
 
 /// What does not go together.
 fn check(settings: &Binlog, names: &[String]) -> Result<(), String> {
+    let named = |id: &str| settings.named(id);
     for (at, name) in names.iter().enumerate() {
         if names.iter().take(at).any(|before| before == name) {
-            return Err(format!("--sink {name} is given twice"));
+            return Err(format!("{}: {name} is given twice", named("sink")));
         }
     }
     let has = |name: &str| names.iter().any(|given| given == name);
     if settings.exactly_once && names != ["kafka"] {
-        return Err(
-            "--exactly-once needs --sink kafka, and no other sink: a kill would leave gaps in the others".into()
-        );
+        return Err(format!(
+            "{} needs --sink kafka, and no other sink: a kill would leave gaps in the others",
+            named("exactly_once")
+        ));
     }
     if settings.exactly_once && settings.checkpoint.is_some() {
-        return Err("--exactly-once keeps the checkpoint in Kafka: leave --checkpoint out".into());
+        return Err(format!(
+            "{} keeps the checkpoint in Kafka: leave {} out",
+            named("exactly_once"),
+            named("checkpoint")
+        ));
     }
     if has("kafka") && settings.kafka_bootstrap_servers.is_none() {
-        return Err("--sink kafka needs --kafka-bootstrap-servers".into());
+        return Err(format!("{}: kafka needs --kafka-bootstrap-servers too", named("sink")));
     }
     if settings.pretty && !has("stdout") {
-        return Err("--pretty is for --sink stdout".into());
+        return Err(format!("{} is for --sink stdout", named("pretty")));
     }
     Ok(())
 }
 
 fn sink(settings: &Binlog, name: &str, checkpoint: &mut Option<Checkpoint>) -> Result<Opened, String> {
-    let explain = |error: SinkError| format!("--sink {name}: {error}");
+    let explain = |error: SinkError| format!("{}: {name}: {error}", settings.named("sink"));
     match name.split_once(':') {
         None if name == "stdout" => {
-            let sink = StdoutSink::open(&StdoutConfig { pretty: false, color: settings.color }).map_err(explain)?;
+            let sink = StdoutSink::open(&StdoutConfig { pretty: false, color: settings.color, columns: Vec::new() })
+                .map_err(explain)?;
             let options =
                 TextOptions { color: settings.color, fit_terminal: true, transactions: settings.transactions };
             Ok(Opened { sink: Box::new(sink), form: settings.pretty.then(|| Text::factory(options)) })
@@ -127,7 +134,10 @@ fn sink(settings: &Binlog, name: &str, checkpoint: &mut Option<Checkpoint>) -> R
             let (sink, form) = parquet::open(config, RowSettings::new(settings).values).map_err(explain)?;
             Ok(Opened { sink, form: Some(form) })
         }
-        _ => Err(format!("--sink {name}: it is stdout, ndjson:PATH, kafka or parquet:DIR")),
+        _ => Err(format!(
+            "{}: {name:?} is not allowed: expected stdout, ndjson:PATH, kafka or parquet:DIR",
+            settings.named("sink")
+        )),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::args::{Binlog, Format, Kind};
 use super::{config, outputs};
+use crate::binlog::TlsMode;
 use crate::cli::{Parsed, parse_words};
 
 fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Binlog, String> {
     let arguments: Vec<_> = std::iter::once("binlog").chain(arguments.iter().copied()).collect();
-    match parse_words(&arguments, environment) {
+    match parse_words(&arguments, environment).map(|call| call.parsed) {
         Ok(Parsed::Binlog(binlog)) => Ok(*binlog),
         Ok(_) => Err("another subcommand".to_owned()),
         Err(error) => Err(error.to_string()),
@@ -70,4 +71,52 @@ fn what_does_not_go_together_is_refused() {
     refused(&with(&["--sink", "file:/x"]), "parquet:DIR");
     refused(&with(&["--include", "a.b", "--exclude", "a.b"]), "a.b");
     refused(&with(&["--sink", "parquet:/nowhere/at/all"]), "/nowhere/at/all");
+}
+
+/// The lines that are said at the start.
+fn notes(arguments: &[&str], environment: &[(&str, &str)]) -> Vec<String> {
+    let arguments: Vec<_> = ["binlog", "--source=mysql://u@db"].into_iter().chain(arguments.iter().copied()).collect();
+    let call = parse_words(&arguments, environment).map_err(|error| error.to_string()).unwrap();
+    call.notes.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    for (arguments, said) in [
+        (&["--redact-value=x"][..], "--redact-value: no effect, nothing is redacted: set --redact-keys"),
+        (&["--server-name=x", "--schemas"], "--server-name, --schemas: no effect, it is about --format debezium"),
+        (&["--kafka-topic=x"], "--kafka-topic: no effect, there is no Kafka sink: add --sink kafka"),
+        (&["--parquet-layout=table"], "--parquet-layout: no effect, no sink is Parquet: add --sink parquet:DIR"),
+        (&["--sink=ndjson:/x", "--ndjson-keep=2"], "--ndjson-keep: no effect, the file is never rotated"),
+        (&["--tls-ca=x", "--tls-mode=required"], "--tls-ca: no effect, nothing is checked with this --tls-mode"),
+        (&["--pretty", "--format=maxwell"], "--format: no effect, no sink takes it"),
+        (&["--transactions"], "--transactions: no effect, it is about --format debezium and --pretty"),
+        (&["--file-mode=0600"], "--file-mode: no effect, no file is written"),
+    ] {
+        let notes = notes(arguments, &[]);
+        assert!(matches!(&notes[..], [note] if note.starts_with(said)), "{arguments:?}: {notes:?}");
+    }
+    let variable = [("INTERCEPTOR_BINLOG_KAFKA_TRANSACTIONAL_ID", "me")];
+    let kafka = ["--sink=kafka", "--kafka-bootstrap-servers=k:9092"];
+    assert_eq!(
+        notes(&kafka, &variable),
+        ["INTERCEPTOR_BINLOG_KAFKA_TRANSACTIONAL_ID: no effect, it is about --exactly-once"]
+    );
+    assert!(notes(&["--format=debezium", "--server-name=x", "--transactions", "--sink=ndjson:/x"], &[]).is_empty());
+}
+
+#[test]
+fn authorities_are_heeded_unless_told_otherwise() {
+    let mode = |arguments: &[&str]| {
+        let arguments: Vec<_> = ["--source=mysql://u:p@db"].into_iter().chain(arguments.iter().copied()).collect();
+        match config::config(&settings(&arguments, &[]).unwrap()).map(|config| config.source) {
+            Ok(crate::binlog::SourceConfig::Servers(servers)) => Ok(servers[0].connect.tls.mode),
+            Ok(_) => Err("files".to_owned()),
+            Err(error) => Err(error),
+        }
+    };
+    assert_eq!(mode(&[]), Ok(TlsMode::Preferred));
+    assert_eq!(mode(&["--tls-ca=x"]), Ok(TlsMode::VerifyCa));
+    assert_eq!(mode(&["--tls-ca=x", "--tls-mode=verify-identity"]), Ok(TlsMode::VerifyIdentity));
+    assert!(mode(&["--tls-mode=verify-ca"]).unwrap_err().contains("needs --tls-ca"));
 }

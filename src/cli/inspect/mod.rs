@@ -1,9 +1,9 @@
-//! `mysql-interceptor inspect`: the messages in Kafka, one JSON object per line.
+//! `mysql-interceptor inspect`: messages from Kafka or standard input, one JSON object per line or for people.
 
 mod output;
 mod topics;
 
-use std::io;
+use std::io::{self, BufRead};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,59 +17,94 @@ use rdkafka::message::Message;
 use regex::Regex;
 
 use super::{FAILURE, logging};
-use crate::config::{ColorChoice, KafkaOption, LogConfig, LogFormat};
+use crate::config::{ColorChoice, KafkaOption, LogSettings, PrettyColumn, Rule, brokers, topic};
 use output::Output;
 use topics::{Ends, Events, Topics};
 
 /// How long to wait for the next message before the signal flag is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// How often to look for a topic that is not there yet.
+const TOPIC_POLL: Duration = Duration::from_secs(1);
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  mysql-interceptor inspect --bootstrap-servers kafka:9092 --tail 20 --pretty
+  mysql-interceptor inspect --bootstrap-servers kafka:9092 --pattern '^cdc[.]shop[.]' --follow
+  mysql-interceptor proxy --upstream db:3306 | tee sql.ndjson | mysql-interceptor inspect - --pretty
+  zstdcat rows.ndjson.*.zst | mysql-interceptor inspect - --pretty
+
+It joins no consumer group, commits nothing and reads no configuration file.";
+
+/// Settings that matter only together with others.
+pub(super) const RULES: &[Rule<Inspect>] = &[Rule {
+    settings: &["color", "pretty_columns"],
+    matters: |inspect| inspect.pretty,
+    otherwise: "it is about --pretty",
+}];
 
 /// The command line of `inspect`.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// Brokers, host:port comma-separated
+    /// Read messages from standard input, a line each, instead of Kafka
+    #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
+    #[arg(conflicts_with_all = [
+        "bootstrap_servers", "topic", "pattern", "follow", "from_beginning", "tail", "list_topics", "kafka_option",
+    ])]
+    input: Option<String>,
+
+    /// Brokers, HOST:PORT comma-separated
     #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
+    #[arg(value_parser = brokers, help_heading = "Kafka")]
     bootstrap_servers: String,
 
     /// Topic to read; repeatable [default: MYSQL_EVENTS]
-    #[arg(long, env = "INTERCEPTOR_KAFKA_TOPIC", value_name = "TOPIC")]
+    #[arg(long, env = "INTERCEPTOR_KAFKA_TOPIC", value_name = "TOPIC", value_parser = topic, help_heading = "Kafka")]
     topic: Vec<String>,
 
     /// Read all topics whose name matches instead
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", conflicts_with = "topic", help_heading = "Kafka")]
     pattern: Option<Regex>,
 
-    /// Only messages with this debug field
-    #[arg(long, value_name = "VALUE")]
-    debug: Option<String>,
-
-    /// Wait for further messages instead of stopping at the end
-    #[arg(long, short)]
-    follow: bool,
-
-    /// Start with the oldest message (the default)
-    #[arg(long, conflicts_with = "tail")]
-    from_beginning: bool,
-
-    /// Start N messages before the end of each partition
-    #[arg(long, value_name = "N")]
-    tail: Option<u32>,
-
     /// Print the names of the topics
-    #[arg(long)]
+    #[arg(long, help_heading = "Kafka")]
+    #[arg(conflicts_with_all = ["topic", "pattern", "debug", "follow", "from_beginning", "tail", "pretty", "color", "pretty_columns"])]
     list_topics: bool,
 
-    /// For people, one statement per line
-    #[arg(long)]
+    /// Any librdkafka property, such as sasl.username=app; repeatable
+    #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE", help_heading = "Kafka")]
+    kafka_option: Vec<KafkaOption>,
+
+    /// Start with the oldest message (the default)
+    #[arg(long, conflicts_with = "tail", help_heading = "Range")]
+    from_beginning: bool,
+
+    /// Start with the last N messages of each partition
+    #[arg(long, value_name = "N", help_heading = "Range")]
+    tail: Option<u32>,
+
+    /// Wait for further messages instead of stopping at the end
+    #[arg(long, short, help_heading = "Range")]
+    follow: bool,
+
+    /// Only messages with this debug field
+    #[arg(long, value_name = "VALUE", help_heading = "Range")]
+    debug: Option<String>,
+
+    /// For people: a readable line per statement, rows with what changed
+    #[arg(long, help_heading = "Output")]
     pretty: bool,
 
+    /// Columns of --pretty, comma-separated [default: all]
+    #[arg(long, env = "INTERCEPTOR_PRETTY_COLUMNS", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
+    #[arg(help_heading = "Output")]
+    pretty_columns: Vec<PrettyColumn>,
+
     /// Colours of --pretty
-    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true, help_heading = "Output")]
     color: ColorChoice,
 
-    /// Any property of librdkafka, for example sasl.username=app; repeatable, in the variable one per line
-    #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE")]
-    kafka_option: Vec<KafkaOption>,
+    #[command(flatten)]
+    pub(super) log: LogSettings,
 }
 
 /// Why nothing (more) can be printed.
@@ -79,14 +114,20 @@ enum InspectError {
     Client(String),
     #[error("no answer from {servers} within {seconds} s: {reason}")]
     Unreachable { servers: String, seconds: u64, reason: String },
-    #[error("there is no topic {topic}; there are: {known}")]
+    #[error(
+        "there is no topic {topic} yet: the first statement or row that is sent there makes it; there are: {known}"
+    )]
     UnknownTopic { topic: String, known: String },
-    #[error("no topic matches {pattern}; there are: {known}")]
+    #[error(
+        "no topic matches {pattern} yet: the first statement or row that is sent there makes one; there are: {known}"
+    )]
     NoMatch { pattern: String, known: String },
     #[error("topic {topic}: {source}")]
     Topic { topic: String, source: KafkaError },
     #[error("cannot read: {0}")]
     Read(KafkaError),
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
     #[error("cannot watch for signals: {0}")]
@@ -95,10 +136,6 @@ enum InspectError {
 
 /// Prints what was asked for.
 pub(super) fn run(inspect: &Inspect) -> ExitCode {
-    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    // librdkafka's errors come back as our own, in words that say what to do.
-    let filter = filter.unwrap_or_else(|| "warn,librdkafka=off".to_owned());
-    logging::start(&LogConfig { filter, format: LogFormat::Text });
     match inspect.print() {
         Ok(()) => ExitCode::SUCCESS,
         // `inspect | head` is no error.
@@ -112,22 +149,62 @@ pub(super) fn run(inspect: &Inspect) -> ExitCode {
 
 impl Inspect {
     fn print(&self) -> Result<(), InspectError> {
+        let mut output = Output::new(self.pretty, self.color, &self.pretty_columns);
+        if self.input.is_some() {
+            return self.copy(&mut output);
+        }
         let stop = stop_flag()?;
         let topics = Topics::connect(&self.bootstrap_servers, &self.kafka_option)?;
-        let mut output = Output::new(self.pretty, self.color);
         if self.list_topics {
             for topic in topics.names() {
                 output.line(topic)?;
             }
             return Ok(output.flush()?);
         }
-        let wanted = match &self.pattern {
-            Some(pattern) => topics.matching(pattern)?,
-            None if self.topic.is_empty() => topics.named(&["MYSQL_EVENTS".to_owned()])?,
-            None => topics.named(&self.topic)?,
-        };
+        let (topics, wanted) = self.wanted_topics(topics, &stop)?;
         let ends = topics.assign(&wanted, self.tail)?;
         self.read(topics.consumer(), ends, &mut output, &stop)
+    }
+
+    /// The topics to read; with `--follow` they are waited for.
+    fn wanted_topics(&self, mut topics: Topics, stop: &AtomicBool) -> Result<(Topics, Vec<String>), InspectError> {
+        let mut said = false;
+        loop {
+            let wanted = match &self.pattern {
+                Some(pattern) => topics.matching(pattern),
+                None if self.topic.is_empty() => topics.named(&["MYSQL_EVENTS".to_owned()]),
+                None => topics.named(&self.topic),
+            };
+            match wanted {
+                Ok(wanted) => return Ok((topics, wanted)),
+                Err(missing) if self.follow && !stop.load(Ordering::Relaxed) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!("{missing}; waiting for it");
+                    }
+                }
+                Err(missing) => return Err(missing),
+            }
+            thread::sleep(TOPIC_POLL);
+            topics = Topics::connect(&self.bootstrap_servers, &self.kafka_option)?;
+        }
+    }
+
+    /// From standard input.
+    fn copy(&self, output: &mut Output) -> Result<(), InspectError> {
+        let mut input = io::BufReader::new(io::stdin().lock());
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line).map_err(InspectError::Input)? > 0 {
+            let message = line.trim_ascii();
+            if !message.is_empty() && self.is_wanted(message) {
+                output.message(message)?;
+            }
+            line.clear();
+            // Who looks at a pipe sees each message when it comes.
+            if input.buffer().is_empty() {
+                output.flush()?;
+            }
+        }
+        Ok(output.flush()?)
     }
 
     fn read(

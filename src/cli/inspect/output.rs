@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Stdout, Write};
 
-use crate::config::ColorChoice;
+use crate::config::{ColorChoice, PrettyColumn};
 use crate::sink::{Palette, Pretty};
 
 /// Output is written at the latest when so many bytes have gathered.
@@ -15,9 +15,9 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(pretty: bool, color: ColorChoice) -> Self {
+    pub(super) fn new(pretty: bool, color: ColorChoice, columns: &[PrettyColumn]) -> Self {
         let stdout = io::stdout();
-        let pretty = pretty.then(|| Pretty::new(Palette::choose(color, stdout.is_terminal())));
+        let pretty = pretty.then(|| Pretty::new(Palette::choose(color, stdout.is_terminal()), columns));
         Self { stdout, pretty, gathered: Vec::new() }
     }
 

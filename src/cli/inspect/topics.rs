@@ -1,16 +1,18 @@
 //! Which topics and partitions there are, and from where to read them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use regex::Regex;
 
-use super::InspectError;
+use super::{InspectError, POLL, is_passing};
 use crate::config::KafkaOption;
 use crate::sink::{ClientLog, client_options, describe_client_error};
 
@@ -115,7 +117,7 @@ impl Topics {
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
-    /// Starts reading `topics` from the beginning or `tail` messages before each partition's end.
+    /// Starts reading `topics` from the beginning, or with the last `tail` messages of each partition.
     pub(super) fn assign(&self, topics: &[String], tail: Option<u32>) -> Result<Ends, InspectError> {
         let mut assignment = TopicPartitionList::new();
         let mut ends = Ends::default();
@@ -123,7 +125,10 @@ impl Topics {
             let failed = |source| InspectError::Topic { topic: topic.clone(), source };
             for &partition in self.partitions.get(topic).into_iter().flatten() {
                 let (low, high) = self.consumer.fetch_watermarks(topic, partition, PATIENCE).map_err(failed)?;
-                let start = tail.map_or(low, |tail| high.saturating_sub(tail.into()).max(low));
+                let start = match tail {
+                    None => low,
+                    Some(tail) => self.tail_start(topic, partition, low..high, tail)?,
+                };
                 assignment.add_partition_offset(topic, partition, Offset::Offset(start)).map_err(failed)?;
                 if start < high {
                     ends.0.insert((topic.clone(), partition), high);
@@ -132,6 +137,58 @@ impl Topics {
         }
         self.consumer.assign(&assignment).map_err(InspectError::Read)?;
         Ok(ends)
+    }
+
+    /// The offset of the last `tail` messages. Offsets alone do not tell: marks of transactions have some, and compaction leaves gaps.
+    fn tail_start(&self, topic: &str, partition: i32, all: Range<i64>, tail: u32) -> Result<i64, InspectError> {
+        let wanted = usize::try_from(tail).unwrap_or(usize::MAX);
+        let mut step = i64::from(tail);
+        let (mut start, mut end) = (all.end, all.end);
+        // The newest first.
+        let mut offsets = Vec::new();
+        while offsets.len() < wanted && start > all.start {
+            start = start.saturating_sub(step).max(all.start);
+            let mut found = self.offsets(topic, partition, start..end)?;
+            found.reverse();
+            offsets.append(&mut found);
+            end = start;
+            step = step.saturating_mul(2);
+        }
+        Ok(match wanted.checked_sub(1).and_then(|last| offsets.get(last)) {
+            Some(offset) => *offset,
+            // There are not as many.
+            None => start,
+        })
+    }
+
+    /// The offsets within `range` that have a message.
+    fn offsets(&self, topic: &str, partition: i32, range: Range<i64>) -> Result<Vec<i64>, InspectError> {
+        let mut assignment = TopicPartitionList::new();
+        let failed = |source| InspectError::Topic { topic: topic.to_owned(), source };
+        assignment.add_partition_offset(topic, partition, Offset::Offset(range.start)).map_err(failed)?;
+        self.consumer.assign(&assignment).map_err(failed)?;
+        let mut ends = Ends(HashMap::from([((topic.to_owned(), partition), range.end)]));
+        let mut offsets = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        while !ends.is_empty() && Instant::now() < deadline {
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) => {
+                    if ends.pass(topic, partition, message.offset()) {
+                        offsets.push(message.offset());
+                    } else {
+                        break;
+                    }
+                    continue;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => break,
+                Some(Err(error)) if !is_passing(&error) => return Err(InspectError::Read(error)),
+                Some(Err(_)) | None => {}
+            }
+            if let Ok(positions) = self.consumer.position() {
+                ends.pass_positions(&positions);
+            }
+        }
+        Ok(offsets)
     }
 }
 

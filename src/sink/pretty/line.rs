@@ -13,11 +13,21 @@ pub(crate) struct Line<'a> {
     /// Columns that may be used, the ellipsis included.
     limit: usize,
     full: bool,
+    wrap: Option<Wrap>,
+}
+
+/// How a text that does not fit goes on.
+#[derive(Debug, Clone, Copy)]
+struct Wrap {
+    /// Where further lines begin.
+    indent: usize,
+    /// How many further lines there may be.
+    lines: usize,
 }
 
 impl<'a> Line<'a> {
     pub(crate) fn new(out: &'a mut Vec<u8>, palette: Palette, width: Option<usize>) -> Self {
-        Self { out, palette, column: 0, limit: width.unwrap_or(usize::MAX), full: false }
+        Self { out, palette, column: 0, limit: width.unwrap_or(usize::MAX), full: false, wrap: None }
     }
 
     pub(crate) fn column(&self) -> usize {
@@ -35,7 +45,39 @@ impl<'a> Line<'a> {
         self.limit = self.limit.max(self.column + columns);
     }
 
-    /// Text that may be cut off at the end of the line.
+    /// From here on text goes on in up to `lines` further lines, which begin here too.
+    pub(crate) fn wrap_here(&mut self, lines: usize) {
+        self.wrap = Some(Wrap { indent: self.column, lines });
+    }
+
+    /// Goes on in the next line if that has room for a word for which this one has none. False if the word comes in this one.
+    pub(crate) fn wrap_before(&mut self, text: &str, space: usize) -> bool {
+        let Some(wrap) = self.wrap.filter(|wrap| wrap.lines > 0 && !self.full) else {
+            return false;
+        };
+        let word = text.split_whitespace().next().unwrap_or_default();
+        // No more of it than tells: it may be a literal of megabytes.
+        let columns: usize = word.chars().take(self.limit.saturating_add(1)).map(columns_of_char).sum();
+        if self.column + space + columns <= self.limit || wrap.indent + columns > self.limit {
+            return false;
+        }
+        self.next_line()
+    }
+
+    /// Ends this line and begins the next, if there may be one.
+    fn next_line(&mut self) -> bool {
+        let Some(wrap) = self.wrap.as_mut().filter(|wrap| wrap.lines > 0) else {
+            return false;
+        };
+        wrap.lines -= 1;
+        self.column = 0;
+        let indent = wrap.indent;
+        self.out.push(b'\n');
+        self.spaces(indent);
+        true
+    }
+
+    /// Text that goes on in the next line, if it may, or is cut off at the end of this one.
     pub(crate) fn text(&mut self, style: Style, text: &str) {
         if self.full || text.is_empty() {
             return;
@@ -43,16 +85,38 @@ impl<'a> Line<'a> {
         self.open(style);
         for c in text.chars() {
             let columns = columns_of_char(c);
-            // The last column is kept for the ellipsis.
-            if self.column + columns >= self.limit {
-                self.push(ELLIPSIS);
-                self.full = true;
-                break;
+            // The last column of the last line is kept for the ellipsis.
+            let is_last = self.wrap.is_none_or(|wrap| wrap.lines == 0);
+            if self.column + columns + usize::from(is_last) > self.limit {
+                self.close(style);
+                let goes_on = self.next_line();
+                self.open(style);
+                if !goes_on {
+                    self.push(ELLIPSIS);
+                    self.full = true;
+                    break;
+                }
             }
             self.push_escaped(c);
             self.column += columns;
         }
         self.close(style);
+    }
+
+    /// Text whose end says most: what does not fit is cut off at its beginning.
+    pub(crate) fn text_from_its_end(&mut self, style: Style, text: &str) {
+        // The last column stays free, as with other text.
+        let room = self.limit.saturating_sub(self.column + 1);
+        if self.full || columns_of(text) <= room {
+            return self.text(style, text);
+        }
+        let mut columns = 1;
+        let mut fits = |c: char| {
+            columns += columns_of_char(c);
+            columns <= room
+        };
+        let kept: usize = text.chars().rev().map_while(|c| fits(c).then_some(c.len_utf8())).sum();
+        self.text(style, &format!("{ELLIPSIS}{}", text.get(text.len() - kept..).unwrap_or_default()));
     }
 
     /// Text in a column of a fixed width, cut or padded on the right.

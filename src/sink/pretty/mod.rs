@@ -1,4 +1,5 @@
-//! Messages for people: one line per statement, aligned and coloured.
+//! Messages for people: one line per statement, aligned and coloured; on a narrow terminal columns shrink and the statement goes on in
+//! further lines. Messages of rows are shown too, with what changed.
 //!
 //! ```text
 //! 14:03:07.120  #42  app@web-1     shop       1.24 ms    3 rows  SELECT name FROM users WHERE id = ?  [7]
@@ -6,21 +7,25 @@
 //!                                                               ERROR 1064 (42000): You have an error in your SQL syntax
 //! ```
 
+mod columns;
 mod keywords;
 mod line;
+mod members;
 mod palette;
+mod row;
 mod sql;
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use crate::config::PrettyColumn;
+use columns::Columns;
 pub(crate) use line::Line;
-use line::columns_of;
 pub(crate) use palette::{Palette, Style};
 pub(crate) use sql::highlight;
 
@@ -45,6 +50,19 @@ struct Shown<'a> {
     query_params: Option<Vec<Option<String>>>,
     #[serde(borrow)]
     error_message: Option<Cow<'a, str>>,
+    // What messages of rows have, and those of statements do not.
+    #[serde(rename = "type")]
+    kind: Option<IgnoredAny>,
+    op: Option<IgnoredAny>,
+    payload: Option<IgnoredAny>,
+    status: Option<IgnoredAny>,
+    ddl: Option<IgnoredAny>,
+}
+
+impl Shown<'_> {
+    fn is_statement(&self) -> bool {
+        [&self.kind, &self.op, &self.payload, &self.status, &self.ddl].iter().all(|member| member.is_none())
+    }
 }
 
 /// Renders messages. Columns grow with their contents up to a limit, so that neighbouring lines stay aligned.
@@ -55,36 +73,20 @@ pub(crate) struct Pretty {
     /// The terminal's width, if there is one.
     width: Option<usize>,
     day: Option<Date>,
-    connection: Column,
-    who: Column,
-    database: Column,
+    columns: Columns,
 }
 
-/// A column that is as wide as its widest cell so far.
-#[derive(Debug)]
-struct Column {
-    width: usize,
-    limit: usize,
-}
-
-const TIME_WIDTH: usize = 12;
-const DURATION_WIDTH: usize = 8;
-const ROWS_WIDTH: usize = 9;
-const GAP: &str = "  ";
 /// A terminal narrower than the columns still shows so much of the statement.
 const LEAST_SQL: usize = 24;
+/// Where the statement begins if it has a line of its own.
+const NARROW_INDENT: usize = 4;
+/// A statement or an error takes so many lines at most: what is longer is looked up in JSON.
+const MOST_LINES: usize = 6;
 
 impl Pretty {
-    pub(crate) fn new(palette: Palette) -> Self {
-        Self {
-            palette,
-            zone: TimeZone::system(),
-            width: None,
-            day: None,
-            connection: Column { width: 4, limit: 12 },
-            who: Column { width: 10, limit: 28 },
-            database: Column { width: 4, limit: 16 },
-        }
+    /// With these columns, or all if none is named.
+    pub(crate) fn new(palette: Palette, columns: &[PrettyColumn]) -> Self {
+        Self { palette, zone: TimeZone::system(), width: None, day: None, columns: Columns::new(columns) }
     }
 
     /// Looks at the terminal's width, which may have changed.
@@ -95,8 +97,9 @@ impl Pretty {
     /// Appends a message's lines to `out`. What is not a message is shown as it is, harmless to the terminal.
     pub(crate) fn render(&mut self, json: &[u8], out: &mut Vec<u8>) {
         match serde_json::from_slice::<Shown<'_>>(json) {
-            Ok(shown) => self.render_message(&shown, out),
-            Err(_) => {
+            Ok(shown) if shown.is_statement() => self.render_message(&shown, out),
+            _ if self.render_row(json, out) => {}
+            _ => {
                 let mut line = Line::new(out, self.palette, None);
                 line.text(Style::Dim, &String::from_utf8_lossy(json));
                 line.end();
@@ -105,61 +108,40 @@ impl Pretty {
     }
 
     fn render_message(&mut self, message: &Shown<'_>, out: &mut Vec<u8>) {
-        let connection = message.connection_id.map_or_else(|| "#?".to_owned(), |id| format!("#{id}"));
-        let who = who(message);
-        let database = message.stmt_db_name.as_deref().or(message.db_name.as_deref()).unwrap_or("-");
-        self.connection.fit(&connection);
-        self.who.fit(&who);
-        self.database.fit(database);
         let time = message.timestamp.and_then(|millis| Timestamp::from_millisecond(millis).ok());
         let time = time.map(|time| time.to_zoned(self.zone.clone()));
         if let Some(time) = &time {
             self.announce_day(time, out);
         }
-
         let mut line = Line::new(out, self.palette, self.width);
-        match &time {
-            Some(time) => line.cell(Style::Dim, &time.strftime("%H:%M:%S%.3f").to_string(), TIME_WIDTH),
-            None => line.cell(Style::Dim, "", TIME_WIDTH),
+        self.columns.write(message, time.as_ref(), self.width, &mut line);
+        let mut indent = line.column();
+        if self.width.is_some_and(|width| indent + LEAST_SQL > width) {
+            indent = NARROW_INDENT;
+            line.end();
+            line = Line::new(out, self.palette, self.width);
+            line.spaces(indent);
         }
-        line.gap();
-        line.cell(Style::connection(message.connection_id.unwrap_or_default()), &connection, self.connection.width);
-        line.gap();
-        line.cell(Style::Plain, &who, self.who.width);
-        line.gap();
-        line.cell(Style::Database, database, self.database.width);
-        line.gap();
-        match message.duration_ns {
-            Some(nanos) => {
-                let duration = Duration::from_nanos(nanos);
-                line.cell_right(duration_style(duration), &human_duration(duration), DURATION_WIDTH);
-            }
-            None => line.cell_right(Style::Dim, "-", DURATION_WIDTH),
-        }
-        line.gap();
-        match (&message.error_message, message.update_count) {
-            (Some(_), _) => line.cell_right(Style::Error, "error", ROWS_WIDTH),
-            (None, Some(rows)) => line.cell_right(rows_style(rows), &human_rows(rows), ROWS_WIDTH),
-            (None, None) => line.cell_right(Style::Dim, "-", ROWS_WIDTH),
-        }
-        line.gap();
-        let indent = line.column();
-        line.leave_at_least(LEAST_SQL);
+        line.wrap_here(MOST_LINES - 1);
         match &message.sql {
             Some(sql) => highlight(sql, &mut line),
             None => line.text(Style::Dim, "(no SQL)"),
         }
         if let Some(params) = message.query_params.as_deref().filter(|params| !params.is_empty()) {
-            line.text(Style::Dim, GAP);
             params_text(params, &mut line);
         }
         line.end();
 
         if let Some(error) = &message.error_message {
-            let indent = if self.width.is_none_or(|width| indent + LEAST_SQL <= width) { indent } else { 4 };
-            let mut line = Line::new(out, self.palette, None);
+            let mut line = Line::new(out, self.palette, self.width);
             line.spaces(indent);
-            line.text(Style::Error, &error.split_whitespace().collect::<Vec<_>>().join(" "));
+            line.wrap_here(MOST_LINES - 1);
+            for (place, word) in error.split_whitespace().enumerate() {
+                if place > 0 && !line.wrap_before(word, 1) {
+                    line.text(Style::Error, " ");
+                }
+                line.text(Style::Error, word);
+            }
             line.end();
         }
     }
@@ -176,81 +158,23 @@ impl Pretty {
     }
 }
 
-impl Column {
-    fn fit(&mut self, text: &str) {
-        self.width = self.width.max(columns_of(text).min(self.limit));
-    }
-}
-
-fn who(message: &Shown<'_>) -> String {
-    let user = message.user.as_deref().filter(|user| !user.is_empty()).unwrap_or("?");
-    match message.client.as_deref() {
-        Some(client) => format!("{user}@{client}"),
-        None => user.to_owned(),
-    }
-}
-
 fn params_text(params: &[Option<String>], line: &mut Line<'_>) {
-    line.text(Style::Dim, "[");
     for (index, param) in params.iter().enumerate() {
         if line.is_full() {
             return;
         }
+        let param = param.as_deref().unwrap_or("NULL");
+        let (before, gap) = if index == 0 { ("[", "  ") } else { ("", " ") };
         if index > 0 {
-            line.text(Style::Dim, ", ");
+            line.text(Style::Dim, ",");
         }
-        line.text(Style::Dim, param.as_deref().unwrap_or("NULL"));
+        if !line.wrap_before(param, gap.len() + 2) {
+            line.text(Style::Dim, gap);
+        }
+        line.text(Style::Dim, before);
+        line.text(Style::Dim, param);
     }
     line.text(Style::Dim, "]");
-}
-
-/// Three significant digits and a unit: `310 µs`, `1.24 ms`, `12.4 s`, `3m 20s`.
-fn human_duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    let (value, unit) = match seconds {
-        _ if seconds < 0.000_999_5 => (seconds * 1e6, "µs"),
-        _ if seconds < 0.999_5 => (seconds * 1e3, "ms"),
-        _ if seconds < 119.5 => (seconds, "s"),
-        _ => {
-            let whole = duration.as_secs();
-            return if whole < 7200 {
-                format!("{}m {:02}s", whole / 60, whole % 60)
-            } else {
-                format!("{}h {:02}m", whole / 3600, whole / 60 % 60)
-            };
-        }
-    };
-    let decimals = match value {
-        _ if value < 9.995 && unit != "µs" => 2,
-        _ if value < 99.95 && unit != "µs" => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$} {unit}")
-}
-
-fn duration_style(duration: Duration) -> Style {
-    match duration.as_millis() {
-        0 => Style::Quick,
-        1..10 => Style::Brisk,
-        10..100 => Style::Slowish,
-        100..1000 => Style::Slow,
-        _ => Style::VerySlow,
-    }
-}
-
-/// `1 row`, `3 rows`, `12.5k rows`.
-fn human_rows(rows: i64) -> String {
-    match rows {
-        1 => "1 row".to_owned(),
-        0..10_000 => format!("{rows} rows"),
-        10_000..1_000_000 => format!("{}k rows", rows / 1000),
-        1_000_000.. => format!("{}M rows", rows / 1_000_000),
-        _ => "-".to_owned(),
-    }
-}
-
-fn rows_style(rows: i64) -> Style {
-    if rows > 0 { Style::Plain } else { Style::Dim }
 }
 
 #[cfg(test)]

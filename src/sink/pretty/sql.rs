@@ -1,4 +1,4 @@
-//! SQL on one line, in colour.
+//! SQL in colour, on one line or on several where the terminal is narrow.
 
 use super::keywords::{is_keyword, kind_of};
 use super::line::Line;
@@ -13,8 +13,10 @@ pub(crate) fn highlight(sql: &str, line: &mut Line<'_>) {
             return;
         }
         let (token, style, length) = next_token(rest, first, &mut seen_keyword);
-        line.text(style, token);
         rest = rest.get(length..).unwrap_or_default();
+        if !(first.is_whitespace() && line.wrap_before(rest, token.len())) {
+            line.text(style, token);
+        }
     }
 }
 
