@@ -18,7 +18,7 @@
 //!
 //! Beside it `binlog` turns a server's binlog into rows: `cli -> binlog -> sink`, `wire`.
 //!
-//! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire`.
+//! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire` and `mysql`, what both halves know of the servers.
 
 pub mod binlog;
 mod cli;
@@ -27,6 +27,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod message;
+pub mod mysql;
 mod proxy;
 pub mod session;
 pub mod sink;

@@ -84,7 +84,6 @@ mod row_stream;
 mod rows;
 mod run;
 mod schema;
-mod secrets;
 mod source;
 mod statement;
 mod statement_variables;

@@ -1,5 +1,7 @@
 //! What a statement in a QUERY event means for the stream.
 
+use crate::mysql::sql::{Lexis, Tokens, skip_statement_variables, unquote};
+
 /// A statement's kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StatementKind {
@@ -25,34 +27,28 @@ pub(super) enum StatementKind {
 
 /// The server writes BEGIN, COMMIT and the like itself, always in the same form; users' statements come as they were typed.
 pub(super) fn classify(sql: &[u8]) -> StatementKind {
-    let mut words = Words { rest: sql };
-    let first = words.next().to_ascii_uppercase();
-    match first.as_slice() {
-        b"BEGIN" => StatementKind::Begin,
-        b"START" => StatementKind::Begin,
-        b"COMMIT" => StatementKind::Commit,
-        b"ROLLBACK" => {
-            let mut name = words.next();
-            if !name.eq_ignore_ascii_case(b"TO") {
-                return StatementKind::Rollback;
-            }
-            name = words.next();
-            if name.eq_ignore_ascii_case(b"SAVEPOINT") {
-                name = words.next();
-            }
-            StatementKind::RollbackTo(identifier(name))
-        }
-        b"SAVEPOINT" => StatementKind::Savepoint(identifier(words.next())),
-        b"RELEASE" => StatementKind::Neutral,
-        b"XA" => {
-            let second = words.next();
-            let ends = [&b"COMMIT"[..], b"ROLLBACK"].iter().any(|word| second.eq_ignore_ascii_case(word));
-            if ends { StatementKind::XaEnd } else { StatementKind::Neutral }
-        }
-        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"LOAD" | b"CALL" | b"DO" | b"WITH" | b"SELECT" => {
-            StatementKind::Dml
-        }
-        _ => StatementKind::Other,
+    let lexis = Lexis::logged(None);
+    let mut words = Tokens::new(sql, lexis);
+    while skip_statement_variables(&mut words) {}
+    let Some(first) = words.next() else { return StatementKind::Other };
+    let is = |known: &[&str]| words.is_any(&first, known);
+    if is(&["begin", "start"]) {
+        StatementKind::Begin
+    } else if is(&["commit"]) {
+        StatementKind::Commit
+    } else if is(&["rollback"]) {
+        roll_back(&mut words)
+    } else if is(&["savepoint"]) {
+        StatementKind::Savepoint(identifier(&mut words))
+    } else if is(&["release"]) {
+        StatementKind::Neutral
+    } else if is(&["xa"]) {
+        let ends = words.next().is_some_and(|second| words.is_any(&second, &["commit", "rollback"]));
+        if ends { StatementKind::XaEnd } else { StatementKind::Neutral }
+    } else if is(&["insert", "update", "delete", "replace", "load", "call", "do", "with", "select"]) {
+        StatementKind::Dml
+    } else {
+        StatementKind::Other
     }
 }
 
@@ -61,38 +57,25 @@ pub(super) fn is_definition(sql: &[u8]) -> bool {
     classify(sql) == StatementKind::Other
 }
 
-/// A savepoint's name without its quotes, in lower case: the servers do not tell cases apart.
-fn identifier(word: &[u8]) -> Vec<u8> {
-    let word = word.strip_prefix(b"`").and_then(|word| word.strip_suffix(b"`")).unwrap_or(word);
-    word.to_ascii_lowercase()
-}
-
-/// Words, with the comments between them left out.
-struct Words<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Words<'a> {
-    fn next(&mut self) -> &'a [u8] {
-        loop {
-            self.rest = self.rest.trim_ascii_start();
-            let after =
-                if self.rest.starts_with(b"/*") && !self.rest.starts_with(b"/*!") && !self.rest.starts_with(b"/*M!") {
-                    memchr::memmem::find(self.rest, b"*/").map(|at| at + 2)
-                } else if self.rest.starts_with(b"#") || self.rest.starts_with(b"-- ") {
-                    memchr::memchr(b'\n', self.rest).map(|at| at + 1)
-                } else {
-                    break;
-                };
-            self.rest = after.and_then(|at| self.rest.get(at..)).unwrap_or_default();
-        }
-        let quoted = self.rest.strip_prefix(b"`").and_then(|name| memchr::memchr(b'`', name)).map(|at| at + 2);
-        let plain = || self.rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'(' | b';'));
-        let end = quoted.or_else(plain).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
-        self.rest = rest;
-        word
+fn roll_back(words: &mut Tokens<'_>) -> StatementKind {
+    let mut word = words.next();
+    if word.is_some_and(|word| words.is(&word, "work")) {
+        word = words.next();
     }
+    if !word.is_some_and(|word| words.is(&word, "to")) {
+        return StatementKind::Rollback;
+    }
+    let mut ahead = words.clone();
+    if ahead.next().is_some_and(|word| ahead.is(&word, "savepoint")) && ahead.peek().is_some() {
+        *words = ahead;
+    }
+    StatementKind::RollbackTo(identifier(words))
+}
+
+/// A savepoint's name without its quotes, in lower case: the servers do not tell cases apart.
+fn identifier(words: &mut Tokens<'_>) -> Vec<u8> {
+    let name = words.next().map(|name| unquote(words.text(&name), words.lexis()));
+    name.unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -116,6 +99,13 @@ mod tests {
             ("CREATE TABLE t (a int)", StatementKind::Other),
             ("/* only a comment", StatementKind::Other),
             ("", StatementKind::Other),
+            ("SAVEPOINT `a``;b`", StatementKind::Savepoint(b"a`;b".to_vec())),
+            ("ROLLBACK TO `savepoint`", StatementKind::RollbackTo(b"savepoint".to_vec())),
+            ("ROLLBACK WORK TO savepoint savepoint", StatementKind::RollbackTo(b"savepoint".to_vec())),
+            ("ROLLBACK WORK", StatementKind::Rollback),
+            ("SET STATEMENT sql_log_bin=1, x = IF(1, 'FOR', 2) FOR INSERT INTO t VALUES (1)", StatementKind::Dml),
+            ("SET STATEMENT max_statement_time=1 FOR CREATE TABLE t (a int)", StatementKind::Other),
+            ("SET @a = 1", StatementKind::Other),
         ] {
             assert_eq!(classify(sql.as_bytes()), kind, "{sql}");
         }

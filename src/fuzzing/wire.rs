@@ -1,10 +1,13 @@
 //! Single packets of the client/server protocol, values, and texts of statements.
 
+use crate::mysql::sql::{
+    ClientCharset, Flavor, Lexis, StatementSummary, Tokens, first_keyword, mask_secrets, named_command, next_statement,
+    use_database, variables_selected, variables_set,
+};
 use crate::wire::{
     Algorithm, CapabilityFlags, ChangeUser, ColumnType, Decompressor, EofPacket, ErrPacket, ExecutePacket, Greeting,
-    HandshakeResponse, Lexis, OkPacket, ParamType, Params, PrepareOk, Reader, StatementPieces, Value, bulk_rows,
-    column_count, first_keyword, query_text_at, row_end, strip_greeting_tls, use_database, variables_selected,
-    variables_set,
+    HandshakeResponse, OkPacket, ParamType, Params, PrepareOk, Reader, Value, bulk_rows, column_count, query_text_at,
+    row_end, strip_greeting_tls,
 };
 
 /// One packet, or one text, in every reading: capabilities (5 bytes), a number of parameters, the bytes.
@@ -15,7 +18,7 @@ pub fn wire(data: &[u8]) {
     values(bytes);
     parameters(bytes, params, capabilities);
     packets(bytes, capabilities);
-    text(bytes, Lexis { backslash_escapes: a & 1 == 0, double_byte: a & 2 != 0 });
+    text(bytes, lexis([a, b, c, d]));
     for algorithm in [Algorithm::Zlib, Algorithm::Zstd] {
         let (mut decompressor, mut rest) = (Decompressor::new(algorithm), bytes);
         while let Ok(Some(plain)) = decompressor.next(&mut rest) {
@@ -86,16 +89,44 @@ fn packets(bytes: &[u8], capabilities: CapabilityFlags) {
     }
 }
 
-/// Pieces of a text are in it, in order, and not empty.
+/// Any settings, known or not.
+fn lexis([a, b, c, d]: [u8; 4]) -> Lexis {
+    let unsure = |bits: u8| [None, Some(false), Some(true), Some(true)][usize::from(bits & 3)];
+    let charsets = [
+        ClientCharset::Plain,
+        ClientCharset::Big5,
+        ClientCharset::Gbk,
+        ClientCharset::Gb18030,
+        ClientCharset::Sjis,
+        ClientCharset::Unknown,
+    ];
+    Lexis {
+        flavor: unsure(a).map(|is_mysql| if is_mysql { Flavor::MySql } else { Flavor::MariaDb }),
+        version: (c & 1 != 0).then_some(u32::from(d) * 1000),
+        ansi_quotes: unsure(a >> 2),
+        backslash_escapes: unsure(a >> 4),
+        charset: charsets[usize::from(b) % charsets.len()],
+    }
+}
+
+/// Tokens and statements of a text are in it, in order, and not empty.
 fn text(sql: &[u8], lexis: Lexis) {
     let mut end = 0;
-    for piece in StatementPieces::new(sql, lexis) {
-        assert!(end <= piece.start && piece.start < piece.end && piece.end <= sql.len());
-        assert!(!sql[piece.clone()].trim_ascii().is_empty());
-        end = piece.end;
+    for token in Tokens::new(sql, lexis) {
+        assert!(end <= token.start && token.start < token.end && token.end <= sql.len());
+        end = token.end;
     }
-    first_keyword(sql);
-    use_database(sql);
-    variables_set(sql);
-    variables_selected(sql);
+    let (mut from, mut end) = (0, 0);
+    while let Some(piece) = next_statement(sql, from, lexis) {
+        assert!(end <= piece.range.start && piece.range.start < piece.range.end && piece.range.end <= piece.next);
+        assert!(piece.next <= sql.len() && from < piece.next);
+        (from, end) = (piece.next, piece.range.end);
+    }
+    StatementSummary::of_text(sql, lexis, &|_| None);
+    mask_secrets(sql, lexis);
+    named_command(sql, lexis);
+    first_keyword(sql, lexis);
+    use_database(sql, lexis);
+    variables_set(sql, lexis);
+    variables_selected(sql, lexis);
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::session::{BatchPart, Statement};
 pub use flags::InterceptorFlags;
 use params::QueryParams;
-pub use policy::{CapturePolicy, StatementKind};
+pub use policy::CapturePolicy;
 use text::SqlText;
 
 /// The message, borrowed from the statement it tells of. Serialises to the contract's 23 fields in the contract's order.
@@ -82,10 +82,7 @@ impl MessageWriter {
 
     /// Whether the statement is to become a message.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
-        if statement.observation_lost {
-            return self.options.policy.enabled;
-        }
-        self.options.policy.wants(statement.sql.unwrap_or_default())
+        self.options.policy.wants(statement)
     }
 
     /// The statement's message; `total_pool_count`: client connections open through this proxy.
@@ -144,8 +141,9 @@ impl MessageWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mysql::sql::IsolationLevel;
     use crate::session::{SessionFacts, StatementParams};
-    use crate::wire::{CapabilityFlags, IsolationLevel, StatusFlags, Value};
+    use crate::wire::{CapabilityFlags, StatusFlags, Value};
 
     fn writer() -> MessageWriter {
         let options = MessageOptions {
@@ -171,8 +169,8 @@ mod tests {
             capabilities: Some(CapabilityFlags::from_bits_retain(3_842_565)),
             time_zone: Some("SYSTEM".into()),
             isolation: Some(IsolationLevel::RepeatableRead),
-            double_byte_charset: false,
             execution_count: 14,
+            ..SessionFacts::default()
         };
         let values = [Value::Text(b"z\"\n"), Value::Int(-1), Value::Null, Value::Text("longer é".as_bytes())];
         let statement = Statement {

@@ -38,9 +38,7 @@ impl Outcome<'_> {
 pub(super) fn current_sql(request: &Request) -> Option<&[u8]> {
     let sql = request.sql()?;
     match &request.kind {
-        RequestKind::Query { pieces: Some(pieces), .. } if pieces.ranges.len() > 1 => {
-            sql.get(pieces.ranges.get(pieces.current)?.clone())
-        }
+        RequestKind::Query { pieces: Some(pieces), .. } => sql.get(pieces.current(sql)),
         _ => Some(sql),
     }
 }
@@ -113,7 +111,7 @@ pub(super) fn emit_request(
         batch_part: BatchPart,
     ) -> StatementHead<'a> {
         StatementHead {
-            sql: request.sql(),
+            sql: request.sql_left(),
             truncated: request.is_sql_truncated(),
             params,
             started_epoch_ms: request.started_epoch_ms,

@@ -8,9 +8,8 @@ use super::prepared::PreparedStatements;
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use super::{Now, Phase, SessionFacts};
-use crate::wire::{
-    CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk, is_double_byte_collation,
-};
+use crate::mysql::sql::ClientCharset;
+use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
 
 /// What the next packet of the response to the oldest request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,9 +216,7 @@ impl Exchange {
             return Ok(());
         }
         let greeting = Greeting::parse(packet.payload)?;
-        self.facts.server_version = Some(text(greeting.server_version));
-        self.facts.connection_id = Some(greeting.connection_id);
-        self.facts.status = Some(greeting.status);
+        self.facts.greeted(&greeting);
         self.server_capabilities = greeting.capabilities;
         self.phase = Phase::Login;
         Ok(())
@@ -228,7 +225,7 @@ impl Exchange {
     pub(super) fn logged_in(&mut self, ok: &OkPacket<'_>) {
         let login = std::mem::take(&mut self.login);
         self.facts.user = Some(login.user);
-        self.facts.double_byte_charset = login.collation.is_some_and(is_double_byte_collation);
+        self.facts.charset = login.collation.map_or(ClientCharset::Unknown, ClientCharset::from_collation);
         self.facts.login_database.clone_from(&login.database);
         self.facts.current_database = login.database;
         self.facts.apply_ok(ok);

@@ -1,9 +1,8 @@
 //! What is known of a session, as its messages show it.
 
-use crate::wire::{
-    CapabilityFlags, IsolationLevel, Lexis, OkPacket, SessionChange, SessionSetting, StatusFlags,
-    is_double_byte_charset,
-};
+use super::named::NamedStatements;
+use crate::mysql::sql::{ClientCharset, Flavor, IsolationLevel, Lexis, SessionSetting, SqlMode, version_number};
+use crate::wire::{CapabilityFlags, Greeting, OkPacket, SessionChange, StatusFlags};
 
 /// State of one session, followed from its greeting on. `None` means: not seen on the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,8 +25,14 @@ pub struct SessionFacts {
     pub time_zone: Option<String>,
     /// Session isolation level.
     pub isolation: Option<IsolationLevel>,
-    /// Whether characters of the client's character set may hold bytes that look like quotes or backslashes.
-    pub double_byte_charset: bool,
+    /// `sql_mode`, as far as texts are read by it.
+    pub sql_mode: Option<SqlMode>,
+    /// The character set of statements.
+    pub charset: ClientCharset,
+    /// Which server it is, told by more than its version's text.
+    pub flavor: Option<Flavor>,
+    /// What EXECUTE would run.
+    pub(crate) named: NamedStatements,
     /// Statements so far, each parameter set of a batch counted.
     pub execution_count: u64,
 }
@@ -62,9 +67,8 @@ impl SessionFacts {
         match setting {
             SessionSetting::TimeZone(value) => self.time_zone = value,
             SessionSetting::Isolation(value) => self.isolation = value,
-            SessionSetting::ClientCharset(name) => {
-                self.double_byte_charset = name.is_some_and(|name| is_double_byte_charset(name.as_bytes()));
-            }
+            SessionSetting::ClientCharset(charset) => self.charset = charset,
+            SessionSetting::SqlMode(mode) => self.sql_mode = mode,
         }
     }
 
@@ -72,12 +76,54 @@ impl SessionFacts {
     pub(super) fn forget_variables(&mut self) {
         self.time_zone = None;
         self.isolation = None;
+        self.sql_mode = None;
+        self.charset = ClientCharset::Unknown;
+        self.named.clear();
     }
 
-    pub(super) fn lexis(&self) -> Lexis {
+    /// Statements within a statement have set what their text mentions, perhaps.
+    pub(super) fn forget_mentioned(&mut self, sql: &[u8]) {
+        let mentions = |word: &str| sql.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+        if !mentions("set") {
+            return;
+        }
+        if mentions("sql_mode") {
+            self.sql_mode = None;
+        }
+        if mentions("character") || mentions("names") || mentions("charset") {
+            self.charset = ClientCharset::Unknown;
+        }
+        if mentions("time_zone") {
+            self.time_zone = None;
+        }
+        if mentions("isolation") {
+            self.isolation = None;
+        }
+    }
+
+    /// Takes over what the greeting tells.
+    pub(super) fn greeted(&mut self, greeting: &Greeting<'_>) {
+        self.server_version = Some(text(greeting.server_version));
+        self.connection_id = Some(greeting.connection_id);
+        self.status = Some(greeting.status);
+        // MariaDB says that it is not MySQL by leaving out MySQL's oldest capability.
+        let is_mysql = greeting.capabilities.contains(CapabilityFlags::LONG_PASSWORD);
+        self.flavor = Some(if is_mysql { Flavor::MySql } else { Flavor::MariaDb });
+    }
+
+    /// How the session's texts are read now.
+    pub fn lexis(&self) -> Lexis {
+        let status = self.status.unwrap_or_default();
+        let said_by_status = self
+            .status
+            .filter(|_| self.flavor == Some(Flavor::MariaDb))
+            .map(|status| status.contains(StatusFlags::ANSI_QUOTES));
         Lexis {
-            backslash_escapes: !self.status.unwrap_or_default().contains(StatusFlags::NO_BACKSLASH_ESCAPES),
-            double_byte: self.double_byte_charset,
+            flavor: self.flavor,
+            version: self.server_version.as_deref().and_then(version_number),
+            ansi_quotes: said_by_status.or_else(|| self.sql_mode.map(|mode| mode.ansi_quotes)),
+            backslash_escapes: Some(!status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),
+            charset: self.charset,
         }
     }
 }

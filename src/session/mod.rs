@@ -7,6 +7,7 @@
 mod ending;
 mod exchange;
 mod facts;
+mod named;
 mod observer;
 mod prepared;
 mod request;
@@ -17,6 +18,7 @@ mod sight;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 pub use facts::SessionFacts;
 pub use observer::{Emit, Observer, ObserverConfig, Phase};

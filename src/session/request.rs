@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::prepared::{LongDataSet, PreparedStatement, PreparedStatements, PreparedText};
 use super::sight::Trouble;
 use super::statement::{BoundParams, StatementParams};
+use super::texts::Pieces;
 use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null};
 
 /// What a request is, as far as its response and its message depend on it.
@@ -44,14 +45,6 @@ pub(super) enum RequestKind {
     Stream(Trouble),
     /// A command this program does not know; only an error can be its answer.
     Unknown,
-}
-
-/// Where in a multi-statement text its results have arrived.
-#[derive(Debug)]
-pub(super) struct Pieces {
-    /// Ranges of the text's statements.
-    pub(super) ranges: Vec<Range<usize>>,
-    pub(super) current: usize,
 }
 
 /// A prepared statement's execution.
@@ -191,6 +184,15 @@ impl Request {
                 execution.text.as_ref().map(|text| &*text.sql)
             }
             _ => None,
+        }
+    }
+
+    /// The statement's text; of several, those whose results are not all there.
+    pub(super) fn sql_left(&self) -> Option<&[u8]> {
+        let sql = self.sql()?;
+        match &self.kind {
+            RequestKind::Query { pieces: Some(pieces), .. } => sql.get(pieces.left(sql)),
+            _ => Some(sql),
         }
     }
 

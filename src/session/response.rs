@@ -7,9 +7,10 @@ use super::facts::text;
 use super::observer::Emit;
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
+use crate::mysql::sql::{SessionSetting, variables_selected};
 use crate::wire::{
-    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, SessionSetting,
-    column_count, is_progress_report, row_end, variables_selected,
+    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, column_count,
+    is_progress_report, row_end,
 };
 
 impl Exchange {
@@ -317,7 +318,7 @@ impl Exchange {
         if let RequestKind::Query { .. } = request.kind
             && let Some(sql) = current_sql(request)
         {
-            let selected = variables_selected(sql).into_iter();
+            let selected = variables_selected(sql, self.facts.lexis()).into_iter();
             self.progress.watched.extend(selected.map(|(column, name)| (column, name.to_ascii_lowercase())));
         }
     }

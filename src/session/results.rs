@@ -7,59 +7,93 @@ use super::exchange::{Exchange, Expect, Progress};
 use super::facts::text;
 use super::observer::Emit;
 use super::prepared::OpenCursor;
-use super::request::{Pieces, RequestKind};
+use super::request::RequestKind;
 use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
+use super::texts::{Pieces, Verdict};
 use super::{Now, SessionFacts};
-use crate::wire::{CapabilityFlags, RowEnd, StatementPieces, StatusFlags, first_keyword, use_database, variables_set};
+use crate::mysql::sql::{
+    Lexis, NamedCommand, ResultCount, StatementSummary, first_keyword, named_command, use_database, variables_set,
+};
+use crate::wire::{CapabilityFlags, RowEnd, StatusFlags};
 
-/// Statements of one text that are told apart. What lies beyond is forwarded like all the rest.
-const PIECES_LIMIT: usize = 100_000;
+/// First words of statements that run others: what they prepare, set or use is not in sight.
+const RUNNING: [&str; 10] = ["call", "execute", "begin", "if", "case", "loop", "while", "repeat", "for", "declare"];
 
-/// Whether a statement may bring several result sets, with an OK packet of its own behind the last: CALL, and MariaDB's
-/// anonymous blocks.
-fn brings_several_results(sql: &[u8]) -> bool {
-    let keyword = first_keyword(sql);
-    ["call", "begin", "if", "loop", "while", "repeat", "for"]
-        .into_iter()
-        .any(|word| keyword.eq_ignore_ascii_case(word.as_bytes()))
+/// How many results a statement has.
+fn result_count(facts: &SessionFacts, sql: &[u8]) -> ResultCount {
+    StatementSummary::of(sql, facts.lexis(), &|name| facts.named.summary(name)).results
+}
+
+fn runs_others(sql: &[u8], lexis: Lexis) -> bool {
+    let keyword = first_keyword(sql, lexis);
+    keyword.eq_ignore_ascii_case(b"set") || RUNNING.iter().any(|word| keyword.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 impl Exchange {
     /// One result of the oldest request is complete.
     pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let more = outcome.status().contains(StatusFlags::MORE_RESULTS_EXISTS);
+        self.find_pieces(&outcome, more);
+        let is_done = !more || !matches!(outcome, Outcome::Rows { .. });
+        let forgets = is_done && self.may_change_names();
+        let result = self.settled_result(outcome, more, now, emit);
+        if forgets {
+            self.facts.named.clear();
+        }
+        result
+    }
+
+    /// Parts a text of several statements when its first result is there, before that changes how the rest is read.
+    fn find_pieces(&mut self, outcome: &Outcome<'_>, more: bool) {
+        let allowed = || self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS);
+        if let Some(request) = self.requests.front_mut()
+            && let RequestKind::Query { text_at, pieces: pieces @ None } = &mut request.kind
+            && (more || matches!(outcome, Outcome::Err(_)))
+            && self.multi_statements.unwrap_or_else(allowed)
+        {
+            let text = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
+            *pieces = Some(Pieces::first(text, request.truncated, self.facts.lexis()));
+        }
+    }
+
+    /// Whether what has ended here may have prepared statements by name, out of sight.
+    fn may_change_names(&self) -> bool {
+        let facts = &self.facts;
+        let lexis = facts.lexis();
+        !facts.named.is_empty()
+            && self
+                .requests
+                .front()
+                .filter(|request| request.is_statement())
+                .and_then(current_sql)
+                .is_none_or(|sql| runs_others(sql, lexis) && result_count(facts, sql) != ResultCount::One)
+    }
+
+    fn settled_result(
+        &mut self,
+        outcome: Outcome<'_>,
+        more: bool,
+        now: Now,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Trouble> {
         let Some(request) = self.requests.front_mut() else { return Ok(()) };
-        if matches!(outcome, Outcome::Ok(_) | Outcome::Rows { .. })
-            && request.is_statement()
+        if request.is_statement()
             && let Some(sql) = current_sql(request)
         {
-            Self::apply_text(&mut self.facts, sql);
+            let succeeded = !matches!(outcome, Outcome::Err(_));
+            Self::apply_text(&mut self.facts, sql, succeeded);
         }
         match &outcome {
             Outcome::Ok(ok) | Outcome::Rows { end: RowEnd::Ok(ok), .. } => self.facts.apply_ok(ok),
             Outcome::Rows { end: RowEnd::Eof(eof), .. } => self.facts.status = Some(eof.status),
             Outcome::Err(_) => {}
         }
-        match &mut request.kind {
-            RequestKind::Query { text_at, pieces } => {
-                let splits = more || pieces.is_some() || matches!(outcome, Outcome::Err(_));
-                if splits && pieces.is_none() {
-                    let sql = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
-                    let allowed = || self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS);
-                    let ranges = match more || self.multi_statements.unwrap_or_else(allowed) {
-                        true => StatementPieces::new(sql, self.facts.lexis()).take(PIECES_LIMIT).collect(),
-                        false => Vec::new(),
-                    };
-                    *pieces = Some(Pieces { ranges, current: 0 });
-                }
-                let several = pieces.as_ref().is_some_and(|pieces| pieces.ranges.len() > 1);
-                if several {
-                    self.piece_result(outcome, more, now, emit)
-                } else {
-                    self.whole_result(outcome, more, now, emit)
-                }
+        match &request.kind {
+            RequestKind::Query { pieces: Some(Pieces::At { .. } | Pieces::Rest { .. }), .. } => {
+                self.piece_result(outcome, more, now, emit)
             }
+            RequestKind::Query { .. } => self.whole_result(outcome, more, now, emit),
             RequestKind::Execute(_) => {
                 if matches!(outcome, Outcome::Rows { count: 0, .. }) && request.opens_cursor(outcome.status()) {
                     self.open_cursor(now, emit)
@@ -113,7 +147,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// A result within a multi-statement text: each statement has its own, a CALL several and an OK of its own last.
+    /// A result within a text of several statements.
     pub(super) fn piece_result(
         &mut self,
         outcome: Outcome<'_>,
@@ -127,30 +161,22 @@ impl Exchange {
             .previous_end
             .unwrap_or(Now { monotonic_ns: request.started_ns, epoch_ms: request.started_epoch_ms });
         let RequestKind::Query { text_at, pieces: Some(pieces) } = &mut request.kind else { return Ok(()) };
-        let is_last_piece = pieces.current + 1 >= pieces.ranges.len();
         let text = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
-        let Some(piece) = pieces.ranges.get(pieces.current).and_then(|range| text.get(range.clone())) else {
-            // More results than statements were recognised: they have no text of their own.
-            if more {
-                self.progress = Progress { previous_end: Some(now), ..Progress::default() };
-                return Ok(());
-            }
-            return self.done();
-        };
         if let Outcome::Rows { count, .. } = outcome {
             self.progress.first_rows.get_or_insert(count);
-            if more && (brings_several_results(piece) || is_last_piece) {
-                self.progress.expect = Expect::Head;
-                return Ok(());
-            }
         }
+        let facts = &self.facts;
+        let Verdict::Last(piece) = pieces.result(text, &outcome, more, |sql| result_count(facts, sql)) else {
+            self.progress.expect = Expect::Head;
+            return Ok(());
+        };
         let ending = Ending::of(&outcome, self.progress.first_rows);
         emit_statement(
             &mut self.facts,
             &ending,
             StatementHead {
-                sql: Some(piece),
-                truncated: request.truncated && is_last_piece,
+                truncated: request.truncated && text.get(piece.end..).is_none_or(<[u8]>::is_empty),
+                sql: text.get(piece),
                 params: StatementParams::None,
                 started_epoch_ms: started.epoch_ms,
                 duration_ns: now.monotonic_ns.saturating_sub(started.monotonic_ns),
@@ -158,10 +184,10 @@ impl Exchange {
             },
             emit,
         );
-        pieces.current += 1;
         if !more {
             return self.done();
         }
+        pieces.advance(text, request.truncated, self.facts.lexis());
         self.progress = Progress { previous_end: Some(now), ..Progress::default() };
         Ok(())
     }
@@ -240,20 +266,33 @@ impl Exchange {
         self.progress = Progress::default();
     }
 
-    /// Takes over what a successful statement's text tells of the session.
-    pub(super) fn apply_text(facts: &mut SessionFacts, sql: &[u8]) {
-        match first_keyword(sql) {
-            keyword if keyword.eq_ignore_ascii_case(b"use") => {
-                if let Some(name) = use_database(sql) {
-                    facts.current_database = Some(text(&name));
-                }
+    /// Takes over what a statement's text tells of the session.
+    pub(super) fn apply_text(facts: &mut SessionFacts, sql: &[u8], succeeded: bool) {
+        let lexis = facts.lexis();
+        let keyword = first_keyword(sql, lexis);
+        let is = |word: &str| keyword.eq_ignore_ascii_case(word.as_bytes());
+        if is("prepare") || is("deallocate") || is("drop") {
+            facts.named.follow(sql, lexis, succeeded);
+        } else if !succeeded {
+        } else if is("use") {
+            if let Some(name) = use_database(sql, lexis) {
+                facts.current_database = Some(text(&name));
             }
-            keyword if keyword.eq_ignore_ascii_case(b"set") => {
-                for setting in variables_set(sql) {
-                    facts.apply_setting(setting);
-                }
+        } else if is("set") {
+            for setting in variables_set(sql, lexis) {
+                facts.apply_setting(setting);
             }
-            _ => {}
+        } else if is("execute") {
+            let run = match named_command(sql, lexis) {
+                Some(NamedCommand::Execute(name)) => facts.named.text(&name).map(<[u8]>::to_vec),
+                Some(NamedCommand::Immediate(text)) => text.map(Cow::into_owned),
+                _ => None,
+            };
+            for setting in run.iter().flat_map(|run| variables_set(run, lexis)) {
+                facts.apply_setting(setting);
+            }
+        } else if RUNNING.into_iter().any(is) {
+            facts.forget_mentioned(sql);
         }
     }
 }

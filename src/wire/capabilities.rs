@@ -102,6 +102,8 @@ bitflags! {
         const PS_OUT_PARAMS = 0x1000;
         /// The OK packet carries session state changes.
         const SESSION_STATE_CHANGED = 0x4000;
+        /// `ANSI_QUOTES` is in the session's sql_mode (MariaDB only).
+        const ANSI_QUOTES = 0x8000;
         const _ = !0;
     }
 }

@@ -12,7 +12,6 @@ mod framer;
 mod handshake;
 mod reader;
 mod response;
-mod sql;
 mod value;
 
 pub use capabilities::{CapabilityFlags, StatusFlags};
@@ -27,9 +26,5 @@ pub use reader::{Malformed, Reader};
 pub use response::{
     EofPacket, ErrPacket, OkPacket, PrepareOk, RowEnd, SessionChange, SessionChanges, column_count, is_progress_report,
     row_end,
-};
-pub use sql::{
-    IsolationLevel, Lexis, SessionSetting, StatementPieces, first_keyword, is_double_byte_charset,
-    is_double_byte_collation, use_database, variables_selected, variables_set,
 };
 pub use value::{ColumnType, Value};

@@ -17,7 +17,7 @@ use super::decoder::{DecodeError, Event};
 use super::event::EventHeader;
 use super::form::RowContext;
 use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
-use super::history::{SchemaHistory, SchemaSource, statement_text};
+use super::history::{SchemaHistory, SchemaSource, statement_text, without_secrets};
 use super::piece::Piece;
 use super::position::Position;
 use super::schema::{Table, Writer};
@@ -298,7 +298,7 @@ impl<S: SchemaSource> Assembler<S> {
                 if cut.is_some() {
                     query.push_str("...");
                 }
-                self.context.query = Some(query.into());
+                self.context.query = Some(without_secrets(&query, None).into());
             }
             Event::Rows(rows) => self.rows(header, &rows)?,
             Event::FilteredRows => self.counters.filtered += 1,

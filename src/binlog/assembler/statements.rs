@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::{Assembler, PIECE_BYTES, Progress, Resolved};
 use crate::binlog::decoder::DecodeError;
 use crate::binlog::event::{EventHeader, Query};
-use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text};
+use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text, without_secrets};
 use crate::binlog::piece::{Item, Piece};
 use crate::binlog::rows::{RowKind, RowsEvent};
 use crate::binlog::schema::{Table, Writer, lacks_charsets};
-use crate::binlog::secrets::without_secrets;
 use crate::binlog::statement::{StatementKind, classify};
 use crate::binlog::table_map::TableMap;
 
@@ -59,7 +58,7 @@ impl<S: SchemaSource> Assembler<S> {
                     self.context.thread_id = Some(query.thread_id);
                     self.filling.push(Item::Statement {
                         database: database.into_owned(),
-                        sql: statement_text(&query.sql, query.charset_client).into_owned(),
+                        sql: without_secrets(&statement_text(&query.sql, query.charset_client), query.sql_mode),
                         variables,
                         context: Box::new(self.context.clone()),
                     });
@@ -89,7 +88,7 @@ impl<S: SchemaSource> Assembler<S> {
                     self.context.thread_id = Some(query.thread_id);
                     let definition = Item::Definition {
                         database: String::from_utf8_lossy(query.database).into_owned(),
-                        sql: without_secrets(statement.sql()).into_owned(),
+                        sql: statement.sql_without_secrets(),
                         context: Box::new(self.context.clone()),
                     };
                     self.filling.push(definition);

@@ -15,10 +15,10 @@ use super::event::EventType;
 use super::gtid::{AnyGtid, AnyGtidSet, GtidEvent, GtidSet, MariaDbGtidEvent, MariaDbGtidSet, parse_gtid_list};
 use super::history::{NoSource, SchemaHistory, Statement};
 use super::json;
-use super::secrets::without_secrets;
 use super::statement::classify;
 use crate::binlog::Position;
 use crate::fuzzing::assert_json;
+use crate::mysql::sql::{Lexis, mask_secrets};
 
 /// The first bytes of `data`, as many as the little-endian number in front of them says or as there are, and the rest.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {
@@ -106,7 +106,7 @@ pub fn ddl(data: &[u8]) {
     for text in texts.split(|byte| *byte == 0) {
         classify(text);
         let sql = String::from_utf8_lossy(text);
-        without_secrets(&sql);
+        mask_secrets(text, Lexis::logged((choices & 8 == 0).then_some(sql_mode)));
         place.offset += 100;
         let statement = Statement {
             database: "shop",

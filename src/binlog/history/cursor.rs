@@ -1,22 +1,22 @@
 //! A place among the words of a statement.
 
-use super::tokens::Token;
+use super::words::Word;
 use crate::binlog::hidden::Hidden;
 
 /// Goes through the words; nothing is lost by asking beyond the end.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
-    tokens: &'a [Token],
+    words: &'a [Word],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(tokens: &'a [Token]) -> Self {
-        Self { tokens, at: 0 }
+    pub(super) fn new(words: &'a [Word]) -> Self {
+        Self { words, at: 0 }
     }
 
-    fn peek(&self) -> Option<&'a Token> {
-        self.tokens.get(self.at)
+    fn peek(&self) -> Option<&'a Word> {
+        self.words.get(self.at)
     }
 
     pub(super) fn at(&self) -> usize {
@@ -37,35 +37,35 @@ impl<'a> Cursor<'a> {
 
     /// Whether this keyword comes.
     pub(super) fn is(&self, keyword: &str) -> bool {
-        matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword))
+        matches!(self.peek(), Some(Word::Plain(word)) if word.eq_ignore_ascii_case(keyword))
     }
 
     /// Whether one of these keywords is the next but one.
     pub(super) fn next_is(&self, keywords: &[&str]) -> bool {
-        let next = Self { tokens: self.tokens, at: self.at + 1 };
+        let next = Self { words: self.words, at: self.at + 1 };
         keywords.iter().any(|keyword| next.is(keyword))
     }
 
     /// Whether a name or keyword is the next but one.
     pub(super) fn has_more_words(&self) -> bool {
-        matches!(self.tokens.get(self.at + 1), Some(Token::Word(_) | Token::Name(_)))
+        matches!(self.words.get(self.at + 1), Some(Word::Plain(_) | Word::Name(_)))
     }
 
     /// Whether this keyword comes anywhere behind.
     pub(super) fn has_word(&self, keyword: &str) -> bool {
-        let rest = self.tokens.get(self.at..).unwrap_or_default();
-        rest.iter().any(|token| matches!(token, Token::Word(word) if word.eq_ignore_ascii_case(keyword)))
+        let rest = self.words.get(self.at..).unwrap_or_default();
+        rest.iter().any(|token| matches!(token, Word::Plain(word) if word.eq_ignore_ascii_case(keyword)))
     }
 
     /// Which hidden columns may come or go with the statement, at most: by keys that become unique, unique keys that may go, and versioning
     /// that is begun or ended.
     pub(super) fn hides(&self) -> Hidden {
-        let all = Self { tokens: self.tokens, at: 0 };
+        let all = Self { words: self.words, at: 0 };
         let is_key = |at: &usize| {
-            let here = Self { tokens: self.tokens, at: *at };
+            let here = Self { words: self.words, at: *at };
             here.is("UNIQUE") || here.is("DROP") && here.next_is(&["INDEX", "KEY", "CONSTRAINT"])
         };
-        Hidden { versioned: all.has_word("VERSIONING"), hashes: (0..self.tokens.len()).filter(is_key).count() }
+        Hidden { versioned: all.has_word("VERSIONING"), hashes: (0..self.words.len()).filter(is_key).count() }
     }
 
     /// Steps over this keyword, if it comes.
@@ -81,27 +81,27 @@ impl<'a> Cursor<'a> {
 
     /// Steps over this character, if it comes.
     pub(super) fn symbol(&mut self, symbol: char) -> bool {
-        let is = self.peek() == Some(&Token::Symbol(symbol));
+        let is = self.peek() == Some(&Word::Symbol(symbol));
         self.at += usize::from(is);
         is
     }
 
     /// A keyword, in upper case.
     pub(super) fn word(&mut self) -> Option<String> {
-        let Some(Token::Word(word)) = self.peek() else { return None };
+        let Some(Word::Plain(word)) = self.peek() else { return None };
         self.at += 1;
         Some(word.to_ascii_uppercase())
     }
 
     /// A name, with or without quotes. Names of columns may be in double quotes where the mode was not known.
     pub(super) fn name(&mut self) -> Option<String> {
-        let (Token::Word(name) | Token::Name(name)) = self.peek()? else { return None };
+        let (Word::Plain(name) | Word::Name(name)) = self.peek()? else { return None };
         self.at += 1;
         Some(name.clone())
     }
 
     pub(super) fn text(&mut self) -> Option<String> {
-        let Token::Text(text) = self.peek()? else { return None };
+        let Word::Text(text) = self.peek()? else { return None };
         self.at += 1;
         Some(text.clone())
     }
@@ -111,7 +111,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {
-        let Token::Number(number) = self.peek()? else { return None };
+        let Word::Number(number) = self.peek()? else { return None };
         self.at += 1;
         number.parse().ok()
     }
@@ -132,9 +132,9 @@ impl<'a> Cursor<'a> {
         let mut depth = 0_usize;
         while let Some(token) = self.peek() {
             match token {
-                Token::Symbol('(') => depth += 1,
-                Token::Symbol(',' | ')' | ';') if depth == 0 => return,
-                Token::Symbol(')') => depth -= 1,
+                Word::Symbol('(') => depth += 1,
+                Word::Symbol(',' | ')' | ';') if depth == 0 => return,
+                Word::Symbol(')') => depth -= 1,
                 _ => {}
             }
             self.at += 1;

@@ -107,10 +107,10 @@ pub(super) struct Naming {
 
 /// Reads a statement.
 pub(super) fn parse(statement: &Statement<'_>, naming: Naming) -> Ddl {
-    let Some(tokens) = super::tokens::tokens(statement.sql, statement.sql_mode) else {
+    let Some(words) = super::words::words(statement.sql, statement.sql_mode) else {
         return Ddl::Anything;
     };
-    let mut parser = Parser { cursor: Cursor::new(&tokens), database: statement.database, naming };
+    let mut parser = Parser { cursor: Cursor::new(&words), database: statement.database, naming };
     let ddl = parser.statement().unwrap_or(Ddl::Anything);
     // Text that is no UTF-8, or a statement that was executed in part.
     if statement.failed || statement.sql.contains(char::REPLACEMENT_CHARACTER) {

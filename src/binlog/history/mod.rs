@@ -20,8 +20,8 @@ mod source;
 mod subject;
 #[cfg(test)]
 mod tests;
-mod tokens;
 mod trace;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -32,8 +32,8 @@ use apply::{Surroundings, alter, create};
 use ddl::{Ddl, Naming, TableName, parse};
 use file::HistoryFile;
 pub use file::{HistoryError, HistorySync};
-pub(crate) use source::statement_text;
 pub use source::{NoSource, OwnedStatement, SchemaSource, Snapshot, Statement};
+pub(crate) use source::{statement_text, without_secrets};
 pub(crate) use subject::Subject;
 use trace::Ahead;
 

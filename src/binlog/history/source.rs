@@ -6,6 +6,7 @@ use super::TableSchema;
 use crate::binlog::charset::Charset;
 use crate::binlog::event::Query;
 use crate::binlog::position::Position;
+use crate::mysql::sql::{Lexis, mask_secrets};
 
 /// A statement that changes definitions, as the binlog has it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,6 +50,11 @@ impl OwnedStatement {
         &self.sql
     }
 
+    /// The text in UTF-8, with its secrets masked: nobody's business who reads rows.
+    pub fn sql_without_secrets(&self) -> String {
+        without_secrets(&self.sql, self.sql_mode)
+    }
+
     /// The same, borrowed.
     pub fn as_statement(&self) -> Statement<'_> {
         Statement {
@@ -64,6 +70,12 @@ impl OwnedStatement {
 /// A statement's text in UTF-8; it came in the session's `character_set_client`, of which a collation is given.
 pub(crate) fn statement_text(sql: &[u8], charset_client: Option<u16>) -> Cow<'_, str> {
     charset_client.and_then(Charset::from_collation).unwrap_or(Charset::Utf8mb4).to_utf8(sql)
+}
+
+/// A text without its passwords.
+pub(crate) fn without_secrets(sql: &str, sql_mode: Option<u64>) -> String {
+    let masked = mask_secrets(sql.as_bytes(), Lexis::logged(sql_mode));
+    String::from_utf8_lossy(&masked).into_owned()
 }
 
 /// What the catalogue has under a name.

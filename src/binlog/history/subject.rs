@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::source::Statement;
-use super::tokens::tokens;
+use super::words::words;
 
 /// What a definition changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) enum Subject {
 impl Subject {
     /// Reads it from a statement's text. Names are as they are written there.
     pub(crate) fn of(statement: &Statement<'_>) -> Self {
-        let Some(tokens) = tokens(statement.sql, statement.sql_mode) else { return Self::Other };
-        let mut cursor = Cursor::new(&tokens);
+        let Some(words) = words(statement.sql, statement.sql_mode) else { return Self::Other };
+        let mut cursor = Cursor::new(&words);
         // MariaDB's variables for one statement.
         while cursor.take("SET") && cursor.take("STATEMENT") {
             while !cursor.take("FOR") && !cursor.is_empty() {

@@ -1,7 +1,7 @@
 //! COM_QUERY: outcomes, several results, files, session state.
 
 use super::*;
-use crate::wire::IsolationLevel;
+use crate::mysql::sql::{ClientCharset, IsolationLevel};
 
 #[test]
 fn outcomes_in_both_dialects() {
@@ -128,7 +128,7 @@ fn time_zone_and_isolation_follow_what_passes() {
     player.play(&script.said, usize::MAX);
     assert_eq!(player.observer.facts().time_zone.as_deref(), Some("SYSTEM"));
     assert_eq!(player.observer.facts().isolation, Some(IsolationLevel::RepeatableRead));
-    assert!(player.observer.facts().double_byte_charset);
+    assert_eq!(player.observer.facts().charset, ClientCharset::Gbk);
 
     script.query("SET time_zone = '+02:00'").ok(0, "", AUTOCOMMIT);
     script.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE").err(1568, "not now");
@@ -225,26 +225,119 @@ fn a_comment_behind_the_last_statement_has_an_answer_of_its_own() {
     );
 }
 
+/// MariaDB's greeting leaves out the oldest capability.
+const MARIADB: u64 = MODERN & !CapabilityFlags::LONG_PASSWORD.bits();
+
 #[test]
-fn results_beyond_the_statements_recognised_are_nobodys() {
+fn more_results_than_statements_name_the_whole_text() {
     let mut script = Script::new(MODERN);
     script.query("DO 1; DO 2").ok(1, "", AUTOCOMMIT | MORE).ok(2, "", AUTOCOMMIT | MORE).ok(3, "", AUTOCOMMIT);
     script.query("DO 3").ok(0, "", AUTOCOMMIT);
     assert_eq!(
         statements(&script),
-        [Seen::sql("DO 1", 1, Some("")), Seen::sql("DO 2", 2, Some("")), Seen::sql("DO 3", 0, Some(""))]
+        [Seen::sql("DO 1", 1, Some("")), Seen::sql("DO 1; DO 2", 3, Some("")), Seen::sql("DO 3", 0, Some(""))]
     );
 }
 
 #[test]
-fn an_anonymous_block_brings_several_results() {
+fn fewer_results_than_statements_name_the_whole_text() {
     let mut script = Script::new(MODERN);
+    script.query("DO 1; DO 2; DO 3").ok(1, "", AUTOCOMMIT | MORE).ok(2, "", AUTOCOMMIT);
+    assert_eq!(statements(&script), [Seen::sql("DO 1", 1, Some("")), Seen::sql("DO 1; DO 2; DO 3", 2, Some(""))]);
+}
+
+#[test]
+fn an_anonymous_block_brings_several_results() {
+    let mut script = Script::new(MARIADB);
     script.query("BEGIN NOT ATOMIC SELECT 1; SELECT 2; END; DO 3");
     script.rows(&["1"], AUTOCOMMIT | MORE).rows(&["2"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT | MORE);
     script.ok(0, "", AUTOCOMMIT);
     assert_eq!(
         statements(&script),
         [Seen::sql("BEGIN NOT ATOMIC SELECT 1; SELECT 2; END", 1, None), Seen::sql("DO 3", 0, Some(""))]
+    );
+}
+
+#[test]
+fn without_multi_statements_a_text_is_one() {
+    let mut script = Script::new(MARIADB & !CapabilityFlags::MULTI_STATEMENTS.bits());
+    script.query("if 1 then select 1; select 2; end if");
+    script.rows(&["1"], AUTOCOMMIT | MORE).rows(&["2"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    script.query("select 1; select 2").err(1064, "syntax");
+    assert_eq!(
+        statements(&script),
+        [Seen::sql("if 1 then select 1; select 2; end if", 1, None), {
+            Seen { error: Some("ERROR 1064 (42000): syntax".into()), ..Seen::sql("select 1; select 2", 0, None) }
+        }]
+    );
+}
+
+#[test]
+fn what_execute_runs_tells_its_results() {
+    let mut script = Script::new(MODERN);
+    let sql = "prepare S from 'call p3()'; execute s; select 7; select 8";
+    script.query(sql).ok(0, "", AUTOCOMMIT | MORE);
+    script.rows(&["1"], AUTOCOMMIT | MORE).rows(&["2"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT | MORE);
+    script.rows(&["7"], AUTOCOMMIT | MORE).rows(&["8"], AUTOCOMMIT);
+    // The procedure may have prepared something else under that name.
+    script
+        .query("execute s; select 9")
+        .rows(&["1"], AUTOCOMMIT | MORE)
+        .ok(0, "", AUTOCOMMIT | MORE)
+        .rows(&["9"], AUTOCOMMIT);
+    script.query("prepare s from 'select 1'").ok(0, "", AUTOCOMMIT);
+    script.query("execute s; select 9").rows(&["1"], AUTOCOMMIT | MORE).rows(&["9"], AUTOCOMMIT);
+    script.query("deallocate prepare s").ok(0, "", AUTOCOMMIT);
+    script
+        .query("do 1; execute s; select 9")
+        .ok(0, "", AUTOCOMMIT | MORE)
+        .ok(5, "", AUTOCOMMIT | MORE)
+        .rows(&["9"], AUTOCOMMIT);
+    let seen = statements(&script);
+    let texts: Vec<_> = seen.iter().filter_map(|seen| seen.sql.as_deref()).collect();
+    assert_eq!(
+        texts,
+        [
+            "prepare S from 'call p3()'",
+            "execute s",
+            "select 7",
+            "select 8",
+            "execute s; select 9",
+            "prepare s from 'select 1'",
+            "execute s",
+            "select 9",
+            "deallocate prepare s",
+            "do 1",
+            "execute s",
+            "select 9",
+        ]
+    );
+}
+
+#[test]
+fn a_statement_changes_how_the_next_is_read() {
+    let mut script = Script::new(MODERN);
+    script.query("set sql_mode='ANSI_QUOTES'; select \"a\\\"; do 2");
+    script.ok(0, "", AUTOCOMMIT | MORE).rows(&["1"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    let texts: Vec<_> = statements(&script).into_iter().filter_map(|seen| seen.sql).collect();
+    assert_eq!(texts, ["set sql_mode='ANSI_QUOTES'", "select \"a\\\"", "do 2"]);
+
+    const NO_BACKSLASH_ESCAPES: u16 = 0x200;
+    let mut script = Script::new(MODERN);
+    script.query("set sql_mode='NO_BACKSLASH_ESCAPES'; select '\\'; do 2");
+    script.ok(0, "", AUTOCOMMIT | MORE | NO_BACKSLASH_ESCAPES).rows(&["1"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    assert_eq!(statements(&script).len(), 3);
+}
+
+#[test]
+fn a_text_whose_statements_cannot_be_told_apart_is_one() {
+    // Whether this is a string or a name, only the mode tells, and nobody has said it.
+    let sql = "do 1; select \"a\\\"; do 2; select \" \"; do 3";
+    let mut script = Script::new(MODERN);
+    script.query(sql).ok(0, "", AUTOCOMMIT | MORE).rows(&["1"], AUTOCOMMIT | MORE).ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [Seen::sql("do 1", 0, Some("")), Seen::sql("select \"a\\\"; do 2; select \" \"; do 3", 1, None)]
     );
 }
 

@@ -1,7 +1,9 @@
 //! Session state that statements set or show.
 
+use super::lexis::{ClientCharset, Lexis, SqlMode};
+use super::program::skip_statement_variables;
+use super::quoted::unquote;
 use super::tokens::{Kind, Token, Tokens};
-use super::unquote;
 
 /// Transaction isolation levels, with the numbers that messages use (those of `java.sql.Connection`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,9 @@ pub enum SessionSetting {
     /// `transaction_isolation`
     Isolation(Option<IsolationLevel>),
     /// `character_set_client`, the character set of statements
-    ClientCharset(Option<String>),
+    ClientCharset(ClientCharset),
+    /// `sql_mode`, as far as texts are read by it
+    SqlMode(Option<SqlMode>),
 }
 
 impl SessionSetting {
@@ -46,13 +50,16 @@ impl SessionSetting {
         } else if name.eq_ignore_ascii_case(b"transaction_isolation") || name.eq_ignore_ascii_case(b"tx_isolation") {
             Some(Self::Isolation(value.and_then(IsolationLevel::from_variable)))
         } else if name.eq_ignore_ascii_case(b"character_set_client") {
-            Some(Self::ClientCharset(value.map(|value| String::from_utf8_lossy(value).into_owned())))
+            Some(Self::ClientCharset(value.map_or(ClientCharset::Unknown, ClientCharset::from_name)))
+        } else if name.eq_ignore_ascii_case(b"sql_mode") {
+            Some(Self::SqlMode(value.map(SqlMode::from_value)))
         } else {
             None
         }
     }
 }
 
+/// Which value of a variable is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// No scope given: the session, for plain names.
@@ -80,16 +87,28 @@ fn split_scope(name: &[u8]) -> (Scope, &[u8]) {
 /// Tokens of one assignment or one select item that are looked at: what is of interest here is shorter.
 const ITEM_TOKENS: usize = 12;
 
+/// What goes on from one item of a SET's list to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ListOf {
+    /// Assignments, with the scope of the last one.
+    Assignments(Scope),
+    /// The characteristics of `SET SESSION TRANSACTION`, or those of the next transaction alone.
+    Characteristics { is_session: bool },
+}
+
 /// What a `SET` statement changes of the session state that messages show; empty for any other statement.
-pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
-    let mut tokens = Tokens::new(sql);
+///
+/// What `SET STATEMENT .. FOR` sets ends with its statement, and is none of this.
+pub fn variables_set(sql: &[u8], lexis: Lexis) -> Vec<SessionSetting> {
+    let mut tokens = Tokens::new(sql, lexis);
+    while skip_statement_variables(&mut tokens) {}
     match tokens.next() {
         Some(token) if tokens.is(&token, "set") => {}
         _ => return Vec::new(),
     }
     let mut settings = Vec::new();
-    let mut scope = Scope::Default;
-    let mut assignment: Vec<Token> = Vec::new();
+    let mut list = ListOf::Assignments(Scope::Default);
+    let mut item: Vec<Token> = Vec::new();
     let mut depth = 0usize;
     loop {
         let token = tokens.next();
@@ -100,13 +119,13 @@ pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
                     Kind::Close => depth = depth.saturating_sub(1),
                     _ => {}
                 }
-                if assignment.len() < ITEM_TOKENS {
-                    assignment.push(token);
+                if item.len() < ITEM_TOKENS {
+                    item.push(token);
                 }
             }
             separator => {
-                settings.extend(read_assignment(&tokens, &assignment, &mut scope));
-                assignment.clear();
+                settings.extend(read_item(&tokens, &item, &mut list));
+                item.clear();
                 if separator.is_none_or(|token| token.kind == Kind::Semicolon) {
                     return settings;
                 }
@@ -115,58 +134,67 @@ pub fn variables_set(sql: &[u8]) -> Vec<SessionSetting> {
     }
 }
 
-fn read_assignment(tokens: &Tokens<'_>, mut assignment: &[Token], scope: &mut Scope) -> Option<SessionSetting> {
-    let is = |token: &Token, words: &[&str]| words.iter().any(|word| tokens.is(token, word));
-    let first = assignment.first()?;
+fn read_item(tokens: &Tokens<'_>, mut item: &[Token], list: &mut ListOf) -> Option<SessionSetting> {
+    let ListOf::Assignments(mut scope) = *list else { return characteristic(tokens, item, *list) };
+    let first = item.first()?;
     let mut said_session = false;
-    if is(first, &["session", "local", "global", "persist", "persist_only"]) && assignment.len() > 1 {
-        said_session = is(first, &["session", "local"]);
-        *scope = if said_session { Scope::Session } else { Scope::Elsewhere };
-        assignment = &assignment[1..];
+    if tokens.is_any(first, &["session", "local", "global", "persist", "persist_only"]) && item.len() > 1 {
+        said_session = tokens.is_any(first, &["session", "local"]);
+        scope = if said_session { Scope::Session } else { Scope::Elsewhere };
+        item = &item[1..];
     }
-    let (name, rest) = assignment.split_first()?;
-    if is(name, &["transaction"]) {
+    *list = ListOf::Assignments(scope);
+    let (name, rest) = item.split_first()?;
+    if tokens.is(name, "transaction") {
         // Without SESSION it is for the next transaction only.
-        return (said_session).then(|| isolation_clause(tokens, rest)).flatten();
+        *list = ListOf::Characteristics { is_session: said_session };
+        return characteristic(tokens, rest, *list);
     }
-    // SET NAMES x, SET CHARACTER SET x, SET CHARSET x
+    // SET NAMES x, SET CHARACTER SET x, SET CHAR SET x, SET CHARSET x
     let charset = match rest {
-        [charset, ..] if is(name, &["names", "charset"]) => Some(charset),
-        [set, charset, ..] if is(name, &["character"]) && is(set, &["set"]) => Some(charset),
+        [charset, ..] if tokens.is_any(name, &["names", "charset"]) => Some(charset),
+        [set, charset, ..] if tokens.is_any(name, &["character", "char"]) && tokens.is(set, "set") => Some(charset),
         _ => None,
     };
-    if let Some(charset) = charset {
-        return SessionSetting::from_variable(b"character_set_client", Some(&unquote(tokens.text(charset))));
+    if let Some(charset) = charset.filter(|charset| matches!(charset.kind, Kind::Word | Kind::Name | Kind::Text)) {
+        let known = Some(charset).filter(|charset| !tokens.is(charset, "default"));
+        let name = known.map(|charset| unquote(tokens.text(charset), tokens.lexis()));
+        return SessionSetting::from_variable(b"character_set_client", name.as_deref());
     }
+    assignment(tokens, name, rest, scope)
+}
+
+fn assignment(tokens: &Tokens<'_>, name: &Token, rest: &[Token], scope: Scope) -> Option<SessionSetting> {
     let (own_scope, bare) = match name.kind {
-        Kind::Word => split_scope(tokens.text(name)),
-        Kind::Quoted => (Scope::Default, tokens.text(name)),
+        Kind::Word | Kind::Variable => split_scope(tokens.text(name)),
+        Kind::Name | Kind::Text => (Scope::Default, tokens.text(name)),
         _ => return None,
     };
-    let bare = unquote(bare);
-    let in_force = if own_scope == Scope::Default { *scope } else { own_scope };
+    let bare = unquote(bare, tokens.lexis());
+    let in_force = if own_scope == Scope::Default { scope } else { own_scope };
     let setting = SessionSetting::from_variable(&bare, None)?;
     if in_force == Scope::Elsewhere || (in_force == Scope::AtAt && matches!(setting, SessionSetting::Isolation(_))) {
         return None;
     }
     // "=" or ":=", then one literal; anything else is a value that the text does not tell.
     let value = match rest {
-        [equals, value] if tokens.text(equals) == b"=" => Some(value),
-        [colon, equals, value] if tokens.text(colon) == b":" && tokens.text(equals) == b"=" => Some(value),
+        [equals, value] if matches!(tokens.text(equals), b"=" | b":=") => Some(value),
         _ => None,
     };
-    let value = value.filter(|value| {
-        value.kind == Kind::Quoted || (value.kind == Kind::Word && tokens.text(value).first() != Some(&b'@'))
-    });
-    let text = value.map(|value| unquote(tokens.text(value)));
+    let value = value.filter(|value| matches!(value.kind, Kind::Text | Kind::Name | Kind::Word | Kind::Number));
+    let text = value.map(|value| unquote(tokens.text(value), tokens.lexis()));
     let text = text.filter(|text| !text.eq_ignore_ascii_case(b"default"));
     SessionSetting::from_variable(&bare, text.as_deref())
 }
 
-/// `ISOLATION LEVEL READ COMMITTED` in a SET SESSION TRANSACTION's list.
-fn isolation_clause(tokens: &Tokens<'_>, clause: &[Token]) -> Option<SessionSetting> {
-    match clause {
-        [isolation, level, name @ ..] if tokens.is(isolation, "isolation") && tokens.is(level, "level") => {
+/// `ISOLATION LEVEL READ COMMITTED` among others, in any order.
+fn characteristic(tokens: &Tokens<'_>, item: &[Token], list: ListOf) -> Option<SessionSetting> {
+    match item {
+        [isolation, level, name @ ..]
+            if list == (ListOf::Characteristics { is_session: true })
+                && tokens.is(isolation, "isolation")
+                && tokens.is(level, "level") =>
+        {
             let words: Vec<_> = name.iter().map(|word| tokens.text(word)).collect();
             Some(SessionSetting::Isolation(IsolationLevel::from_variable(&words.join(&b'-'))))
         }
@@ -175,13 +203,13 @@ fn isolation_clause(tokens: &Tokens<'_>, clause: &[Token]) -> Option<SessionSett
 }
 
 /// Which columns of a `SELECT @@..` hold session state that messages show: column number and the variable's name.
-pub fn variables_selected(sql: &[u8]) -> Vec<(usize, &[u8])> {
+pub fn variables_selected(sql: &[u8], lexis: Lexis) -> Vec<(usize, &[u8])> {
     let mut found = Vec::new();
     // Nearly every SELECT leaves here.
     if memchr::memmem::find(sql, b"@@").is_none() {
         return found;
     }
-    let mut tokens = Tokens::new(sql);
+    let mut tokens = Tokens::new(sql, lexis);
     match tokens.next() {
         Some(token) if tokens.is(&token, "select") => {}
         _ => return found,
@@ -200,7 +228,7 @@ pub fn variables_selected(sql: &[u8]) -> Vec<(usize, &[u8])> {
             let ends_list = ["from", "limit", "into"].into_iter().any(|word| tokens.is(token, word));
             if depth > 0 || !(ends_list || matches!(token.kind, Kind::Comma | Kind::Semicolon)) {
                 if item.len() < ITEM_TOKENS {
-                    item.push(token.clone());
+                    item.push(*token);
                 }
                 continue;
             }
@@ -208,7 +236,7 @@ pub fn variables_selected(sql: &[u8]) -> Vec<(usize, &[u8])> {
         // One variable, and at most "AS alias" behind it.
         if let Some((variable, alias)) = item.split_first()
             && alias.len() <= 2
-            && alias.iter().all(|token| matches!(token.kind, Kind::Word | Kind::Quoted))
+            && alias.iter().all(|token| matches!(token.kind, Kind::Word | Kind::Name | Kind::Text))
         {
             let (scope, name) = split_scope(tokens.text(variable));
             if matches!(scope, Scope::AtAt | Scope::Session) && SessionSetting::from_variable(name, None).is_some() {

@@ -1,0 +1,246 @@
+//! Where a text has secrets: passwords and hashes in account statements, credentials in connection strings.
+//!
+//! Rules go by words, wherever they stand: within `SET STATEMENT .. FOR`, in the bodies of stored programs, in texts for PREPARE. They
+//! rather hide a literal too many than one too few. Statements about rows have their values; only `PASSWORD('..')` is a secret there.
+//!
+//! Source: both servers' `sql/sql_yacc.yy`; MySQL's manual, "CREATE USER", "SET PASSWORD", "CREATE SERVER", "CHANGE REPLICATION SOURCE
+//! TO", "START REPLICA", "CLONE"; MariaDB's, "CREATE USER", "FederatedX", "CONNECT", "Spider".
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::lexis::Lexis;
+use super::program::skip_statement_variables;
+use super::quoted::unquote;
+use super::statements::next_statement;
+use super::tokens::{Kind, Token, Tokens};
+
+const MASK: &[u8] = b"'***'";
+
+/// Texts within texts within texts.
+const DEPTH: u8 = 3;
+
+/// The text with each secret replaced by `'***'`.
+pub fn mask_secrets(sql: &[u8], lexis: Lexis) -> Cow<'_, [u8]> {
+    let spans = secret_spans(sql, lexis);
+    if spans.is_empty() {
+        return Cow::Borrowed(sql);
+    }
+    let mut masked = Vec::with_capacity(sql.len());
+    let mut from = 0;
+    for span in spans {
+        masked.extend_from_slice(sql.get(from..span.start).unwrap_or_default());
+        masked.extend_from_slice(MASK);
+        from = span.end;
+    }
+    masked.extend_from_slice(sql.get(from..).unwrap_or_default());
+    Cow::Owned(masked)
+}
+
+/// The literals of `sql` that are secrets, their quotes included, from the first to the last.
+pub fn secret_spans(sql: &[u8], lexis: Lexis) -> Vec<Range<usize>> {
+    // What a server skips as a comment is shown all the same.
+    let lexis = Lexis { flavor: None, version: None, ..lexis };
+    let mut spans = Vec::new();
+    if !may_have_secrets(sql) {
+        return spans;
+    }
+    let mut from = 0;
+    while let Some(piece) = next_statement(sql, from, lexis) {
+        // Where its end is not sure, it is the rest.
+        let end = if piece.is_certain { piece.range.end } else { sql.len() };
+        let start = piece.range.start;
+        let statement = sql.get(start..end).unwrap_or_default();
+        let found = of_statement(statement, lexis, DEPTH);
+        spans.extend(found.into_iter().map(|span| span.start + start..span.end + start));
+        from = if piece.is_certain { piece.next } else { sql.len() };
+    }
+    spans
+}
+
+/// Nearly every text has none of these words.
+fn may_have_secrets(text: &[u8]) -> bool {
+    const SIGNS: [&str; 6] = ["password", "identified", "connection", "secret", "passwd", "_key"];
+    SIGNS.iter().any(|sign| has_ignoring_case(text, sign.as_bytes())) || memchr::memmem::find(text, b"://").is_some()
+}
+
+fn has_ignoring_case(text: &[u8], word: &[u8]) -> bool {
+    let Some((first, others)) = word.split_first() else { return true };
+    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at + 1..at + 1 + others.len()).is_some_and(|rest| rest.eq_ignore_ascii_case(others)))
+}
+
+fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
+    let mut tokens = Tokens::new(sql, lexis);
+    while skip_statement_variables(&mut tokens) {}
+    let is_data = tokens.peek().is_some_and(|first| {
+        first.kind == Kind::Open
+            || tokens
+                .is_any(&first, &["insert", "update", "delete", "replace", "load", "select", "with", "call", "values"])
+    });
+    let mut scan = Scan { is_data, depth, ..Scan::default() };
+    let mut hides_all = false;
+    let mut literals = Vec::new();
+    while let Some(token) = tokens.next() {
+        if tokens.is_doubtful() {
+            // Whatever comes may be a literal.
+            if scan.follows.is_secret() || may_have_secrets(sql.get(token.start..).unwrap_or_default()) {
+                scan.spans.push(token.start..sql.len());
+            }
+            return scan.spans;
+        }
+        let is_literal = matches!(token.kind, Kind::Text | Kind::Binary);
+        if is_literal && !is_data {
+            literals.push(token.range());
+            hides_all |= !scan.follows.is_secret() && scan.is_statement(&tokens, &token);
+        }
+        scan.token(&tokens, &token);
+    }
+    // A text that is put together from literals: any of them may be the password.
+    if hides_all { literals } else { scan.spans }
+}
+
+/// What stands in front of the next token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Follows {
+    #[default]
+    Nothing,
+    /// A word after which a literal is a secret, perhaps with `=` or a parenthesis between.
+    Secret,
+    /// The same, but only within parentheses: a function's argument.
+    Function,
+    /// A literal that was one: strings side by side are one string.
+    Adjacent,
+}
+
+impl Follows {
+    fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Adjacent)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Scan {
+    is_data: bool,
+    depth: u8,
+    follows: Follows,
+    /// After IDENTIFIED, up to the statement's end.
+    in_authentication: bool,
+    /// `SET PASSWORD FOR account` is to be followed by `=`.
+    in_assignment: bool,
+    after_password: bool,
+    spans: Vec<Range<usize>>,
+}
+
+impl Scan {
+    fn token(&mut self, tokens: &Tokens<'_>, token: &Token) {
+        let text = tokens.text(token);
+        let after_password = std::mem::take(&mut self.after_password);
+        self.follows = match token.kind {
+            Kind::Word => self.word(text, after_password),
+            // A name in double quotes may be a string: the mode need not be what it seems.
+            Kind::Text | Kind::Binary | Kind::Name if self.follows.is_secret() && !text.starts_with(b"`") => {
+                self.spans.push(token.range());
+                Follows::Adjacent
+            }
+            Kind::Open => match self.follows {
+                Follows::Function | Follows::Secret => Follows::Secret,
+                _ => Follows::Nothing,
+            },
+            Kind::Other if matches!(text, b"=" | b":=") => {
+                let is_secret = self.follows == Follows::Secret || std::mem::take(&mut self.in_assignment);
+                if is_secret { Follows::Secret } else { Follows::Nothing }
+            }
+            Kind::Semicolon => {
+                *self = Self {
+                    is_data: self.is_data,
+                    depth: self.depth,
+                    spans: std::mem::take(&mut self.spans),
+                    ..Self::default()
+                };
+                Follows::Nothing
+            }
+            _ => Follows::Nothing,
+        };
+    }
+
+    fn word(&mut self, word: &[u8], after_password: bool) -> Follows {
+        let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+        let is_password = names_secret(word);
+        self.after_password = is_password;
+        if self.is_data {
+            return if is_password { Follows::Function } else { Follows::Nothing };
+        }
+        if is("identified") {
+            self.in_authentication = true;
+        }
+        self.in_assignment |= after_password && is("for");
+        let is_clause = self.in_authentication && ["by", "as", "using"].into_iter().any(is);
+        // Character set introducers stand between.
+        let is_introducer = self.follows.is_secret() && word.starts_with(b"_");
+        if is_password || is_clause || is_introducer || is("replace") || is("connection") {
+            Follows::Secret
+        } else {
+            Follows::Nothing
+        }
+    }
+
+    /// Whether a literal is itself a text with secrets: for PREPARE, or options of a storage engine.
+    fn is_statement(&self, tokens: &Tokens<'_>, token: &Token) -> bool {
+        if self.depth == 0 || token.kind != Kind::Text || !may_have_secrets(tokens.text(token)) {
+            return false;
+        }
+        let text = unquote(tokens.text(token), tokens.lexis());
+        has_credentials(&text)
+            || breaks_off(&text, tokens.lexis())
+            || !of_statement(&text, tokens.lexis(), self.depth - 1).is_empty()
+    }
+}
+
+/// PASSWORD, MASTER_PASSWORD, OLD_PASSWORD, S3_SECRET_KEY and the like.
+fn names_secret(word: &[u8]) -> bool {
+    const ENDINGS: [&str; 5] = ["password", "passwd", "secret", "secret_key", "access_key"];
+    ENDINGS.iter().any(|ending| {
+        let from = word.len().checked_sub(ending.len());
+        from.and_then(|from| word.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))
+    })
+}
+
+/// `scheme://user:password@host`, or `password=..` as storage engines take it.
+fn has_credentials(text: &[u8]) -> bool {
+    let in_url = memchr::memmem::find(text, b"://").is_some_and(|at| {
+        let rest = text.get(at + 3..).unwrap_or_default();
+        memchr::memrchr(b'@', rest).is_some_and(|at| rest.get(..at).is_some_and(|user| user.contains(&b':')))
+    });
+    in_url || {
+        let mut tokens = Tokens::new(text, Lexis::default());
+        let mut after = false;
+        while let Some(token) = tokens.next() {
+            if after && tokens.text(&token) == b"=" {
+                return true;
+            }
+            after = token.kind == Kind::Word && names_secret(tokens.text(&token));
+        }
+        false
+    }
+}
+
+/// `.. IDENTIFIED BY` and then nothing: the password is in another literal.
+fn breaks_off(text: &[u8], lexis: Lexis) -> bool {
+    let mut tokens = Tokens::new(text, lexis);
+    const ABOUT_ACCOUNTS: [&str; 7] = ["create", "alter", "set", "grant", "change", "start", "clone"];
+    if !tokens.peek().is_some_and(|first| tokens.is_any(&first, &ABOUT_ACCOUNTS)) {
+        return false;
+    }
+    let (mut in_authentication, mut is_due) = (false, false);
+    while let Some(token) = tokens.next() {
+        in_authentication |= tokens.is(&token, "identified");
+        let is_password = token.kind == Kind::Word && names_secret(tokens.text(&token));
+        let goes_on = is_due && tokens.is_any(&token, &["for"]);
+        is_due = is_password
+            || goes_on
+            || (in_authentication && tokens.is_any(&token, &["by", "as", "using"]))
+            || (is_due && matches!(token.kind, Kind::Other | Kind::Open | Kind::Variable));
+    }
+    is_due
+}

@@ -1,0 +1,38 @@
+//! What a statement's first words tell.
+
+use std::borrow::Cow;
+
+use super::lexis::Lexis;
+use super::quoted::{is_word, unquote};
+use super::tokens::{Kind, Tokens};
+
+/// The statement's first word, behind comments and opening parentheses; empty if there is none.
+pub fn first_keyword(sql: &[u8], lexis: Lexis) -> &[u8] {
+    // The usual case first: this runs for every statement.
+    if sql.first().is_some_and(u8::is_ascii_alphabetic) && sql.get(1) != Some(&b'\'') {
+        let length = sql.iter().position(|byte| !is_word(*byte)).unwrap_or(sql.len());
+        return sql.get(..length).unwrap_or_default();
+    }
+    let mut tokens = Tokens::new(sql, lexis);
+    match tokens.find(|token| token.kind != Kind::Open) {
+        Some(token) if token.kind == Kind::Word => tokens.text(&token),
+        _ => &[],
+    }
+}
+
+/// The database that a `USE name` statement selects; `None` for any other statement.
+pub fn use_database(sql: &[u8], lexis: Lexis) -> Option<Cow<'_, [u8]>> {
+    let mut tokens = Tokens::new(sql, lexis);
+    let keyword = tokens.next()?;
+    if !tokens.is(&keyword, "use") {
+        return None;
+    }
+    let name = tokens.next()?;
+    match name.kind {
+        Kind::Word | Kind::Name | Kind::Text => {
+            let ends = tokens.next().is_none_or(|token| token.kind == Kind::Semicolon);
+            ends.then(|| unquote(tokens.text(&name), lexis))
+        }
+        _ => None,
+    }
+}
