@@ -1,5 +1,6 @@
 //! TLS as a client of a MySQL server, with as much trust as asked for.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,21 +49,15 @@ pub(crate) fn client_config(
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(|failure| CertificateFileError { path: None, reason: failure.to_string() })?;
-    let strict = match (identity, ca) {
-        (Identity::Any, _) | (_, None) => None,
+    let verifier: Arc<dyn ServerCertVerifier> = match (identity, ca) {
+        (Identity::Any, _) | (_, None) => Arc::new(AnyCertificate),
         (_, Some(path)) => {
-            let error = |reason| CertificateFileError { path: Some(path.to_owned()), reason };
-            let mut roots = RootCertStore::empty();
-            for certificate in read_chain(path)? {
-                roots.add(certificate).map_err(|failure| error(failure.to_string()))?;
+            let chain = chain_verifier(path, provider)?;
+            match identity {
+                Identity::Host => chain,
+                _ => Arc::new(AnyName { chain, algorithms: provider.signature_verification_algorithms }),
             }
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
-            Some(verifier.map_err(|failure| error(failure.to_string()))?)
         }
-    };
-    let verifier: Arc<dyn ServerCertVerifier> = match (identity, strict) {
-        (Identity::Host, Some(strict)) => strict,
-        (_, chain) => Arc::new(AnyName { chain, algorithms: provider.signature_verification_algorithms }),
     };
     let mut client = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     // MySQL's clients send no server name by default.
@@ -70,10 +65,80 @@ pub(crate) fn client_config(
     Ok(client)
 }
 
-/// The name in the certificate is not looked at, the chain only if there is something to check it with.
+fn chain_verifier(
+    path: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, CertificateFileError> {
+    let error = |reason| CertificateFileError { path: Some(path.to_owned()), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in read_chain(path)? {
+        roots.add(certificate).map_err(|failure| error(failure.to_string()))?;
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+    verifier.map_err(|failure| error(failure.to_string()))
+}
+
+/// Nothing of the certificate is looked at, be it of X.509 version 1, expired, or its key small or of a kind that is not known here.
+///
+/// The handshake's signature is not looked at either: it proves that the server has the key of that certificate, which anybody in between
+/// can do with a certificate of his own. Secrecy against those who only listen comes from the key exchange.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    /// All there are: a server chooses among these by the key it has.
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ED25519,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA384,
+            SignatureScheme::RSA_PKCS1_SHA512,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED448,
+            SignatureScheme::RSA_PKCS1_SHA1,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+        ]
+    }
+}
+
+/// The chain is checked, the name in the certificate is not.
 #[derive(Debug)]
 struct AnyName {
-    chain: Option<Arc<WebPkiServerVerifier>>,
+    chain: Arc<WebPkiServerVerifier>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -86,11 +151,8 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
         // The chain is checked before the name, so an error about the name says that the chain is good.
-        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -119,4 +181,60 @@ impl ServerCertVerifier for AnyName {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+/// Whose end of a handshake went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A server that this program is a client of.
+    Server,
+    /// A client that this program is a server for.
+    Client,
+}
+
+/// What is spoken here. Older versions and key exchange without forward secrecy are not part of the TLS library.
+const SPOKEN: &str = "this program speaks TLS 1.2 and 1.3 with ECDHE key exchange; TLS 1.0 and 1.1, and ciphers with DHE or RSA key \
+    exchange, are not supported";
+
+/// Why a TLS handshake failed, with what there is to do about it where the library's words leave that open.
+pub(crate) fn explain(error: &io::Error, peer: Peer) -> String {
+    use rustls::AlertDescription as Alert;
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return match (error.kind(), peer) {
+            // A server without a common cipher closes, with or without an alert.
+            (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset, Peer::Server) => {
+                format!("{error}: the server closed in the TLS handshake; if it offers nothing newer: {SPOKEN}")
+            }
+            _ => error.to_string(),
+        };
+    };
+    let nothing_in_common = match tls {
+        Error::PeerIncompatible(_) => true,
+        Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::IllegalParameter
+        ),
+        // rustls's word for a message of a version that it does not know.
+        Error::InvalidMessage(_) => true,
+        _ => false,
+    };
+    if nothing_in_common {
+        let advice = match peer {
+            Peer::Server => "see ssl_cipher and tls_version at the server",
+            Peer::Client => "see the client's settings of TLS versions and ciphers",
+        };
+        return format!("{tls}: {SPOKEN} ({advice})");
+    }
+    if is_old_certificate(tls) {
+        return format!(
+            "{tls}: the server's certificate is of X.509 version 1, which cannot be verified; issue it again with extensions \
+             (openssl x509 -req -extfile FILE, with a line such as subjectAltName=DNS:db.example), or do without verification"
+        );
+    }
+    tls.to_string()
+}
+
+fn is_old_certificate(error: &Error) -> bool {
+    // webpki's own error, which rustls hands on as it is.
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if other.0.to_string() == "UnsupportedCertVersion")
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{Error, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ProxyError;
@@ -48,15 +50,20 @@ impl Tls {
             (Some(cert), Some(key)) => (read_chain("--tls-cert", cert)?, read_key(key)?),
             _ => self_signed()?,
         };
+        let certified = certified(chain, key, &provider).map_err(|error| match (&config.cert, &config.key) {
+            (Some(_), Some(path)) if matches!(error, Error::General(_)) => file_error(
+                "--tls-key",
+                path,
+                format!("{error} (RSA from 2048 bits on, ECDSA P-256 or P-384, and Ed25519 are known)"),
+            ),
+            (Some(path), _) => file_error("--tls-cert", path, error.to_string()),
+            (None, _) => tls_error(error),
+        })?;
         let server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(tls_error)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|error| match &config.cert {
-                Some(path) => file_error("--tls-cert", path, error.to_string()),
-                None => tls_error(error),
-            })?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         Ok(Self {
             mode: config.mode,
             acceptor: TlsAcceptor::from(Arc::new(server)),
@@ -76,6 +83,32 @@ fn read_chain(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ProxyError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| file_error("--tls-key", path, error.to_string()))
+}
+
+/// The chain with its key, which must be that of its first certificate.
+///
+/// rustls makes that comparison only for certificates of X.509 version 3. What is shown to clients may be of version 1: they judge it.
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Error> {
+    let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => return Ok(certified),
+        Err(Error::InvalidCertificate(_)) => {}
+        Err(error) => return Err(error),
+    }
+    // As an authority it is read leniently: the one use that version 1 still has.
+    let mut store = RootCertStore::empty();
+    store.add(certified.end_entity_cert()?.clone())?;
+    let (Some(anchor), Some(ours)) = (store.roots.first(), certified.key.public_key()) else { return Ok(certified) };
+    // Without the header of its sequence.
+    if ours.ends_with(&anchor.subject_public_key_info) {
+        Ok(certified)
+    } else {
+        Err(InconsistentKeys::KeyMismatch.into())
+    }
 }
 
 /// A certificate of this process's own, as a MySQL server makes one at its first start.

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use crate::tls::{Identity, client_config};
+use crate::tls::{self, Identity, Peer, client_config};
 
 /// How the connection to the source is protected; the names are those of the mysql client's `--ssl-mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -111,7 +111,7 @@ impl Stream {
             return Err("TLS twice".into());
         };
         while session.is_handshaking() {
-            session.complete_io(&mut socket).map_err(|error| error.to_string())?;
+            session.complete_io(&mut socket).map_err(|error| tls::explain(&error, Peer::Server))?;
         }
         self.inner = Some(Inner::Tls(Box::new(StreamOwned::new(session, socket))));
         Ok(())
