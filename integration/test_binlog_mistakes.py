@@ -150,10 +150,23 @@ def test_a_stop_while_a_sink_takes_nothing(rows, binlogs, sink):
     with open("/dev/full", "wb") as full:
         binlog = binlogs("--from", at(start), "--queue-bytes", "1MiB", server=server, sinks=[sink], stdout=full if sink == "stdout" else None)
     binlog.wait_log("takes nothing now")
+    binlog.signal(signal.SIGHUP)
+    binlog.wait_log("SIGHUP is ignored")
     binlog.signal(signal.SIGTERM)
     binlog.finish(code=1)
     # There is no checkpoint.
     assert "told to stop" in binlog.log and "sink closed, rows were lost" in binlog.log
+
+
+def test_a_second_signal_ends_at_once(rows, binlogs):
+    server, start = rows
+    binlog = binlogs("--from", at(start), "--queue-bytes", "1MiB", server=server, sinks=["ndjson:/dev/full"])
+    binlog.wait_log("takes nothing now")
+    binlog.signal(signal.SIGINT)
+    binlog.wait_log("told to stop")
+    binlog.signal(signal.SIGTERM)
+    binlog.finish(code=1)
+    assert "second signal: stopping at once" in binlog.log and "sink closed" not in binlog.log
 
 
 def definitions(binlog):

@@ -1,7 +1,5 @@
 """Bad input, protocol corners and the life of a proxy: what happens when something goes wrong must be clear, and stay where it happened."""
 
-import datetime
-import ipaddress
 import json
 import os
 import random
@@ -18,14 +16,11 @@ import pymysql
 import pymysql.cursors
 import pytest
 import zstandard
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from harness import PATIENCE, wire, within
 from harness.proxy import Messages, binary, environment, once
 from harness.servers import SqlServer
+from harness.tls import certificate, old_certificate, trusting
 from harness.wire import Raw
 
 MANY_ROWS = ("WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000) "
@@ -429,6 +424,50 @@ def test_interrupt_stops_as_well(mysql, proxies):
     assert proxy.wait() == 0
 
 
+@pytest.mark.parametrize("mode", ["terminate", "passthrough"])
+def test_a_connection_that_never_logs_in_does_not_hold_up_the_stop(mysql, proxies, mode):
+    proxy = proxies(mysql, "--handshake-timeout", 10 * PATIENCE, "--drain-timeout", 10 * PATIENCE, "--tls", mode)
+    silent = socket.create_server(("127.0.0.1", 0))
+    deaf = proxies("127.0.0.1:{}".format(silent.getsockname()[1]), "--handshake-timeout", 10 * PATIENCE, "--drain-timeout", 10 * PATIENCE)
+    waiting = Raw(deaf.host, deaf.port)
+    kept = silent.accept()[0]
+    held = [Raw(proxy.host, proxy.port).greeting() for _ in range(4)]
+    held[1].sock.sendall(b"\x50\0\0\1half a login")
+    for raw in held[2:]:
+        raw.send(struct.pack("<IIB23x", wire.BASIC | wire.SSL, 1 << 24, 45), fresh=False)
+    held[3].sock.sendall(b"\x16\x03\x01\x02\0half a hello")
+    proxy.stop()
+    deaf.stop()
+    with pytest.raises(wire.ServerError) as error:
+        waiting.greeting()
+    assert error.value.code == 1053
+    for raw in [waiting, kept, *held]:
+        raw.close()
+    silent.close()
+
+
+def test_a_second_signal_ends_at_once(mysql, proxies):
+    warm(mysql)
+    proxy = proxies(mysql, "--drain-timeout", 10 * PATIENCE)
+    raw = Raw(proxy.host, proxy.port).login("app", "app-secret")
+    raw.command(3, b"SELECT SLEEP(597)")
+    running(mysql, "SELECT SLEEP(597)")
+    proxy.signal(signal.SIGTERM)
+    proxy.wait_log("a second signal ends the program at once")
+    assert proxy.process.poll() is None
+    proxy.signal(signal.SIGINT)
+    assert proxy.wait() == 1
+    raw.close()
+
+
+def test_a_hangup_is_not_a_kill(mysql, proxies):
+    proxy = proxies(mysql)
+    proxy.signal(signal.SIGHUP)
+    proxy.wait_log("SIGHUP is ignored")
+    alive(proxy)
+    proxy.stop()
+
+
 def test_drain_timeout(mysql, proxies):
     proxy = proxies(mysql, "--drain-timeout", 1)
     db = proxy.connect()
@@ -460,6 +499,46 @@ def test_proxy_killed_leaves_the_server_clean(mysql, proxies):
     assert mysql.sql(f"SET innodb_lock_wait_timeout = {PATIENCE}", "SELECT COUNT(*) FROM test.locked FOR UPDATE") == ((1,),)
     for line in proxy.messages.lines():
         assert line.startswith("{") and line.endswith("}")
+
+
+def test_clients_that_leave_without_a_byte_are_spoken_of_once(mysql, proxies):
+    proxy = proxies(mysql)
+    for _ in range(5):
+        with Raw(proxy.host, proxy.port) as raw:
+            raw.greeting()
+    proxy.wait_log("leave without a byte.*max_connect_errors")
+    alive(proxy)
+    proxy.stop()
+    assert proxy.log.count("leave without a byte") == 1 and proxy.counter("left_without_login") == 5
+
+
+def test_clients_that_are_kept_waiting_are_spoken_of(mysql, proxies, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 10, sinks=[f"ndjson:{pipe}"])
+    db = proxy.connect()
+    stop = threading.Event()
+
+    def work():
+        with db.cursor() as cursor:
+            while not stop.is_set():
+                cursor.execute("DO '" + "x" * 5000 + "'")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    said = proxy.wait_log(r"kept waiting.*").group(0)
+    assert "clients=1" in said and f"ndjson:{pipe}" in said, said
+    stop.set()
+    os.set_blocking(reader, True)
+    drain = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reader, 1 << 16), b"")])
+    drain.start()
+    thread.join()
+    db.close()
+    proxy.stop()
+    drain.join()
+    os.close(reader)
+    assert proxy.counter("held_up") > 0 and proxy.counter("dropped") == 0
 
 
 # ---------------------------------------------------------------- the wire
@@ -738,41 +817,85 @@ def test_change_user_and_reset(server, proxies):
 
 # ---------------------------------------------------------------- TLS
 
-def certificate(folder, name="proxy.test"):
-    """An authority and a certificate signed by it."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-
-    def make(subject, key, issuer, issuer_key, is_ca):
-        builder = x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)])).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=10)).add_extension(x509.BasicConstraints(is_ca, None), True)
-        if not is_ca:
-            names = [x509.DNSName(subject), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-        return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    folder.mkdir(exist_ok=True)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    (folder / "ca.pem").write_bytes(make("test authority", ca_key, "test authority", ca_key, True))
-    (folder / "cert.pem").write_bytes(make(name, key, "test authority", ca_key, False))
-    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                                       serialization.NoEncryption()))
-    return folder
-
-
-def trusting(ca=None, check_name=False):
-    context = ssl.create_default_context(cafile=ca)
-    context.check_hostname = check_name
-    if ca is None:
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def tls_version_of_the_server_leg(db):
     with db.cursor() as cursor:
         cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_version'")
         return cursor.fetchone()[1]
+
+
+@pytest.fixture
+def presents(tmp_path):
+    """Makes a server show another certificate for the length of a test."""
+    changed = []
+
+    def show(server, folder, **settings):
+        names = {"mysql": ["ssl_ca", "ssl_cert", "ssl_key"], "mariadb": []}[server.flavor]
+        before = {name: server.sql(f"SELECT @@GLOBAL.{name}")[0][0] for name in [*names, *settings]}
+        changed.append((server, before))
+        apply(server, {"ssl_ca": f"{folder}/cert.pem", "ssl_cert": f"{folder}/cert.pem", "ssl_key": f"{folder}/key.pem", **settings})
+
+    def apply(server, settings):
+        server.sql(*(f"SET GLOBAL {name} = '{value}'" if value is not None else f"SET GLOBAL {name} = DEFAULT"
+                     for name, value in settings.items()), "ALTER INSTANCE RELOAD TLS")
+
+    yield show
+    for server, before in changed:
+        apply(server, before)
+
+
+# A key that the TLS library itself does not know is of no concern either where nothing is verified.
+@pytest.mark.parametrize("key", [["-newkey", "rsa:2048"], ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"]], ids=["rsa", "p521"])
+def test_an_old_certificate_is_not_judged_where_nothing_is_verified(mysql, proxies, presents, tmp_path, key):
+    folder = old_certificate(tmp_path / "old", *key)
+    presents(mysql, folder)
+    proxy = proxies(mysql)
+    with proxy.connect(ssl=trusting()) as db:
+        assert tls_version_of_the_server_leg(db).startswith("TLS")
+    proxy.stop()
+
+
+def test_an_old_certificate_that_is_to_be_verified_is_explained(mysql, proxies, presents, tmp_path):
+    folder = old_certificate(tmp_path / "old")
+    presents(mysql, folder)
+    proxy = proxies(mysql, "--upstream-ca", folder / "cert.pem", "--upstream-tls-verify", "ca")
+    with pytest.raises(pymysql.Error) as error:
+        proxy.connect(ssl=trusting())
+    assert "X.509 version 1" in str(error.value) and "issue it again with extensions" in str(error.value)
+    proxy.wait_log("X.509 version 1.*issue it again with extensions")
+    proxy.stop()
+
+
+def test_an_old_certificate_can_be_shown_to_clients(mysql, proxies, tmp_path):
+    folder = old_certificate(tmp_path / "old")
+    proxy = proxies(mysql, "--tls-cert", folder / "cert.pem", "--tls-key", folder / "key.pem")
+    with proxy.connect(ssl=trusting()) as db:
+        assert tls_version_of_the_server_leg(db).startswith("TLS")
+    proxy.stop()
+    other = old_certificate(tmp_path / "other")
+    refused("--upstream", "127.0.0.1:3306", "--listen", "127.0.0.1:0", "--tls-cert", str(folder / "cert.pem"),
+            "--tls-key", str(other / "key.pem"), names=["--tls-cert", str(folder / "cert.pem")])
+
+
+def test_a_server_without_a_common_cipher_is_explained(mysql, proxies, presents, tmp_path):
+    folder = old_certificate(tmp_path / "old")
+    presents(mysql, folder, tls_version="TLSv1.2", ssl_cipher="DHE-RSA-AES256-GCM-SHA384")
+    proxy = proxies(mysql)
+    with pytest.raises(pymysql.Error) as error:
+        proxy.connect(ssl=trusting())
+    assert error.value.args[0] == 2026 and "DHE or RSA key exchange" in str(error.value), error.value
+    proxy.wait_log("TLS with the server failed: .*DHE or RSA key exchange")
+    proxy.stop()
+
+
+def test_a_client_without_a_common_cipher_is_explained(mysql, proxies):
+    proxy = proxies(mysql)
+    context = trusting()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+    with pytest.raises((pymysql.Error, ssl.SSLError)):
+        proxy.connect(ssl=context)
+    proxy.wait_log("TLS handshake with the client failed: .*DHE or RSA key exchange")
+    proxy.stop()
 
 
 @pytest.mark.newer_mariadb

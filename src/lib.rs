@@ -18,6 +18,8 @@
 //!
 //! Beside it `binlog` turns a server's binlog into rows: `cli -> binlog -> sink`, `wire`.
 //!
+//! `lifecycle` watches for signals, for every subcommand.
+//!
 //! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire` and `mysql`, what both halves know of the servers.
 
 pub mod binlog;
@@ -26,6 +28,7 @@ pub mod config;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod lifecycle;
 pub mod message;
 pub mod mysql;
 mod proxy;

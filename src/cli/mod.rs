@@ -7,8 +7,6 @@ mod logging;
 mod proxy;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -134,34 +132,6 @@ fn parse(layers: &Layers) -> Result<Call, ConfigError> {
         Command::Man => (Parsed::Man, LogConfig::default()),
     };
     Ok(Call { parsed, log, notes })
-}
-
-/// Sets the flag on SIGTERM and SIGINT; a second one ends the process at once.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut terminate, mut interrupt) = {
-        let _context = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-    };
-    let stop = Arc::clone(stop);
-    let watch = move || {
-        for is_first in [true, false] {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-            });
-            stop.store(true, Ordering::Relaxed);
-            if is_first {
-                tracing::info!("told to stop; a second signal ends the program at once");
-            } else {
-                std::process::exit(FAILURE.into());
-            }
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
 }
 
 /// What `parse` makes of an environment and a command line, for tests.

@@ -3,8 +3,11 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{FAILURE, USAGE, logging};
 use crate::config::ProxyConfig;
+use crate::lifecycle::{self, Patience};
 use crate::sink::{self, Hub, ShutdownReport};
 
 pub(super) const EXAMPLES: &str = "\
@@ -24,6 +27,12 @@ const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 /// Runs the proxy until it is told to stop.
 pub(super) fn run(config: ProxyConfig) -> ExitCode {
     tracing::debug!(?config, "configuration");
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    if let Err(error) = lifecycle::watch(Patience::Endless, move || token.cancel()) {
+        logging::complain(format_args!("signals cannot be caught: {error}"));
+        return ExitCode::from(FAILURE);
+    }
     let sinks = match sink::open_all(&config.sinks) {
         Ok(sinks) => sinks,
         Err(error) => {
@@ -39,7 +48,7 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
         }
     };
     let drain_timeout = config.drain_timeout;
-    let result = crate::proxy::run(config, &hub);
+    let result = crate::proxy::run(config, &hub, &stop);
     let sink_counters = hub.counters();
     match result {
         Ok((counters, stopping_since)) => {

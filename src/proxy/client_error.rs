@@ -26,6 +26,11 @@ impl ClientError {
         Self { code: 1159, text: format!("mysql-interceptor: no login within {seconds} s (--handshake-timeout)") }
     }
 
+    /// `ER_SERVER_SHUTDOWN`.
+    pub(super) fn shutting_down() -> Self {
+        Self { code: 1053, text: "mysql-interceptor: Server shutdown in progress".to_owned() }
+    }
+
     /// The packet. Before the client's login an ERR packet has no SQL state.
     pub(super) fn packet(&self, sequence: u8, before_login: bool) -> Vec<u8> {
         let mut payload = vec![0xff];

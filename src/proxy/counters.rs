@@ -59,6 +59,10 @@ counters! {
     tls_failures,
     /// Clients cut off by --handshake-timeout.
     handshake_timeouts,
+    /// Clients that left without having sent a byte, as health checks do.
+    left_without_login,
+    /// Times that a client was kept waiting because queues were full, with --backpressure=block.
+    held_up,
     /// Bytes forwarded from clients to the server.
     bytes_to_server,
     /// Bytes forwarded from the server to clients.

@@ -46,6 +46,10 @@ impl<T> Prefixed<T> {
     pub(super) fn new(prefix: Vec<u8>, inner: T) -> Self {
         Self { prefix, at: 0, inner }
     }
+
+    pub(super) fn inner_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Prefixed<T> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::counters::add;
@@ -16,23 +15,18 @@ use crate::sink::Hub;
 /// How often the counters are logged while there is something to log.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Listens until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
-///
-/// Returns when the drain began.
-pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<Instant, ProxyError> {
+/// Listens until `stop` is cancelled, then drains. Returns when the drain began.
+pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub, stop: &CancellationToken) -> Result<Instant, ProxyError> {
     let address = shared.config.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| ProxyError::Listen { address, source })?;
     let address = listener.local_addr().unwrap_or(address);
-    let draining = CancellationToken::new();
     let count = match shared.config.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
     let workers = (0..count)
-        .map(|index| WorkerHandle::start(index, shared.clone(), hub.ingest(), draining.clone()))
+        .map(|index| WorkerHandle::start(index, shared.clone(), hub.ingest(), stop.clone()))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(ProxyError::Worker)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ProxyError::Worker)?;
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     report.tick().await;
     tracing::info!(upstream = %shared.server_host, workers = count, tls = ?shared.tls.mode, "listening on {address}");
@@ -48,30 +42,19 @@ pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub) -> Result<Instant, P
                 Err(error) => accept_failed(&error).await,
             },
             _ = report.tick() => shared.counters.log("so far", hub.counters().lost_total()),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = stop.cancelled() => break,
         }
     }
     let stopping_since = Instant::now();
     // Closed first: a client that comes now is refused, not left waiting.
     drop(listener);
     tracing::info!("stopping: no new clients, running statements may end");
-    draining.cancel();
     let ended = tokio::task::spawn_blocking(move || workers.into_iter().map(WorkerHandle::join).sum::<usize>());
-    let cut_off = tokio::select! {
-        cut_off = ended => cut_off.unwrap_or(0),
-        _ = terminate.recv() => exit_at_once(),
-        _ = interrupt.recv() => exit_at_once(),
-    };
+    let cut_off = ended.await.unwrap_or(0);
     if cut_off > 0 {
         tracing::warn!(cut_off, "sessions were cut off because they did not end within --drain-timeout");
     }
     Ok(stopping_since)
-}
-
-fn exit_at_once() -> ! {
-    tracing::warn!("second signal: stopping at once, what is queued is lost");
-    std::process::exit(1);
 }
 
 /// Out of descriptors or memory: the client waits in the backlog until there are some again.

@@ -3,7 +3,9 @@
 mod client_error;
 mod counters;
 mod handshake;
+mod leg;
 mod listener;
+mod probes;
 mod pump;
 mod relay;
 mod session;
@@ -11,6 +13,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unacknowledged;
 mod upstream;
 mod worker;
 
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ProxyConfig;
 use crate::message::{CapturePolicy, MessageOptions};
@@ -67,15 +71,20 @@ struct Shared {
     server_host: Arc<str>,
     local_host: Arc<str>,
     counters: Arc<Counters>,
+    probes: probes::Probes,
 }
 
-/// Accepts and serves clients until a signal says stop; then lets running statements end.
+/// Accepts and serves clients until `stop` is cancelled; then lets running statements end.
 ///
 /// Returns what was counted, and when the stop began.
-pub(crate) fn run(config: ProxyConfig, hub: &Hub) -> Result<(Arc<Counters>, Instant), ProxyError> {
+pub(crate) fn run(
+    config: ProxyConfig,
+    hub: &Hub,
+    stop: &CancellationToken,
+) -> Result<(Arc<Counters>, Instant), ProxyError> {
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    let stopping_since = runtime.block_on(listener::listen(&shared, hub))?;
+    let stopping_since = runtime.block_on(listener::listen(&shared, hub, stop))?;
     Ok((shared.counters.clone(), stopping_since))
 }
 
@@ -102,6 +111,7 @@ impl Shared {
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),
             counters: Arc::default(),
+            probes: probes::Probes::default(),
             config,
         })
     }

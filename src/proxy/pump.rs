@@ -4,8 +4,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncWrite, ReadBuf};
 
+use super::leg::{Ending, Leg, poll_final};
 use super::tap::{Direction, Tap};
 
 /// What one step of a direction did.
@@ -15,16 +16,15 @@ pub(super) enum Step {
     Moved,
     /// Nothing to do until the task is woken.
     Idle,
-    /// The reader has ended and the writer knows.
-    Ended,
+    /// The reader has closed its socket and the writer knows.
+    Finished,
+    /// The reader's connection was reset, and all it said before is written. The writer is to be reset too.
+    Reset,
 }
 
-/// Which side failed.
+/// The writer takes nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PumpError {
-    Reader,
-    Writer,
-}
+pub(super) struct Deaf;
 
 /// One direction's state. An idle one holds no buffer: bytes pass through the worker's, and only what the writer did not
 /// take at once is kept here. While something is kept nothing more is read, so a slow writer slows its reader down.
@@ -34,15 +34,20 @@ pub(super) struct Pump {
     written: usize,
     unflushed: bool,
     end: End,
+    /// Writing to the reader has failed. The system tells of a reset once, so that what is read at last looks like a FIN.
+    reader_broken: bool,
 }
 
+/// The endings are passed on as they came, one after the other: the server takes a `close_notify` for bytes that wait to be read, and
+/// then believes that the client is there.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum End {
     #[default]
     Open,
-    /// The reader has ended; the writer is to be told.
-    Read,
-    Told,
+    /// The reader has ended so; the writer is to be told.
+    Seen(Ending),
+    /// The writer was told.
+    Told(Ending),
 }
 
 impl Pump {
@@ -51,19 +56,35 @@ impl Pump {
         Self { kept: bytes, ..Self::default() }
     }
 
-    /// Whether bytes were read that the writer has not taken.
+    /// Whether the writer has taken all that was read.
     pub(super) fn is_clear(&self) -> bool {
         self.kept.is_empty() && !self.unflushed
     }
 
-    /// Whether the reader has ended, be the writer told or not.
-    pub(super) fn reader_has_ended(&self) -> bool {
-        self.end != End::Open
+    /// Writing to this direction's reader has failed: its end will be that of a reset, whatever it looks like.
+    pub(super) fn break_reader(&mut self) {
+        self.reader_broken = true;
+    }
+
+    /// Notes how the reader has ended.
+    fn see(&mut self, ending: Ending) -> Step {
+        let ending = if ending == Ending::Finished && self.reader_broken { Ending::Reset } else { ending };
+        self.end = End::Seen(ending);
+        Step::Moved
+    }
+
+    /// Whether the reader has ended and the writer is still to take bytes or the news.
+    pub(super) fn has_last_words(&self) -> bool {
+        match self.end {
+            End::Open => false,
+            End::Seen(_) => true,
+            End::Told(_) => !self.is_clear(),
+        }
     }
 
     /// Moves bytes once. `scratch` is free for use until the step returns.
     ///
-    /// The moment of reading is what counts for durations, but the observer sees the bytes only after the writer got them:
+    /// The time of reading is what counts for durations, but the observer sees the bytes only after the writer got them:
     /// nobody waits for it.
     pub(super) fn step<R, W>(
         &mut self,
@@ -73,47 +94,35 @@ impl Pump {
         scratch: &mut [u8],
         tap: &mut Tap,
         direction: Direction,
-    ) -> Result<Step, PumpError>
+    ) -> Result<Step, Deaf>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: Leg,
+        W: Leg,
     {
-        if !self.is_clear() && self.drain(cx, writer).map_err(|_| PumpError::Writer)?.is_pending() {
+        if !self.is_clear() && self.drain(cx, writer).map_err(|_| Deaf)?.is_pending() {
             return Ok(Step::Idle);
         }
-        match self.end {
-            End::Open => {}
-            End::Read => {
-                // An error here says that the writer is gone, which is what it was to be told.
-                return match Pin::new(&mut *writer).poll_shutdown(cx) {
-                    Poll::Pending => Ok(Step::Idle),
-                    Poll::Ready(_) => {
-                        self.end = End::Told;
-                        Ok(Step::Ended)
-                    }
-                };
-            }
-            End::Told => return Ok(Step::Ended),
+        if self.end != End::Open {
+            return Ok(self.pass_on_end(cx, reader, writer, scratch));
         }
         let mut buffer = ReadBuf::new(scratch);
         match Pin::new(reader).poll_read(cx, &mut buffer) {
             Poll::Pending => return Ok(Step::Idle),
-            // A TLS peer that closes without saying so has closed all the same.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-            Poll::Ready(Err(_)) => return Err(PumpError::Reader),
+            Poll::Ready(Err(error)) => {
+                return Ok(self.see(Ending::of(&error)));
+            }
             Poll::Ready(Ok(())) => {}
         }
         let bytes = buffer.filled();
         if bytes.is_empty() {
-            self.end = End::Read;
-            return Ok(Step::Moved);
+            return Ok(self.see(if R::IS_TLS { Ending::Notified } else { Ending::Finished }));
         }
         let now = tap.now();
         let taken = match Pin::new(&mut *writer).poll_write(cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(_)) => {
                 tap.observe(direction, bytes, now);
-                return Err(PumpError::Writer);
+                return Err(Deaf);
             }
             Poll::Pending => 0,
         };
@@ -126,7 +135,39 @@ impl Pump {
         let flushed = self.drain(cx, writer);
         tap.observe(direction, bytes, now);
         // Whether all of it is out shows at the next step.
-        flushed.map(|_| Step::Moved).map_err(|_| PumpError::Writer)
+        flushed.map(|_| Step::Moved).map_err(|_| Deaf)
+    }
+
+    /// The reader has ended: the writer hears of it in the same way. An error while telling says that the writer is gone, which is what it
+    /// was to be told.
+    fn pass_on_end<R: Leg, W: Leg>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &mut [u8],
+    ) -> Step {
+        match self.end {
+            End::Open | End::Seen(Ending::Reset) | End::Told(Ending::Reset) => Step::Reset,
+            End::Seen(Ending::Notified) => {
+                writer.notify();
+                self.unflushed = true;
+                self.end = End::Told(Ending::Notified);
+                Step::Moved
+            }
+            End::Told(Ending::Notified) => match poll_final(reader.socket(), cx, scratch) {
+                Poll::Pending => Step::Idle,
+                Poll::Ready(ending) => self.see(ending),
+            },
+            End::Seen(Ending::Finished) => match Pin::new(writer.socket()).poll_shutdown(cx) {
+                Poll::Pending => Step::Idle,
+                Poll::Ready(_) => {
+                    self.end = End::Told(Ending::Finished);
+                    Step::Finished
+                }
+            },
+            End::Told(Ending::Finished) => Step::Finished,
+        }
     }
 
     fn drain<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> io::Result<Poll<()>> {

@@ -7,10 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Sleep, sleep, timeout};
 
-use super::pump::{Pump, PumpError, Step};
+use super::leg::{Leg, Socket, poll_ended, reset};
+use super::pump::{Deaf, Pump, Step};
 use super::tap::{Direction, Tap};
 
 /// Enough for a read of a large result; a session at rest holds none of it.
@@ -39,7 +40,11 @@ pub(super) enum Pause {
     Drained,
     /// The server closed, and the client has all it said.
     ServerEnded,
-    /// The session is over.
+    /// The client's connection was reset, and what it sent before is on its way to the server.
+    ClientReset,
+    /// The server's connection was reset, and what it said before is on its way to the client.
+    ServerReset,
+    /// The session is over: the client would not read what the server said before it closed.
     Over,
 }
 
@@ -53,7 +58,7 @@ pub(super) struct Relay<C, S> {
     server_deaf: bool,
     /// The client no longer takes anything; it may have sent statements before it left, and those are to run.
     client_deaf: bool,
-    /// Runs while the server is gone and the client has not read all it said.
+    /// Runs while the server has ended and the client has not read all it said.
     last_words: Option<Pin<Box<Sleep>>>,
     pub(super) tap: Tap,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -63,8 +68,8 @@ pub(super) struct Relay<C, S> {
 
 impl<C, S> Relay<C, S>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
+    C: Leg,
+    S: Leg,
 {
     /// `first_bytes` were read from the client (and shown to the observer) but not yet written to the server.
     pub(super) fn new(client: C, server: S, first_bytes: Vec<u8>, tap: Tap) -> Self {
@@ -101,34 +106,39 @@ where
 
     /// Tells the client something of the proxy's own, in place of a server.
     pub(super) async fn say_to_client(&mut self, packet: &[u8]) -> io::Result<()> {
-        let said = async {
-            self.client.write_all(packet).await?;
-            self.client.flush().await
-        };
-        timeout(LINGER, said).await?
+        say(&mut self.client, packet).await
     }
 
-    /// Lets the client read what it was sent before its connection is closed: closing with unread input would reset it.
+    /// Says goodbye to a client whose session ends here, and not by the server's or its own doing.
+    pub(super) async fn dismiss_client(&mut self) {
+        dismiss(&mut self.client).await;
+    }
+
+    /// Lets the client read what it was sent before its connection is closed.
     pub(super) async fn linger(&mut self) {
-        let mut scratch = [0; 4096];
-        let discard = async {
-            let _ = self.client.shutdown().await;
-            while self.client.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
-        };
-        let _ = timeout(LINGER, discard).await;
+        linger(self.client.socket()).await;
+    }
+
+    /// Resets the server's connection, as the client's was.
+    pub(super) async fn reset_server(&mut self) {
+        reset(self.server.socket()).await;
+    }
+
+    /// Resets the client's connection, as the server's was.
+    pub(super) async fn reset_client(&mut self) {
+        reset(self.client.socket()).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Pause> {
         for _ in 0..STEPS_PER_TURN {
-            let Some(to_client) = self.poll_to_client(cx) else { return Poll::Ready(Pause::Over) };
-            if to_client == Step::Ended {
-                return Poll::Ready(Pause::ServerEnded);
-            }
-            let to_server = if self.poll_gate(cx).is_pending() { Some(Step::Idle) } else { self.poll_to_server(cx) };
-            let Some(to_server) = to_server else { return Poll::Ready(Pause::Over) };
-            if self.client_deaf && (self.server_deaf || to_server == Step::Ended) {
-                return Poll::Ready(Pause::Over);
-            }
+            let to_client = match self.poll_to_client(cx) {
+                Ok(step) => step,
+                Err(pause) => return Poll::Ready(pause),
+            };
+            let to_server = match self.poll_to_server(cx) {
+                Ok(step) => step,
+                Err(pause) => return Poll::Ready(pause),
+            };
             if self.report_login && self.tap.is_logged_in() {
                 return Poll::Ready(Pause::LoggedIn);
             }
@@ -143,45 +153,53 @@ where
         Poll::Pending
     }
 
-    /// `None`: there is nothing more to come from the server, or nobody to wait for.
-    fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+    /// An error is the end of the session.
+    fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Result<Step, Pause> {
         if self.client_deaf {
-            return Some(Step::Idle);
+            return Ok(Step::Idle);
         }
         let step = SCRATCH.with_borrow_mut(|scratch| {
             let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
             self.to_client.step(cx, server, client, scratch, tap, Direction::ToClient)
         });
         match step {
-            Ok(Step::Idle) if self.to_client.reader_has_ended() => {
+            Ok(Step::Idle) if self.to_client.has_last_words() => {
                 let last_words = self.last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
-                if last_words.as_mut().poll(cx).is_ready() { None } else { Some(Step::Idle) }
+                if last_words.as_mut().poll(cx).is_ready() { Err(Pause::Over) } else { Ok(Step::Idle) }
             }
-            Ok(step) => Some(step),
-            Err(PumpError::Reader) => None,
-            Err(PumpError::Writer) => {
+            Ok(Step::Finished) => Err(Pause::ServerEnded),
+            Ok(Step::Reset) => Err(Pause::ServerReset),
+            Ok(step) => Ok(step),
+            Err(Deaf) => {
                 self.client_deaf = true;
-                Some(Step::Moved)
+                self.to_server.break_reader();
+                Ok(Step::Moved)
             }
         }
     }
 
-    /// `None`: the client is gone, and nobody is left to answer.
-    fn poll_to_server(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+    /// An error is the end of the session.
+    fn poll_to_server(&mut self, cx: &mut Context<'_>) -> Result<Step, Pause> {
         if self.server_deaf {
-            return Some(Step::Ended);
+            // One that is gone may have left an answer behind; its end will be read, if there is somebody to read it.
+            return if self.client_deaf { Err(Pause::ClientReset) } else { Ok(Step::Finished) };
+        }
+        // A client that is kept waiting may leave all the same.
+        if self.poll_gate(cx).is_pending() && !poll_ended(&mut self.client, cx) {
+            return Ok(Step::Idle);
         }
         let step = SCRATCH.with_borrow_mut(|scratch| {
             let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
             self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer)
         });
         match step {
-            Ok(step) => Some(step),
-            Err(PumpError::Reader) => None,
-            // A server that is gone may have left an answer behind; its end will be read.
-            Err(PumpError::Writer) => {
+            Ok(Step::Finished) if self.client_deaf => Err(Pause::ClientReset),
+            Ok(Step::Reset) => Err(Pause::ClientReset),
+            Ok(step) => Ok(step),
+            Err(Deaf) => {
                 self.server_deaf = true;
-                Some(Step::Ended)
+                self.to_client.break_reader();
+                Ok(Step::Moved)
             }
         }
     }
@@ -199,10 +217,37 @@ where
             let mut gate: Pin<Box<dyn Future<Output = ()> + Send>> =
                 Box::pin(async move { ingest.wait_for_space().await });
             if gate.as_mut().poll(cx).is_pending() {
+                self.tap.count_held_up();
                 self.gate = Some(gate);
                 return Poll::Pending;
             }
         }
         Poll::Ready(())
     }
+}
+
+/// Tells a client something of the proxy's own, in place of a server.
+pub(super) async fn say<C: Leg>(client: &mut C, packet: &[u8]) -> io::Result<()> {
+    let said = async {
+        client.write_all(packet).await?;
+        client.flush().await
+    };
+    timeout(LINGER, said).await?
+}
+
+/// Ends a client's connection as a server would.
+pub(super) async fn dismiss<C: Leg>(client: &mut C) {
+    client.notify();
+    let _ = timeout(LINGER, client.flush()).await;
+    linger(client.socket()).await;
+}
+
+/// Says that nothing more comes, and waits for the peer's end: closing a connection with unread input would reset it.
+async fn linger<S: Socket>(socket: &mut S) {
+    let mut scratch = [0; 4096];
+    let discard = async {
+        let _ = socket.shutdown().await;
+        while socket.read(&mut scratch).await.is_ok_and(|count| count > 0) {}
+    };
+    let _ = timeout(LINGER, discard).await;
 }

@@ -1,12 +1,14 @@
 //! One client's session, from its connection to its end.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use socket2::SockRef;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -14,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::client_error::ClientError;
 use super::counters::add;
 use super::handshake::{Prefixed, read_packet};
-use super::relay::{Pause, Relay};
+use super::leg::{Ending, Leg, reset};
+use super::relay::{Pause, Relay, dismiss, say};
 use super::tap::{Direction, Tap};
 use super::upstream;
 use super::worker::Worker;
 use crate::config::TlsMode;
 use crate::message::MessageWriter;
+use crate::tls::{self, Peer};
 use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 
 /// A client connection, counted while it is open.
@@ -37,6 +41,19 @@ impl Drop for Session {
 
 /// How often a draining session is looked at.
 const DRAIN_CHECK: Duration = Duration::from_millis(100);
+
+/// Why a step before the login was given up.
+enum GivenUp {
+    TimedOut,
+    /// The proxy stops, and no statement can be under way.
+    Draining,
+}
+
+/// Which side's connection failed in the first packets.
+enum Failed {
+    Client(io::Error),
+    Server(io::Error),
+}
 
 /// What the first packets led to.
 enum Opening {
@@ -57,9 +74,20 @@ impl Session {
 
     /// Serves the client until either side ends the connection.
     pub(super) async fn serve(self, mut client: TcpStream, peer: SocketAddr) {
+        if has_left(&client) {
+            // The server is spared a failed handshake.
+            return self.worker.shared.probes.left(&self.worker.shared.counters, peer);
+        }
         upstream::tune(&client);
         let shared = &self.worker.shared;
-        let mut server = match upstream::connect(&shared.config.upstream, shared.config.connect_timeout).await {
+        let connected = tokio::select! {
+            biased;
+            connected = upstream::connect(&shared.config.upstream, shared.config.connect_timeout) => connected,
+            () = self.draining.cancelled() => {
+                return refuse(client, &ClientError::shutting_down().packet(0, true)).await;
+            }
+        };
+        let mut server = match connected {
             Ok(server) => server,
             Err(error) => {
                 add(&shared.counters.upstream_failures, 1);
@@ -70,7 +98,7 @@ impl Session {
         };
         let mut tap = self.tap(&client, peer);
         let mut greeted = false;
-        let opened = timeout_at(self.deadline, self.open(&mut client, &mut server, &mut tap, &mut greeted)).await;
+        let opened = self.before_login(self.open(&mut client, &mut server, &mut tap, &mut greeted, peer)).await;
         match opened {
             Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap, peer).await,
             Ok(Ok(Opening::Tls { request, early })) => {
@@ -78,8 +106,28 @@ impl Session {
                 Box::pin(self.serve_tls(client, server, request, early, tap, peer)).await;
             }
             Ok(Ok(Opening::Closed)) => {}
-            Ok(Err(error)) => tracing::debug!(client = %peer, %error, "the connection ended in the handshake"),
-            Err(_) => self.timed_out(client, peer, greeted).await,
+            Ok(Err(Failed::Client(error))) => {
+                tracing::debug!(client = %peer, %error, "the client's connection ended in the handshake");
+                reset(&server).await;
+            }
+            Ok(Err(Failed::Server(error))) => {
+                tracing::debug!(client = %peer, %error, "the server's connection ended in the handshake");
+                reset(&client).await;
+            }
+            Err(GivenUp::Draining) if !greeted => {
+                refuse(client, &ClientError::shutting_down().packet(0, true)).await;
+            }
+            Err(GivenUp::Draining) => {}
+            Err(GivenUp::TimedOut) => self.timed_out(client, peer, greeted).await,
+        }
+    }
+
+    /// A step of the login: it has until --handshake-timeout, and ends at once when the proxy stops.
+    async fn before_login<T>(&self, step: impl Future<Output = T>) -> Result<T, GivenUp> {
+        tokio::select! {
+            biased;
+            done = timeout_at(self.deadline, step) => done.map_err(|_| GivenUp::TimedOut),
+            () = self.draining.cancelled() => Err(GivenUp::Draining),
         }
     }
 
@@ -107,10 +155,11 @@ impl Session {
         server: &mut TcpStream,
         tap: &mut Tap,
         greeted: &mut bool,
-    ) -> io::Result<Opening> {
+        peer: SocketAddr,
+    ) -> Result<Opening, Failed> {
         let mode = self.worker.shared.tls.mode;
         let mut greeting = Vec::with_capacity(256);
-        let length = read_packet(server, &mut greeting).await?;
+        let length = read_packet(server, &mut greeting).await.map_err(Failed::Server)?;
         if greeting.is_empty() {
             return Ok(Opening::Closed);
         }
@@ -126,19 +175,22 @@ impl Session {
                 Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
         }
         *greeted = true;
-        client.write_all(&greeting).await?;
+        client.write_all(&greeting).await.map_err(Failed::Client)?;
         tap.observe_now(Direction::ToClient, &greeting);
         let mut first = Vec::with_capacity(512);
         let length = tokio::select! {
             length = read_packet(client, &mut first) => {
-                let length = length?;
                 if first.is_empty() {
-                    return Ok(Opening::Closed);
+                    // Its end is passed on like any other.
+                    self.worker.shared.probes.left(&self.worker.shared.counters, peer);
                 }
-                length
+                length.map_err(Failed::Client)?
             }
             // The server lost patience, or is shutting down: the client is to know at once.
-            _ = async { server.peek(&mut [0]).await } => None,
+            peeked = async { server.peek(&mut [0]).await } => {
+                peeked.map_err(Failed::Server)?;
+                None
+            }
         };
         let asks_for_tls =
             length.and_then(|length| first.get(4..length)).is_some_and(HandshakeResponse::is_ssl_request);
@@ -166,23 +218,33 @@ impl Session {
         peer: SocketAddr,
     ) {
         let shared = self.worker.shared.clone();
-        let tls = &shared.tls;
-        let to_client = tls.acceptor.accept(Prefixed::new(early, client));
+        let ours = &shared.tls;
+        let to_client = ours.acceptor.accept(Prefixed::new(early, client));
         let to_server = async {
             server.write_all(&request).await?;
-            tls.connector.connect(tls.server_name.clone(), server).await
+            ours.connector.connect(ours.server_name.clone(), server).await
         };
         let legs = async { tokio::join!(to_client, to_server) };
-        let Ok((client, server)) = timeout_at(self.deadline, legs).await else {
-            add(&shared.counters.handshake_timeouts, 1);
-            tracing::warn!(client = %peer, "no TLS handshake within --handshake-timeout");
-            return;
+        let (client, server) = match self.before_login(legs).await {
+            Ok(legs) => legs,
+            Err(GivenUp::Draining) => return,
+            Err(GivenUp::TimedOut) => {
+                add(&shared.counters.handshake_timeouts, 1);
+                tracing::warn!(client = %peer, "no TLS handshake within --handshake-timeout");
+                return;
+            }
         };
         let mut client = match client {
             Ok(client) => client,
             Err(error) => {
                 add(&shared.counters.tls_failures, 1);
-                tracing::warn!(client = %peer, %error, "TLS handshake with the client failed");
+                let reason = tls::explain(&error, Peer::Client);
+                tracing::warn!(client = %peer, "TLS handshake with the client failed: {reason}");
+                if Ending::of(&error) == Ending::Reset
+                    && let Ok(server) = &server
+                {
+                    reset(server.get_ref().0).await;
+                }
                 return;
             }
         };
@@ -193,18 +255,16 @@ impl Session {
             }
             Err(error) => {
                 add(&shared.counters.upstream_failures, 1);
-                tracing::warn!(client = %peer, upstream = %shared.server_host, %error, "TLS with the server failed");
+                let reason = tls::explain(&error, Peer::Server);
+                tracing::warn!(client = %peer, upstream = %shared.server_host, "TLS with the server failed: {reason}");
                 // The client has its login to send before it listens.
                 let mut login = Vec::new();
-                let read = timeout_at(self.deadline, read_packet(&mut client, &mut login)).await;
+                let read = self.before_login(read_packet(&mut client, &mut login)).await;
                 let sequence = login.get(3).copied().unwrap_or(2).wrapping_add(1);
-                let error = ClientError::upstream_tls(&shared.server_host, &error.to_string());
+                let error = ClientError::upstream_tls(&shared.server_host, &reason);
                 tap.forget();
-                if read.is_ok() {
-                    let mut relay = Relay::new(client, tokio::io::empty(), Vec::new(), tap);
-                    if relay.say_to_client(&error.packet(sequence, false)).await.is_ok() {
-                        relay.linger().await;
-                    }
+                if read.is_ok() && say(&mut client, &error.packet(sequence, false)).await.is_ok() {
+                    dismiss(&mut client).await;
                 }
             }
         }
@@ -213,13 +273,14 @@ impl Session {
     /// Forwards until the session ends.
     async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tls: bool, tap: Tap, peer: SocketAddr)
     where
-        C: AsyncRead + AsyncWrite + Unpin,
-        S: AsyncRead + AsyncWrite + Unpin,
+        C: Leg,
+        S: Leg,
     {
         let mut relay = Relay::new(client, server, first, tap);
-        let mut pause = match timeout_at(self.deadline, relay.until_logged_in()).await {
+        let mut pause = match self.before_login(relay.until_logged_in()).await {
             Ok(pause) => pause,
-            Err(_) => {
+            Err(GivenUp::Draining) => return,
+            Err(GivenUp::TimedOut) => {
                 let counters = &self.worker.shared.counters;
                 add(&counters.handshake_timeouts, 1);
                 tracing::warn!(client = %peer, "the login was not done within --handshake-timeout");
@@ -227,7 +288,7 @@ impl Session {
                 // The client has sent its login, in TLS as its third packet.
                 let sequence = if tls { 3 } else { 2 };
                 if relay.say_to_client(&error.packet(sequence, false)).await.is_ok() {
-                    relay.linger().await;
+                    relay.dismiss_client().await;
                 }
                 return;
             }
@@ -248,8 +309,12 @@ impl Session {
             };
         }
         relay.tap.close();
-        if matches!(pause, Pause::ServerEnded | Pause::Drained) {
-            relay.linger().await;
+        match pause {
+            Pause::Drained => relay.dismiss_client().await,
+            Pause::ServerEnded => relay.linger().await,
+            Pause::ClientReset => relay.reset_server().await,
+            Pause::ServerReset => relay.reset_client().await,
+            Pause::LoggedIn | Pause::Over => {}
         }
         // Counted no more before its sockets close: who sees them closed may rely on the count.
         drop(self);
@@ -269,6 +334,11 @@ impl Session {
             refuse(client, &ClientError::unreachable(&shared.server_host, &reason).packet(0, true)).await;
         }
     }
+}
+
+/// Whether the client has closed its connection and sent nothing.
+fn has_left(client: &TcpStream) -> bool {
+    SockRef::from(client).peek(&mut [MaybeUninit::uninit()]).is_ok_and(|count| count == 0)
 }
 
 /// Sends a client its error and closes.

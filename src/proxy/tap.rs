@@ -28,7 +28,7 @@ pub(super) struct Tap {
     clock: Clock,
     /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
     uncounted: u64,
-    /// Kept where there is no observer to tell whether a statement is under way.
+    /// Kept where there is no observer to tell whether a statement is under way. `None`: the server has not spoken yet, so none is.
     last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
 }
@@ -120,7 +120,10 @@ impl Tap {
                 Direction::ToServer => observer.client_bytes(bytes, now, emit),
                 Direction::ToClient => observer.server_bytes(bytes, now, emit),
             });
-        } else {
+            if self.observer.is_none() {
+                self.last_seen = Some((direction, Instant::now()));
+            }
+        } else if direction == Direction::ToClient || self.last_seen.is_some() {
             self.last_seen = Some((direction, Instant::now()));
         }
     }
@@ -207,6 +210,7 @@ impl Tap {
         } else {
             add(&self.counters.passthrough_sessions, 1);
         }
+        self.last_seen = None;
     }
 
     /// Why the session's statements are not seen any more, and where an error could be put in for the client; `None` while they are,
@@ -234,6 +238,8 @@ impl Tap {
     pub(super) fn is_busy(&self) -> bool {
         match &self.observer {
             Some(observer) if observer.is_following() => observer.is_busy(),
+            // It has no end of its own, and a replica comes again.
+            None if self.out_of_sight.is_some_and(|end| end.loss == SightLoss::Replication) => false,
             _ => self.last_seen.is_some_and(|(last, at)| last == Direction::ToServer || at.elapsed() < QUIET),
         }
     }
@@ -243,6 +249,11 @@ impl Tap {
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
         self.ingest.is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+    }
+
+    /// The client is kept waiting.
+    pub(super) fn count_held_up(&self) {
+        add(&self.counters.held_up, 1);
     }
 
     pub(super) fn ingest(&self) -> &Ingest {

@@ -18,8 +18,11 @@ use super::rate_limit::RateLimit;
 /// terminal notices.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// How often dropped messages are worth a log line.
+/// How often dropped messages are worth a log line, and clients that are kept waiting.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long clients are kept waiting, all in all, before it is worth a log line. Bursts make short pauses, which are what `block` is for.
+const HELD_UP_AT_LEAST: Duration = Duration::from_millis(500);
 
 pub(super) struct Dispatcher {
     shared: Arc<Shared>,
@@ -34,11 +37,13 @@ pub(super) struct Outlet {
     queue: Arc<SinkQueue>,
     counter: Arc<SinkCounter>,
     drops: RateLimit,
+    /// Milliseconds for which there was no room.
+    full: RateLimit,
 }
 
 impl Outlet {
     pub(super) fn new(queue: Arc<SinkQueue>, counter: Arc<SinkCounter>) -> Self {
-        Self { queue, counter, drops: RateLimit::new(DROP_LOG_INTERVAL) }
+        Self { queue, counter, drops: RateLimit::new(DROP_LOG_INTERVAL), full: RateLimit::new(DROP_LOG_INTERVAL) }
     }
 
     fn account(&mut self, batch: &Batch, offered: &Offered) {
@@ -53,6 +58,25 @@ impl Outlet {
                     self.log_drops(dropped);
                 }
             }
+        }
+    }
+
+    /// There was no room for so long, while so many clients waited.
+    fn note_full(&mut self, waited: Duration, clients: usize, now: Instant) {
+        if clients == 0 {
+            return;
+        }
+        self.full.hold_back(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+        if Duration::from_millis(self.full.held_back()) < HELD_UP_AT_LEAST {
+            return;
+        }
+        if let Some(milliseconds) = self.full.due(now) {
+            tracing::warn!(
+                sink = self.counter.name(),
+                clients,
+                milliseconds,
+                "the sink's queue is full, and clients are kept waiting until it takes messages (--backpressure=block)"
+            );
         }
     }
 
@@ -149,12 +173,13 @@ impl Dispatcher {
         let Some(outlet) = self.outlets.get_mut(index) else {
             return;
         };
+        let mut since = Instant::now();
         loop {
             if let Some(offered) = outlet.queue.offer_whole(batch) {
                 outlet.account(batch, &offered);
                 return;
             }
-            let mut patience = Duration::from_secs(1);
+            let mut patience = HELD_UP_AT_LEAST;
             if let Some(deadline) = self.shared.closing.get() {
                 patience = patience.min(deadline.saturating_duration_since(Instant::now()));
                 if patience.is_zero() {
@@ -166,6 +191,12 @@ impl Dispatcher {
                 slot.mark_full();
             }
             thread::park_timeout(patience);
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(since);
+            if waited >= Duration::from_millis(1) {
+                outlet.note_full(waited, self.shared.held_up.load(Ordering::Relaxed), now);
+                since = now;
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where a proxy worker puts its messages.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Instant;
@@ -42,6 +42,24 @@ pub(super) struct Shared {
     /// The dispatcher is woken before its next round when a worker has so many messages.
     pub(super) batch_size: usize,
     pub(super) blocks: bool,
+    /// Sessions that are kept waiting now.
+    pub(super) held_up: AtomicUsize,
+}
+
+/// A session that is kept waiting, for as long as this lives.
+struct HeldUp<'a>(&'a AtomicUsize);
+
+impl<'a> HeldUp<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for HeldUp<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
@@ -55,6 +73,7 @@ impl Shared {
             bounds,
             batch_size,
             blocks,
+            held_up: AtomicUsize::new(0),
         }
     }
 
@@ -121,6 +140,7 @@ impl Ingest {
 
     /// Returns when [`Ingest::is_full`] is false.
     pub async fn wait_for_space(&self) {
+        let _held_up = HeldUp::new(&self.shared.held_up);
         loop {
             let space = self.slot.space.notified();
             let mut space = std::pin::pin!(space);

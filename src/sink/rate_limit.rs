@@ -15,6 +15,16 @@ impl RateLimit {
         Self { interval, last: None, held_back: 0 }
     }
 
+    /// Adds `count` events without speaking of them.
+    pub(crate) fn hold_back(&mut self, count: u64) {
+        self.held_back += count;
+    }
+
+    /// How many events wait to be spoken of.
+    pub(crate) fn held_back(&self) -> u64 {
+        self.held_back
+    }
+
     /// Adds `count` events; returns how many there were since the last `Some` if it is time to speak of them.
     pub(crate) fn add(&mut self, count: u64, now: Instant) -> Option<u64> {
         self.held_back += count;

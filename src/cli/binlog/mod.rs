@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use super::{FAILURE, USAGE, logging};
 use crate::binlog::RunError;
+use crate::lifecycle::{self, Patience};
 pub(super) use args::Binlog;
 pub(super) use rules::RULES;
 
@@ -42,7 +43,8 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
-    if let Err(error) = super::stop_on_signals(&stop) {
+    let flag = Arc::clone(&stop);
+    if let Err(error) = lifecycle::watch(Patience::Endless, move || flag.store(true, Ordering::Relaxed)) {
         logging::complain(format_args!("signals cannot be caught: {error}"));
         return ExitCode::from(FAILURE);
     }

@@ -4,10 +4,9 @@ mod output;
 mod topics;
 
 use std::io::{self, BufRead};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +17,7 @@ use regex::Regex;
 
 use super::{FAILURE, logging};
 use crate::config::{ColorChoice, KafkaOption, LogSettings, PrettyColumn, Rule, brokers, topic};
+use crate::lifecycle::{self, Patience};
 use output::Output;
 use topics::{Ends, Events, Topics};
 
@@ -184,7 +184,7 @@ impl Inspect {
                 }
                 Err(missing) => return Err(missing),
             }
-            thread::sleep(TOPIC_POLL);
+            std::thread::sleep(TOPIC_POLL);
             topics = Topics::connect(&self.bootstrap_servers, &self.kafka_option)?;
         }
     }
@@ -264,18 +264,11 @@ fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
-/// A flag that Ctrl-C sets. A moment later the process ends in any case, whatever it is waiting for.
+/// A flag that SIGTERM and Ctrl-C set. A moment later the process ends in any case, whatever it is waiting for.
 fn stop_flag() -> Result<Arc<AtomicBool>, InspectError> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(InspectError::Signals)?;
-    let watch = move || {
-        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            flag.store(true, Ordering::Relaxed);
-            thread::sleep(Duration::from_millis(500));
-            process::exit(0);
-        }
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(watch).map_err(InspectError::Signals)?;
+    lifecycle::watch(Patience::Printer(Duration::from_millis(500)), move || flag.store(true, Ordering::Relaxed))
+        .map_err(InspectError::Signals)?;
     Ok(stop)
 }

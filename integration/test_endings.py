@@ -1,0 +1,247 @@
+"""How connections end: what one side does must reach the other as it would without the proxy. A client's end decides whether its statement
+goes on, and a server that cannot see it keeps locks for somebody who is gone."""
+
+import contextlib
+import fcntl
+import itertools
+import os
+import socket
+import ssl
+import struct
+import termios
+import threading
+
+import pytest
+
+from harness import PATIENCE, wire, within
+from harness.endings import End, stuff
+from harness.tls import certificate, trusting
+from harness.wire import Raw
+
+MODES = {"plain": (["--tls", "terminate"], False), "strip": (["--tls", "strip"], False), "terminate": (["--tls", "terminate"], True),
+         "passthrough": (["--tls", "passthrough"], True)}
+LONG = os.environ.get("INTERCEPTOR_LONG", "") not in ("", "0", "false")
+OK = b"\0\0\0\2\0\0\0"
+EOF = b"\xfe\0\0\2\0"
+
+
+def packets(first, *payloads):
+    """Payloads with their headers, numbered from `first` on."""
+    return b"".join(len(payload).to_bytes(3, "little") + bytes([(first + at) % 256]) + payload for at, payload in enumerate(payloads))
+
+
+def greeting(tls):
+    flags = wire.BASIC | wire.LOCAL_FILES | (wire.SSL if tls else 0)
+    return packets(0, b"\x0a8.0.99-fake\0" + struct.pack("<I", 7) + b"12345678\0" + struct.pack("<HBHH", flags & 0xFFFF, 45, 2, flags >> 16)
+                   + bytes([21]) + bytes(10) + b"123456789012\0" + b"mysql_native_password\0")
+
+
+def login(tls):
+    flags = wire.BASIC | wire.LOCAL_FILES | (wire.SSL if tls else 0)
+    return struct.pack("<IIB23x", flags, 1 << 24, 45) + b"app\0\0test\0mysql_native_password\0"
+
+
+COLUMN = b"\3def\0\0\0\1n\0\x0c\x2d\0\xff\xff\0\0\xfd\0\0\0\0\0"
+QUERY = packets(0, b"\3SELECT n FROM t")
+RESULT = packets(1, b"\1", COLUMN, EOF, *[b"\xfd\xe8\x03\0" + b"x" * 1000] * 14000)
+MUCH = packets(0, *[b"\3SELECT '" + b"x" * 60000 + b"'"] * 240)
+# Where a session can be. In `result` the server has said more than fits on the way to a client that reads no more; in `unread` the
+# client has said more than fits on the way to a server that does not read.
+PHASES = ["greeted", "tls", "idle", "running", "result", "infile", "unread"]
+
+
+class Fake:
+    """A server that says what a test tells it to, and clients that reach it directly or through a proxy."""
+
+    def __init__(self, folder):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(PATIENCE)
+        self.address = "127.0.0.1:{}".format(self.listener.getsockname()[1])
+        certificate(folder)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+
+    @contextlib.contextmanager
+    def session(self, address, tls, phase):
+        """A client and the server's end of its session, in that phase."""
+        host, _, port = address.rpartition(":")
+        client = End(socket.create_connection((host, int(port)), PATIENCE))
+        server = End(self.listener.accept()[0])
+        with contextlib.closing(client), contextlib.closing(server):
+            hello = greeting(tls)
+            server.sendall(hello)
+            self.expect(client, len(hello))
+            if phase != "greeted":
+                self.advance(client, server, tls, phase)
+            yield client, server
+
+    @staticmethod
+    def expect(end, size):
+        """What passes through unchanged is as long as it was."""
+        got = b""
+        while len(got) < size:
+            part = end.recv(size - len(got))
+            assert part, end.seen
+            got += part
+        return got
+
+    def advance(self, client, server, tls, phase):
+        def tell(sender, receiver, data):
+            sender.sendall(data)
+            assert self.expect(receiver, len(data)) == data
+
+        if tls:
+            tell(client, server, packets(1, struct.pack("<IIB23x", wire.BASIC | wire.SSL, 1 << 24, 45)))
+            handshake = threading.Thread(target=server.start_tls, args=(self.context, True))
+            handshake.start()
+            context = trusting()
+            if phase == "tls":
+                # Or tickets may come that it has not read, and closing would be a reset.
+                context.maximum_version = ssl.TLSVersion.TLSv1_2
+            client.start_tls(context, False)
+            handshake.join()
+        if phase == "tls":
+            return
+        tell(client, server, packets(2 if tls else 1, login(tls)))
+        tell(server, client, packets(3 if tls else 2, OK))
+        if phase in ("running", "result", "infile"):
+            tell(client, server, QUERY)
+        if phase == "infile":
+            tell(server, client, packets(1, b"\xfb/a/file"))
+            tell(client, server, packets(2, b"half a file\n"))
+        elif phase == "result":
+            stuff(server, RESULT)
+        elif phase == "unread":
+            stuff(client, MUCH)
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory):
+    return Fake(tmp_path_factory.mktemp("fake"))
+
+
+def ways(tls, phase, side):
+    """How that side can end there. One that has something half said cannot say goodbye in TLS any more."""
+    if tls and phase not in ("greeted",) and (phase, side) not in (("result", "server"), ("unread", "client")):
+        return ["FIN", "close", "notify", "RST"]
+    return ["FIN", "RST"]
+
+
+def ended(ends, side, how):
+    """What the other side sees when this one ends."""
+    this, other = ends if side == "client" else ends[::-1]
+    before = other.data
+    if how != "notify":
+        this.end(how)
+        return other.endings(keep_data=False)
+    this.end("notify")
+    while not other.seen:
+        other.look()
+    # And no more than that, for as long as there is no more.
+    other.sock.settimeout(0.1)
+    with contextlib.suppress(TimeoutError):
+        other.look()
+    early = list(other.seen)
+    other.sock.settimeout(PATIENCE)
+    this.end("FIN")
+    return [early, other.endings(), before]
+
+
+@pytest.mark.parametrize("mode", MODES if LONG else ["plain", "terminate"])
+def test_endings_are_passed_on_as_they_came(fake, proxies, mode):
+    options, tls = MODES[mode]
+    proxy = proxies(fake.address, *options)
+    wrong = []
+    for phase, side in itertools.product(PHASES, ("client", "server")):
+        if phase == "tls" and not tls:
+            continue
+        for how in ways(tls, phase, side):
+            seen = []
+            for address in (fake.address, proxy.address):
+                with fake.session(address, tls, phase) as ends:
+                    seen.append(ended(ends, side, how))
+            if seen[0] != seen[1]:
+                wrong.append(f"{phase}, the {side} ends with {how}: {seen[1]} instead of {seen[0]}")
+    assert not wrong, "\n".join(wrong)
+    proxy.stop()
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+@pytest.mark.parametrize("mode", ["plain", "terminate"])
+def test_a_reset_waits_for_what_was_sent_before(fake, proxies, mode, side):
+    """What the proxy took is on its way when the reset comes, and may be a COMMIT: it must arrive before."""
+    options, tls = MODES[mode]
+    proxy = proxies(fake.address, *options)
+    with fake.session(proxy.address, tls, "idle") as ends:
+        this, other = ends if side == "client" else ends[::-1]
+        other.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        data = packets(0, b"\3SELECT '" + b"x" * 700_000 + b"'", b"\3COMMIT")
+        this.sendall(data)
+        within(lambda: unsent(this.sock) == 0, "the proxy's system has it")
+        this.end("RST")
+        assert other.endings() == ["RST"]
+        assert other.data == data
+    proxy.stop()
+
+
+def unsent(sock):
+    """Bytes that the peer's system has not acknowledged."""
+    return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4))[0]
+
+
+# ---------------------------------------------------------------- real servers
+
+class TlsLogin(Raw):
+    """A raw client whose socket can be ended in every way; with TLS if wanted."""
+
+    def __init__(self, address, tls):
+        host, _, port = address.rpartition(":")
+        super().__init__(host, int(port))
+        self.sock, self.tls = End(self.sock), tls
+
+    def greeting(self):
+        super().greeting()
+        if self.tls:
+            self.send(struct.pack("<IIB23x", wire.BASIC | wire.SSL, 1 << 24, 45), fresh=False)
+            self.sock.start_tls(trusting(), False)
+        return self
+
+    def login(self, *account):
+        return super().login(*account, capabilities=wire.BASIC | (wire.SSL if self.tls else 0))
+
+
+def test_a_server_sees_the_end_of_a_client_whose_statement_runs(server, proxies):
+    """It looks for that every few seconds and ends the statement; a client's goodbye in TLS hides its end, with the proxy as without."""
+    server.connect().close()
+    through = {mode: proxies(server, *options) for mode, (options, _) in MODES.items()}
+    running = {}
+    for mode, (_, tls) in MODES.items():
+        for how, way in itertools.product(("FIN", "close", "RST"), ("direct", "through")):
+            number = 1000 + len(running)
+            raw = TlsLogin(server.address if way == "direct" else through[mode].address, tls).login("app", "app-secret")
+            raw.command(3, b"SELECT SLEEP(%d)" % number)
+            running[number] = (mode, how, way, raw)
+
+    def alive():
+        rows = server.connections("app")
+        return {number for number in running if any(info and f"SLEEP({number})" in str(info) for *_, info in rows)}
+
+    within(lambda: len(alive()) == len(running), "all statements run")
+    for _, how, _, raw in running.values():
+        raw.sock.end(how)
+    def gone(way):
+        left = alive()
+        return {case[:2] for number, case in running.items() if case[2] == way and number not in left}
+
+    cases = set(itertools.product(MODES, ("FIN", "close", "RST")))
+    # All that it sees it sees at about the same time, so that what is left then is what it does not see.
+    within(lambda: gone("direct") >= {(mode, how) for mode, how in cases if how != "close" or not MODES[mode][1]},
+           "the server noticed the direct clients' ends")
+    seen = gone("direct")
+    within(lambda: gone("through") >= seen, f"seen through the proxy: {seen}", 30)
+    assert gone("through") == gone("direct")
+    for thread, _, info in server.connections("app"):
+        if info and "SELECT SLEEP(1" in str(info):
+            server.sql(f"KILL {thread}")
+    for proxy in through.values():
+        proxy.stop()
