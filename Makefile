@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build demo test unit integration fuzz up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
+.PHONY: help build install uninstall demo test unit integration fuzz up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,23 @@ help: ## this list
 build: ## install what cargo needs, then build target/release/mysql-interceptor
 	integration/servers/install.sh build
 	cargo build --release --locked
+
+PREFIX ?= /usr/local
+BINARY ?= target/release/mysql-interceptor
+share = $(DESTDIR)$(PREFIX)/share
+completions = $(share)/bash-completion/completions/mysql-interceptor $(share)/zsh/site-functions/_mysql-interceptor \
+  $(share)/fish/vendor_completions.d/mysql-interceptor.fish
+
+install: ## after `make build`: binary, man page and completions below PREFIX=/usr/local (DESTDIR= for packages)
+	@test -x $(BINARY) || { echo "there is no $(BINARY): make build first" >&2; exit 1; }
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/mysql-interceptor
+	$(BINARY) man | install -D -m 644 /dev/stdin $(share)/man/man1/mysql-interceptor.1
+	$(BINARY) completions bash | install -D -m 644 /dev/stdin $(word 1,$(completions))
+	$(BINARY) completions zsh | install -D -m 644 /dev/stdin $(word 2,$(completions))
+	$(BINARY) completions fish | install -D -m 644 /dev/stdin $(word 3,$(completions))
+
+uninstall: ## remove what `make install` put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/mysql-interceptor $(share)/man/man1/mysql-interceptor.1 $(completions)
 
 demo: ## see it work: a throwaway MySQL, the proxy, a few statements and their messages
 	integration/demo.sh

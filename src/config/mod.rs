@@ -14,6 +14,7 @@ mod settings;
 mod upstream;
 mod values;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,6 +81,12 @@ pub enum TlsMode {
     Strip,
     /// Forward TLS sessions blind: their statements are not seen
     Passthrough,
+}
+
+impl fmt::Display for TlsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
 }
 
 /// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
@@ -265,6 +272,12 @@ pub enum Backpressure {
     Block,
     /// Messages are dropped and counted; no client waits
     Drop,
+}
+
+impl fmt::Display for Backpressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
 }
 
 /// Our own log on standard error.

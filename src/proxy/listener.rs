@@ -1,6 +1,7 @@
 //! Accepting clients, and stopping in order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub, stop: &CancellationT
         .collect::<Result<Vec<_>, _>>()?;
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     report.tick().await;
-    tracing::info!(upstream = %shared.server_host, workers = count, tls = ?shared.tls.mode, "listening on {address}");
+    announce(shared, hub, address, count);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -55,6 +56,21 @@ pub(super) async fn listen(shared: &Arc<Shared>, hub: &Hub, stop: &CancellationT
         tracing::warn!(cut_off, "sessions were cut off because they did not end within --drain-timeout");
     }
     Ok(stopping_since)
+}
+
+/// What a look at the log should tell: which program this is, between whom, and where the messages go.
+fn announce(shared: &Shared, hub: &Hub, address: SocketAddr, workers: usize) {
+    let counters = hub.counters();
+    let sinks: Vec<_> = counters.sinks().iter().map(|sink| sink.name()).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        upstream = %shared.server_host,
+        tls = %shared.config.tls.mode,
+        sinks = sinks.join(", "),
+        backpressure = %shared.config.queue.backpressure,
+        workers,
+        "listening on {address}"
+    );
 }
 
 /// Out of descriptors or memory: the client waits in the backlog until there are some again.

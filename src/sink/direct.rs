@@ -187,12 +187,8 @@ impl Direct {
                 *finished = true;
             }
         }
-        let sinks = self.counters.sinks().iter().zip(finished).map(|(counter, finished)| SinkReport {
-            name: counter.name().to_owned(),
-            delivered: counter.acknowledged(),
-            lost: counter.lost_total(),
-            finished,
-        });
+        let sinks = self.queues.iter().zip(self.counters.sinks()).zip(finished);
+        let sinks = sinks.map(|(((_, queue), counter), finished)| SinkReport::new(queue, counter, finished));
         ShutdownReport { sinks: sinks.collect() }
     }
 }
@@ -291,6 +287,20 @@ mod tests {
         let report = direct.shutdown(Instant::now() + Duration::from_secs(60));
         assert_eq!((report.sinks[0].delivered, report.lost()), (1, 2));
         assert!(direct.has_delivered(&[1]) && !direct.has_delivered(&[2]));
+    }
+
+    #[test]
+    fn what_a_sink_that_is_stuck_has_in_its_hands_is_lost() {
+        let sink = Slow::default();
+        let taken = Arc::clone(&sink.taken);
+        let mut direct = Direct::start(vec![(0, Box::new(sink))], 1 << 20).unwrap();
+        // As a full pipe that nobody reads.
+        let held = lock(&taken);
+        direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &AtomicBool::new(false)).unwrap();
+        direct.push(0, batch_of(&[(1, "d")]), &AtomicBool::new(false)).unwrap();
+        let report = direct.shutdown(Instant::now());
+        assert_eq!((report.sinks[0].delivered, report.lost(), report.sinks[0].finished), (0, 4, false));
+        drop(held);
     }
 
     #[test]

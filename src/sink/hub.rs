@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Sink;
-use super::counters::{LossReason, SinkCounters};
+use super::counters::{LossReason, SinkCounter, SinkCounters};
 use super::dispatcher::{Dispatcher, Outlet};
 use super::error::SinkError;
 use super::ingest::{Ingest, Shared, Slot};
@@ -54,6 +54,24 @@ pub struct SinkReport {
     pub lost: u64,
     /// Whether the sink came to its end in time.
     pub finished: bool,
+}
+
+impl SinkReport {
+    /// The report of a sink whose thread has `finished`, or is left behind: then what it has not acknowledged is lost, whether it is in
+    /// the queue or in the hands of a system call that does not return.
+    pub(super) fn new(queue: &SinkQueue, counter: &SinkCounter, finished: bool) -> Self {
+        if !finished {
+            queue.end(&thread::current());
+            let answered = counter.acknowledged() + counter.lost_total();
+            counter.lose(LossReason::Shutdown, counter.queued().saturating_sub(answered));
+        }
+        Self {
+            name: counter.name().to_owned(),
+            delivered: counter.acknowledged(),
+            lost: counter.lost_total(),
+            finished,
+        }
+    }
 }
 
 impl ShutdownReport {
@@ -143,17 +161,7 @@ impl Hub {
             }
         }
         let sinks = self.queues.iter().zip(self.shared.counters.sinks()).zip(finished);
-        let sinks = sinks.map(|((queue, counter), finished)| {
-            if !finished {
-                counter.lose(LossReason::Shutdown, queue.end(&thread::current()) as u64);
-            }
-            SinkReport {
-                name: counter.name().to_owned(),
-                delivered: counter.acknowledged(),
-                lost: counter.lost_total(),
-                finished,
-            }
-        });
+        let sinks = sinks.map(|((queue, counter), finished)| SinkReport::new(queue, counter, finished));
         ShutdownReport { sinks: sinks.collect() }
     }
 

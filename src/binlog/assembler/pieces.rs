@@ -54,6 +54,11 @@ impl<S: SchemaSource> Assembler<S> {
         Some(self.give_out(piece))
     }
 
+    /// A piece without rows that says how far reading is: there may have been nothing else to give out.
+    pub fn end_piece(&mut self) -> Piece {
+        self.give_out(Piece::default())
+    }
+
     pub(super) fn next_filling(&mut self) -> Piece {
         let next = self.spare.pop().unwrap_or_default();
         std::mem::replace(&mut self.filling, next)

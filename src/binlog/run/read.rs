@@ -179,7 +179,8 @@ impl<'a> Reading<'a> {
         while let Some(piece) = self.assembler.next_rest().filter(|_| !self.is_stopped()) {
             self.out.send(Job::Piece(piece))?;
         }
-        Ok(())
+        let end = self.assembler.end_piece();
+        self.out.send(Job::Piece(end))
     }
 
     pub(super) fn broken(&self, source: DecodeError) -> RunError {

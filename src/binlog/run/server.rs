@@ -95,6 +95,9 @@ impl Stream {
             Some(_) => "the checkpoint",
         };
         if start_check::check(origin, &start, &reading.until, reading.assembler.gtids(), &mut source)? {
+            if let BinlogStart::Position(position) = start {
+                reading.assembler.restart(position);
+            }
             return Ok(());
         }
         if reading.until == Until::Now {

@@ -6,14 +6,18 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::KafkaOption;
 use crate::sink::queue::lock;
 use crate::sink::rate_limit::RateLimit;
 
-/// librdkafka repeats itself at every attempt to reconnect.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// librdkafka repeats itself at every attempt to reconnect. What it says of an outage is said once, and then this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Kinds of lines that a user can do nothing about, or hears of another way: failed connections and requests come to the error callback
+/// or back with their messages; an identity for the idempotent producer is asked for until the broker, which has just started, has one.
+const REPORTED_OTHERWISE: [&str; 3] = ["FAIL", "REQTMOUT", "GETPID"];
 
 /// A client's options: the brokers and what the user gave.
 pub(crate) fn client_options(
@@ -59,8 +63,7 @@ impl ClientLog {
     /// A log line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let quiet = matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice);
-        // A failed connection is reported by the error callback too.
-        if quiet || facility == "FAIL" {
+        if quiet || REPORTED_OTHERWISE.contains(&facility) {
             tracing::debug!(target: "librdkafka", facility, "{message}");
             return;
         }
@@ -73,11 +76,28 @@ impl ClientLog {
         };
     }
 
-    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones.
-    pub(crate) fn error(&self, error: &KafkaError, reason: &str) {
-        if let Some(repeated) = self.admit(&error.to_string()) {
-            tracing::warn!(target: "librdkafka", repeated, %error, "{reason}");
+    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones. Returns whether it was said.
+    pub(crate) fn error(&self, error: &KafkaError, reason: &str) -> bool {
+        // That all brokers are down follows from the error before, which says why.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::debug!(target: "librdkafka", %error, "{reason}");
+            return false;
         }
+        let Some(repeated) = self.admit(&error.to_string()) else {
+            return false;
+        };
+        tracing::warn!(target: "librdkafka", repeated, %error, "{reason}");
+        true
+    }
+
+    /// It works again: the next error is news.
+    pub(crate) fn recovered(&self) {
+        lock(&self.limits).clear();
+    }
+
+    /// What another client has said need not be said again.
+    pub(crate) fn inherit(&self, other: &Self) {
+        *lock(&self.limits) = std::mem::take(&mut *lock(&other.limits));
     }
 
     fn admit(&self, kind: &str) -> Option<u64> {
@@ -90,6 +110,22 @@ impl ClientLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outage_is_said_once_until_it_is_over() {
+        let log = ClientLog::default();
+        let error = |code| KafkaError::Global(code);
+        assert!(log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        assert!(!log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        assert!(!log.error(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
+        // Another kind is news, and so is the next outage. Another client goes on with what was said.
+        assert!(log.error(&error(RDKafkaErrorCode::Authentication), "wrong password"));
+        let next = ClientLog::default();
+        next.inherit(&log);
+        assert!(!next.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        next.recovered();
+        assert!(next.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+    }
 
     #[test]
     fn a_wrong_option_is_named_and_its_value_is_not() {

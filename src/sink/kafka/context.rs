@@ -58,6 +58,16 @@ impl Deliveries {
         lock(&self.failed).push(index);
     }
 
+    /// Whether an outage was said whose end was not.
+    pub(super) fn is_out(&self) -> bool {
+        self.hearing.is_out()
+    }
+
+    /// It was said that messages are not delivered.
+    pub(super) fn note_outage(&self) {
+        self.hearing.note_outage();
+    }
+
     /// Why deliveries failed lately.
     pub(super) fn last_failure(&self) -> String {
         self.hearing.last_failure()
@@ -100,10 +110,10 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        self.hearing.note_call();
         let Err((error, message)) = result else {
-            return;
+            return self.hearing.note_delivery();
         };
+        self.hearing.note_call();
         match error.rdkafka_error_code().and_then(refusal) {
             Some(reason) => {
                 let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse().ok());

@@ -14,6 +14,8 @@ use crate::sink::queue::lock;
 pub(super) struct Hearing {
     called: AtomicBool,
     last_failure: Mutex<String>,
+    /// Something failed since the last delivery, and was said.
+    is_out: AtomicBool,
     log: ClientLog,
 }
 
@@ -26,6 +28,25 @@ impl Hearing {
     /// Whether there was a callback since the last call of this.
     pub(super) fn was_called(&self) -> bool {
         self.called.swap(false, Ordering::Relaxed)
+    }
+
+    /// A message was delivered.
+    pub(super) fn note_delivery(&self) {
+        self.note_call();
+        if self.is_out() && self.is_out.swap(false, Ordering::Relaxed) {
+            self.log.recovered();
+            tracing::info!(sink = "kafka", "the sink takes messages again");
+        }
+    }
+
+    /// Whether an outage was said whose end was not.
+    pub(super) fn is_out(&self) -> bool {
+        self.is_out.load(Ordering::Relaxed)
+    }
+
+    /// It was said that messages are not delivered.
+    pub(super) fn note_outage(&self) {
+        self.is_out.store(true, Ordering::Relaxed);
     }
 
     /// A message was not delivered. What we took back ourselves is no reason.
@@ -45,6 +66,8 @@ impl Hearing {
     /// Takes over from the producer before.
     pub(super) fn inherit(&self, other: &Self) {
         *lock(&self.last_failure) = other.last_failure();
+        self.is_out.store(other.is_out(), Ordering::Relaxed);
+        self.log.inherit(&other.log);
     }
 
     /// A log line of librdkafka.
@@ -60,6 +83,8 @@ impl Hearing {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             reason.clone_into(&mut lock(&self.last_failure));
         }
-        self.log.error(error, reason);
+        if self.log.error(error, reason) {
+            self.note_outage();
+        }
     }
 }

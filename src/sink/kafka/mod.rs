@@ -37,7 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const GIVE_BACK: Duration = Duration::from_secs(2);
 /// How often the brokers' answer is looked for.
 const ANSWER_POLL: Duration = Duration::from_millis(10);
-const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// During an outage.
+const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Produces each message to one topic, in the order of its connection.
 ///
@@ -194,13 +195,16 @@ impl KafkaSink {
         if let Some(messages) = self.failures.add(messages, now) {
             let reason = self.producer.context().last_failure();
             tracing::warn!(sink = "kafka", messages, reason, "messages were not delivered; sending them again");
+            self.producer.context().note_outage();
         }
     }
 
     /// Takes back what a producer that gets nowhere has not sent. What it has sent is waited for, so nothing is sent twice;
     /// then a new producer has its turn.
     fn retire_producer(&mut self, now: Instant) {
-        if self.stall.retire(now) {
+        // During an outage that was said this is no news.
+        if self.stall.retire(now) && !self.producer.context().is_out() {
+            self.producer.context().note_outage();
             tracing::warn!(
                 sink = "kafka",
                 messages = self.producer.in_flight_count(),

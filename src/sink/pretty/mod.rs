@@ -86,7 +86,10 @@ const MOST_LINES: usize = 6;
 impl Pretty {
     /// With these columns, or all if none is named.
     pub(crate) fn new(palette: Palette, columns: &[PrettyColumn]) -> Self {
-        Self { palette, zone: TimeZone::system(), width: None, day: None, columns: Columns::new(columns) }
+        let zone = TimeZone::system();
+        // What is of today needs no date.
+        let day = Some(Timestamp::now().to_zoned(zone.clone()).date());
+        Self { palette, zone, width: None, day, columns: Columns::new(columns) }
     }
 
     /// Looks at the terminal's width, which may have changed.

@@ -35,6 +35,16 @@ fn lines(pretty: &mut Pretty, json: &str) -> Vec<String> {
 }
 
 #[test]
+fn messages_of_another_day_have_its_date_above_them() {
+    let mut pretty = pretty(ColorChoice::Never, Some(132));
+    let found = [lines(&mut pretty, MESSAGE), lines(&mut pretty, MESSAGE)].concat();
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0], "── Saturday, 21 November 2026, UTC ──");
+    let now = MESSAGE.replace("1795239646980", &Timestamp::now().as_millisecond().to_string());
+    assert_eq!(lines(&mut self::pretty(ColorChoice::Never, Some(132)), &now).len(), 1);
+}
+
+#[test]
 fn on_a_narrow_terminal_columns_shrink_and_the_statement_goes_on() {
     // The first line is the date.
     let at = |width: usize| lines(&mut pretty(ColorChoice::Always, Some(width)), MESSAGE).split_off(1);

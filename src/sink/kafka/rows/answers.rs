@@ -71,7 +71,10 @@ impl ProducerContext for Answers {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         self.hearing.note_call();
         let answer = match result {
-            Ok(_) => Answer::Delivered,
+            Ok(_) => {
+                self.hearing.note_delivery();
+                Answer::Delivered
+            }
             Err((error, _)) => self.judge(error),
         };
         lock(&self.answers).push((number, answer));
