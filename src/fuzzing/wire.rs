@@ -29,7 +29,10 @@ pub fn wire(data: &[u8]) {
 
 /// Values of every type, as many as there are bytes for.
 fn values(bytes: &[u8]) {
-    let types = (0..=u8::MAX).filter_map(ColumnType::from_byte).filter(|of| *of != ColumnType::Null);
+    // No bytes of them are read.
+    use ColumnType::{Bit, Geometry, Int24, Null, Year};
+    let types =
+        (0..=u8::MAX).filter_map(ColumnType::from_byte).filter(|of| ![Null, Int24, Year, Bit, Geometry].contains(of));
     for column_type in types {
         for unsigned in [false, true] {
             let mut reader = Reader::new(bytes, "value");

@@ -1,14 +1,13 @@
 //! The state of a session's conversation, and the connection phase.
 
-use std::collections::VecDeque;
-
 use super::facts::text;
 use super::observer::Emit;
 use super::prepared::PreparedStatements;
-use super::request::{Request, RequestKind};
+use super::queue::RequestQueue;
+use super::request::RequestKind;
 use super::sight::Trouble;
-use super::{Now, Phase, SessionFacts};
-use crate::mysql::sql::ClientCharset;
+use super::{Now, Phase, SessionFacts, SightLoss};
+use crate::mysql::sql::{ClientCharset, Flavor};
 use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
 
 /// What the next packet of the response to the oldest request is.
@@ -42,6 +41,8 @@ pub(super) enum AfterDefinitions {
 pub(super) struct Progress {
     pub(super) expect: Expect,
     pub(super) rows: u64,
+    /// The EOF behind the definitions of OUT parameters said that more follows, which the one behind their row may leave out.
+    pub(super) more_announced: bool,
     /// The first result set's rows, while one statement (a CALL) brings several results.
     pub(super) first_rows: Option<u64>,
     /// When the previous statement of a multi-statement text was done.
@@ -53,14 +54,23 @@ pub(super) struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { expect: Expect::Head, rows: 0, first_rows: None, previous_end: None, watched: Vec::new(), prepare: None }
+        Self {
+            expect: Expect::Head,
+            rows: 0,
+            more_announced: false,
+            first_rows: None,
+            previous_end: None,
+            watched: Vec::new(),
+            prepare: None,
+        }
     }
 }
 
 /// A login whose outcome is not known yet.
 #[derive(Debug, Default)]
 pub(super) struct PendingLogin {
-    pub(super) user: String,
+    /// `None` if it could not be read.
+    pub(super) user: Option<String>,
     pub(super) collation: Option<u16>,
     pub(super) database: Option<String>,
 }
@@ -79,8 +89,9 @@ pub(super) struct Exchange {
     /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
     /// else it never was one.
     pub(super) login_trouble: Option<Trouble>,
-    /// Oldest first; more than one if the client does not wait for answers.
-    pub(super) requests: VecDeque<Request>,
+    /// The client sent COM_QUIT: the server reads nothing that comes behind it.
+    pub(super) has_quit: bool,
+    pub(super) requests: RequestQueue,
     pub(super) progress: Progress,
     pub(super) statements: PreparedStatements,
     /// Buffers of finished requests, for the next ones.
@@ -101,7 +112,8 @@ impl Default for Exchange {
             compression_begins: false,
             login: PendingLogin::default(),
             login_trouble: None,
-            requests: VecDeque::new(),
+            has_quit: false,
+            requests: RequestQueue::default(),
             progress: Progress::default(),
             statements: PreparedStatements::default(),
             spare: Vec::new(),
@@ -128,7 +140,7 @@ impl Exchange {
 
     /// COM_CHANGE_USER is under way: what the client sends is authentication data, which is never kept.
     pub(super) fn is_authenticating(&self) -> bool {
-        self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser))
+        self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser(_)))
     }
 
     pub(super) fn awaits_file_content(&self) -> bool {
@@ -147,8 +159,7 @@ impl Exchange {
     /// Bytes of memory in use for what the client sent, for tests.
     #[cfg(any(test, fuzzing))]
     pub(super) fn kept_bytes(&self) -> usize {
-        let requests = self.requests.iter().map(Request::kept_bytes).sum::<usize>();
-        requests + self.spare.iter().map(Vec::capacity).sum::<usize>() + self.statements.kept_bytes()
+        self.requests.kept_bytes() + self.spare.iter().map(Vec::capacity).sum::<usize>() + self.statements.kept_bytes()
     }
 
     // The client's packets
@@ -157,6 +168,15 @@ impl Exchange {
         match self.phase {
             Phase::Command => self.request(packet, now, emit),
             Phase::Login => self.handshake_response(packet),
+            // A client that knows its login to be right need not wait before it goes on.
+            Phase::Authentication if packet.sequence == 0 => {
+                if self.has_sequence() {
+                    return self.request(packet, now, emit);
+                }
+                let what = "compressed request sent before the login was answered";
+                self.login_trouble.get_or_insert(Trouble { loss: SightLoss::Compression, what });
+                Ok(())
+            }
             // The client's part of an authentication has no form of its own.
             Phase::Authentication | Phase::Blind | Phase::Lost => Ok(()),
             Phase::Greeting => Err(Malformed("client packet before the server's greeting").into()),
@@ -176,7 +196,7 @@ impl Exchange {
         self.facts.capabilities = Some(response.capabilities & self.server_capabilities);
         if let Some(login) = response.login {
             self.login = PendingLogin {
-                user: text(login.user),
+                user: Some(text(login.user)),
                 collation: Some(u16::from(response.collation)),
                 database: login.database.map(text),
             };
@@ -200,6 +220,8 @@ impl Exchange {
                     self.logged_in(&ok);
                     self.compression_begins = true;
                     self.phase = Phase::Command;
+                } else if packet.payload.first() == Some(&0xff) {
+                    self.never_logged_in();
                 }
                 Ok(())
             }
@@ -210,6 +232,11 @@ impl Exchange {
         }
     }
 
+    /// What was sent behind a login that failed is not read.
+    pub(super) fn never_logged_in(&mut self) {
+        self.requests = RequestQueue::default();
+    }
+
     pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // Too many connections, host blocked: the server closes.
@@ -218,13 +245,16 @@ impl Exchange {
         let greeting = Greeting::parse(packet.payload)?;
         self.facts.greeted(&greeting);
         self.server_capabilities = greeting.capabilities;
+        if self.facts.flavor == Some(Flavor::MariaDb) {
+            self.statements.know_last();
+        }
         self.phase = Phase::Login;
         Ok(())
     }
 
     pub(super) fn logged_in(&mut self, ok: &OkPacket<'_>) {
         let login = std::mem::take(&mut self.login);
-        self.facts.user = Some(login.user);
+        self.facts.user = login.user;
         self.facts.charset = login.collation.map_or(ClientCharset::Unknown, ClientCharset::from_collation);
         self.facts.login_database.clone_from(&login.database);
         self.facts.current_database = login.database;

@@ -10,6 +10,7 @@ mod facts;
 mod named;
 mod observer;
 mod prepared;
+mod queue;
 mod request;
 mod requests;
 mod response;

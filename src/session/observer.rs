@@ -126,10 +126,11 @@ impl Observer {
     pub fn client_bytes(&mut self, mut bytes: &[u8], now: Now, emit: &mut Emit<'_>) {
         let limit = self.config.max_statement_bytes.saturating_add(1);
         let keep = |exchange: &Exchange| match exchange.phase {
-            Phase::Command if exchange.awaits_file_content() || exchange.is_authenticating() => Keep::UpTo(0),
-            Phase::Command => Keep::UpTo(limit),
-            Phase::Login => Keep::UpTo(PACKET_LIMIT),
+            Phase::Command if exchange.awaits_file_content() => Keep::UpTo(0),
             // Authentication data is never kept.
+            Phase::Command | Phase::Authentication if exchange.has_sequence() => Keep::Requests(limit),
+            Phase::Command if !exchange.is_authenticating() => Keep::UpTo(limit),
+            Phase::Login => Keep::UpTo(PACKET_LIMIT),
             _ => Keep::UpTo(0),
         };
         let length = bytes.len() as u64;
@@ -255,6 +256,9 @@ impl Observer {
     pub fn close(&mut self, now: Now, emit: &mut Emit<'_>) {
         if !self.is_following() {
             return;
+        }
+        if self.exchange.phase == Phase::Authentication {
+            self.exchange.never_logged_in();
         }
         if self.exchange.phase == Phase::Command
             && let Some((payload, started_ns)) = self.client.framer.partial()

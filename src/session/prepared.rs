@@ -14,7 +14,7 @@ pub(super) struct LongData {
 }
 
 /// How much of a parameter's long data is kept: messages show at most the configured length of it.
-const LONG_DATA_KEPT: usize = 64 * 1024;
+pub(super) const LONG_DATA_KEPT: usize = 64 * 1024;
 
 /// How much is kept for all parameters of a statement.
 const LONG_DATA_KEPT_IN_ALL: usize = 4 << 20;
@@ -24,7 +24,7 @@ const LONG_DATA_KEPT_IN_ALL: usize = 4 << 20;
 const KEPT_IN_ALL: usize = 64 << 20;
 
 /// So much of each text is kept all the same.
-pub(super) const FRONT_KEPT: usize = 1024;
+const FRONT_KEPT: usize = 1024;
 
 /// Statements of one session whose texts are known. The default of `max_prepared_stmt_count`, for a whole server, is 16,382.
 const STATEMENTS_LIMIT: usize = 100_000;
@@ -55,12 +55,11 @@ impl LongDataSet {
         self.is_incomplete
     }
 
-    /// Returns how many bytes more than before are kept, at most `room`.
-    fn add(&mut self, param: usize, data: &[u8], length: u64, room: usize) -> usize {
-        let before = self.kept_bytes();
+    /// Keeps at most `room` bytes more than before.
+    fn add(&mut self, param: usize, data: &[u8], length: u64, room: usize) {
         let Some(room_for_data) = room.checked_sub(size_of::<(usize, LongData)>()) else {
             self.is_incomplete = true;
-            return 0;
+            return;
         };
         let known = self.by_param.entry(param).or_default();
         let room =
@@ -69,7 +68,6 @@ impl LongDataSet {
         known.front.extend_from_slice(front);
         known.length += length;
         self.kept += front.len();
-        self.kept_bytes() - before
     }
 }
 
@@ -112,49 +110,66 @@ pub(super) struct PreparedStatements {
     by_id: HashMap<u32, PreparedStatement>,
     /// What [`Self::LAST`] stands for.
     last: Option<u32>,
-    /// What is kept for them, or more: counted anew only where it looks too much.
-    kept_at_most: usize,
+    /// Whether the server is a MariaDB, to which [`Self::LAST`] stands for something.
+    knows_last: bool,
+    /// Bytes that are kept for them.
+    kept: usize,
 }
 
 impl PreparedStatements {
-    /// MariaDB's id for the statement prepared last.
-    pub(super) const LAST: u32 = u32::MAX;
+    /// MariaDB's id for the statement prepared last (`find_prepared_statement` in its `sql/sql_prepare.cc`).
+    const LAST: u32 = u32::MAX;
+
+    /// The server is a MariaDB.
+    pub(super) fn know_last(&mut self) {
+        self.knows_last = true;
+    }
+
+    /// Whether an id stands for the statement prepared last.
+    pub(super) fn means_last(&self, id: u32) -> bool {
+        self.knows_last && id == Self::LAST
+    }
+
+    fn meant(&self, id: u32) -> Option<u32> {
+        if self.means_last(id) { self.last } else { Some(id) }
+    }
 
     /// A prepare failed: there is no statement prepared last.
     pub(super) fn forget_last(&mut self) {
         self.last = None;
     }
 
-    /// Bytes that are kept for all of them.
+    /// Bytes that are kept for all of them, counted again.
+    #[cfg(any(test, fuzzing))]
     pub(super) fn kept_bytes(&self) -> usize {
-        self.by_id.values().map(PreparedStatement::kept_bytes).sum()
+        let counted = self.by_id.values().map(PreparedStatement::kept_bytes).sum();
+        assert_eq!(self.kept, counted, "the account of what is kept");
+        counted
     }
 
-    /// How many of `wanted` bytes may be kept.
-    fn room(&mut self, wanted: usize) -> usize {
-        if self.kept_at_most.saturating_add(wanted) > KEPT_IN_ALL {
-            self.kept_at_most = self.kept_bytes();
-        }
-        KEPT_IN_ALL.saturating_sub(self.kept_at_most).min(wanted)
+    fn room(&self) -> usize {
+        KEPT_IN_ALL.saturating_sub(self.kept)
     }
 
-    /// Whether so many bytes may be kept; if so they are counted.
-    pub(super) fn take_room(&mut self, wanted: usize) -> bool {
-        let has_room = self.room(wanted) == wanted;
-        if has_room {
-            self.kept_at_most += wanted;
-        }
-        has_room
+    /// Whether so many bytes more may be kept.
+    pub(super) fn has_room(&self, wanted: usize) -> bool {
+        wanted <= self.room()
     }
 
-    /// An execution may have bound a statement's types anew. Without room for them they are forgotten.
-    pub(super) fn bound(&mut self, id: u32) {
-        let size = self.get_mut(id).map_or(0, |statement| size_of_val(&*statement.types));
-        if !self.take_room(size)
-            && let Some(statement) = self.get_mut(id)
-        {
+    /// Changes the statement of an id, if there is one, and keeps the account.
+    pub(super) fn update<R>(&mut self, id: u32, change: impl FnOnce(&mut PreparedStatement) -> R) -> Option<R> {
+        let id = self.meant(id)?;
+        let statement = self.by_id.get_mut(&id)?;
+        let before = statement.kept_bytes();
+        let result = change(statement);
+        let after = statement.kept_bytes();
+        self.kept = (self.kept - before).saturating_add(after);
+        if after > before && self.kept > KEPT_IN_ALL {
+            // An execution bound new types, for which there is no room.
             statement.types = Arc::new([]);
+            self.kept = (self.kept - after).saturating_add(statement.kept_bytes());
         }
+        Some(result)
     }
 
     pub(super) fn insert(&mut self, id: u32, sql: &[u8], truncated: bool, params: usize) {
@@ -162,8 +177,9 @@ impl PreparedStatements {
             self.last = None;
             return;
         }
-        let front = sql.get(..self.room(sql.len()).max(FRONT_KEPT)).unwrap_or(sql);
-        self.kept_at_most += front.len();
+        self.forget(id);
+        let front = sql.get(..self.room().max(FRONT_KEPT)).unwrap_or(sql);
+        self.kept += front.len();
         let text = PreparedText { sql: front.into(), truncated: truncated || front.len() < sql.len(), params };
         let statement = PreparedStatement {
             text: Arc::new(text),
@@ -175,34 +191,34 @@ impl PreparedStatements {
         self.last = Some(id);
     }
 
-    /// The statement of an id.
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut PreparedStatement> {
-        let id = if id == Self::LAST { self.last? } else { id };
-        self.by_id.get_mut(&id)
+    fn forget(&mut self, id: u32) -> Option<PreparedStatement> {
+        let statement = self.by_id.remove(&id)?;
+        self.kept -= statement.kept_bytes();
+        Some(statement)
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<PreparedStatement> {
-        let id = if id == Self::LAST { self.last? } else { id };
+        let id = self.meant(id)?;
         if self.last == Some(id) {
             self.last = None;
         }
-        self.by_id.remove(&id)
+        self.forget(id)
     }
 
     pub(super) fn long_data(&mut self, id: u32, param: u16, data: &[u8], data_length: u64) {
-        let room = self.room(data.len() + size_of::<(usize, LongData)>());
-        let Some(statement) = self.get_mut(id) else { return };
-        // A parameter number that the statement does not have is an error of the client, which the server reports.
-        if usize::from(param) >= statement.text.params {
-            return;
-        }
-        let added = statement.long_data.add(usize::from(param), data, data_length, room);
-        self.kept_at_most += added;
+        let room = self.room();
+        self.update(id, |statement| {
+            // A parameter number that the statement does not have is an error of the client, which the server reports.
+            if usize::from(param) < statement.text.params {
+                statement.long_data.add(usize::from(param), data, data_length, room);
+            }
+        });
     }
 
     /// Forgets all statements; open cursors come back, since their messages are still due.
     pub(super) fn clear(&mut self) -> Vec<OpenCursor> {
         self.last = None;
+        self.kept = 0;
         let mut ids: Vec<_> = self.by_id.drain().collect();
         ids.sort_unstable_by_key(|(id, _)| *id);
         ids.into_iter().filter_map(|(_, statement)| statement.cursor.map(|cursor| *cursor)).collect()

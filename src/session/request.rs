@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::prepared::{LongDataSet, PreparedStatement, PreparedStatements, PreparedText};
+use super::exchange::PendingLogin;
+use super::prepared::{LongDataSet, PreparedStatement, PreparedText};
 use super::sight::Trouble;
 use super::statement::{BoundParams, StatementParams};
 use super::texts::Pieces;
@@ -24,7 +25,11 @@ pub(super) enum RequestKind {
     /// COM_STMT_FETCH.
     Fetch { statement_id: u32 },
     /// COM_STMT_RESET.
-    Reset,
+    Reset { statement_id: u32 },
+    /// COM_STMT_SEND_LONG_DATA, of so many bytes of which the body has the front. It has no answer.
+    LongData { statement_id: u32, param: u16, length: u64 },
+    /// COM_STMT_CLOSE. It has no answer.
+    Close { statement_id: u32 },
     /// COM_INIT_DB: the body is the name.
     InitDb,
     /// COM_FIELD_LIST: definitions, then an EOF.
@@ -33,8 +38,11 @@ pub(super) enum RequestKind {
     ResultSet,
     /// COM_STATISTICS: one packet of any form.
     AnyPacket,
-    /// COM_CHANGE_USER.
-    ChangeUser,
+    /// COM_CHANGE_USER, to this login.
+    ChangeUser(PendingLogin),
+    /// Packets of a file's content, sent before the server asked for it: the sequence id that continues them, and whether they
+    /// end with an empty one.
+    EarlyContent { next_sequence: u8, ended: bool },
     /// COM_RESET_CONNECTION.
     ResetConnection,
     /// COM_SET_OPTION: the body says whether multi-statements are on.
@@ -47,14 +55,45 @@ pub(super) enum RequestKind {
     Unknown,
 }
 
+impl RequestKind {
+    /// Whether nothing but the command itself matters for its answer.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(
+            self,
+            Self::Simple
+                | Self::Unknown
+                | Self::AnyPacket
+                | Self::ResultSet
+                | Self::FieldList
+                | Self::ResetConnection
+                | Self::Reset { .. }
+        )
+    }
+
+    /// Of two bare ones: whether they are the same.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Reset { statement_id: one }, Self::Reset { statement_id: other }) => one == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Whether the server answers it.
+    pub(super) fn has_answer(&self) -> bool {
+        !matches!(self, Self::LongData { .. } | Self::Close { .. })
+    }
+}
+
 /// A prepared statement's execution.
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) statement_id: u32,
+    /// Whether that is MariaDB's id of the statement prepared last.
+    pub(super) means_last: bool,
     /// The client asked for a cursor. Without this SERVER_STATUS_CURSOR_EXISTS means nothing: a stored procedure that opens
     /// a cursor of its own leaves it set.
     pub(super) wants_cursor: bool,
-    /// `None` until the statement is known: MariaDB's clients may execute a statement before the server answered its prepare.
+    /// `None` until the execution comes to the front of the queue, and where there is no such statement.
     pub(super) text: Option<Arc<PreparedText>>,
     pub(super) types: Arc<[ParamType]>,
     pub(super) long_data: LongDataSet,
@@ -63,9 +102,10 @@ pub(super) struct Execution {
 }
 
 impl Execution {
-    pub(super) fn unresolved(statement_id: u32) -> Self {
+    pub(super) fn unresolved(statement_id: u32, means_last: bool) -> Self {
         Self {
             statement_id,
+            means_last,
             wants_cursor: false,
             text: None,
             types: Arc::new([]),
@@ -155,6 +195,12 @@ pub(super) struct Request {
     pub(super) truncated: bool,
     pub(super) started_ns: u64,
     pub(super) started_epoch_ms: u64,
+    /// How many requests in a row this stands for.
+    pub(super) times: u64,
+    /// Whether it has come to the front: what it does to the session's statements is done.
+    pub(super) begun: bool,
+    /// What the queue counts it as.
+    pub(super) counted_size: usize,
 }
 
 impl Request {
@@ -201,7 +247,7 @@ impl Request {
     pub(super) fn follows_failed_prepare(&self) -> bool {
         match &self.kind {
             RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
-                execution.statement_id == PreparedStatements::LAST && execution.text.is_none()
+                execution.means_last && execution.text.is_none()
             }
             _ => false,
         }

@@ -9,12 +9,25 @@ use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use crate::mysql::sql::{SessionSetting, variables_selected};
 use crate::wire::{
-    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, column_count,
-    is_progress_report, row_end,
+    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, StatusFlags,
+    column_count, is_progress_report, row_end,
 };
+
+/// `ER_MAX_PREPARED_STMT_COUNT_REACHED`: MariaDB refuses before it begins to prepare, so that the statement prepared last stays what it was.
+const MAX_PREPARED_STMT_COUNT_REACHED: u16 = 1461;
 
 impl Exchange {
     pub(super) fn response(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
+        if packet.payload.first() != Some(&0xff) {
+            // It went on: an error that nobody had asked for was not its last word.
+            self.last_words = None;
+        }
+        self.response_packet(packet, now, emit)?;
+        self.begin_waiting(emit);
+        Ok(())
+    }
+
+    fn response_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         let Some(request) = self.requests.front_mut() else {
             return self.unasked(packet);
         };
@@ -52,6 +65,10 @@ impl Exchange {
                     [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
                     _ => return Err(Malformed("packet behind column definitions, where an EOF is due").into()),
                 };
+                if then == AfterDefinitions::Rows && eof.status.contains(StatusFlags::PS_OUT_PARAMS) {
+                    // MySQL says it here and not behind the row (`Protocol_binary::send_parameters`); an OK of the CALL follows.
+                    self.progress.more_announced = eof.status.contains(StatusFlags::MORE_RESULTS_EXISTS);
+                }
                 if then == AfterDefinitions::Rows && request.opens_cursor(eof.status) {
                     return self.result(Outcome::Rows { count: 0, end: RowEnd::Eof(eof) }, now, emit);
                 }
@@ -73,19 +90,23 @@ impl Exchange {
                 RequestKind::Prepare => self.prepare_head(packet, now, emit),
                 RequestKind::Fetch { .. } => {
                     self.progress.expect = Expect::Rows;
-                    self.response(packet, now, emit)
+                    self.response_packet(packet, now, emit)
                 }
                 RequestKind::FieldList => self.field_list(packet),
                 RequestKind::AnyPacket => self.done(),
-                RequestKind::ChangeUser => self.change_user(packet, emit),
+                RequestKind::ChangeUser(_) => self.change_user(packet, emit),
                 RequestKind::Simple
                 | RequestKind::SetOption
-                | RequestKind::Reset
+                | RequestKind::Reset { .. }
                 | RequestKind::InitDb
                 | RequestKind::ResetConnection => self.simple(packet, emit),
                 RequestKind::Stream(_) if packet.payload.first() == Some(&0xff) => self.done(),
                 RequestKind::Stream(trouble) => Err(*trouble),
                 RequestKind::Unknown if packet.payload.first() == Some(&0xff) => self.done(),
+                // The server refuses what is out of order, and closes.
+                RequestKind::EarlyContent { .. } => self.unasked(packet),
+                // They are never in front.
+                RequestKind::LongData { .. } | RequestKind::Close { .. } => self.unasked(packet),
                 RequestKind::Unknown => Err(Malformed("answer to an unknown command").into()),
             },
         }
@@ -119,7 +140,7 @@ impl Exchange {
             Some(0x00) => self.result(Outcome::Ok(OkPacket::parse(packet.payload, capabilities)?), now, emit),
             Some(0xff) => self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit),
             Some(0xfb) => {
-                self.progress.expect = Expect::FileContent;
+                self.file_asked_for();
                 Ok(())
             }
             // Some commands of the text protocol end with an EOF where an OK would do.
@@ -164,8 +185,11 @@ impl Exchange {
     pub(super) fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // The statement will never be executed, so its failure is told here.
-            self.statements.forget_last();
-            return self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit);
+            let error = ErrPacket::parse(packet.payload)?;
+            if error.code != MAX_PREPARED_STMT_COUNT_REACHED {
+                self.statements.forget_last();
+            }
+            return self.result(Outcome::Err(error), now, emit);
         }
         let prepare = PrepareOk::parse(packet.payload, self.facts.in_force())?;
         self.progress.prepare = Some(prepare);
@@ -213,9 +237,15 @@ impl Exchange {
                 let ok = OkPacket::parse(packet.payload, self.facts.in_force())?;
                 self.facts.forget_variables();
                 self.forget_statements(emit);
+                if let Some(RequestKind::ChangeUser(login)) = self.requests.front_mut().map(|request| &mut request.kind)
+                {
+                    self.login = std::mem::take(login);
+                }
                 self.logged_in(&ok);
                 self.done()
             }
+            // MariaDB takes an empty COM_CHANGE_USER for a new connection, capabilities included.
+            Some(0x0a) => Err(Malformed("greeting as the answer to COM_CHANGE_USER").into()),
             Some(0xff) => {
                 // MariaDB drops the old session's state before it authenticates the new one.
                 self.facts.forget_variables();
@@ -265,17 +295,16 @@ impl Exchange {
     /// A successful COM_SET_OPTION: 0 switches multi-statements on, 1 off.
     fn option_set(&mut self) {
         if let Some(Request { kind: RequestKind::SetOption, body, .. }) = self.requests.front() {
-            self.multi_statements = Some(body.first() == Some(&0));
+            self.multi_statements = Some(body.first().is_none_or(|option| *option == 0));
         }
     }
 
     /// The oldest request is answered completely.
     pub(super) fn done(&mut self) -> Result<(), Trouble> {
         self.progress = Progress::default();
-        if let Some(request) = self.requests.pop_front() {
+        if let Some(request) = self.requests.pop() {
             self.recycle(request);
         }
-        self.resolve_late_executions();
         Ok(())
     }
 
@@ -285,27 +314,6 @@ impl Exchange {
         if self.spare.len() < 2 && body.capacity() <= 64 * 1024 {
             body.clear();
             self.spare.push(body);
-        }
-    }
-
-    /// Executions that were sent before their prepare was answered are understood as soon as it is.
-    pub(super) fn resolve_late_executions(&mut self) {
-        let capabilities = self.facts.in_force();
-        let Some(Request { kind, body, .. }) = self.requests.front_mut() else { return };
-        match kind {
-            RequestKind::Execute(execution) if execution.text.is_none() => {
-                if let Some(statement) = self.statements.get_mut(execution.statement_id) {
-                    let _ = execution.resolve(body, statement, capabilities);
-                    self.statements.bound(execution.statement_id);
-                }
-            }
-            RequestKind::BulkExecute(execution) if execution.text.is_none() => {
-                if let Some(statement) = self.statements.get_mut(execution.statement_id) {
-                    execution.resolve_bulk(body, statement);
-                    self.statements.bound(execution.statement_id);
-                }
-            }
-            _ => {}
         }
     }
 

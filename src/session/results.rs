@@ -33,7 +33,8 @@ fn runs_others(sql: &[u8], lexis: Lexis) -> bool {
 impl Exchange {
     /// One result of the oldest request is complete.
     pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        let more = outcome.status().contains(StatusFlags::MORE_RESULTS_EXISTS);
+        let announced = std::mem::take(&mut self.progress.more_announced) && matches!(outcome, Outcome::Rows { .. });
+        let more = announced || outcome.status().contains(StatusFlags::MORE_RESULTS_EXISTS);
         self.find_pieces(&outcome, more);
         let is_done = !more || !matches!(outcome, Outcome::Rows { .. });
         let forgets = is_done && self.may_change_names();
@@ -130,9 +131,9 @@ impl Exchange {
             self.progress.expect = Expect::Head;
             return Ok(());
         }
-        if let Some(request) = self.requests.pop_front() {
+        if let Some(request) = self.requests.pop() {
             let ending = Ending::of(&outcome, self.progress.first_rows);
-            if !request.follows_failed_prepare() {
+            if !(ending.error.is_some() && request.follows_failed_prepare()) {
                 let duration_ns = now.monotonic_ns.saturating_sub(request.started_ns);
                 emit_request(&mut self.facts, &request, &ending, duration_ns, emit);
             }
@@ -143,7 +144,6 @@ impl Exchange {
 
     pub(super) fn done_popped(&mut self) -> Result<(), Trouble> {
         self.progress = Progress::default();
-        self.resolve_late_executions();
         Ok(())
     }
 
@@ -195,19 +195,19 @@ impl Exchange {
     // Cursors
 
     fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        if let Some(mut request) = self.requests.pop_front()
+        if let Some(mut request) = self.requests.pop()
             && let RequestKind::Execute(execution) = &request.kind
         {
             let busy_ns = now.monotonic_ns.saturating_sub(request.started_ns);
             let id = execution.statement_id;
-            if !self.statements.take_room(request.kept_bytes()) {
+            if !self.statements.has_room(request.kept_bytes()) {
                 request.forget_params();
             }
-            let cursor = OpenCursor { request, rows: 0, busy_ns };
-            match self.statements.get_mut(id) {
-                Some(statement) => statement.cursor = Some(Box::new(cursor)),
-                // Closed before its execution was answered.
-                None => self.end_cursor(cursor, None, emit),
+            let mut cursor = Some(Box::new(OpenCursor { request, rows: 0, busy_ns }));
+            self.statements.update(id, |statement| statement.cursor = cursor.take());
+            // A statement that is not known.
+            if let Some(cursor) = cursor {
+                self.end_cursor(*cursor, None, emit);
             }
         }
         self.done_popped()
@@ -221,21 +221,15 @@ impl Exchange {
         emit: &mut Emit<'_>,
     ) -> Result<(), Trouble> {
         let busy = self.requests.front().map_or(0, |fetch| now.monotonic_ns.saturating_sub(fetch.started_ns));
-        let mut finished = None;
-        if let Some(statement) = self.statements.get_mut(id)
-            && let Some(mut cursor) = statement.cursor.take()
-        {
-            cursor.rows += outcome.update_count();
-            cursor.busy_ns += busy;
-            let open =
-                matches!(outcome, Outcome::Rows { .. }) && !outcome.status().contains(StatusFlags::LAST_ROW_SENT);
-            if open {
-                statement.cursor = Some(cursor);
-            } else {
-                finished = Some(cursor);
+        let is_open = matches!(outcome, Outcome::Rows { .. }) && !outcome.status().contains(StatusFlags::LAST_ROW_SENT);
+        let finished = self.statements.update(id, |statement| {
+            if let Some(cursor) = &mut statement.cursor {
+                cursor.rows += outcome.update_count();
+                cursor.busy_ns += busy;
             }
-        }
-        if let Some(cursor) = finished {
+            if is_open { None } else { statement.cursor.take() }
+        });
+        if let Some(cursor) = finished.flatten() {
             let error = if let Outcome::Err(error) = outcome { Some(error.to_string()) } else { None };
             self.end_cursor(*cursor, error, emit);
         }
@@ -255,7 +249,8 @@ impl Exchange {
             self.end_cursor(cursor, None, emit);
         }
         let reason = self.last_words.take().map_or(Cow::Borrowed(reason), Cow::Owned);
-        while let Some(request) = self.requests.pop_front() {
+        while !self.requests.is_empty() {
+            let Some(request) = self.requests.pop() else { continue };
             if !request.is_statement() {
                 continue;
             }

@@ -38,9 +38,23 @@ pub struct ParamType {
 }
 
 impl ParamType {
+    /// A type that the servers do not know is a string to MySQL (`get_ps_param_len` in its `sql/protocol_classic.cc`), which takes
+    /// all but the last bit of the second byte as part of the type, and an error to MariaDB.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let column_type = ColumnType::from_byte(reader.u8()?).ok_or_else(|| reader.malformed())?;
-        Ok(Self { column_type, unsigned: reader.u8()? & 0x80 != 0 })
+        let (column_type, flags) = (reader.u8()?, reader.u8()?);
+        let known = ColumnType::from_byte(column_type).filter(|_| flags & 0x7f == 0);
+        Ok(Self { column_type: known.unwrap_or(ColumnType::String), unsigned: flags & 0x80 != 0 })
+    }
+
+    /// The type of a query attribute: MySQL reads as a string whatever it does not read as a number, a date or a time.
+    fn of_attribute(self) -> Self {
+        let column_type = match self.column_type {
+            ColumnType::Null | ColumnType::Int24 | ColumnType::Year | ColumnType::Bit | ColumnType::Geometry => {
+                ColumnType::String
+            }
+            other => other,
+        };
+        Self { column_type, ..self }
     }
 }
 
@@ -78,7 +92,7 @@ impl ExecutePacket {
         let attributes = capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES);
         let mut sent = params;
         if attributes && (params > 0 || flags.contains(ExecuteFlags::PARAMETER_COUNT_AVAILABLE)) {
-            sent = usize::try_from(reader.lenenc_int()?).map_err(|_| reader.malformed())?;
+            sent = reader.sent_length()?;
         }
         if sent < params {
             return Err(reader.malformed());
@@ -91,13 +105,13 @@ impl ExecutePacket {
         reader.bytes(sent.div_ceil(8))?;
         let null_bitmap = bitmap_at..at(&reader);
         let mut new_types = None;
-        if reader.u8()? == 1 {
+        if reader.u8()? != 0 {
             // No with_capacity(sent): the number came from the wire and the packet may be shorter.
             let mut types = Vec::new();
             for index in 0..sent {
                 let param_type = ParamType::read(&mut reader)?;
                 if attributes {
-                    reader.lenenc_bytes()?;
+                    reader.sent_bytes()?;
                 }
                 if index < params {
                     types.push(param_type);
@@ -231,22 +245,25 @@ impl<'a> Iterator for BulkRows<'a> {
 }
 
 /// Where the SQL text begins in a COM_QUERY's body: behind the query attributes, if the session has them.
+///
+/// An error where MySQL refuses to run anything (`parse_query_bind_params` in its `sql/protocol_classic.cc`), but not wherever it does: it
+/// knows more wrong lengths than this.
 pub fn query_text_at(body: &[u8], capabilities: CapabilityFlags) -> Result<usize, Malformed> {
     if !capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES) {
         return Ok(0);
     }
     let mut reader = Reader::new(body, "query attributes");
-    let count = usize::try_from(reader.lenenc_int()?).map_err(|_| reader.malformed())?;
-    reader.lenenc_int()?; // parameter set count, always 1
+    let count = reader.sent_length()?;
+    reader.sent_length()?; // parameter set count, always 1
     if count > 0 {
         let null_bitmap = reader.bytes(count.div_ceil(8))?;
-        if reader.u8()? != 1 {
+        if reader.u8()? == 0 {
             return Err(reader.malformed());
         }
         let mut types = Vec::new();
         for _ in 0..count {
-            types.push(ParamType::read(&mut reader)?);
-            reader.lenenc_bytes()?;
+            types.push(ParamType::read(&mut reader)?.of_attribute());
+            reader.sent_bytes()?;
         }
         for (index, param_type) in types.iter().enumerate() {
             if !is_null(null_bitmap, index) {
@@ -306,6 +323,34 @@ mod tests {
         let body = b"\x01\x01\x00\x01\xfe\x00\x05trace\x02idSELECT 1";
         assert_eq!(query_text_at(body, attributes).map(|at| &body[at..]), Ok(&b"SELECT 1"[..]));
         assert_eq!(query_text_at(b"SELECT 1", CapabilityFlags::empty()), Ok(0));
+    }
+
+    /// What MySQL 9.7 runs, each of it.
+    #[test]
+    fn text_behind_odd_query_attributes() {
+        for attributes in [
+            &b"\xfc\0\0\x01"[..],
+            b"\xfd\0\0\0\xfc\x01\0",
+            b"\xfe\0\0\0\0\x01\0\0\0\xfe\x01\0\0\0\x05\0\0\0",
+            b"\xff\0\0\0\0\0\0\0\0\x01",
+            // The value's length: lower four bytes, and not minimal.
+            b"\x01\x01\0\x01\xfd\0\x01a\xfe\x02\0\0\0\x07\0\0\0hi",
+            b"\x01\x01\0\x01\xfd\0\x01a\xfd\x02\0\0hi",
+            // The name's.
+            b"\x01\x01\0\x01\xfd\0\xff\x01\0\0\0\x07\0\0\0a\x02hi",
+            // Any bind flag but 0; the sign on a string; unknown types; a known one with further bits; those only of columns.
+            b"\x01\x01\0\x02\xfd\0\x01a\x02hi",
+            b"\x01\x01\0\x01\xfd\x80\x01a\x02hi",
+            b"\x01\x01\0\x01\x64\0\x01a\x02hi",
+            b"\x01\x01\0\x01\x08\x01\x01a\x02hi",
+            b"\x01\x01\0\x01\x0d\0\x01a\x02hi",
+            b"\x01\x01\0\x01\x06\0\x01a\x02hi",
+            b"\x01\x01\0\x01\x09\0\x01a\x02hi",
+        ] {
+            let body = [attributes, b"delete from t"].concat();
+            let at = query_text_at(&body, CapabilityFlags::QUERY_ATTRIBUTES).unwrap();
+            assert_eq!(String::from_utf8_lossy(&body[at..]), "delete from t", "{attributes:x?}");
+        }
     }
 
     #[test]

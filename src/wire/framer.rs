@@ -12,6 +12,24 @@ pub enum Keep {
     UpTo(usize),
     /// A row is only counted; what may end the rows (first byte 0xfe or 0xff) is kept up to so many bytes.
     RowEnds(usize),
+    /// Up to so many bytes of a packet that begins an exchange (sequence id 0), nothing of what continues one.
+    Requests(usize),
+}
+
+impl Keep {
+    /// How much of a packet of this sequence id that lies there whole.
+    fn of_whole(self, sequence: u8) -> usize {
+        match self {
+            Self::UpTo(limit) | Self::RowEnds(limit) => limit,
+            Self::Requests(limit) => {
+                if sequence == 0 {
+                    limit
+                } else {
+                    0
+                }
+            }
+        }
+    }
 }
 
 /// One logical packet: physical packets of 0xffffff bytes and their continuation joined.
@@ -103,9 +121,7 @@ impl Framer {
             {
                 *input = rest;
                 // The limit is a promise about what is seen, so it holds here too, though nothing is copied.
-                let payload = match keep {
-                    Keep::UpTo(limit) | Keep::RowEnds(limit) => payload.get(..limit).unwrap_or(payload),
-                };
+                let payload = payload.get(..keep.of_whole(sequence)).unwrap_or(payload);
                 let next_sequence = sequence.wrapping_add(1);
                 return Some(Packet { payload, length: length as u64, sequence, next_sequence, started_ns: now_ns });
             }
@@ -152,11 +168,12 @@ impl Framer {
             *input = rest;
             partial.missing -= head.len();
             if let Some(&first) = head.first() {
-                let limit = *partial.limit.get_or_insert(match keep {
-                    Keep::UpTo(limit) => limit,
-                    Keep::RowEnds(limit) if first >= 0xfe && !partial.continued => limit,
+                let (continued, sequence) = (partial.continued, partial.sequence.unwrap_or(0));
+                let limit = *partial.limit.get_or_insert_with(|| match keep {
+                    Keep::RowEnds(limit) if first >= 0xfe && !continued => limit,
                     // The first byte alone, so that the caller can tell a row from an end.
                     Keep::RowEnds(_) => 1,
+                    Keep::UpTo(_) | Keep::Requests(_) => keep.of_whole(sequence),
                 });
                 let room = limit.saturating_sub(partial.kept.len());
                 partial.kept.extend_from_slice(&head[..room.min(head.len())]);

@@ -92,6 +92,26 @@ impl<'a> Reader<'a> {
         self.bytes(length)
     }
 
+    /// An `int<lenenc>` of a client's packet, as the servers read it: of eight bytes the lower four count, and whatever is
+    /// neither small nor 0xfc nor 0xfd is taken for eight bytes (`get_param_length` in both servers).
+    pub fn sent_length(&mut self) -> Result<usize, Malformed> {
+        let length = match self.rest.first() {
+            Some(0xfb..) if !matches!(self.rest.first(), Some(0xfc | 0xfd)) => {
+                self.u8()?;
+                let [a, b, c, d, ..] = self.array::<8>()?;
+                u64::from(u32::from_le_bytes([a, b, c, d]))
+            }
+            _ => self.lenenc_int()?,
+        };
+        usize::try_from(length).map_err(|_| Malformed(self.what))
+    }
+
+    /// A client's `string<lenenc>`, as the servers read it: one that claims to be longer than the packet ends with it.
+    pub fn sent_bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = self.sent_length()?;
+        self.bytes(length.min(self.rest.len()))
+    }
+
     /// `string<NUL>`, without its terminator.
     pub fn nul_bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let end = memchr::memchr(0, self.rest).ok_or(Malformed(self.what))?;
@@ -125,6 +145,19 @@ mod tests {
         assert_eq!(reader.lenenc_int(), Ok(0x03_02_01));
         assert_eq!(reader.lenenc_int(), Ok(0x8000_0000_0000_0001));
         assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn lengths_as_the_servers_read_them() {
+        let mut reader = Reader::new(&[0xfa, 0xfc, 1, 0, 0xfd, 1, 2, 0, 0xfe, 1, 2, 3, 4, 7, 7, 7, 7], "test");
+        assert_eq!([(); 4].map(|()| reader.sent_length()), [Ok(0xfa), Ok(1), Ok(0x201), Ok(0x0403_0201)]);
+        assert!(reader.is_empty());
+        for first in [0xfb, 0xff] {
+            assert_eq!(Reader::new(&[first, 2, 0, 0, 0, 9, 9, 9, 9], "test").sent_length(), Ok(2));
+        }
+        assert!(Reader::new(&[0xfe, 1, 2, 3, 4, 5, 6, 7], "test").sent_length().is_err());
+        assert_eq!(Reader::new(b"\x7fabc", "test").sent_bytes(), Ok(&b"abc"[..]));
+        assert_eq!(Reader::new(b"\xfe\xff\xff\xff\xff\0\0\0\0abc", "test").sent_bytes(), Ok(&b"abc"[..]));
     }
 
     #[test]

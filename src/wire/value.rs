@@ -148,68 +148,67 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads one value that is not NULL, per "Binary Protocol Value" in the protocol documentation.
+    /// Reads one value that a client sent and that is not NULL, as the servers read it.
+    ///
+    /// That is wider than "Binary Protocol Value" in the protocol documentation: lengths need not be minimal, dates may have any
+    /// length, a text may end early. MariaDB takes the types that no client library binds for NULL, and reads nothing
+    /// (`Type_handler::Item_param_set_param_func` in its `sql/sql_type.cc`); MySQL refuses to execute with them.
     pub fn read(reader: &mut Reader<'a>, column_type: ColumnType, unsigned: bool) -> Result<Self, Malformed> {
         Ok(match column_type {
-            ColumnType::Null => Self::Null,
+            ColumnType::Null | ColumnType::Int24 | ColumnType::Year | ColumnType::Bit | ColumnType::Geometry => {
+                Self::Null
+            }
             ColumnType::Tiny if unsigned => Self::UInt(u64::from(reader.u8()?)),
             ColumnType::Tiny => Self::Int(i64::from(reader.u8()?.cast_signed())),
             ColumnType::Short if unsigned => Self::UInt(u64::from(reader.u16()?)),
             ColumnType::Short => Self::Int(i64::from(reader.u16()?.cast_signed())),
-            ColumnType::Year => Self::UInt(u64::from(reader.u16()?)),
-            ColumnType::Long | ColumnType::Int24 if unsigned => Self::UInt(u64::from(reader.u32()?)),
-            ColumnType::Long | ColumnType::Int24 => Self::Int(i64::from(reader.u32()?.cast_signed())),
+            ColumnType::Long if unsigned => Self::UInt(u64::from(reader.u32()?)),
+            ColumnType::Long => Self::Int(i64::from(reader.u32()?.cast_signed())),
             ColumnType::LongLong if unsigned => Self::UInt(reader.u64()?),
             ColumnType::LongLong => Self::Int(reader.u64()?.cast_signed()),
             ColumnType::Float => Self::Float(f32::from_bits(reader.u32()?)),
             ColumnType::Double => Self::Double(f64::from_bits(reader.u64()?)),
-            ColumnType::Date => match Self::read_datetime(reader)? {
+            ColumnType::Date => match Self::read_datetime(reader.sent_bytes()?)? {
                 Self::DateTime { year, month, day, .. } => Self::Date { year, month, day },
                 other => other,
             },
-            ColumnType::DateTime | ColumnType::Timestamp => Self::read_datetime(reader)?,
-            ColumnType::Time => Self::read_time(reader)?,
-            binary if binary.is_binary() => Self::Bytes(reader.lenenc_bytes()?),
-            _ => Self::Text(reader.lenenc_bytes()?),
+            ColumnType::DateTime | ColumnType::Timestamp => Self::read_datetime(reader.sent_bytes()?)?,
+            ColumnType::Time => Self::read_time(reader.sent_bytes()?)?,
+            binary if binary.is_binary() => Self::Bytes(reader.sent_bytes()?),
+            _ => Self::Text(reader.sent_bytes()?),
         })
     }
 
-    fn read_datetime(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        let length = reader.u8()?;
-        if !matches!(length, 0 | 4 | 7 | 11 | 13) {
-            return Err(reader.malformed());
-        }
+    fn read_datetime(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes, "date");
         let (mut year, mut month, mut day, mut hour, mut minute, mut second, mut microsecond) =
             (0, 0, 0, 0, 0, 0, None);
-        if length >= 4 {
+        if bytes.len() >= 4 {
             (year, month, day) = (reader.u16()?, reader.u8()?, reader.u8()?);
         }
-        if length >= 7 {
+        if bytes.len() >= 7 {
             (hour, minute, second) = (reader.u8()?, reader.u8()?, reader.u8()?);
         }
-        if length >= 11 {
+        if bytes.len() >= 11 {
             microsecond = Some(reader.u32()?);
         }
         let mut offset_minutes = None;
-        if length == 13 {
+        if bytes.len() == 13 {
             offset_minutes = Some(reader.u16()?.cast_signed());
         }
         Ok(Self::DateTime { year, month, day, hour, minute, second, microsecond, offset_minutes })
     }
 
-    fn read_time(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
-        let length = reader.u8()?;
-        if !matches!(length, 0 | 8 | 12) {
-            return Err(reader.malformed());
-        }
+    fn read_time(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes, "time");
         let (mut negative, mut hours, mut minute, mut second, mut microsecond) = (false, 0, 0, 0, None);
-        if length >= 8 {
+        if bytes.len() >= 8 {
             negative = reader.u8()? != 0;
             let days = reader.u32()?;
             hours = u64::from(days) * 24 + u64::from(reader.u8()?);
             (minute, second) = (reader.u8()?, reader.u8()?);
         }
-        if length == 12 {
+        if bytes.len() >= 12 {
             microsecond = Some(reader.u32()?);
         }
         Ok(Self::Time { negative, hours, minute, second, microsecond })
@@ -283,10 +282,8 @@ mod tests {
             (&[0xff][..], Tiny, "-1", "255"),
             (&[0x00, 0x80], Short, "-32768", "32768"),
             (&[0xff, 0xff, 0xff, 0xff], Long, "-1", "4294967295"),
-            (&[0xff, 0xff, 0xff, 0xff], Int24, "-1", "4294967295"),
             (&[0xff; 8], LongLong, "-1", "18446744073709551615"),
             (&[0, 0, 0, 0, 0, 0, 0, 0x80], LongLong, "-9223372036854775808", "9223372036854775808"),
-            (&[0xe9, 0x07], Year, "2025", "2025"),
         ] {
             assert_eq!(show(bytes, column_type, false), signed);
             assert_eq!(show(bytes, column_type, true), unsigned);
@@ -320,7 +317,10 @@ mod tests {
         ] {
             assert_eq!(show(bytes, column_type, false), text);
         }
-        assert!(Value::read(&mut Reader::new(&[5, 0, 0, 0, 0, 0], "test"), DateTime, false).is_err());
+        // Lengths that no client library writes: MariaDB takes what is there.
+        assert_eq!(show(&[5, 0xea, 0x07, 1, 31, 9], DateTime, false), "2026-01-31 00:00:00");
+        assert_eq!(show(&[0xfc, 4, 0, 0xea, 0x07, 1, 31], Date, false), "2026-01-31");
+        assert_eq!(show(&[9, 1, 0, 0, 0, 0, 1, 2, 3, 9], Time, false), "-01:02:03");
     }
 
     #[test]
@@ -329,5 +329,9 @@ mod tests {
         assert_eq!(show(b"\x02\x00\xff", ColumnType::VarString, false), "<bytes:2>");
         assert_eq!(show(b"\x03abc", ColumnType::Blob, false), "<bytes:3>");
         assert_eq!(show(b"\x0512.50", ColumnType::NewDecimal, false), "12.50");
+        // As mysql2 for Node.js writes a long one, and one that is cut.
+        assert_eq!(show(b"\xfe\x02\0\0\0\x07\0\0\0hi", ColumnType::VarString, false), "hi");
+        assert_eq!(show(b"\x7fhi", ColumnType::VarString, false), "hi");
+        assert_eq!(show(b"", ColumnType::Year, false), "NULL");
     }
 }

@@ -224,3 +224,140 @@ fn authentication_data_torn_by_the_end_is_no_statement() {
     player.close();
     assert!(player.seen.is_empty());
 }
+
+#[test]
+fn what_servers_refuse_and_go_on_from_is_no_end() {
+    for is_mariadb in [false, true] {
+        let mut script = Script::new(if is_mariadb { MODERN & !1 } else { MODERN });
+        // COM_SLEEP, as both take a packet of no bytes.
+        script.request(b"").err(1047, "Unknown command").query("DO 1").ok(0, "", AUTOCOMMIT);
+        // Of statements that do not exist, and too short.
+        script.request(b"\x18\x63\0\0\0\0\0data").request(b"\x19\x63\0\0\0");
+        for short in [&b"\x18\x01\0"[..], b"\x19\x01"] {
+            script.request(short);
+            if !is_mariadb {
+                script.err(1835, "Malformed communication packet");
+            }
+        }
+        for short in [&b"\x1a\x01"[..], b"\x1c\x01", b"\x1b", b"\x0c", b"\x15", b"\x04", b"\x11", b"\x02"] {
+            script.request(short).err(1835, "Malformed communication packet");
+        }
+        script.query("DO 2").ok(0, "", AUTOCOMMIT);
+        assert_eq!(statements(&script), [Seen::sql("DO 1", 0, Some("")), Seen::sql("DO 2", 0, Some(""))]);
+    }
+}
+
+#[test]
+fn any_number_of_cheap_requests_may_wait() {
+    const MANY: usize = 200_000;
+    let mut player = Player::new();
+    player.play(&Script::new(MODERN).said, usize::MAX);
+    let kept = player.observer.kept_bytes();
+    player.hear(true, &framed(0, &[0x0e]).repeat(MANY));
+    player.hear(true, &framed(0, b"").repeat(MANY));
+    player.hear(true, &framed(0, b"\x03DO 1"));
+    assert!(player.observer.kept_bytes() < kept + 4096, "{}", player.observer.kept_bytes());
+    player.hear(false, &framed(1, &[0, 0, 0, 2, 0, 0, 0, 0]).repeat(MANY));
+    player.hear(false, &framed(1, b"\xff\x17\x04#08S01Unknown command").repeat(MANY));
+    player.hear(false, &framed(1, &[0, 0, 0, 2, 0, 0, 0, 0]));
+    assert_eq!((player.observer.out_of_sight(), player.observer.is_busy()), (None, false));
+    assert_eq!(player.seen.iter().map(|seen| seen.sql.as_deref()).collect::<Vec<_>>(), [Some("DO 1")]);
+}
+
+#[test]
+fn more_than_can_be_kept_is_said_to_be_too_much() {
+    let mut player = Player::new();
+    player.play(&Script::new(MODERN).said, usize::MAX);
+    let queries = framed(0, b"\x03DO 1").repeat(10_000);
+    let mut flights = 0;
+    while player.observer.is_following() {
+        player.hear(true, &queries);
+        flights += 1;
+        assert!(flights < 1_000);
+    }
+    assert!(flights > 20, "{flights}");
+    assert_eq!(end_of(&player).1, SightLoss::Backlog);
+    assert!(player.seen.last().unwrap().observation_lost);
+}
+
+#[test]
+fn a_client_may_go_on_before_its_login_is_answered() {
+    let login = Script::new(MODERN).said;
+    let [greeting, response, .., Said::Server(ok)] = &login[..] else { unreachable!() };
+    let mut player = Player::new();
+    player.play(&[greeting.clone(), response.clone()], usize::MAX);
+    player.hear(true, &[framed(0, b"\x03DO 1"), framed(0, b"\x0e"), framed(0, b"\x03DO 2")].concat());
+    player.hear(false, ok);
+    let answer = framed(1, &[0, 0, 0, 2, 0, 0, 0, 0]);
+    player.hear(false, &[&answer[..], &answer, &answer].concat());
+    assert_eq!((player.observer.out_of_sight(), player.observer.is_busy()), (None, false));
+    assert_eq!(player.seen.iter().map(|seen| seen.sql.as_deref().unwrap()).collect::<Vec<_>>(), ["DO 1", "DO 2"]);
+    // Refused, nothing of it runs.
+    let mut player = Player::new();
+    player.play(&[greeting.clone(), response.clone()], usize::MAX);
+    player.hear(true, &framed(0, b"\x03DO 1"));
+    player.hear(false, &framed(2, b"\xff\x15\x04#28000Access denied"));
+    player.close();
+    assert_eq!(player.seen, []);
+}
+
+#[test]
+fn a_client_may_go_on_before_its_change_of_user_is_answered() {
+    let mut script = Script::new(MODERN);
+    script.request(b"\x11bob\0\x02\xaa\xbbother\0\x2d\0mysql_native_password\0").query("DO 1");
+    script.request(b"\x11eve\0\x02\xaa\xbbthird\0\x2d\0mysql_native_password\0").query("DO 2");
+    for _ in 0..4 {
+        script.ok(0, "", AUTOCOMMIT);
+    }
+    let databases: Vec<_> = statements(&script).into_iter().map(|seen| (seen.sql, seen.database)).collect();
+    let expected = [("DO 1", "other"), ("DO 2", "third")];
+    assert_eq!(databases, expected.map(|(sql, database)| (Some(sql.into()), Some(database.into()))));
+}
+
+#[test]
+fn nothing_is_read_behind_a_quit() {
+    let mut script = Script::new(MODERN);
+    script.query("DO 1").request(&[1]).query("DO 2");
+    script.ok(0, "", AUTOCOMMIT);
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    player.close();
+    assert_eq!(player.seen.iter().map(|seen| seen.sql.as_deref().unwrap()).collect::<Vec<_>>(), ["DO 1"]);
+}
+
+#[test]
+fn a_file_may_be_sent_before_it_is_asked_for() {
+    for ended in [true, false] {
+        let mut script = Script::new(MODERN);
+        script.query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t");
+        // Its packets continue the sequence, which may begin again from 0; what they hold is no request.
+        script.said.extend((2..=300_u16).map(|id| Said::Client(framed(id as u8, b"\x03DELETE FROM t"))));
+        if ended {
+            script.said.push(Said::Client(framed(45, b"")));
+        }
+        script.server(b"\xfbx");
+        if !ended {
+            script.said.push(Said::Client(framed(45, b"more")));
+            script.said.push(Said::Client(framed(46, b"")));
+        }
+        script.ok(3, "Records: 3", AUTOCOMMIT).query("DO 1").ok(0, "", AUTOCOMMIT);
+        assert_eq!(
+            statements(&script),
+            [
+                Seen::sql("LOAD DATA LOCAL INFILE 'x' INTO TABLE t", 3, Some("Records: 3")),
+                Seen::sql("DO 1", 0, Some(""))
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_is_out_of_order_is_refused_and_runs_nothing() {
+    let mut script = Script::new(MODERN);
+    script.said.push(Said::Client(framed(5, b"\x03DO 1")));
+    script.server(b"\xff\x84\x04#08S01Got packets out of order");
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    player.close();
+    assert_eq!((player.seen.len(), player.observer.out_of_sight()), (0, None));
+}

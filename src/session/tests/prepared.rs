@@ -124,33 +124,139 @@ fn an_unknown_statement_is_the_servers_to_refuse() {
     assert_eq!((seen[0].sql.as_deref(), seen.len()), (None, 1));
 }
 
+/// In both dialects, with the flags that MySQL sends (at the definitions' EOF alone) and those of MariaDB (at the closing one too).
+#[test]
+fn out_parameters_of_the_classic_dialect() {
+    const OUT: u16 = 0x1000;
+    for closing in [AUTOCOMMIT, AUTOCOMMIT | OUT, AUTOCOMMIT | OUT | MORE] {
+        for results_before in [0, 2] {
+            let mut script = Script::new(CLASSIC | CapabilityFlags::PS_MULTI_RESULTS.bits());
+            script.prepare("CALL p(?)", 1, 0).execute(0, 1, true);
+            for _ in 0..results_before {
+                script.server(&[1]).definitions(1).binary_rows(2, AUTOCOMMIT | MORE);
+            }
+            script.server(&[1]).server(b"\x03def\0\0\0\x01a\0\x0c").eof(AUTOCOMMIT | OUT | MORE);
+            script.server(&[0, 0, 1, 0, 0, 0, 0, 0, 0, 0]).eof(closing).ok(0, "", AUTOCOMMIT);
+            script.query("SELECT 2").rows(&["2"], AUTOCOMMIT);
+            let rows = if results_before > 0 { 2 } else { 1 };
+            assert_eq!(
+                statements(&script),
+                [Seen::sql("CALL p(?)", rows, None).params(&["1"]), Seen::sql("SELECT 2", 1, None)]
+            );
+        }
+    }
+}
+
+/// A session with MariaDB, which knows the statement prepared last as 0xffffffff.
+fn mariadb() -> Script {
+    Script::new(MODERN & !CapabilityFlags::LONG_PASSWORD.bits() | CapabilityFlags::MARIADB_STMT_BULK_OPERATIONS.bits())
+}
+
+const LAST: [u8; 4] = [0xff; 4];
+
+/// A request about the statement prepared last.
+fn of_last(command: u8, rest: &[u8]) -> Vec<u8> {
+    [&[command][..], &LAST, rest].concat()
+}
+
+fn execute_last(value: u64) -> Vec<u8> {
+    of_last(0x17, &[&[0, 1, 0, 0, 0, 0, 1, 8, 0][..], &value.to_le_bytes()].concat())
+}
+
 #[test]
 fn mariadb_executes_what_it_has_just_asked_to_prepare() {
-    let mut script = Script::new(MODERN);
-    script.request(b"\x16INSERT INTO t VALUES (?)");
-    let execute = [&[0x17, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 0, 1, 8, 0][..], &9u64.to_le_bytes()].concat();
-    script.request(&execute);
+    let mut script = mariadb();
+    script.request(b"\x16INSERT INTO t VALUES (?)").request(&execute_last(9));
     script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT);
     assert_eq!(statements(&script), [Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["9"])]);
 }
 
 #[test]
-fn a_failed_prepare_takes_the_execution_behind_it_along() {
+fn the_statement_prepared_last_is_the_same_to_every_command() {
+    let long_data = |text: &[u8]| of_last(0x18, &[&[0, 0], text].concat());
+    let with_long_data = of_last(0x17, &[0, 1, 0, 0, 0, 0, 1, 253, 0]);
+    let sql = "INSERT INTO t VALUES (?)";
+    // All in one flight, and each after its answer.
+    let mut script = mariadb();
+    script.request(b"\x16INSERT INTO t VALUES (?)").request(&long_data(b"str")).request(&long_data(b"eam"));
+    script.request(&with_long_data).request(&execute_last(4));
+    script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT).ok(1, "", AUTOCOMMIT);
+    // Reset: the long data is gone. Closed: there is no such statement any more.
+    script.request(&long_data(b"gone")).request(&of_last(0x1a, &[])).ok(0, "", AUTOCOMMIT);
+    script.request(&execute_last(5)).ok(1, "", AUTOCOMMIT);
+    script.request(&of_last(0x19, &[])).request(&execute_last(6)).err(1243, "Unknown prepared statement handler");
+    script.query("DO 1").ok(0, "", AUTOCOMMIT);
+    assert_eq!(
+        statements(&script),
+        [
+            Seen::sql(sql, 1, Some("")).params(&["stream"]),
+            Seen::sql(sql, 1, Some("")).params(&["4"]),
+            Seen::sql(sql, 1, Some("")).params(&["5"]),
+            Seen::sql("DO 1", 0, Some("")),
+        ]
+    );
+}
+
+#[test]
+fn a_cursor_of_the_statement_prepared_last_is_fetched_by_that_name() {
+    let mut script = mariadb();
+    script
+        .request(b"\x16SELECT a FROM t")
+        .request(&of_last(0x17, &[1, 1, 0, 0, 0]))
+        .request(&of_last(0x1c, &[2, 0, 0, 0]));
+    script.prepare_ok(0, 1).server(&[1]).definitions(1).rows_end(AUTOCOMMIT | 0x40);
+    script.binary_rows(2, AUTOCOMMIT | 0xc0);
+    assert_eq!(statements(&script), [Seen::sql("SELECT a FROM t", 2, None)]);
+}
+
+#[test]
+fn mysql_has_no_statement_prepared_last() {
     let mut script = Script::new(MODERN);
+    script.prepare("INSERT INTO t VALUES (?)", 1, 0);
+    script.request(&of_last(0x19, &[])).request(&of_last(0x18, b"\0\0hello"));
+    script.request(&execute_last(1)).err(1243, "Unknown prepared statement handler");
+    script.execute(0, 7, true).ok(1, "", AUTOCOMMIT);
+    let seen = statements(&script);
+    assert_eq!((seen[0].sql.as_deref(), seen[0].error.is_some()), (None, true));
+    assert_eq!(seen[1], Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["7"]));
+}
+
+#[test]
+fn a_failed_prepare_takes_the_execution_behind_it_along() {
+    let mut script = mariadb();
     script.prepare("DELETE FROM t WHERE id = ?", 1, 0);
-    let execute = [&[0x17, 0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0, 0, 1, 8, 0][..], &9u64.to_le_bytes()].concat();
-    script.request(b"\x16SELEC ?").request(&execute);
+    script.request(b"\x16SELEC ?").request(&of_last(0x18, b"\0\0lost")).request(&execute_last(9));
     script.err(1064, "You have an error").err(1243, "Unknown prepared statement handler");
     // A bulk execution right behind its prepare is of that statement, not of the one before.
-    script.request(b"\x16INSERT INTO t VALUES (?)").request(&[0xfa, 0xff, 0xff, 0xff, 0xff, 128, 0, 1, 0, 0, 5]);
+    script.request(b"\x16INSERT INTO t VALUES (?)").request(&of_last(0xfa, &[128, 0, 1, 0, 0, 5]));
     script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT);
+    // Too many statements: nothing was begun, and the one before is still the last.
+    script.request(b"\x16DO 5").request(&execute_last(6));
+    script.err(1461, "Can't create more than max_prepared_stmt_count statements").ok(1, "", AUTOCOMMIT);
+    let sql = "INSERT INTO t VALUES (?)";
     assert_eq!(
         statements(&script),
         [
             Seen::failed("SELEC ?", "ERROR 1064 (42000): You have an error"),
-            Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["5"]),
+            Seen::sql(sql, 1, Some("")).params(&["5"]),
+            Seen::failed("DO 5", "ERROR 1461 (42000): Can't create more than max_prepared_stmt_count statements"),
+            Seen::sql(sql, 1, Some("")).params(&["6"]),
         ]
     );
+}
+
+/// Ids are guessed easily: a client may use one in the flight that makes it.
+#[test]
+fn what_a_request_means_is_decided_when_its_turn_comes() {
+    let mut script = Script::new(MODERN);
+    script.prepare("SELECT 'old', ?", 1, 0);
+    script.request(&[0x1f]).request(b"\x16INSERT INTO t VALUES (?)");
+    script.request(b"\x18\x07\0\0\0\0\0long").request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 253, 0]);
+    script.request(&[0x19, 7, 0, 0, 0]).request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0]);
+    script.ok(0, "", AUTOCOMMIT).prepare_ok(1, 0).ok(1, "", AUTOCOMMIT).err(1243, "Unknown prepared statement handler");
+    let seen = statements(&script);
+    assert_eq!(seen[0], Seen::sql("INSERT INTO t VALUES (?)", 1, Some("")).params(&["long"]));
+    assert_eq!((seen.len(), seen[1].sql.as_deref()), (2, None));
 }
 
 #[test]
@@ -185,8 +291,8 @@ fn each_parameter_set_of_a_bulk_execution_is_a_message() {
 fn parameters_that_cannot_be_understood_cost_only_themselves() {
     let mut script = Script::new(MODERN);
     script.prepare("SELECT ?", 1, 1);
-    // A type that does not exist.
-    script.request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 99, 0, 1]).err(1210, "Incorrect arguments");
+    // A number of which a part is missing.
+    script.request(&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 8, 0, 1]).err(1210, "Incorrect arguments");
     script.query("DO 1").ok(0, "", AUTOCOMMIT);
     let seen = statements(&script);
     assert_eq!(seen[0].params, Some(vec![Some("undecodable".into())]));
