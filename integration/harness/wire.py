@@ -10,6 +10,7 @@ LONG_PASSWORD, FOUND_ROWS, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS = 1, 
 SECURE_CONNECTION, MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x8000, 0x10000, 0x20000, 0x40000
 PLUGIN_AUTH, SESSION_TRACK, DEPRECATE_EOF, QUERY_ATTRIBUTES = 0x80000, 0x800000, 0x1000000, 0x8000000
 LOCAL_FILES = 0x80
+MORE_RESULTS, CURSOR_EXISTS, PS_OUT_PARAMS = 0x8, 0x40, 0x1000
 BASIC = (LONG_PASSWORD | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | MULTI_STATEMENTS | MULTI_RESULTS | PS_MULTI_RESULTS
          | PLUGIN_AUTH | CONNECT_WITH_DB)
 
@@ -150,11 +151,11 @@ class Raw:
             return False
         return len(payload) < 0xFFFFFF if self.capabilities & DEPRECATE_EOF else len(payload) < 9
 
-    def results(self):
-        """All results of the command: lists of row payloads, or a number of affected rows."""
+    def results(self, cursor=False):
+        """All results of the command: lists of row payloads, or a number of affected rows. With `cursor` the rows may wait to be fetched."""
         found = []
         while True:
-            first = self.packet()
+            first, announced = self.packet(), 0
             if first[0] == 0xFF:
                 raise ServerError(first)
             if first[0] == 0x00:
@@ -167,7 +168,11 @@ class Raw:
                 for _ in range(columns):
                     self.packet()
                 if not self.capabilities & DEPRECATE_EOF:
-                    assert self.is_end(self.packet())
+                    eof = self.packet()
+                    assert self.is_end(eof)
+                    announced, = struct.unpack_from("<H", eof, 3)
+                    if cursor and announced & CURSOR_EXISTS and not announced & MORE_RESULTS:
+                        return found + [[]]
                 rows = []
                 while True:
                     row = self.packet()
@@ -183,5 +188,7 @@ class Raw:
                     status = struct.unpack_from("<H", row, at)[0]
                 else:
                     status = struct.unpack_from("<H", row, 3)[0]
-            if not status & 8:
+            if announced & PS_OUT_PARAMS:
+                status |= announced  # MySQL says only there that an OK follows
+            if not status & MORE_RESULTS:
                 return found
