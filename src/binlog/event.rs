@@ -282,6 +282,8 @@ pub struct Query<'a> {
     pub charset_client: Option<u16>,
     /// The session's `collation_server`, by its id, where it is written.
     pub collation_server: Option<u16>,
+    /// The number of the engine's transaction that a definition is, where it was one (MySQL 8 and later).
+    pub ddl_xid: Option<u64>,
 }
 
 impl<'a> Query<'a> {
@@ -296,7 +298,7 @@ impl<'a> Query<'a> {
         let variables = reader.bytes(variables_length)?;
         let database = reader.bytes(database_length)?;
         reader.bytes(1)?;
-        let (sql_mode, charset_client, collation_server) = status_variables(variables);
+        let StatusVariables { sql_mode, charset_client, collation_server, ddl_xid } = StatusVariables::read(variables);
         Ok(Self {
             thread_id,
             seconds,
@@ -306,47 +308,83 @@ impl<'a> Query<'a> {
             sql_mode,
             charset_client,
             collation_server,
+            ddl_xid,
         })
     }
 }
 
-/// `sql_mode`, `character_set_client` and `collation_server` from a QUERY event's status variables. Their codes come in ascending order in practice, and a
-/// code that is not known ends the search: its length is not known either.
-fn status_variables(variables: &[u8]) -> (Option<u64>, Option<u16>, Option<u16>) {
-    let mut reader = Reader::new(variables, "status variables");
-    let (mut sql_mode, mut charset, mut collation_server) = (None, None, None);
-    let mut next = || -> Result<bool, Malformed> {
-        if reader.is_empty() {
-            return Ok(false);
-        }
+/// What is read of a QUERY event's status variables.
+#[derive(Debug, Default)]
+struct StatusVariables {
+    sql_mode: Option<u64>,
+    charset_client: Option<u16>,
+    collation_server: Option<u16>,
+    ddl_xid: Option<u64>,
+}
+
+impl StatusVariables {
+    /// A code that is not known ends the search: its length is not known either (MySQL's `libs/mysql/binlog/event/statement_events.h`).
+    fn read(variables: &[u8]) -> Self {
+        let mut reader = Reader::new(variables, "status variables");
+        let mut found = Self::default();
+        while !reader.is_empty() && found.next(&mut reader).unwrap_or(false) {}
+        found
+    }
+
+    /// Reads one; false where it is not known.
+    fn next(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
         match reader.u8()? {
-            // Q_FLAGS2
-            0 => drop(reader.u32()?),
+            // Q_FLAGS2, Q_AUTO_INCREMENT, Q_MASTER_DATA_WRITTEN
+            0 | 3 | 10 => drop(reader.u32()?),
             // Q_SQL_MODE
-            1 => sql_mode = Some(reader.u64()?),
-            // Q_CATALOG (with a terminator), Q_AUTO_INCREMENT
+            1 => self.sql_mode = Some(reader.u64()?),
+            // Q_CATALOG, with a terminator
             2 => {
                 let length = usize::from(reader.u8()?);
                 reader.bytes(length + 1)?;
             }
-            3 => drop(reader.u32()?),
             // Q_CHARSET: client, connection, server
             4 => {
-                charset = Some(reader.u16()?);
+                self.charset_client = Some(reader.u16()?);
                 reader.u16()?;
-                collation_server = Some(reader.u16()?);
+                self.collation_server = Some(reader.u16()?);
             }
             // Q_TIME_ZONE, Q_CATALOG_NZ
-            5 | 6 => {
-                let length = usize::from(reader.u8()?);
-                reader.bytes(length)?;
+            5 | 6 => skip_text(reader)?,
+            // Q_LC_TIME_NAMES, Q_CHARSET_DATABASE
+            7 | 8 => drop(reader.u16()?),
+            // Q_TABLE_MAP_FOR_UPDATE
+            9 => drop(reader.u64()?),
+            // Q_INVOKER: user, host
+            11 => {
+                skip_text(reader)?;
+                skip_text(reader)?;
             }
+            // Q_UPDATED_DB_NAMES: names with terminators, or that they are too many
+            12 => {
+                let count = reader.u8()?;
+                for _ in 0..if count == TOO_MANY_DATABASES { 0 } else { count } {
+                    while reader.u8()? != 0 {}
+                }
+            }
+            // Q_MICROSECONDS
+            13 => drop(reader.bytes(3)?),
+            // Q_EXPLICIT_DEFAULTS_FOR_TIMESTAMP
+            16 => drop(reader.u8()?),
+            // Q_DDL_LOGGED_WITH_XID
+            17 => self.ddl_xid = Some(reader.u64()?),
             _ => return Ok(false),
         }
         Ok(true)
-    };
-    while next().unwrap_or(false) {}
-    (sql_mode, charset, collation_server)
+    }
+}
+
+/// `OVER_MAX_DBS_IN_EVENT_MTS`
+const TOO_MANY_DATABASES: u8 = 254;
+
+fn skip_text(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    let length = usize::from(reader.u8()?);
+    reader.bytes(length).map(drop)
 }
 
 /// The value of an INTVAR event: what `LAST_INSERT_ID()` or the next AUTO_INCREMENT was for a statement.

@@ -7,7 +7,9 @@ use super::charset::Charset;
 use super::column::Storage;
 use super::column_rules::ColumnRules;
 use super::hidden::without_hashes;
+use super::rows::Row;
 use super::table_map::{MappedColumn, TableMap};
+use super::value::Value;
 
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
 #[derive(Debug, Clone)]
@@ -103,6 +105,16 @@ impl CatalogColumn {
     pub(super) fn is_text(&self) -> bool {
         matches!(self.data_type.as_str(), "char" | "varchar" | "enum" | "set") || self.data_type.ends_with("text")
     }
+
+    /// Whether its values are text or bytes of which a character set makes text.
+    pub(super) fn is_string(&self) -> bool {
+        self.is_text() || matches!(self.data_type.as_str(), "binary" | "varbinary") || self.data_type.ends_with("blob")
+    }
+
+    /// Whether a value cannot be shown as text without the character set. The names of an ENUM are known by themselves or not at all.
+    fn needs_charset(&self) -> bool {
+        self.is_text() && !matches!(self.data_type.as_str(), "enum" | "set")
+    }
 }
 
 /// Whether neither the map nor the columns of a definition that fits it say the character set of some text.
@@ -110,7 +122,7 @@ pub(super) fn lacks_charsets(map: &TableMap, columns: &[CatalogColumn]) -> bool 
     map.columns
         .iter()
         .zip(columns)
-        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.is_text())
+        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.needs_charset())
 }
 
 impl Table {
@@ -161,6 +173,15 @@ impl Table {
         self.primary_key.retain(|index| !self.dropped.contains(index));
     }
 
+    /// Whether an update gives the row another primary key.
+    pub(super) fn key_changes(&self, row: Row<'_, '_>) -> bool {
+        let (Some(before), Some(after)) = (row.before, row.after) else { return false };
+        self.primary_key.iter().any(|index| match (before.get(*index), after.get(*index)) {
+            (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
+            (before, after) => before != after,
+        })
+    }
+
     /// Whether some columns' values are not shown.
     pub fn hides_columns(&self) -> bool {
         !self.dropped.is_empty() || !self.redacted.is_empty()
@@ -179,7 +200,8 @@ impl Table {
     }
 }
 
-const BINARY_COLLATION: u16 = 63;
+/// The collation of bytes.
+pub(super) const BINARY_COLLATION: u16 = 63;
 
 /// The server that wrote the binlog, as far as it matters for its columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -114,6 +114,7 @@ pub fn ddl(data: &[u8]) {
             sql_mode: (choices & 8 == 0).then_some(sql_mode),
             collation_server: None,
             failed: choices & 16 != 0,
+            is_atomic: choices & 32 != 0,
         };
         history.definition(&statement, &place);
         history.reached(&place, false);

@@ -1,65 +1,87 @@
 //! The parts of an ALTER TABLE.
 
-use super::column_type::collation_charset;
-use super::ddl::{Parser, Place, Spec, TableName};
-use crate::binlog::charset::Charset;
+use super::ddl::{NewCharset, Parser, Place, Spec, TableName};
 
-/// What begins parts that change no column: keys, partitions, storage, options.
-const HARMLESS: [&str; 44] = [
+/// What begins options that may stand without `=`, and parts that change no column.
+const HARMLESS: [&str; 49] = [
     "ALGORITHM",
-    "LOCK",
-    "FORCE",
-    "ORDER",
-    "ENGINE",
-    "TYPE",
     "AUTO_INCREMENT",
-    "COMMENT",
-    "ROW_FORMAT",
-    "KEY_BLOCK_SIZE",
-    "COMPRESSION",
-    "ENCRYPTION",
-    "STATS_PERSISTENT",
-    "STATS_AUTO_RECALC",
-    "STATS_SAMPLE_PAGES",
     "AVG_ROW_LENGTH",
     "CHECKSUM",
+    "COMMENT",
+    "COMPRESSION",
+    "CONNECTION",
     "DATA",
     "DELAY_KEY_WRITE",
+    "DISABLE",
+    "ENABLE",
+    "ENCRYPTION",
+    "ENGINE",
+    "ENGINE_ATTRIBUTE",
+    "FORCE",
+    "INDEX",
     "INSERT_METHOD",
+    "KEY_BLOCK_SIZE",
+    "LOCK",
     "MAX_ROWS",
     "MIN_ROWS",
     "PACK_KEYS",
+    "PAGE_CHECKSUM",
     "PASSWORD",
+    "REMOVE",
+    "ROW_FORMAT",
+    "SEQUENCE",
+    "STATS_AUTO_RECALC",
+    "STATS_PERSISTENT",
+    "STATS_SAMPLE_PAGES",
+    "STORAGE",
     "TABLESPACE",
+    "TABLE_CHECKSUM",
+    "TRANSACTIONAL",
+    "TYPE",
     "UNION",
-    "DISABLE",
-    "ENABLE",
-    "DISCARD",
-    "IMPORT",
     "WITH",
     "WITHOUT",
-    "PARTITION",
-    "REMOVE",
-    "TRUNCATE",
-    "COALESCE",
-    "REORGANIZE",
-    "EXCHANGE",
-    "ANALYZE",
-    "CHECK",
-    "OPTIMIZE",
-    "REBUILD",
-    "REPAIR",
-    "PAGE_CHECKSUM",
+    // What MariaDB's engines call theirs; others have a `=`.
+    "ENCRYPTED",
+    "ENCRYPTION_KEY_ID",
+    "IETF_QUOTES",
+    "ITEF_QUOTES",
+    "PAGE_COMPRESSED",
+    "PAGE_COMPRESSION_LEVEL",
+    "VALIDATION",
+    "SECONDARY_ENGINE",
+    "SECONDARY_ENGINE_ATTRIBUTE",
+    "AUTOEXTEND_SIZE",
+    "START",
 ];
+
+/// What is the whole statement, or all that is left of it: commas in it do not begin another part. Both servers' grammars let nothing but
+/// partitions follow ORDER BY.
+const WHOLE: [&str; 6] = ["ORDER", "PARTITION", "DISCARD", "IMPORT", "SECONDARY_LOAD", "SECONDARY_UNLOAD"];
+
+/// What is done to partitions, and says their names: `TRUNCATE PARTITION p0, p1`.
+const TO_PARTITIONS: [&str; 10] =
+    ["DROP", "REBUILD", "OPTIMIZE", "ANALYZE", "CHECK", "REPAIR", "COALESCE", "TRUNCATE", "REORGANIZE", "EXCHANGE"];
 
 /// Reads one part up to its comma, except for what does not matter. `None` where it is not understood.
 pub(super) fn spec(parser: &mut Parser<'_>, specs: &mut Vec<Spec>, rename: &mut Option<TableName>) -> Option<()> {
     let start = parser.cursor.at();
+    // MariaDB's engines have options of any name.
+    if parser.cursor.next_is_symbol('=') && !["CHARSET", "COLLATE", "RENAME"].iter().any(|word| parser.cursor.is(word))
+    {
+        return options(parser, specs);
+    }
     let Some(word) = parser.cursor.word() else {
         // Nothing but `ALTER TABLE t` is a statement too.
-        return parser.cursor.is_empty().then_some(());
+        return parser.cursor.ends_part().then_some(());
     };
-    match word.as_str() {
+    let word = word.as_str();
+    if WHOLE.contains(&word) || TO_PARTITIONS.contains(&word) && parser.cursor.is("PARTITION") {
+        parser.cursor.skip_all();
+        return Some(());
+    }
+    match word {
         "ADD" => add(parser, specs),
         "DROP" => drop(parser, specs),
         "CHANGE" | "MODIFY" => {
@@ -84,35 +106,38 @@ pub(super) fn spec(parser: &mut Parser<'_>, specs: &mut Vec<Spec>, rename: &mut 
             Some(())
         }
         "CONVERT" => {
-            // CONVERT PARTITION, CONVERT TABLE (MariaDB) are not this.
             parser.cursor.expect("TO")?;
             let name = parser.cursor.charset_clause()?;
-            let charset = if name.eq_ignore_ascii_case("DEFAULT") { None } else { Some(Charset::from_name(&name)?) };
-            specs.push(Spec::Convert(charset));
+            specs.push(Spec::Convert(NewCharset::named(&name)));
             Some(())
         }
         // ALTER COLUMN, INDEX, CHECK: defaults, visibility, enforcement.
         "ALTER" => Some(()),
-        "DEFAULT" | "CHARACTER" | "CHARSET" | "CHAR" | "COLLATE" | "SET" => {
+        "DEFAULT" | "CHARACTER" | "CHARSET" | "CHAR" | "COLLATE" => {
             parser.cursor.go_back(start);
-            charset(parser, specs)
+            options(parser, specs)
         }
-        word if HARMLESS.contains(&word) || word.starts_with("SECONDARY_") || word.starts_with("AUTOEXTEND_") => {
-            // Options may stand without commas between them.
-            let mut ahead = parser.cursor.clone();
-            ahead.skip_to_comma();
-            let partitions = matches!(word, "PARTITION" | "ORDER" | "UNION" | "REORGANIZE");
-            while !partitions && parser.cursor.at() < ahead.at() {
-                if ["DEFAULT", "CHARACTER", "CHARSET", "COLLATE"].iter().any(|word| parser.cursor.is(word)) {
-                    return charset(parser, specs);
-                }
-                // DROP and the like cannot follow here.
-                parser.cursor.skip();
-            }
-            Some(())
-        }
+        word if HARMLESS.contains(&word) => options(parser, specs),
         _ => None,
     }
+}
+
+/// Table options up to a comma, which may stand without commas between them: `[DEFAULT] CHARACTER SET [=] name [[DEFAULT] COLLATE [=] name]`
+/// matters. A partitioning may follow, in whose parentheses there is nothing for us.
+fn options(parser: &mut Parser<'_>, specs: &mut Vec<Spec>) -> Option<()> {
+    let (mut charset, mut collation) = (None, None);
+    while !parser.cursor.ends_part() && !parser.cursor.is("PARTITION") {
+        if let Some(name) = parser.cursor.charset_clause() {
+            charset = Some(NewCharset::named(&name));
+        } else if parser.cursor.take("COLLATE") {
+            let _ = parser.cursor.symbol('=');
+            collation = NewCharset::of_collation(&parser.cursor.name_or_text()?);
+        } else if !parser.cursor.skip_group() {
+            parser.cursor.skip();
+        }
+    }
+    specs.extend(charset.or(collation).map(Spec::Charset));
+    Some(())
 }
 
 fn add(parser: &mut Parser<'_>, specs: &mut Vec<Spec>) -> Option<()> {
@@ -120,7 +145,11 @@ fn add(parser: &mut Parser<'_>, specs: &mut Vec<Spec>) -> Option<()> {
         specs.push(Spec::AddPrimaryKey(key?));
         return Some(());
     }
-    if parser.is_other_key() || parser.cursor.is("PARTITION") || parser.cursor.is("SYSTEM") {
+    if parser.cursor.is("PARTITION") {
+        parser.cursor.skip_all();
+        return Some(());
+    }
+    if parser.is_other_key() || parser.cursor.is("SYSTEM") && parser.cursor.next_is(&["VERSIONING"]) {
         return Some(());
     }
     parser.cursor.take("COLUMN");
@@ -156,8 +185,11 @@ fn drop(parser: &mut Parser<'_>, specs: &mut Vec<Spec>) -> Option<()> {
         }
         return Some(());
     }
-    if ["FOREIGN", "CHECK", "PARTITION", "PERIOD", "SYSTEM"].iter().any(|word| parser.cursor.is(word))
-        && parser.cursor.has_more_words()
+    // PERIOD and SYSTEM may be columns.
+    if parser.cursor.is("FOREIGN")
+        || parser.cursor.is("CHECK")
+        || parser.cursor.is("PERIOD") && parser.cursor.next_is(&["FOR", "IF"])
+        || parser.cursor.is("SYSTEM") && parser.cursor.next_is(&["VERSIONING"])
     {
         return Some(());
     }
@@ -175,23 +207,4 @@ fn place(parser: &mut Parser<'_>) -> Option<Place> {
         return Some(Place::After(parser.cursor.name()?));
     }
     Some(Place::Unsaid)
-}
-
-/// `[DEFAULT] CHARACTER SET [=] name [[DEFAULT] COLLATE [=] name]`
-fn charset(parser: &mut Parser<'_>, specs: &mut Vec<Spec>) -> Option<()> {
-    let (mut charset, mut collation) = (None, None);
-    let mut end = parser.cursor.clone();
-    end.skip_to_comma();
-    while parser.cursor.at() < end.at() {
-        if let Some(name) = parser.cursor.charset_clause() {
-            charset = Some(Charset::from_name(&name)?);
-        } else if parser.cursor.take("COLLATE") {
-            let _ = parser.cursor.symbol('=');
-            collation = collation_charset(&parser.cursor.name_or_text()?)?;
-        } else {
-            parser.cursor.skip();
-        }
-    }
-    specs.extend(charset.or(collation).map(Spec::Charset));
-    Some(())
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::column_type::{ColumnType, Text};
-use super::ddl::{Body, ColumnDefinition, Place, Spec};
+use super::ddl::{Body, ColumnDefinition, NewCharset, Place, Spec};
 use crate::binlog::charset::Charset;
 use crate::binlog::hidden::Hidden;
 use crate::binlog::schema::CatalogColumn;
@@ -34,13 +34,13 @@ pub(super) struct Surroundings {
 impl Body {
     /// Whether the table takes the database's default.
     pub(super) fn needs_default(&self) -> bool {
-        self.charset.is_none()
+        matches!(self.charset, None | Some(NewCharset::OfDatabase))
     }
 }
 
 /// The table that CREATE TABLE makes.
 pub(super) fn create(body: &Body, around: Surroundings) -> Option<TableSchema> {
-    let charset = body.charset.or(around.database);
+    let charset = body.charset.unwrap_or(NewCharset::OfDatabase).resolved(around.database);
     let mut columns: Vec<_> = body.columns.iter().map(|column| resolve(column, charset, around.is_mariadb)).collect();
     if !body.primary_key.is_empty() {
         set_primary_key(&mut columns, &body.primary_key);
@@ -64,8 +64,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
     // The default that is set counts for columns that come by the same statement.
     for spec in specs {
         match spec {
-            Spec::Charset(new) => charset = Some(*new),
-            Spec::Convert(new) => charset = Some((*new).or(around.database)?),
+            Spec::Charset(new) | Spec::Convert(new) => charset = new.resolved(around.database),
             _ => {}
         }
     }
@@ -76,7 +75,7 @@ pub(super) fn alter(before: &TableSchema, specs: &[Spec], around: Surroundings) 
     for old in &before.columns {
         let mut kept = old.clone();
         if converts {
-            convert(&mut kept, charset?, around.is_mariadb)?;
+            convert(&mut kept, charset, around.is_mariadb);
         }
         let mut stays = true;
         for spec in specs {
@@ -182,9 +181,7 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
             Spec::Charset(_) => before.charset = None,
             Spec::Hides(_) => {}
             Spec::Convert(_) => {
-                if before.columns.iter().any(|column| column.charset.is_some()) {
-                    return None;
-                }
+                before.columns.iter_mut().filter(|column| column.is_string()).for_each(unconvert);
                 before.charset = None;
             }
         }
@@ -216,9 +213,24 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
     let again = alter(&before, specs, Surroundings { database: around.database, ..around })?;
     let is_same_table = again.columns.len() == after.columns.len()
         && again.columns.iter().zip(&after.columns).all(|(again, after)| {
-            is_same(&again.name, &after.name) && (after.data_type.is_empty() || again.data_type == after.data_type)
+            is_same(&again.name, &after.name) && is_same_type(&again.data_type, &after.data_type)
         });
     is_same_table.then_some(before)
+}
+
+/// Whether two types may be the same one: of a BLOB or TEXT the statement does not surely say the size, and of some nothing.
+fn is_same_type(a: &str, b: &str) -> bool {
+    let both = |end: &str| a.ends_with(end) && b.ends_with(end);
+    a.is_empty() || b.is_empty() || a == b || both("text") || both("blob")
+}
+
+/// What a column of strings was before CONVERT TO CHARACTER SET: the names of an ENUM stay, all else only the table map knows.
+fn unconvert(column: &mut CatalogColumn) {
+    column.charset = None;
+    if !matches!(column.data_type.as_str(), "enum" | "set") {
+        column.data_type.clear();
+        column.column_type.clear();
+    }
 }
 
 fn position(schema: &TableSchema, name: &str) -> Option<usize> {
@@ -260,7 +272,7 @@ fn close_key(columns: &mut [CatalogColumn]) {
 fn resolve(column: &ColumnDefinition, default: Option<Charset>, is_mariadb: bool) -> CatalogColumn {
     let kind = &column.column_type;
     let charset = match kind.text {
-        Text::No => None,
+        Text::No | Text::Unknown => None,
         Text::Default => default,
         Text::Is(charset) => Some(charset),
     };
@@ -344,18 +356,20 @@ fn column_type(kind: &ColumnType, data_type: &str, is_mariadb: bool) -> String {
     text
 }
 
-/// CONVERT TO CHARACTER SET: texts that would not hold as many characters as before become longer types. `None` where it is not known
-/// whether they would.
-fn convert(column: &mut CatalogColumn, charset: Charset, is_mariadb: bool) -> Option<()> {
-    let old = match column.charset.as_deref().map(Charset::from_name) {
-        Some(Some(old)) => Some(old),
-        None if column.data_type.ends_with("text") => return None,
-        None if column.is_text() => None,
-        _ => return Some(()),
+/// CONVERT TO CHARACTER SET: texts that would not hold as many characters as before become longer types. Where it is not known whether
+/// they would, their size is left: it makes no difference to how values are stored in a row image. `None` is a character set that is not known.
+fn convert(column: &mut CatalogColumn, charset: Option<Charset>, is_mariadb: bool) {
+    if column.charset.is_none() && !column.is_text() {
+        return;
+    }
+    let Some(charset) = charset else {
+        column.charset = None;
+        return;
     };
+    let old = column.charset.as_deref().and_then(Charset::from_name);
     // A column of JSON keeps its own.
     if is_mariadb && column.data_type == "longtext" && old == Some(charset) {
-        return Some(());
+        return;
     }
     if old.is_some_and(|old| charset.max_bytes_per_char() > old.max_bytes_per_char()) {
         let longer = match column.data_type.as_str() {
@@ -374,8 +388,7 @@ fn convert(column: &mut CatalogColumn, charset: Charset, is_mariadb: bool) -> Op
         column.column_type = column.column_type.replacen(&column.data_type, &binary, 1);
         column.data_type = binary;
         column.charset = None;
-        return Some(());
+        return;
     }
     column.charset = Some(charset.name().to_owned());
-    Some(())
 }

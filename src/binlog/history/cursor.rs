@@ -46,12 +46,22 @@ impl<'a> Cursor<'a> {
         keywords.iter().any(|keyword| next.is(keyword))
     }
 
-    /// Whether a name or keyword is the next but one.
-    pub(super) fn has_more_words(&self) -> bool {
-        matches!(self.words.get(self.at + 1), Some(Word::Plain(_) | Word::Name(_)))
+    /// Whether this character is the next but one.
+    pub(super) fn next_is_symbol(&self, symbol: char) -> bool {
+        self.words.get(self.at + 1) == Some(&Word::Symbol(symbol))
     }
 
-    /// Whether this keyword comes anywhere behind.
+    /// Whether the list's element has no more words.
+    pub(super) fn ends_part(&self) -> bool {
+        matches!(self.peek(), None | Some(Word::Symbol(',' | ')' | ';')))
+    }
+
+    /// Steps over all that is left.
+    pub(super) fn skip_all(&mut self) {
+        self.at = self.at.max(self.words.len());
+    }
+
+    /// Whether this keyword comes anywhere after here.
     pub(super) fn has_word(&self, keyword: &str) -> bool {
         let rest = self.words.get(self.at..).unwrap_or_default();
         rest.iter().any(|token| matches!(token, Word::Plain(word) if word.eq_ignore_ascii_case(keyword)))

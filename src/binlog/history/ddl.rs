@@ -25,17 +25,40 @@ pub(super) enum Ddl {
     /// Tables go away.
     Drop(Vec<TableName>),
     /// A new database; what its default is, where the text says so.
-    CreateDatabase { database: String, if_not_exists: bool, charset: Option<Charset> },
+    CreateDatabase { database: String, exists: Exists, charset: Option<NewCharset> },
     /// A database's default.
-    AlterDatabase { database: String, charset: Option<Charset> },
+    AlterDatabase { database: String, charset: Option<NewCharset> },
     /// A database goes away with all its tables.
     DropDatabase(String),
     /// A table of one session hides another one of that name.
     Temporary(TableName),
+    /// Such tables go away.
+    DropTemporary(Vec<TableName>),
     /// These tables change, and nobody knows how.
     Unclear(Vec<TableName>),
     /// Anything may have changed.
     Anything,
+}
+
+/// What CREATE does with what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exists {
+    /// It is an error.
+    Fails,
+    /// `IF NOT EXISTS`
+    Stays,
+    /// `OR REPLACE`
+    Goes,
+}
+
+/// The default character set that a clause names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewCharset {
+    Is(Charset),
+    /// `DEFAULT`
+    OfDatabase,
+    /// One that this program does not know: that is no reason to lose the columns' names.
+    Unknown,
 }
 
 /// The parentheses of CREATE TABLE and what follows.
@@ -43,7 +66,8 @@ pub(super) enum Ddl {
 pub(super) struct Body {
     pub(super) columns: Vec<ColumnDefinition>,
     pub(super) primary_key: Vec<String>,
-    pub(super) charset: Option<Charset>,
+    /// `None` where the text does not say it.
+    pub(super) charset: Option<NewCharset>,
     pub(super) hidden: Hidden,
 }
 
@@ -91,9 +115,9 @@ pub(super) enum Spec {
     AddPrimaryKey(Vec<String>),
     DropPrimaryKey,
     /// The table's default, for columns to come.
-    Charset(Charset),
-    /// `CONVERT TO`; `None` is the database's default.
-    Convert(Option<Charset>),
+    Charset(NewCharset),
+    /// `CONVERT TO`
+    Convert(NewCharset),
     /// Columns that MariaDB's catalogue does not list may come with this, or go.
     Hides(Hidden),
 }
@@ -110,7 +134,8 @@ pub(super) fn parse(statement: &Statement<'_>, naming: Naming) -> Ddl {
     let Some(words) = super::words::words(statement.sql, statement.sql_mode) else {
         return Ddl::Anything;
     };
-    let mut parser = Parser { cursor: Cursor::new(&words), database: statement.database, naming };
+    let is_oracle = statement.sql_mode.is_some_and(|mode| mode & ORACLE != 0);
+    let mut parser = Parser { cursor: Cursor::new(&words), database: statement.database, naming, is_oracle };
     let ddl = parser.statement().unwrap_or(Ddl::Anything);
     // Text that is no UTF-8, or a statement that was executed in part.
     if statement.failed || statement.sql.contains(char::REPLACEMENT_CHARACTER) {
@@ -119,8 +144,11 @@ pub(super) fn parse(statement: &Statement<'_>, naming: Naming) -> Ddl {
     ddl
 }
 
-/// First words of statements that change no table's columns.
-const HARMLESS: [&str; 19] = [
+/// `MODE_ORACLE` of MariaDB's `sql_mode`.
+const ORACLE: u64 = 1 << 9;
+
+/// First words of statements that change no table's columns. Those that change rows are here because of MariaDB's `SET STATEMENT`.
+const HARMLESS: [&str; 37] = [
     "GRANT",
     "REVOKE",
     "SET",
@@ -140,9 +168,27 @@ const HARMLESS: [&str; 19] = [
     "USE",
     "SHOW",
     "CHECKSUM",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "REPLACE",
+    "LOAD",
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "CALL",
+    "DO",
+    "HANDLER",
+    "KILL",
+    "PURGE",
+    "SIGNAL",
+    "DEALLOCATE",
+    "XA",
+    "SAVEPOINT",
+    "RELEASE",
 ];
 /// What may be created, altered and dropped without a table's columns changing.
-const OTHER_OBJECTS: [&str; 20] = [
+const OTHER_OBJECTS: [&str; 22] = [
     "USER",
     "ROLE",
     "VIEW",
@@ -163,12 +209,16 @@ const OTHER_OBJECTS: [&str; 20] = [
     "UNDO",
     "INSTANCE",
     "LIBRARY",
+    // MySQL's JSON duality views.
+    "JSON",
+    "MATERIALIZED",
 ];
 
 pub(super) struct Parser<'a> {
     pub(super) cursor: Cursor<'a>,
     database: &'a str,
     naming: Naming,
+    is_oracle: bool,
 }
 
 impl Parser<'_> {
@@ -202,7 +252,9 @@ impl Parser<'_> {
     fn create(&mut self) -> Option<Ddl> {
         let or_replace = self.cursor.take("OR") && self.cursor.take("REPLACE");
         if self.cursor.take("TEMPORARY") {
-            self.cursor.expect("TABLE")?;
+            if !self.cursor.take("TABLE") {
+                self.cursor.expect("SEQUENCE")?;
+            }
             self.if_not_exists();
             return Some(Ddl::Temporary(self.table()?));
         }
@@ -212,17 +264,27 @@ impl Parser<'_> {
             return Some(self.create_table(&table, if_not_exists).unwrap_or_else(|| Ddl::Unclear(vec![table])));
         }
         if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
-            let if_not_exists = self.if_not_exists();
+            let exists = match self.if_not_exists() {
+                true => Exists::Stays,
+                false if or_replace => Exists::Goes,
+                false => Exists::Fails,
+            };
             let name = self.cursor.name()?;
             let database = self.folded(name);
-            return Some(Ddl::CreateDatabase { database, if_not_exists, charset: self.options_charset()? });
+            return Some(Ddl::CreateDatabase { database, exists, charset: self.options_charset()? });
+        }
+        if self.cursor.take("SEQUENCE") {
+            let if_not_exists = self.if_not_exists() && !or_replace;
+            let table = self.table()?;
+            let body = super::sequence::body(self.cursor.has_word("AS"));
+            return Some(Ddl::Create { table, if_not_exists, body });
         }
         self.cursor.take("ONLINE");
         if self.cursor.take("UNIQUE") {
             return Some(self.unique_index().unwrap_or(Ddl::Nothing));
         }
-        self.cursor.take("FULLTEXT");
-        if self.cursor.take("INDEX") || self.cursor.take("SEQUENCE") {
+        let _ = self.cursor.take("FULLTEXT") || self.cursor.take("VECTOR");
+        if self.cursor.take("INDEX") {
             return Some(Ddl::Nothing);
         }
         self.other_object()
@@ -328,18 +390,17 @@ impl Parser<'_> {
             .iter()
             .any(|word| self.cursor.is(word))
             || self.cursor.is("VECTOR") && self.cursor.next_is(&["INDEX", "KEY"])
-            || self.cursor.is("PERIOD") && self.cursor.next_is(&["FOR"])
+            || self.cursor.is("PERIOD") && self.cursor.next_is(&["FOR", "IF"])
     }
 
     pub(super) fn column(&mut self) -> Option<ColumnDefinition> {
         let name = self.cursor.name()?;
-        let (column_type, is_primary_key) = column_type(&mut self.cursor)?;
+        let (column_type, is_primary_key) = column_type(&mut self.cursor, self.is_oracle)?;
         Some(ColumnDefinition { name, column_type, is_primary_key })
     }
 
     fn alter(&mut self) -> Option<Ddl> {
-        let _ = self.cursor.take("ONLINE");
-        let _ = self.cursor.take("IGNORE");
+        while self.cursor.take("ONLINE") || self.cursor.take("IGNORE") {}
         if self.cursor.take("TABLE") {
             self.if_exists();
             let table = self.table()?;
@@ -352,7 +413,10 @@ impl Parser<'_> {
             return Some(Ddl::AlterDatabase { database: self.folded(name), charset: self.options_charset()? });
         }
         if self.cursor.take("SEQUENCE") {
-            return Some(Ddl::Nothing);
+            self.if_exists();
+            let sequence = self.table()?;
+            // Its type may change.
+            return Some(if self.cursor.has_word("AS") { Ddl::Unclear(vec![sequence]) } else { Ddl::Nothing });
         }
         self.other_object()
     }
@@ -361,6 +425,9 @@ impl Parser<'_> {
         let (mut specs, mut rename) = (Vec::new(), None);
         while self.cursor.take("WAIT") || self.cursor.take("NOWAIT") {
             let _ = self.cursor.number();
+        }
+        if let Some(ddl) = self.converted_partition(table) {
+            return ddl;
         }
         loop {
             super::alter::spec(self, &mut specs, &mut rename)?;
@@ -374,22 +441,39 @@ impl Parser<'_> {
         self.cursor.is_empty().then(|| Ddl::Alter { table: table.clone(), specs, rename })
     }
 
-    fn drop(&mut self) -> Option<Ddl> {
-        if self.cursor.take("TEMPORARY") {
-            return Some(Ddl::Nothing);
+    /// MariaDB's `CONVERT PARTITION p TO TABLE new` and `CONVERT TABLE old TO PARTITION ...`; the inner `None` where they cannot be read.
+    fn converted_partition(&mut self, table: &TableName) -> Option<Option<Ddl>> {
+        if !self.cursor.is("CONVERT") || self.cursor.next_is(&["TO"]) {
+            return None;
         }
+        self.cursor.skip();
+        if self.cursor.take("TABLE") {
+            return Some(self.table().map(|old| Ddl::Drop(vec![old])));
+        }
+        while !self.cursor.take("TABLE") {
+            if self.cursor.is_empty() {
+                return Some(None);
+            }
+            self.cursor.skip();
+        }
+        let like = table.clone();
+        Some(self.table().map(|table| Ddl::CreateLike { table, if_not_exists: false, like }))
+    }
+
+    fn drop(&mut self) -> Option<Ddl> {
+        let is_temporary = self.cursor.take("TEMPORARY");
         if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
             self.if_exists();
             let name = self.cursor.name()?;
             return Some(Ddl::DropDatabase(self.folded(name)));
         }
-        if self.cursor.take("TABLE") || self.cursor.take("TABLES") {
+        if self.cursor.take("TABLE") || self.cursor.take("TABLES") || self.cursor.take("SEQUENCE") {
             self.if_exists();
             let mut tables = Vec::new();
             loop {
                 tables.push(self.table()?);
                 if !self.cursor.symbol(',') {
-                    return Some(Ddl::Drop(tables));
+                    return Some(if is_temporary { Ddl::DropTemporary(tables) } else { Ddl::Drop(tables) });
                 }
             }
         }
@@ -402,7 +486,7 @@ impl Parser<'_> {
             let specs = if primary { vec![Spec::DropPrimaryKey] } else { self.hides().into_iter().collect() };
             return Some(Ddl::Alter { table, specs, rename: None });
         }
-        if self.cursor.take("SEQUENCE") || self.cursor.take("PREPARE") {
+        if self.cursor.take("PREPARE") {
             return Some(Ddl::Nothing);
         }
         self.other_object()
@@ -451,20 +535,46 @@ impl Parser<'_> {
 }
 
 impl Parser<'_> {
-    /// The character set among a table's or database's options, if there is one; the outer `None` where it is not known.
-    fn options_charset(&mut self) -> Option<Option<Charset>> {
+    /// The character set among a table's or database's options, if there is one; the outer `None` where a name is missing.
+    fn options_charset(&mut self) -> Option<Option<NewCharset>> {
         let (mut charset, mut collation) = (None, None);
         while !self.cursor.is_empty() && !self.cursor.is("PARTITION") {
             if let Some(name) = self.cursor.charset_clause() {
-                charset = Some(Charset::from_name(&name)?);
+                charset = Some(NewCharset::named(&name));
             } else if self.cursor.take("COLLATE") {
                 let _ = self.cursor.symbol('=');
-                collation = collation_charset(&self.cursor.name_or_text()?)?;
+                collation = NewCharset::of_collation(&self.cursor.name_or_text()?);
             } else {
                 self.cursor.skip();
             }
         }
         Some(charset.or(collation))
+    }
+}
+
+impl NewCharset {
+    pub(super) fn named(name: &str) -> Self {
+        if name.eq_ignore_ascii_case("DEFAULT") {
+            return Self::OfDatabase;
+        }
+        Charset::from_name(name).map_or(Self::Unknown, Self::Is)
+    }
+
+    /// `None` where the collation leaves the character set as it is.
+    pub(super) fn of_collation(name: &str) -> Option<Self> {
+        match collation_charset(name) {
+            Some(known) => known.map(Self::Is),
+            None => Some(Self::named(name)),
+        }
+    }
+
+    /// The character set, where it is known; `database` is the database's.
+    pub(super) fn resolved(self, database: Option<Charset>) -> Option<Charset> {
+        match self {
+            Self::Is(charset) => Some(charset),
+            Self::OfDatabase => database,
+            Self::Unknown => None,
+        }
     }
 }
 
@@ -474,6 +584,7 @@ impl Ddl {
         let tables = match self {
             Self::Nothing => return Self::Nothing,
             Self::Create { table, .. } | Self::CreateLike { table, .. } | Self::Temporary(table) => vec![table],
+            Self::DropTemporary(tables) => tables,
             Self::Alter { table, rename, .. } => std::iter::once(table).chain(rename).collect(),
             Self::Rename(pairs) => pairs.into_iter().flat_map(|(old, new)| [old, new]).collect(),
             Self::Drop(tables) | Self::Unclear(tables) => tables,

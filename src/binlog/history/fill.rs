@@ -2,10 +2,12 @@
 
 use super::apply::TableSchema;
 use crate::binlog::column::Storage;
-use crate::binlog::table_map::TableMap;
+use crate::binlog::schema::BINARY_COLLATION;
+use crate::binlog::table_map::{MappedColumn, TableMap};
 
-/// Gives columns whose type was changed since (see [`unalter`](super::apply::unalter)) the type that the map says. `None` where the map
-/// does not say all: signs, character sets, names of an ENUM.
+/// Gives columns whose type was changed since (see [`unalter`](super::apply::unalter)), or that only the server knows, the type that the map
+/// says. `None` where it does not say all, which takes signs and character sets: MariaDB has none of them by default. The names of an ENUM
+/// are not known; its values are numbers then.
 pub(super) fn fill(mut schema: TableSchema, map: &TableMap) -> Option<TableSchema> {
     // The map may have hidden columns behind them.
     if schema.columns.len() > map.columns.len() {
@@ -29,16 +31,42 @@ pub(super) fn fill(mut schema: TableSchema, map: &TableMap) -> Option<TableSchem
             Storage::Geometry { .. } => "geometry",
             Storage::Vector { .. } => "vector",
             Storage::Bit { .. } => "bit",
-            Storage::Integer { .. }
-            | Storage::Fixed { .. }
-            | Storage::Variable { .. }
-            | Storage::Blob { .. }
-            | Storage::Enum { .. }
-            | Storage::Set { .. }
-            | Storage::Null => return None,
+            Storage::Integer { bytes: 1 } => "tinyint",
+            Storage::Integer { bytes: 2 } => "smallint",
+            Storage::Integer { bytes: 3 } => "mediumint",
+            Storage::Integer { bytes: 4 } => "int",
+            Storage::Integer { .. } => "bigint",
+            Storage::Fixed { .. } => {
+                if is_binary(mapped)? {
+                    "binary"
+                } else {
+                    "char"
+                }
+            }
+            Storage::Variable { .. } => {
+                if is_binary(mapped)? {
+                    "varbinary"
+                } else {
+                    "varchar"
+                }
+            }
+            Storage::Blob { .. } => {
+                if is_binary(mapped)? {
+                    "blob"
+                } else {
+                    "text"
+                }
+            }
+            Storage::Enum { .. } => "enum",
+            Storage::Set { .. } => "set",
+            Storage::Null => return None,
         };
         column.data_type = data_type.into();
+        if matches!(mapped.storage, Storage::Enum { .. } | Storage::Set { .. }) {
+            column.members = Some(Vec::new());
+        }
         column.column_type = match mapped.storage {
+            Storage::Integer { .. } if mapped.unsigned? => format!("{data_type} unsigned"),
             Storage::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
             Storage::Bit { bits } => format!("bit({bits})"),
             Storage::Time { fraction_digits }
@@ -52,4 +80,9 @@ pub(super) fn fill(mut schema: TableSchema, map: &TableMap) -> Option<TableSchem
         };
     }
     Some(schema)
+}
+
+/// Whether a string is bytes; `None` where the map does not say it.
+fn is_binary(mapped: &MappedColumn) -> Option<bool> {
+    mapped.collation.map(|collation| collation == BINARY_COLLATION)
 }

@@ -16,6 +16,7 @@ mod cursor;
 mod ddl;
 mod file;
 mod fill;
+mod sequence;
 mod source;
 mod subject;
 #[cfg(test)]
@@ -29,11 +30,11 @@ use std::sync::Arc;
 
 pub use apply::TableSchema;
 use apply::{Surroundings, alter, create};
-use ddl::{Ddl, Naming, TableName, parse};
+use ddl::{Ddl, Exists, Naming, NewCharset, TableName, parse};
 use file::HistoryFile;
 pub use file::{HistoryError, HistorySync};
 pub use source::{NoSource, OwnedStatement, SchemaSource, Snapshot, Statement};
-pub(crate) use source::{statement_text, without_secrets};
+pub(crate) use source::{statement_head, statement_text, without_secrets};
 pub(crate) use subject::Subject;
 use trace::Ahead;
 
@@ -43,6 +44,9 @@ use super::position::Position;
 use super::schema::{CatalogColumn, lacks_charsets};
 use super::table_map::TableMap;
 use crate::config::FileMode;
+
+/// Of so many tables it is kept that they went away.
+const MOST_ABSENT: usize = 16_384;
 
 /// Whether `a` lies behind `b`. Files' numbers count, not their texts: `binlog.1000000` is behind `binlog.999999`.
 pub(super) fn is_behind(a: &Position, b: &Position) -> bool {
@@ -61,8 +65,10 @@ pub struct SchemaHistory<S> {
     folds: Option<bool>,
     tables: HashMap<TableName, Known>,
     databases: HashMap<String, Database>,
-    /// Names that a table of one session may hide.
-    temporary: HashSet<TableName>,
+    /// Names that tables of sessions may hide, and of how many.
+    temporary: HashMap<TableName, usize>,
+    /// Tables that surely are not there, because they went away before our eyes.
+    absent: HashSet<TableName>,
     /// Tables that the catalogue says nothing about until the next statement.
     missing: HashSet<TableName>,
     /// No statement lies between this place and the stream's.
@@ -98,7 +104,8 @@ impl<S: SchemaSource> SchemaHistory<S> {
             folds: None,
             tables: HashMap::new(),
             databases: HashMap::new(),
-            temporary: HashSet::new(),
+            temporary: HashMap::new(),
+            absent: HashSet::new(),
             missing: HashSet::new(),
             since: Position::default(),
             applied: None,
@@ -138,15 +145,16 @@ impl<S: SchemaSource> SchemaHistory<S> {
         let mut statements = Vec::new();
         let naming = self.naming();
         let all = self.source.statements(from, to, &mut |end, statement| {
-            statements.push((end.clone(), parse(&statement, naming), statement.collation_server));
+            let facts = Statement { sql: "", database: "", ..statement };
+            statements.push((end.clone(), parse(&statement, naming), facts));
         });
         if !all {
             tracing::warn!(%from, %to, "definitions may have changed here, and it cannot be read again: the schema history is not used");
             self.tables.clear();
             return;
         }
-        for (end, ddl, collation) in statements {
-            self.apply(ddl, collation, &end);
+        for (end, ddl, facts) in statements {
+            self.apply(ddl, &facts, &end);
         }
     }
 
@@ -232,6 +240,10 @@ impl<S: SchemaSource> SchemaHistory<S> {
     /// What is known of a table, if it can be the one in the map.
     fn known(&self, name: &TableName, map: &TableMap) -> Option<Arc<Vec<CatalogColumn>>> {
         let known = self.tables.get(name)?;
+        if known.columns.iter().any(|column| column.data_type.is_empty()) {
+            let filled = fill::fill(known.schema.clone(), map)?;
+            return fit(map, &Arc::new(filled.columns), filled.hidden);
+        }
         fit(map, &known.columns, known.schema.hidden)
     }
 
@@ -245,7 +257,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
         if ddl == Ddl::Nothing {
             return;
         }
-        self.apply(ddl, statement.collation_server, at);
+        self.apply(ddl, statement, at);
         self.ahead.pass(at);
         if let Some(file) = &mut self.file {
             file.reached(at, true);
@@ -259,6 +271,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
     fn keep(&mut self, name: TableName, schema: TableSchema, since: Position) {
         let columns = Arc::new(schema.columns.clone());
         self.missing.remove(&name);
+        self.absent.remove(&name);
         self.tables.insert(name, Known { schema, columns, since });
     }
 
@@ -270,6 +283,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
 
     fn set(&mut self, name: TableName, schema: Option<TableSchema>, at: &Position) {
         self.note(&name, schema.as_ref(), at);
+        self.absent.remove(&name);
         self.forget_other_cases(&name, at);
         match schema {
             Some(schema) => self.keep(name, schema, at.clone()),
@@ -292,34 +306,49 @@ impl<S: SchemaSource> SchemaHistory<S> {
         }
     }
 
-    fn apply(&mut self, ddl: Ddl, collation_server: Option<u16>, at: &Position) {
+    /// The table has gone away.
+    fn remove(&mut self, name: TableName, at: &Position) {
+        self.set(name.clone(), None, at);
+        // Where it is not known whether case counts, another spelling may be there.
+        if self.folds.is_some() && self.absent.len() < MOST_ABSENT {
+            self.absent.insert(name);
+        }
+    }
+
+    /// `facts` is the statement; its text does not matter any more.
+    fn apply(&mut self, ddl: Ddl, facts: &Statement<'_>, at: &Position) {
         self.missing.clear();
         self.applied = Some(at.clone());
         match ddl {
             Ddl::Nothing => return,
             Ddl::Create { table, if_not_exists, body } => {
-                if !if_not_exists || self.is_absent(&table) {
+                if !if_not_exists || self.is_made(&table, facts) {
                     let around = self.surroundings(&table, at, body.needs_default());
                     let schema = create(&body, around);
                     self.set(table, schema, at);
                 }
             }
             Ddl::CreateLike { table, if_not_exists, like } => {
-                if !if_not_exists || self.is_absent(&table) {
-                    let known = self.tables.get(&like).filter(|_| !self.temporary.contains(&like));
+                if !if_not_exists || self.is_made(&table, facts) {
+                    let known = self.tables.get(&like).filter(|_| !self.is_hidden(&like));
                     let schema = known.map(|known| known.schema.clone());
                     self.set(table, schema, at);
                 }
             }
             Ddl::Alter { table, specs, rename } => {
-                let is_hidden = self.temporary.contains(&table);
-                let to_default = specs.contains(&ddl::Spec::Convert(None));
+                let is_hidden = self.is_hidden(&table);
+                let to_default = specs.iter().any(|spec| {
+                    matches!(
+                        spec,
+                        ddl::Spec::Convert(NewCharset::OfDatabase) | ddl::Spec::Charset(NewCharset::OfDatabase)
+                    )
+                });
                 let around = self.surroundings(&table, at, to_default);
                 let before = self.tables.get(&table).map(|known| &known.schema).filter(|_| !is_hidden);
                 let schema = before.and_then(|before| alter(before, &specs, around));
                 match rename {
                     Some(new) => {
-                        self.set(table, None, at);
+                        self.remove(table, at);
                         self.set(new, schema, at);
                     }
                     None => self.set(table, schema, at),
@@ -328,33 +357,36 @@ impl<S: SchemaSource> SchemaHistory<S> {
             Ddl::Rename(pairs) => {
                 for (old, new) in pairs {
                     let schema = self.tables.get(&old).map(|known| known.schema.clone());
-                    let schema = schema.filter(|_| !self.temporary.contains(&old));
-                    self.set(old, None, at);
+                    let schema = schema.filter(|_| !self.is_hidden(&old));
+                    self.remove(old, at);
                     self.set(new, schema, at);
                 }
             }
-            Ddl::Drop(tables) | Ddl::Unclear(tables) => tables.into_iter().for_each(|table| self.set(table, None, at)),
-            Ddl::CreateDatabase { database, if_not_exists, charset } => {
-                if !if_not_exists {
-                    let charset = charset.or_else(|| collation_server.and_then(Charset::from_collation));
-                    self.databases.insert(database, Database { charset, is_complete: true });
-                } else if !self.databases.get(&database).is_some_and(|known| known.is_complete) {
-                    self.databases.remove(&database);
-                }
+            // A table that a session's own hides is still there.
+            Ddl::Drop(tables) => tables.into_iter().for_each(|table| match self.is_hidden(&table) {
+                true => self.set(table, None, at),
+                false => self.remove(table, at),
+            }),
+            Ddl::Unclear(tables) => tables.into_iter().for_each(|table| self.set(table, None, at)),
+            Ddl::CreateDatabase { database, exists, charset } => {
+                self.create_database(database, exists, charset, facts, at);
             }
             Ddl::AlterDatabase { database, charset: Some(charset) } => {
-                self.databases.entry(database).or_default().charset = Some(charset);
+                let server = facts.collation_server.and_then(Charset::from_collation);
+                self.databases.entry(database).or_default().charset = charset.resolved(server);
             }
             Ddl::AlterDatabase { .. } => {}
-            Ddl::DropDatabase(database) => {
-                self.databases.remove(&database);
-                let gone: Vec<_> = self.tables.keys().filter(|(of, _)| *of == database).cloned().collect();
-                for table in gone {
-                    self.set(table, None, at);
-                }
-            }
+            Ddl::DropDatabase(database) => self.drop_database(&database, at),
             Ddl::Temporary(table) => {
-                self.temporary.insert(table);
+                *self.temporary.entry(table).or_default() += 1;
+            }
+            Ddl::DropTemporary(tables) => {
+                for table in tables {
+                    if let Some(sessions) = self.temporary.get_mut(&table) {
+                        *sessions = sessions.saturating_sub(1);
+                    }
+                }
+                self.temporary.retain(|_, sessions| *sessions > 0);
             }
             Ddl::Anything => {
                 let all: Vec<_> = self.tables.keys().cloned().collect();
@@ -362,14 +394,57 @@ impl<S: SchemaSource> SchemaHistory<S> {
                     self.set(table, None, at);
                 }
                 self.databases.clear();
+                self.absent.clear();
             }
         }
         self.since = at.clone();
     }
 
-    /// Whether a table is surely not there.
-    fn is_absent(&self, table: &TableName) -> bool {
-        !self.tables.contains_key(table) && self.databases.get(&table.0).is_some_and(|database| database.is_complete)
+    fn create_database(
+        &mut self,
+        database: String,
+        exists: Exists,
+        charset: Option<NewCharset>,
+        facts: &Statement<'_>,
+        at: &Position,
+    ) {
+        // MySQL and MariaDB log IF NOT EXISTS where it was of no effect too.
+        if exists == Exists::Stays {
+            if !self.databases.get(&database).is_some_and(|known| known.is_complete) {
+                self.databases.remove(&database);
+            }
+            return;
+        }
+        if exists == Exists::Goes {
+            self.drop_database(&database, at);
+        }
+        let server = facts.collation_server.and_then(Charset::from_collation);
+        let charset = charset.unwrap_or(NewCharset::OfDatabase).resolved(server);
+        self.databases.insert(database, Database { charset, is_complete: true });
+    }
+
+    fn drop_database(&mut self, database: &str, at: &Position) {
+        self.databases.remove(database);
+        self.absent.retain(|(of, _)| of != database);
+        let gone: Vec<_> = self.tables.keys().filter(|(of, _)| of == database).cloned().collect();
+        for table in gone {
+            self.set(table, None, at);
+        }
+    }
+
+    fn is_hidden(&self, table: &TableName) -> bool {
+        self.temporary.contains_key(table)
+    }
+
+    /// Whether CREATE TABLE IF NOT EXISTS has surely made the table. MariaDB does not log the statement where it was of no effect. MySQL does;
+    /// but it is a transaction of InnoDB's only where something was made (MyISAM's tables never are).
+    fn is_made(&self, table: &TableName, facts: &Statement<'_>) -> bool {
+        let is_absent = || {
+            self.absent.contains(table)
+                || !self.tables.contains_key(table)
+                    && self.databases.get(&table.0).is_some_and(|database| database.is_complete)
+        };
+        self.is_mariadb || facts.is_atomic || is_absent()
     }
 
     fn surroundings(&mut self, table: &TableName, at: &Position, needs_default: bool) -> Surroundings {

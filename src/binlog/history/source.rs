@@ -21,6 +21,8 @@ pub struct Statement<'a> {
     pub collation_server: Option<u16>,
     /// Whether it ended in an error after it had begun.
     pub failed: bool,
+    /// Whether MySQL logged it as a transaction of its storage engine, which a statement without effect is not.
+    pub is_atomic: bool,
 }
 
 /// A statement whose text was converted to UTF-8.
@@ -31,6 +33,7 @@ pub struct OwnedStatement {
     sql_mode: Option<u64>,
     collation_server: Option<u16>,
     failed: bool,
+    is_atomic: bool,
 }
 
 impl OwnedStatement {
@@ -42,6 +45,7 @@ impl OwnedStatement {
             sql_mode: query.sql_mode,
             collation_server: query.collation_server,
             failed: query.error_code != 0,
+            is_atomic: query.ddl_xid.is_some(),
         }
     }
 
@@ -63,6 +67,7 @@ impl OwnedStatement {
             sql_mode: self.sql_mode,
             collation_server: self.collation_server,
             failed: self.failed,
+            is_atomic: self.is_atomic,
         }
     }
 }
@@ -76,6 +81,21 @@ pub(crate) fn statement_text(sql: &[u8], charset_client: Option<u16>) -> Cow<'_,
 pub(crate) fn without_secrets(sql: &str, sql_mode: Option<u64>) -> String {
     let masked = mask_secrets(sql.as_bytes(), Lexis::logged(sql_mode));
     String::from_utf8_lossy(&masked).into_owned()
+}
+
+/// The beginning of a statement's text in UTF-8, with `...` where it was cut, which is never inside a character.
+pub(crate) fn statement_head(sql: &[u8], charset_client: Option<u16>, longest: usize) -> String {
+    // No character set of a client has characters of more bytes.
+    const LONGEST_CHARACTER: usize = 4;
+    if sql.len() <= longest {
+        return statement_text(sql, charset_client).into_owned();
+    }
+    let head = |less| statement_text(sql.get(..longest.saturating_sub(less)).unwrap_or(sql), charset_client);
+    // What is left of a character is none.
+    let is_whole = |head: &Cow<'_, str>| !head.ends_with(char::REPLACEMENT_CHARACTER);
+    let mut text = (0..LONGEST_CHARACTER).map(head).find(is_whole).unwrap_or_else(|| head(0)).into_owned();
+    text.push_str("...");
+    text
 }
 
 /// What the catalogue has under a name.
@@ -175,5 +195,27 @@ impl SchemaSource for NoSource {
 
     fn statements(&mut self, from: &Position, to: &Position, _: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
         from == to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        const GBK: u16 = 28;
+        for (longest, expected) in
+            [(2, "ab..."), (3, "ab..."), (4, "ab..."), (5, "ab..."), (6, "ab😀..."), (7, "ab😀c")]
+        {
+            assert_eq!(statement_head("ab😀c".as_bytes(), None, longest), expected, "{longest}");
+        }
+        // Two bytes each; the second may look like a letter.
+        let text = b"a\xd7\xd6\x81\x41";
+        for (longest, expected) in [(1, "a..."), (2, "a..."), (3, "a字..."), (4, "a字..."), (5, "a字丄")] {
+            assert_eq!(statement_head(text, Some(GBK), longest), expected, "{longest}");
+        }
+        // Nothing is left out where bytes are none of a character set.
+        assert_eq!(statement_head(&[0xff; 9], None, 5).trim_end_matches('.').chars().count(), 5);
     }
 }

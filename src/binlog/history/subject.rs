@@ -16,6 +16,23 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
+    /// The database it is about, or that of the first table; `None` where it is about none.
+    pub(crate) fn database(&self) -> Option<&str> {
+        match self {
+            Self::Tables(tables) => tables.first().map(|(database, _)| database.as_str()),
+            Self::Database(database) => Some(database),
+            Self::Other => None,
+        }
+    }
+
+    /// The table it is about, where that is one and no more.
+    pub(crate) fn table(&self) -> Option<&str> {
+        match self {
+            Self::Tables(tables) if tables.len() == 1 => tables.first().map(|(_, table)| table.as_str()),
+            _ => None,
+        }
+    }
+
     /// Reads it from a statement's text. Names are as they are written there.
     pub(crate) fn of(statement: &Statement<'_>) -> Self {
         let Some(words) = words(statement.sql, statement.sql_mode) else { return Self::Other };
@@ -60,7 +77,7 @@ impl Names<'_> {
                 continue;
             };
             return match word.as_str() {
-                "TABLE" | "TABLES" | "VIEW" => self.tables(),
+                "TABLE" | "TABLES" | "VIEW" | "SEQUENCE" => self.tables(),
                 "INDEX" => {
                     while !self.cursor.take("ON") {
                         if self.cursor.is_empty() {
@@ -79,7 +96,7 @@ impl Names<'_> {
                     let named = if is_option { None } else { self.cursor.name() };
                     Some(Subject::Database(named.unwrap_or_else(|| self.database.to_owned())))
                 }
-                "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "PACKAGE" | "SEQUENCE" => {
+                "TRIGGER" | "PROCEDURE" | "FUNCTION" | "EVENT" | "PACKAGE" => {
                     let _ = self.cursor.take("BODY");
                     self.condition();
                     self.name().map(|(database, _)| Subject::Database(database))
@@ -146,6 +163,7 @@ mod tests {
             ("CREATE DEFINER=`root`@`localhost` PROCEDURE s.p() SELECT 1", "s"),
             ("CREATE DEFINER=root@localhost TRIGGER tr BEFORE INSERT ON s.t FOR EACH ROW SET @a = 1", "d"),
             ("CREATE PACKAGE BODY s.p AS END", "s"),
+            ("CREATE OR REPLACE SEQUENCE s.q START WITH 7", "s.q"),
             ("CREATE DATABASE IF NOT EXISTS s", "s"),
             ("ALTER SCHEMA COLLATE utf8mb4_bin", "d"),
             ("DROP DATABASE s", "s"),

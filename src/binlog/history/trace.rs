@@ -1,7 +1,7 @@
 //! Statements that the stream has yet to bring: what lies between it and the catalogue's now.
 
 use super::apply::{Surroundings, TableSchema, unalter};
-use super::ddl::{Ddl, Spec, TableName};
+use super::ddl::{Ddl, Exists, Spec, TableName};
 use super::is_behind;
 use crate::binlog::position::Position;
 
@@ -65,8 +65,13 @@ impl Ahead {
                 Ddl::Create { if_not_exists: true, .. } | Ddl::CreateLike { if_not_exists: true, .. } => {}
                 Ddl::Create { table, .. } | Ddl::CreateLike { table, .. } if *table == name => return None,
                 Ddl::Drop(tables) | Ddl::Unclear(tables) if tables.contains(&name) => return None,
-                Ddl::DropDatabase(database) if *database == name.0 => return None,
+                Ddl::DropDatabase(database) | Ddl::CreateDatabase { database, exists: Exists::Goes, .. }
+                    if *database == name.0 =>
+                {
+                    return None;
+                }
                 Ddl::Temporary(table) if *table == name => is_hidden = true,
+                Ddl::DropTemporary(tables) if tables.contains(&name) => is_hidden = false,
                 Ddl::Anything => return None,
                 _ => {}
             }

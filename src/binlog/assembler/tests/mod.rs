@@ -164,6 +164,7 @@ impl Stream {
             sql_mode: None,
             charset_client: None,
             collation_server: None,
+            ddl_xid: None,
         };
         self.feed(EventType::Query, Event::Query(query));
     }
