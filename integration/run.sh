@@ -9,7 +9,7 @@ cd "$REPO"
 
 [[ ${CI:-} != true ]] || export REQUIRE_ALL=1
 "$here/servers/install.sh" build python
-for what in mysql mariadb java kafka go node; do
+for what in mysql mariadb java kafka debezium go node; do
   "$here/servers/install.sh" "$what" && continue
   [[ -z ${REQUIRE_ALL:-} ]] || die "CI=true wants $what"
   note "without $what: its tests are skipped"

@@ -5,8 +5,8 @@
 #   mariadb       MariaDB server and clients          go      Go 1.21 or newer
 #   kafka         Kafka broker (brings java)          node    Node.js, npm
 #   mariadb-11.8  a newer MariaDB beside that one     docker-check  buildah, debootstrap
-#   bench         haproxy, sysbench, mysql-router
-# MySQL, MariaDB and Kafka are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
+#   bench         haproxy, sysbench, mysql-router     debezium      Debezium's engine (brings java)
+# MySQL, MariaDB, Kafka and Debezium are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -139,6 +139,27 @@ install_kafka() {
   mv "$work" "$CACHE/kafka"
 }
 
+# The engine with its MySQL connector, and with the newest of its MariaDB connectors that Maven Central has.
+install_debezium() {
+  [[ -d $CACHE/debezium/mariadb ]] && return 0
+  install_java
+  note "fetching Debezium with Maven into $CACHE/debezium (to compare with, 130 MB)"
+  rm -rf "$CACHE"/.debezium-*
+  local work
+  work=$(mktemp -d "$CACHE/.debezium-XXXXXX")
+  chmod 755 "$work"
+  debezium_connector "$work" mysql 3.6.1.Final
+  debezium_connector "$work" mariadb 3.5.0.Final
+  rm -rf "$CACHE/debezium"
+  mv "$work" "$CACHE/debezium"
+}
+# debezium_connector FOLDER CONNECTOR RELEASE
+debezium_connector() {
+  retry 3 mvn -q -B -f "$REPO/integration/debezium/pom.xml" dependency:copy-dependencies -Dconnector="$2" \
+    -Ddebezium="$3" -DoutputDirectory="$1/$2" -DincludeScope=runtime </dev/null >"$1/log" 2>&1 ||
+    { tail -n 20 "$1/log" >&2; die "Maven could not fetch Debezium's connector for $2"; }
+}
+
 install_python() {
   # A python3 that can make a virtual environment is enough.
   have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null && return 0
@@ -178,7 +199,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka python java go node bench docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node bench docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done

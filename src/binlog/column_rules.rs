@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
+use super::names::{Name, split};
+
 /// Columns that are left out: `column` in every table, `table.column` in every schema, or `schema.table.column`; schema and table may
-/// be `*`.
+/// be `*`. A name with a dot, an asterisk or a comma stands in backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnPattern {
     schema: Option<String>,
@@ -15,15 +17,23 @@ impl FromStr for ColumnPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts: Vec<&str> = text.split('.').collect();
-        let column = parts.pop().unwrap_or_default();
-        let (table, schema) = (parts.pop(), parts.pop());
-        let named = |part: Option<&str>| part.filter(|part| *part != "*").map(str::to_owned);
-        let is_wrong = |part: &str| part.is_empty() || (part.contains('*') && part != "*");
-        if !parts.is_empty() || column == "*" || text.split('.').any(is_wrong) {
-            return Err("it is COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, where SCHEMA and TABLE may be *".into());
+        const FORMS: &str = "it is COLUMN, TABLE.COLUMN or SCHEMA.TABLE.COLUMN, where SCHEMA and TABLE may be *; \
+                             names with a dot, an asterisk or a comma stand in backticks";
+        let explain = |reason: String| format!("{reason}: {FORMS}");
+        let parts = split(text, '.').map_err(explain)?;
+        let names = parts.into_iter().map(Name::parse).collect::<Result<Vec<_>, _>>().map_err(explain)?;
+        let named = |name: Option<Name>| match name {
+            Some(Name::Is(name)) => Some(name),
+            Some(Name::Any) | None => None,
+        };
+        let mut names = names.into_iter().rev();
+        let (column, table, schema) = (names.next(), names.next(), names.next());
+        match column {
+            Some(Name::Is(column)) if names.next().is_none() => {
+                Ok(Self { schema: named(schema), table: named(table), column })
+            }
+            _ => Err(FORMS.into()),
         }
-        Ok(Self { schema: named(schema), table: named(table), column: column.to_owned() })
     }
 }
 
@@ -81,6 +91,13 @@ mod tests {
         for wrong in ["", "a..b", "*", "a.b.*", "a.b.c.d", "us*.ssn"] {
             assert!(wrong.parse::<ColumnPattern>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn names_in_backticks_may_have_any_character() {
+        let pattern: ColumnPattern = "`a.b`.`c*`.`d,``e`".parse().unwrap();
+        assert!(pattern.matches("a.b", "c*", "D,`E") && !pattern.matches("a.b", "cc", "d,`e"));
+        assert!("`a.b`".parse::<ColumnPattern>().unwrap().matches("any", "any", "a.b"));
     }
 
     #[test]

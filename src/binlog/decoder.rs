@@ -78,7 +78,10 @@ pub enum Event<'a> {
     /// Rows.
     Rows(RowsEvent<'a>),
     /// Rows of a table that the filter has left out.
-    FilteredRows,
+    FilteredRows {
+        /// Whether they are their statement's last.
+        ends_statement: bool,
+    },
     /// A compressed transaction begins; its events follow.
     PayloadBegin,
     /// The compressed transaction's events have all come.
@@ -318,7 +321,7 @@ impl<F: TableFilter> Decoder<F> {
                 };
                 emit(header, Event::Rows(rows.with_table(map, rows_type, images)?))
             }
-            Some(Mapped::Filtered) => emit(header, Event::FilteredRows),
+            Some(Mapped::Filtered) => emit(header, Event::FilteredRows { ends_statement: rows.ends_statement }),
             None if rows.table_id == TableMap::DUMMY_ID => emit(header, Event::Ignored),
             None => Err(DecodeError::NoTableMap(rows.table_id)),
         };

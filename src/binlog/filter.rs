@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use super::decoder::TableFilter;
 use super::history::Subject;
+use super::names::{Name, split, written};
 
-/// `schema.table`, `schema.*` or `*.table`.
+/// `schema.table`, `schema.*` or `*.table`; a name with a dot, an asterisk or a comma stands in backticks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TablePattern {
     /// One table.
@@ -21,20 +22,25 @@ impl FromStr for TablePattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let forms = "it is schema.table, schema.* or *.table";
-        let (database, table) = text.split_once('.').ok_or_else(|| format!("'{text}' has no '.': {forms}"))?;
+        const FORMS: &str =
+            "it is schema.table, schema.* or *.table, with names in backticks that have a dot, an asterisk or a comma";
+        let explain = |reason: String| format!("{reason}: {FORMS}");
+        let parts = split(text, '.').map_err(explain)?;
+        // Without backticks the first dot is the one between the names.
+        let (database, table) = match parts.as_slice() {
+            [database, table] => (*database, *table),
+            [_, _, ..] if !text.contains('`') => text.split_once('.').unwrap_or_default(),
+            [_] => return Err(format!("'{text}' has no '.': {FORMS}")),
+            _ => return Err(format!("'{text}' has more than two names: {FORMS}")),
+        };
         if database.is_empty() || table.is_empty() {
-            return Err(format!("'{text}' lacks a name: {forms}"));
+            return Err(format!("'{text}' lacks a name: {FORMS}"));
         }
-        let embedded = |name: &str| name != "*" && name.contains('*');
-        match (database, table) {
-            ("*", "*") => Err("*.* is everything, which needs no rule".into()),
-            _ if embedded(database) || embedded(table) => {
-                Err(format!("'{text}' has a wildcard inside a name: {forms}"))
-            }
-            ("*", table) => Ok(Self::Table(table.to_owned())),
-            (database, "*") => Ok(Self::Database(database.to_owned())),
-            (database, table) => Ok(Self::Exact(database.to_owned(), table.to_owned())),
+        match (Name::parse(database).map_err(explain)?, Name::parse(table).map_err(explain)?) {
+            (Name::Any, Name::Any) => Err("*.* is everything, which needs no rule".into()),
+            (Name::Any, Name::Is(table)) => Ok(Self::Table(table)),
+            (Name::Is(database), Name::Any) => Ok(Self::Database(database)),
+            (Name::Is(database), Name::Is(table)) => Ok(Self::Exact(database, table)),
         }
     }
 }
@@ -42,9 +48,9 @@ impl FromStr for TablePattern {
 impl std::fmt::Display for TablePattern {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Exact(database, table) => write!(f, "{database}.{table}"),
-            Self::Table(table) => write!(f, "*.{table}"),
-            Self::Database(database) => write!(f, "{database}.*"),
+            Self::Exact(database, table) => write!(f, "{}.{}", written(database), written(table)),
+            Self::Table(table) => write!(f, "*.{}", written(table)),
+            Self::Database(database) => write!(f, "{}.*", written(database)),
         }
     }
 }
@@ -181,8 +187,41 @@ mod tests {
     }
 
     #[test]
+    fn names_in_backticks_may_have_any_character() {
+        let rules = rules(&["`a.b`.`c*`", "*.`*`", "`x,y`.*", "a.b.c"], &["`a.b`.*"]).unwrap();
+        for (database, table, wanted) in [
+            ("a.b", "c*", true),
+            ("a.b", "cc", false),
+            ("any", "*", true),
+            ("any", "c*", false),
+            ("x,y", "t", true),
+            // As it was before there were backticks.
+            ("a", "b.c", true),
+        ] {
+            assert_eq!(rules.wants(database, table), wanted, "{database}.{table}");
+        }
+        for text in ["`a.b`.`c*`", "*.`*`", "`a``b`.*", "shop.orders"] {
+            assert_eq!(text.parse::<TablePattern>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn wrong_patterns_are_refused() {
-        for text in ["", "shop", ".t", "s.", "*.*", "sh*p.orders", "shop.o*", "**.t"] {
+        for text in [
+            "",
+            "shop",
+            ".t",
+            "s.",
+            "*.*",
+            "sh*p.orders",
+            "shop.o*",
+            "**.t",
+            "`a.b`",
+            "a.b.`c`",
+            "`a`.``",
+            "`a`b.c",
+            "`a.b",
+        ] {
             assert!(text.parse::<TablePattern>().is_err(), "{text}");
         }
         assert!(rules(&["a.b"], &["a.b"]).is_err());

@@ -77,6 +77,7 @@ mod json;
 mod json_string;
 mod json_value;
 mod kafka;
+mod names;
 pub mod parquet;
 mod piece;
 mod position;
@@ -110,6 +111,7 @@ pub use history::{
 };
 pub use json_value::{Geometry, ValueOptions, write_value};
 pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
+pub use names::Patterns;
 pub use piece::{BrokenPiece, Piece};
 pub use position::Position;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::decoder::DecodeError;
-use super::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
+use super::form::{Definition, LoggedStatement, RowContext, RowForm, TableEvents, TransactionEdge};
 use super::gtid::{AnyGtid, AnyGtidSet};
 use super::rows::StoredRows;
 use super::schema::Table;
@@ -26,6 +26,8 @@ pub struct Piece {
     items_weight: usize,
     /// The number of the first row within its transaction, where that began in an earlier piece.
     pub(super) first_row: u64,
+    /// What the transaction did to its tables before that, as far as it is known.
+    earlier: Vec<TableEvents>,
     /// Where transactions with items in this piece, and those after them, end.
     ends: Vec<TransactionEnd>,
     /// The GTIDs up to the first of `ends`, where they are known, and the server, for checkpoints.
@@ -67,7 +69,7 @@ pub struct BrokenPiece {
 pub(super) enum Item {
     Begin(Box<RowContext>),
     Rows { rows: StoredRows, table: Arc<Table>, context: Box<RowContext> },
-    Definition { database: String, sql: String, context: Box<RowContext> },
+    Definition { database: String, table: Option<String>, sql: String, context: Box<RowContext> },
     Statement { database: String, sql: String, variables: String, context: Box<RowContext> },
     End(Box<RowContext>),
 }
@@ -75,7 +77,9 @@ pub(super) enum Item {
 impl Item {
     fn weight(&self) -> usize {
         let text = match self {
-            Self::Definition { database, sql, .. } => database.len() + sql.len(),
+            Self::Definition { database, table, sql, .. } => {
+                database.len() + table.as_ref().map_or(0, String::len) + sql.len()
+            }
             Self::Statement { database, sql, variables, .. } => database.len() + sql.len() + variables.len(),
             Self::Begin(_) | Self::Rows { .. } | Self::End(_) => 0,
         };
@@ -84,9 +88,10 @@ impl Item {
 }
 
 impl Piece {
-    /// A piece in the memory of `used` that begins in the middle of a transaction, with this row.
-    pub(super) fn continuing(used: Option<Self>, first_row: u64) -> Self {
-        Self { first_row, ..used.unwrap_or_default() }
+    /// A piece in the memory of `used` that goes on with the transaction at this piece's end.
+    pub(super) fn continued(&self, used: Option<Self>) -> Result<Self, BinlogError> {
+        let (first_row, earlier) = self.behind()?;
+        Ok(Self { first_row, earlier, ..used.unwrap_or_default() })
     }
 
     /// Where it ends and what was counted, without what is to be written.
@@ -172,6 +177,9 @@ impl Piece {
     pub fn write(&self, form: &mut dyn RowForm, out: &mut Batch) -> Result<u64, BrokenPiece> {
         let mut row = self.first_row;
         let mut rows_written = 0;
+        if row > 0 {
+            form.continues(row, &self.earlier);
+        }
         for (index, item) in self.items.iter().enumerate() {
             match item {
                 Item::Begin(context) => {
@@ -179,8 +187,8 @@ impl Piece {
                     form.transaction(TransactionEdge::Begin, context, out);
                 }
                 Item::End(context) => form.transaction(TransactionEdge::End { rows: row }, context, out),
-                Item::Definition { database, sql, context } => {
-                    form.definition(Definition { database, sql }, context, out);
+                Item::Definition { database, table, sql, context } => {
+                    form.definition(Definition { database, table: table.as_deref(), sql }, context, out);
                 }
                 Item::Statement { database, sql, variables, context } => {
                     form.statement(LoggedStatement { database, sql, variables }, context, out);
@@ -204,20 +212,26 @@ impl Piece {
         Ok(rows_written)
     }
 
-    /// The number of the row behind the piece's last within its transaction.
-    pub(super) fn row_behind(&self) -> Result<u64, BinlogError> {
-        let mut row = self.first_row;
+    /// The number of the row after the piece's last within its transaction, and what happened to its tables up to there.
+    fn behind(&self) -> Result<(u64, Vec<TableEvents>), BinlogError> {
+        let (mut row, mut tables) = (self.first_row, self.earlier.clone());
         for item in &self.items {
             match item {
-                Item::Begin(_) => row = 0,
+                Item::Begin(_) => {
+                    row = 0;
+                    tables.clear();
+                }
                 Item::Rows { rows, table, context } => {
                     let event = rows.event(table, &self.bytes);
-                    row += event.count().map_err(|what| broken(context, what.into()))?;
+                    let count = event.count().map_err(|what| broken(context, what.into()))?;
+                    let changes = event.count_key_changes(table).map_err(|what| broken(context, what.into()))?;
+                    row += count;
+                    TableEvents::add(&mut tables, &table.map, count + changes);
                 }
                 Item::Definition { .. } | Item::Statement { .. } | Item::End(_) => {}
             }
         }
-        Ok(row)
+        Ok((row, tables))
     }
 
     /// Forgets the items from `item` on.

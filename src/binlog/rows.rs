@@ -212,6 +212,18 @@ impl<'a> RowsEvent<'a> {
         Ok(count)
     }
 
+    /// How many of its rows are updates that change the primary key.
+    pub(super) fn count_key_changes(&self, table: &Table) -> Result<u64, Malformed> {
+        if self.kind != RowKind::Update || table.primary_key.is_empty() {
+            return Ok(0);
+        }
+        let (mut rows, mut count) = (self.rows(), 0);
+        while let Some(row) = rows.next()? {
+            count += u64::from(table.key_changes(row));
+        }
+        Ok(count)
+    }
+
     /// How many rows there are in front of the first that cannot be read.
     pub(super) fn count_whole(&self) -> u64 {
         let (mut rows, mut count) = (self.rows(), 0);

@@ -38,7 +38,7 @@ pub struct Routed<'a> {
     pub topic: Option<&'a Arc<str>>,
     /// The key; empty without one.
     pub key: &'a [u8],
-    /// The message without its newline.
+    /// The message without its newline; empty for none, which is a tombstone.
     pub value: &'a [u8],
 }
 

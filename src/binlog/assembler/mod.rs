@@ -17,7 +17,7 @@ use super::decoder::{DecodeError, Event};
 use super::event::EventHeader;
 use super::form::RowContext;
 use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
-use super::history::{SchemaHistory, SchemaSource, statement_text, without_secrets};
+use super::history::{SchemaHistory, SchemaSource, statement_head, without_secrets};
 use super::piece::Piece;
 use super::position::Position;
 use super::schema::{Table, Writer};
@@ -293,15 +293,17 @@ impl<S: SchemaSource> Assembler<S> {
             Event::XaPrepare(_) => return Ok(self.end(header, None)),
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
-                let cut = text.get(..LONGEST_QUERY).filter(|_| text.len() > LONGEST_QUERY);
-                let mut query = statement_text(cut.unwrap_or(text), self.charset_client).into_owned();
-                if cut.is_some() {
-                    query.push_str("...");
-                }
+                let query = statement_head(text, self.charset_client, LONGEST_QUERY);
                 self.context.query = Some(without_secrets(&query, None).into());
             }
-            Event::Rows(rows) => self.rows(header, &rows)?,
-            Event::FilteredRows => self.counters.filtered += 1,
+            Event::Rows(rows) => {
+                self.rows(header, &rows)?;
+                self.end_statement(rows.ends_statement);
+            }
+            Event::FilteredRows { ends_statement } => {
+                self.counters.filtered += 1;
+                self.end_statement(ends_statement);
+            }
             Event::PayloadBegin | Event::PayloadEnd => {}
             Event::Incident(number, message) => {
                 let message = String::from_utf8_lossy(message);

@@ -7,7 +7,7 @@ use super::{Assembler, PIECE_BYTES, Progress, Resolved};
 use crate::binlog::decoder::DecodeError;
 use crate::binlog::event::{EventHeader, Query};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text, without_secrets};
-use crate::binlog::piece::{Item, Piece};
+use crate::binlog::piece::Item;
 use crate::binlog::rows::{RowKind, RowsEvent};
 use crate::binlog::schema::{Table, Writer, lacks_charsets};
 use crate::binlog::statement::{StatementKind, classify};
@@ -37,6 +37,7 @@ impl<S: SchemaSource> Assembler<S> {
             StatementKind::RollbackTo(name) => self.roll_back(&name),
             StatementKind::Neutral => {}
             StatementKind::Dml => {
+                self.context.query = None;
                 self.counters.statements_without_rows += 1;
                 // Its text has the values that are not to be seen, wherever they are.
                 let hides = !self.options.columns.is_empty();
@@ -65,6 +66,7 @@ impl<S: SchemaSource> Assembler<S> {
                 }
             }
             StatementKind::Other => {
+                self.context.query = None;
                 // The tables' definitions may have changed.
                 self.tables.clear();
                 let statement = OwnedStatement::new(query);
@@ -78,16 +80,19 @@ impl<S: SchemaSource> Assembler<S> {
                 // It was given out with the first rows.
                 let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
                 let tables = &self.options.tables;
-                let is_wanted = self.options.ddl
-                    && (tables.is_empty() || tables.wants_definition(&Subject::of(&statement.as_statement())));
+                let subject = Subject::of(&statement.as_statement());
+                let is_wanted = self.options.ddl && (tables.is_empty() || tables.wants_definition(&subject));
                 if is_wanted && !self.is_skipping && !is_again {
                     if continues {
                         self.start();
                     }
                     self.stamp(header);
                     self.context.thread_id = Some(query.thread_id);
+                    // What the statement names counts, whatever database is the current one.
+                    let current = String::from_utf8_lossy(query.database);
                     let definition = Item::Definition {
-                        database: String::from_utf8_lossy(query.database).into_owned(),
+                        database: subject.database().unwrap_or(&current).to_owned(),
+                        table: subject.table().map(str::to_owned),
                         sql: statement.sql_without_secrets(),
                         context: Box::new(self.context.clone()),
                     };
@@ -103,11 +108,17 @@ impl<S: SchemaSource> Assembler<S> {
         Ok(Progress::Going)
     }
 
+    /// The next statement has a text of its own or none: whether it is logged is a setting of each session.
+    pub(super) fn end_statement(&mut self, ends: bool) {
+        if ends {
+            self.context.query = None;
+        }
+    }
+
     /// Within a transaction a full piece is followed by another.
     fn make_room(&mut self) -> Result<(), DecodeError> {
         if self.filling.weight() >= LARGEST_PIECE {
-            let first_row = self.filling.row_behind().map_err(|error| DecodeError::Consumer(error.into()))?;
-            let next = Piece::continuing(self.spare.pop(), first_row);
+            let next = self.filling.continued(self.spare.pop()).map_err(|error| DecodeError::Consumer(error.into()))?;
             self.full.push_back(std::mem::replace(&mut self.filling, next));
         }
         Ok(())

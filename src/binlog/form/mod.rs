@@ -19,6 +19,7 @@ pub use text::{Text, TextOptions};
 use super::checkpoint::Checkpoint;
 use super::rows::RowsEvent;
 use super::schema::Table;
+use super::table_map::TableMap;
 use crate::sink::Batch;
 use crate::wire::Malformed;
 
@@ -54,8 +55,10 @@ pub struct RowContext {
 /// A statement that changes definitions.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition<'a> {
-    /// The current database; empty without one.
+    /// The database of what it names first, else the current one; empty without one.
     pub database: &'a str,
+    /// The table it is about, if it is about one.
+    pub table: Option<&'a str>,
     /// The text.
     pub sql: &'a str,
 }
@@ -83,6 +86,30 @@ pub enum TransactionEdge {
     },
 }
 
+/// What happened to a table within a transaction so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableEvents {
+    /// The table's database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// Its rows, and once more each that an update has given another primary key.
+    pub events: u64,
+}
+
+impl TableEvents {
+    /// Adds events of a table; returns how many it has then.
+    pub(super) fn add(tables: &mut Vec<Self>, map: &TableMap, events: u64) -> u64 {
+        let known = tables.iter_mut().find(|it| it.table == map.table && it.database == map.database);
+        if let Some(known) = known {
+            known.events += events;
+            return known.events;
+        }
+        tables.push(Self { database: map.database.clone(), table: map.table.clone(), events });
+        events
+    }
+}
+
 /// Turns rows into messages. Several threads have one each, and their batches are put in order again.
 pub trait RowForm: Send {
     /// Appends a message for each row of the event; returns how many rows there were.
@@ -102,6 +129,10 @@ pub trait RowForm: Send {
 
     /// Appends what the form has to say of a transaction's begin or end, if it says anything.
     fn transaction(&mut self, _edge: TransactionEdge, _context: &RowContext, _out: &mut Batch) {}
+
+    /// The next rows go on with a transaction that began elsewhere, of whose rows there were `rows` before; `tables` says of which tables,
+    /// in the order in which they came, as far as that is known.
+    fn continues(&mut self, _rows: u64, _tables: &[TableEvents]) {}
 
     /// Appends what the form has to say where reading could go on.
     fn checkpoint(&mut self, _checkpoint: &Checkpoint, _out: &mut Batch) {}

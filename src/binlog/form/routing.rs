@@ -18,6 +18,11 @@ impl Routing {
         Self { topics: Some(Topics::new(template)) }
     }
 
+    /// Whether messages have keys.
+    pub(super) fn has_keys(&self) -> bool {
+        self.topics.is_some()
+    }
+
     /// The topic of a table's rows. To be asked for once per event, not per row.
     pub(super) fn topic(&mut self, database: &str, table: &str) -> Option<Arc<str>> {
         self.topics.as_mut().map(|topics| topics.of_table(database, table))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
-use crate::binlog::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
+use crate::binlog::form::{Definition, LoggedStatement, RowContext, RowForm, TableEvents, TransactionEdge};
 use crate::binlog::json_value::escaped;
 use crate::binlog::rows::RowsEvent;
 use crate::binlog::schema::Table;
@@ -36,6 +36,10 @@ impl RowForm for WithTransactions {
 
     fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
         self.form.statement(statement, context, out);
+    }
+
+    fn continues(&mut self, rows: u64, tables: &[TableEvents]) {
+        self.form.continues(rows, tables);
     }
 
     fn transaction(&mut self, edge: TransactionEdge, context: &RowContext, out: &mut Batch) {
@@ -141,7 +145,11 @@ mod tests {
         let mut out = Batch::new();
         form.transaction(TransactionEdge::Begin, &context(Some("u:1")), &mut out);
         form.transaction(TransactionEdge::End { rows: 3 }, &context(None), &mut out);
-        form.definition(Definition { database: "shop", sql: "DROP TABLE t" }, &context(None), &mut out);
+        form.definition(
+            Definition { database: "shop", table: Some("t"), sql: "DROP TABLE t" },
+            &context(None),
+            &mut out,
+        );
         form.checkpoint(&Checkpoint { file: "binlog.000002".into(), offset: 200, ..Checkpoint::default() }, &mut out);
         let found = shown(&out);
         let found: Vec<_> = found.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();

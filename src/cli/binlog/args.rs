@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
-use crate::binlog::{ColumnPattern, OnPurged, TablePattern, TlsMode, TopicTemplate};
+use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
 use crate::config::{
     ColorChoice, Compression, FileMode, KafkaOption, LogSettings, Origins, boolean, brokers, duration, size, topic,
 };
@@ -119,26 +119,16 @@ pub(in crate::cli) struct Binlog {
     pub(super) on_purged: OnPurged,
 
     /// Only these tables: schema.table, schema.* or *.table; repeatable
-    #[arg(
-        long,
-        env = "INTERCEPTOR_BINLOG_INCLUDE",
-        value_name = "PATTERN",
-        help_heading = "Selection",
-        value_delimiter = ','
-    )]
-    pub(super) include: Vec<TablePattern>,
+    ///
+    /// A name with a dot, an asterisk or a comma stands in backticks.
+    #[arg(long, env = "INTERCEPTOR_BINLOG_INCLUDE", value_name = "PATTERN", help_heading = "Selection")]
+    pub(super) include: Vec<Patterns<TablePattern>>,
 
     /// Not these tables; repeatable
     ///
     /// The more specific rule wins: schema.table over *.table over schema.*.
-    #[arg(
-        long,
-        env = "INTERCEPTOR_BINLOG_EXCLUDE",
-        value_name = "PATTERN",
-        help_heading = "Selection",
-        value_delimiter = ','
-    )]
-    pub(super) exclude: Vec<TablePattern>,
+    #[arg(long, env = "INTERCEPTOR_BINLOG_EXCLUDE", value_name = "PATTERN", help_heading = "Selection")]
+    pub(super) exclude: Vec<Patterns<TablePattern>>,
 
     /// Only these kinds of events
     #[arg(
@@ -153,14 +143,8 @@ pub(in crate::cli) struct Binlog {
     /// Leave columns out: [[SCHEMA.]TABLE.]COLUMN; repeatable
     ///
     /// SCHEMA and TABLE may be *.
-    #[arg(
-        long,
-        env = "INTERCEPTOR_BINLOG_DROP_COLUMNS",
-        value_name = "PATTERN",
-        help_heading = "Selection",
-        value_delimiter = ','
-    )]
-    pub(super) drop_columns: Vec<ColumnPattern>,
+    #[arg(long, env = "INTERCEPTOR_BINLOG_DROP_COLUMNS", value_name = "PATTERN", help_heading = "Selection")]
+    pub(super) drop_columns: Vec<Patterns<ColumnPattern>>,
 
     /// Hide columns whose names contain this; repeatable
     #[arg(
@@ -283,6 +267,13 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMAS", help_heading = "Output")]
     #[arg(value_name = "BOOL", default_value = "false", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(super) schemas: bool,
+
+    /// Tombstones after Debezium's deletes, in Kafka (tombstones.on.delete)
+    ///
+    /// A message with the same key and no value, for topics that are compacted.
+    #[arg(long, env = "INTERCEPTOR_BINLOG_DEBEZIUM_TOMBSTONES", help_heading = "Output")]
+    #[arg(value_name = "BOOL", default_value = "true", value_parser = boolean, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(super) debezium_tombstones: bool,
 
     /// Bytes in one sink's queue
     ///

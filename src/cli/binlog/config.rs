@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::args::{Binlog, Kind, Progress};
 use super::source_url::SourceUrl;
 use crate::binlog::{
-    AssemblerOptions, BinlogConfig, ColumnRules, ConnectOptions, From, ProgressStyle, SourceConfig, SourceOptions,
-    TableRules, TlsMode, TlsOptions,
+    AssemblerOptions, BinlogConfig, ColumnRules, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig,
+    SourceOptions, TableRules, TlsMode, TlsOptions,
 };
 
 pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
@@ -43,9 +43,9 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
             statements: wants(Kind::Statement),
-            tables: TableRules::new(&settings.include, &settings.exclude)?,
+            tables: TableRules::new(&flat(&settings.include), &flat(&settings.exclude))?,
             columns: ColumnRules {
-                drop: settings.drop_columns.clone(),
+                drop: flat(&settings.drop_columns),
                 redact_keys: settings.redact_keys.clone(),
                 redact_value: settings.redact_value.clone(),
             },
@@ -63,6 +63,10 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
         progress: progress(settings),
         strict: settings.strict,
     })
+}
+
+fn flat<T: Clone>(patterns: &[Patterns<T>]) -> Vec<T> {
+    patterns.iter().flat_map(|patterns| patterns.0.iter().cloned()).collect()
 }
 
 fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {

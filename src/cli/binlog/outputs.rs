@@ -189,6 +189,7 @@ impl RowSettings {
                     BigintUnsignedForm::Precise => BigintUnsigned::Precise,
                 },
                 with_schema: settings.schemas,
+                tombstones: settings.debezium_tombstones,
                 ..DebeziumOptions::default()
             },
         }

@@ -55,6 +55,11 @@ pub(in crate::cli) const RULES: &[Rule<Binlog>] = &[
         otherwise: "it is about --format debezium",
     },
     Rule {
+        settings: &["debezium_tombstones"],
+        matters: |settings| settings.format == Format::Debezium && settings.writes_to("kafka"),
+        otherwise: "it is about --format debezium in Kafka: other sinks have no keys",
+    },
+    Rule {
         settings: &["ndjson_rotate_size", "ndjson_rotate_age", "ndjson_compress", "ndjson_keep"],
         matters: |settings| settings.writes_to("ndjson"),
         otherwise: "no sink is a file of lines: add --sink ndjson:PATH",

@@ -218,7 +218,8 @@ impl Inspect {
             match consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     let before_end = ends.pass(message.topic(), message.partition(), message.offset());
-                    let payload = message.payload().unwrap_or_default();
+                    // A tombstone has none.
+                    let Some(payload) = message.payload() else { continue };
                     if (before_end || self.follow) && self.is_wanted(payload) {
                         output.message(payload)?;
                     }

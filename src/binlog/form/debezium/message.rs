@@ -34,6 +34,14 @@ pub(super) struct Message<'r, 'a> {
     pub(super) row: Row<'r, 'a>,
     /// The row's number within its event.
     pub(super) number: u64,
+    pub(super) order: Order,
+}
+
+/// The event's number within its transaction, and among those of its table, from 1 on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Order {
+    pub(super) total: u64,
+    pub(super) of_table: u64,
 }
 
 impl<'r, 'a> Message<'r, 'a> {
@@ -88,9 +96,10 @@ impl Frame<'_> {
             out.extend_from_slice(b"{\"id\":");
             transaction_id(out, self.context);
             out.extend_from_slice(b",\"total_order\":");
-            integer(out, self.context.first_row + message.number + 1);
-            // The rows of one transaction may be made in several threads, none of which counts the rows of a table.
-            out.extend_from_slice(b",\"data_collection_order\":null}");
+            integer(out, message.order.total);
+            out.extend_from_slice(b",\"data_collection_order\":");
+            integer(out, message.order.of_table);
+            out.push(b'}');
         } else {
             out.extend_from_slice(b"null");
         }
@@ -112,15 +121,6 @@ pub(super) fn transaction_id(out: &mut Vec<u8>, context: &RowContext) {
         Some(gtid) => escaped(out, gtid),
         None => escaped(out, &format!("file={},pos={}", context.file, context.offset)),
     }
-}
-
-/// Whether an update gives the row another key. The connector makes a delete and a create of it (mysql.adoc, "Primary key updates").
-pub(super) fn key_changes(table: &Table, row: Row<'_, '_>) -> bool {
-    let (Some(before), Some(after)) = (row.before, row.after) else { return false };
-    table.primary_key.iter().any(|index| match (before.get(*index), after.get(*index)) {
-        (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
-        (before, after) => before != after,
-    })
 }
 
 pub(super) fn write_key(

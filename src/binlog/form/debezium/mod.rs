@@ -11,6 +11,7 @@
 
 mod message;
 mod schema;
+mod schema_change;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,13 +19,13 @@ mod value;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use message::{Frame, Message, Operation, key_changes, transaction_id, write_key};
+use message::{Frame, Message, Operation, Order, transaction_id, write_key};
 use schema::{Schemas, TableSchemas};
 use value::Values;
 pub use value::{BigintUnsigned, DecimalHandling};
 
 use super::native::nullable;
-use super::{Definition, FormFactory, Routing, RowContext, RowForm, TransactionEdge};
+use super::{Definition, FormFactory, Routing, RowContext, RowForm, TableEvents, TransactionEdge};
 use crate::binlog::digits::integer;
 use crate::binlog::json_value::escaped;
 use crate::binlog::rows::{Row, RowsEvent};
@@ -33,7 +34,7 @@ use crate::sink::Batch;
 use crate::wire::Malformed;
 
 /// The connector's options that there are here; the defaults are its own.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DebeziumOptions {
     /// `topic.prefix`: the name of the server in `source` and in the names of schemas.
     pub name: String,
@@ -47,8 +48,25 @@ pub struct DebeziumOptions {
     pub with_schema: bool,
     /// `provide.transaction.metadata`: BEGIN and END messages, and the rows' place in their transaction.
     pub transactions: bool,
+    /// `tombstones.on.delete`: after each delete a message with its key and without a value, where messages have keys.
+    pub tombstones: bool,
     /// Where messages go.
     pub routing: Routing,
+}
+
+impl Default for DebeziumOptions {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            connector: Connector::default(),
+            decimal: DecimalHandling::default(),
+            bigint_unsigned: BigintUnsigned::default(),
+            with_schema: false,
+            transactions: false,
+            tombstones: true,
+            routing: Routing::default(),
+        }
+    }
 }
 
 /// Which connector the events are like.
@@ -63,6 +81,15 @@ pub enum Connector {
     MariaDb,
 }
 
+impl Connector {
+    fn name(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::MySql | Self::OfServer => "mysql",
+        }
+    }
+}
+
 /// Debezium's form.
 #[derive(Debug)]
 pub struct Debezium {
@@ -75,6 +102,11 @@ pub struct Debezium {
     source: Vec<u8>,
     middle: Vec<u8>,
     tail: Vec<u8>,
+    /// When they were made.
+    now_ms: u64,
+    /// How many events the transaction had so far, and of which tables.
+    events: u64,
+    tables: Vec<TableEvents>,
 }
 
 /// Nanoseconds since 1970.
@@ -97,6 +129,9 @@ impl Debezium {
             source: Vec::new(),
             middle: Vec::new(),
             tail: Vec::new(),
+            now_ms: 0,
+            events: 0,
+            tables: Vec::new(),
         }
     }
 
@@ -130,10 +165,9 @@ impl Debezium {
         let out = &mut self.source;
         out.clear();
         out.extend_from_slice(concat!("\"source\":{\"version\":\"", env!("CARGO_PKG_VERSION"), "\",").as_bytes());
-        out.extend_from_slice(match connector {
-            Connector::MariaDb => b"\"connector\":\"mariadb\",\"name\":",
-            Connector::MySql | Connector::OfServer => b"\"connector\":\"mysql\",\"name\":",
-        });
+        out.extend_from_slice(b"\"connector\":\"");
+        out.extend_from_slice(connector.name().as_bytes());
+        out.extend_from_slice(b"\",\"name\":");
         escaped(out, &self.options.name);
         // MySQL's GTID events know microseconds, and then the connector's times are theirs.
         let microseconds = committed_us(context);
@@ -164,6 +198,7 @@ impl Debezium {
         text(out, context.query.as_deref());
         out.push(b'}');
         let nanoseconds = (self.now)();
+        self.now_ms = nanoseconds / 1_000_000;
         let out = &mut self.tail;
         out.clear();
         out.extend_from_slice(b",\"ts_ms\":");
@@ -198,84 +233,147 @@ impl RowForm for Debezium {
             transactions: self.options.transactions,
         };
         let (values, routing) = (&mut self.values, &self.options.routing);
-        let mut push = |message: Message<'_, '_>| {
+        let key_schema = schemas.map(TableSchemas::key);
+        let has_tombstones = self.options.tombstones && routing.has_keys() && !table.primary_key.is_empty();
+        let order = &mut Order { total: self.events, of_table: TableEvents::add(&mut self.tables, &table.map, 0) };
+        let before = self.events;
+        let mut push = |operation: Operation, row: Row<'_, '_>, number: u64| {
+            order.total += 1;
+            order.of_table += 1;
+            let message = Message { operation, row, number, order: *order };
+            let write_key =
+                |key: &mut Vec<u8>, values: &mut Values| write_key(key, values, key_schema, table, message.keyed());
             routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
                 frame.write(out, values, table, message)?;
-                match key {
-                    Some(key) => write_key(key, values, schemas.map(TableSchemas::key), table, message.keyed()),
-                    None => Ok(()),
-                }
-            })
+                key.map_or(Ok(()), |key| write_key(key, values))
+            })?;
+            if has_tombstones && operation == Operation::Delete {
+                routing.push(out, topic.as_ref(), context.thread_id, |_, key| {
+                    key.map_or(Ok(()), |key| write_key(key, values))
+                })?;
+            }
+            Ok::<(), Malformed>(())
         };
         let mut number = 0;
         let mut rows = rows.rows();
         while let Some(row) = rows.next()? {
             match row {
-                Row { before: None, .. } => push(Message { operation: Operation::Create, row, number })?,
-                Row { after: None, .. } => push(Message { operation: Operation::Delete, row, number })?,
+                Row { before: None, .. } => push(Operation::Create, row, number)?,
+                Row { after: None, .. } => push(Operation::Delete, row, number)?,
                 // Who keeps the last event of each key must see the old one go.
-                _ if key_changes(table, row) => {
-                    push(Message { operation: Operation::Delete, row, number })?;
-                    push(Message { operation: Operation::Create, row, number })?;
+                _ if table.key_changes(row) => {
+                    push(Operation::Delete, row, number)?;
+                    push(Operation::Create, row, number)?;
                 }
-                _ => push(Message { operation: Operation::Update, row, number })?,
+                _ => push(Operation::Update, row, number)?,
             }
             number += 1;
         }
+        self.events = order.total;
+        TableEvents::add(&mut self.tables, &table.map, order.total - before);
         Ok(number)
     }
 
     fn definition(&mut self, definition: Definition<'_>, context: &RowContext, out: &mut Batch) {
-        self.prepare(definition.database, None, context);
+        self.prepare(definition.database, definition.table, context);
         let topic = self.options.routing.definition_topic(definition.database);
-        let routing = &self.options.routing;
+        let (routing, connector) = (&self.options.routing, self.connector(context));
+        let with_schema = self.options.with_schema;
         // Writing to memory does not fail.
         let _ = routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
-            out.push(b'{');
-            out.extend_from_slice(&self.source);
-            out.push(b'0');
-            out.extend_from_slice(&self.middle);
-            out.extend_from_slice(&self.tail);
-            out.extend_from_slice(b",\"databaseName\":");
-            escaped(out, definition.database);
-            out.extend_from_slice(b",\"schemaName\":null,\"ddl\":");
-            escaped(out, definition.sql);
+            let mut value = Vec::new();
+            value.push(b'{');
+            value.extend_from_slice(&self.source);
+            value.push(b'0');
+            value.extend_from_slice(&self.middle);
+            value.extend_from_slice(b",\"ts_ms\":");
+            integer(&mut value, self.now_ms);
+            value.extend_from_slice(b",\"databaseName\":");
+            escaped(&mut value, definition.database);
+            value.extend_from_slice(b",\"schemaName\":null,\"ddl\":");
+            escaped(&mut value, definition.sql);
             // The tables' new definitions would be here.
-            out.extend_from_slice(b",\"tableChanges\":[]}");
+            value.extend_from_slice(b",\"tableChanges\":[]}");
+            enclosed(out, with_schema, || schema_change::value(connector), &value);
             if let Some(key) = key {
-                key.extend_from_slice(b"{\"databaseName\":");
-                escaped(key, definition.database);
-                key.push(b'}');
+                let mut name = b"{\"databaseName\":".to_vec();
+                escaped(&mut name, definition.database);
+                name.push(b'}');
+                enclosed(key, with_schema, || schema_change::key(connector), &name);
             }
             Ok::<(), ()>(())
         });
     }
 
     fn transaction(&mut self, edge: TransactionEdge, context: &RowContext, out: &mut Batch) {
+        if edge == TransactionEdge::Begin {
+            self.events = 0;
+            self.tables.clear();
+        }
         if !self.options.transactions {
             return;
         }
-        let microseconds = committed_us(context);
+        let (status, is_end): (&[u8], _) = match edge {
+            TransactionEdge::Begin => (b"{\"status\":\"BEGIN\",\"id\":", false),
+            TransactionEdge::End { .. } => (b"{\"status\":\"END\",\"id\":", true),
+        };
+        let with_schema = self.options.with_schema;
         let _ = self.options.routing.push(out, None, context.thread_id, |out, key| {
-            let (status, rows): (&[u8], _) = match edge {
-                TransactionEdge::Begin => (b"{\"status\":\"BEGIN\",\"id\":", None),
-                TransactionEdge::End { rows } => (b"{\"status\":\"END\",\"id\":", Some(rows)),
-            };
-            out.extend_from_slice(status);
-            transaction_id(out, context);
-            out.extend_from_slice(b",\"ts_ms\":");
-            integer(out, microseconds / 1000);
-            out.extend_from_slice(b",\"event_count\":");
-            nullable(out, rows);
-            out.extend_from_slice(b",\"data_collections\":null}");
+            let mut value = status.to_vec();
+            transaction_id(&mut value, context);
+            value.extend_from_slice(b",\"event_count\":");
+            nullable(&mut value, is_end.then_some(self.events));
+            value.extend_from_slice(b",\"data_collections\":");
+            if is_end {
+                collections(&mut value, &self.tables);
+            } else {
+                value.extend_from_slice(b"null");
+            }
+            value.extend_from_slice(b",\"ts_ms\":");
+            integer(&mut value, committed_us(context) / 1000);
+            value.push(b'}');
+            enclosed(out, with_schema, schema_change::transaction, &value);
             if let Some(key) = key {
-                key.extend_from_slice(b"{\"id\":");
-                transaction_id(key, context);
-                key.push(b'}');
+                let mut id = b"{\"id\":".to_vec();
+                transaction_id(&mut id, context);
+                id.push(b'}');
+                enclosed(key, with_schema, schema_change::transaction_key, &id);
             }
             Ok::<(), ()>(())
         });
     }
+
+    fn continues(&mut self, rows: u64, tables: &[TableEvents]) {
+        self.tables = tables.to_vec();
+        let known: u64 = tables.iter().map(|table| table.events).sum();
+        // Of rows that another run has given out, the tables are not known.
+        self.events = known.max(rows);
+    }
+}
+
+/// What the transaction did to each table.
+fn collections(out: &mut Vec<u8>, tables: &[TableEvents]) {
+    out.push(b'[');
+    for (index, table) in tables.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"{\"data_collection\":" } else { b",{\"data_collection\":" });
+        escaped(out, &format!("{}.{}", table.database, table.table));
+        out.extend_from_slice(b",\"event_count\":");
+        integer(out, table.events);
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// Appends a payload, with its schema around it where schemas are wanted.
+fn enclosed(out: &mut Vec<u8>, with_schema: bool, schema: impl FnOnce() -> Vec<u8>, payload: &[u8]) {
+    if !with_schema {
+        return out.extend_from_slice(payload);
+    }
+    out.extend_from_slice(b"{\"schema\":");
+    out.extend_from_slice(&schema());
+    out.extend_from_slice(b",\"payload\":");
+    out.extend_from_slice(payload);
+    out.push(b'}');
 }
 
 /// When the transaction was committed, or what is known of it, in microseconds since 1970.

@@ -113,6 +113,7 @@ fn simple(column: &Column, options: &DebeziumOptions) -> Simple {
         Storage::DateTime { fraction_digits: 4.. } => Simple::named("int64", "io.debezium.time.MicroTimestamp"),
         Storage::DateTime { .. } | Storage::DateTimeOld => Simple::named("int64", "io.debezium.time.Timestamp"),
         Storage::Timestamp { .. } | Storage::TimestampOld => Simple::named("string", "io.debezium.time.ZonedTimestamp"),
+        Storage::Fixed { .. } if column.meaning == Meaning::Uuid => Simple::named("string", "io.debezium.data.Uuid"),
         Storage::Fixed { .. } | Storage::Variable { .. } | Storage::Blob { .. } => text_or_bytes(),
         Storage::Json { .. } => Simple::named("string", "io.debezium.data.Json"),
         Storage::Bit { bits: 1 } => Simple::plain("boolean"),
@@ -130,33 +131,55 @@ fn simple(column: &Column, options: &DebeziumOptions) -> Simple {
     }
 }
 
+/// Whether the column's values are redacted to null: only text can be anything.
+pub(super) fn is_hidden(column: &Column) -> bool {
+    column.redaction.is_some() && !is_masked(column)
+}
+
+/// Whether a redacted value is a text, as `column.mask.with.length.chars` makes it of characters only (`MaskStrings`).
+pub(super) fn is_masked(column: &Column) -> bool {
+    match column.storage {
+        Storage::Fixed { .. } | Storage::Variable { .. } | Storage::Blob { .. } => column.charset.is_some(),
+        Storage::Enum { .. } | Storage::Set { .. } => !column.members.is_empty(),
+        _ => false,
+    }
+}
+
 /// Appends a column's schema.
 fn column(out: &mut Vec<u8>, column: &Column, mapped: &MappedColumn, options: &DebeziumOptions) {
-    const WKB_AND_SRID: &str =
-        r#"{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}]"#;
+    const SRID: &str = r#"{"type":"int32","optional":true,"field":"srid"}]"#;
     let simple = simple(column, options);
-    let mut name = simple.name;
+    let (mut name, mut doc) = (simple.name, None);
     push(out, "{\"type\":\"");
     push(out, simple.kind);
     push(out, "\"");
     match column.storage {
         Storage::Geometry { .. } => {
             push(out, ",\"fields\":[");
+            doc = Some("Geometry");
             if mapped.geometry_type == Some(super::value::GEOMETRY_POINT) {
-                name = Some("io.debezium.data.geometry.Point");
+                (name, doc) = (Some("io.debezium.data.geometry.Point"), Some("Geometry (POINT)"));
                 push(out, r#"{"type":"double","optional":false,"field":"x"},"#);
                 push(out, r#"{"type":"double","optional":false,"field":"y"},"#);
+                push(out, r#"{"type":"bytes","optional":true,"field":"wkb"},"#);
+            } else {
+                push(out, r#"{"type":"bytes","optional":false,"field":"wkb"},"#);
             }
-            push(out, WKB_AND_SRID);
+            push(out, SRID);
         }
         Storage::Vector { .. } => push(out, r#","items":{"type":"float","optional":false}"#),
         _ => {}
     }
-    optional(out, mapped.nullable);
+    // The connector's geometries are optional in any column (`Geometry.builder().optional()`).
+    optional(out, mapped.nullable || is_hidden(column) || doc.is_some());
     if let Some(name) = name {
         push(out, ",\"name\":\"");
         push(out, name);
         push(out, "\",\"version\":1");
+    }
+    if let Some(doc) = doc {
+        push(out, ",\"doc\":");
+        escaped(out, doc);
     }
     for (index, (name, value)) in simple.parameters.iter().enumerate() {
         push(out, if index == 0 { ",\"parameters\":{\"" } else { ",\"" });
@@ -185,7 +208,7 @@ fn columns(out: &mut Vec<u8>, table: &Table, options: &DebeziumOptions, indexes:
 }
 
 /// Appends the end of a struct's schema.
-fn end(out: &mut Vec<u8>, is_optional: bool, name: &str, version: Option<u32>, field: Option<&str>) {
+pub(super) fn end(out: &mut Vec<u8>, is_optional: bool, name: &str, version: Option<u32>, field: Option<&str>) {
     optional(out, is_optional);
     push(out, ",\"name\":");
     escaped(out, name);
@@ -199,6 +222,48 @@ fn end(out: &mut Vec<u8>, is_optional: bool, name: &str, version: Option<u32>, f
     }
     push(out, "}");
 }
+
+/// The schema of `source`, as a field.
+pub(super) fn source(out: &mut Vec<u8>, connector: Connector) {
+    // Type, whether it may be null, name.
+    push(out, "{\"type\":\"struct\",\"fields\":[");
+    let fields = [
+        ("string", false, "version"),
+        ("string", false, "connector"),
+        ("string", false, "name"),
+        ("int64", false, "ts_ms"),
+        ("", true, "snapshot"),
+        ("string", false, "db"),
+        ("string", true, "sequence"),
+        ("int64", true, "ts_us"),
+        ("int64", true, "ts_ns"),
+        ("string", true, "table"),
+        ("int64", false, "server_id"),
+        ("string", true, "gtid"),
+        ("string", false, "file"),
+        ("int64", false, "pos"),
+        ("int32", false, "row"),
+        ("int64", true, "thread"),
+        ("string", true, "query"),
+    ];
+    for (index, (kind, is_optional, field)) in fields.into_iter().enumerate() {
+        if index > 0 {
+            push(out, ",");
+        }
+        match field {
+            "snapshot" => push(out, SNAPSHOT),
+            _ => plain(out, kind, is_optional, field),
+        }
+    }
+    push(out, "]");
+    end(out, false, &format!("io.debezium.connector.{}.Source", connector.name()), Some(1), Some("source"));
+}
+
+/// `AbstractSourceInfo.SNAPSHOT_KEY`
+const SNAPSHOT: &str = concat!(
+    r#"{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"#,
+    r#""true,first,first_in_data_collection,last_in_data_collection,last,false,incremental"},"default":"false","field":"snapshot"}"#
+);
 
 fn key(table: &Table, options: &DebeziumOptions, name: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -215,38 +280,11 @@ fn envelope(table: &Table, options: &DebeziumOptions, connector: Connector, name
         end(&mut out, true, &format!("{name}.Value"), None, Some(image));
         push(&mut out, ",");
     }
-    // Type, whether it may be null, name.
-    fields(
-        &mut out,
-        &[
-            ("string", false, "version"),
-            ("string", false, "connector"),
-            ("string", false, "name"),
-            ("int64", false, "ts_ms"),
-            ("string", true, "snapshot"),
-            ("string", false, "db"),
-            ("string", true, "sequence"),
-            ("int64", true, "ts_us"),
-            ("int64", true, "ts_ns"),
-            ("string", true, "table"),
-            ("int64", false, "server_id"),
-            ("string", true, "gtid"),
-            ("string", false, "file"),
-            ("int64", false, "pos"),
-            ("int32", false, "row"),
-            ("int64", true, "thread"),
-            ("string", true, "query"),
-        ],
-    );
-    let source = match connector {
-        Connector::MariaDb => "io.debezium.connector.mariadb.Source",
-        Connector::MySql | Connector::OfServer => "io.debezium.connector.mysql.Source",
-    };
-    end(&mut out, false, source, None, Some("source"));
+    source(&mut out, connector);
     push(&mut out, ",");
     fields(
         &mut out,
-        &[("string", false, "id"), ("int64", false, "total_order"), ("int64", true, "data_collection_order")],
+        &[("string", false, "id"), ("int64", false, "total_order"), ("int64", false, "data_collection_order")],
     );
     end(&mut out, true, "event.block", Some(1), Some("transaction"));
     for (kind, is_optional, field) in
@@ -256,11 +294,11 @@ fn envelope(table: &Table, options: &DebeziumOptions, connector: Connector, name
         plain(&mut out, kind, is_optional, field);
     }
     push(&mut out, "]");
-    end(&mut out, false, &format!("{name}.Envelope"), None, None);
+    end(&mut out, false, &format!("{name}.Envelope"), Some(2), None);
     out
 }
 
-fn fields(out: &mut Vec<u8>, fields: &[(&str, bool, &str)]) {
+pub(super) fn fields(out: &mut Vec<u8>, fields: &[(&str, bool, &str)]) {
     push(out, "{\"type\":\"struct\",\"fields\":[");
     for (index, (kind, is_optional, field)) in fields.iter().enumerate() {
         if index > 0 {
@@ -271,7 +309,7 @@ fn fields(out: &mut Vec<u8>, fields: &[(&str, bool, &str)]) {
     push(out, "]");
 }
 
-fn plain(out: &mut Vec<u8>, kind: &str, is_optional: bool, field: &str) {
+pub(super) fn plain(out: &mut Vec<u8>, kind: &str, is_optional: bool, field: &str) {
     push(out, "{\"type\":\"");
     push(out, kind);
     push(out, "\"");
@@ -281,10 +319,10 @@ fn plain(out: &mut Vec<u8>, kind: &str, is_optional: bool, field: &str) {
     push(out, "}");
 }
 
-fn optional(out: &mut Vec<u8>, is_optional: bool) {
+pub(super) fn optional(out: &mut Vec<u8>, is_optional: bool) {
     push(out, if is_optional { ",\"optional\":true" } else { ",\"optional\":false" });
 }
 
-fn push(out: &mut Vec<u8>, text: &str) {
+pub(super) fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }

@@ -5,6 +5,7 @@ use crate::binlog::RowKind;
 use crate::binlog::column::Storage;
 use crate::binlog::decimal::Decimal;
 use crate::binlog::form::fixture::{Body, INT, VARCHAR, context, int, table, varchar};
+use crate::binlog::table_map::TableMap;
 use crate::binlog::temporal::{Date, DateTime, Time, Timestamp};
 use crate::binlog::value::Value;
 use crate::wire::Reader;
@@ -94,11 +95,52 @@ fn the_events_of_the_documentation() {
 #[test]
 fn rows_are_numbered_within_their_event() {
     let body = Body::full(RowKind::Insert, &[customer(1, "a"), customer(2, "b")]);
-    let context = RowContext { first_row: 5, ..context() };
-    let found = events(DebeziumOptions { transactions: true, ..options() }, &body, &customers(), &context);
+    let found = events(options(), &body, &customers(), &context());
     assert_eq!(found.iter().map(|event| event["source"]["row"].clone()).collect::<Vec<_>>(), [json!(0), json!(1)]);
-    let order = json!({"id": "file=mysql-bin.000003,pos=484", "total_order": 7, "data_collection_order": null});
-    assert_eq!(found[1]["transaction"], order);
+}
+
+/// Both events of an update that changes the key count.
+#[test]
+fn events_are_numbered_within_their_transaction() {
+    let mut form = form(DebeziumOptions { transactions: true, ..options() });
+    let (table, context) = (customers(), context());
+    let other =
+        Table { map: TableMap { table: "others".into(), ..TableMap::clone(&table.map) }.into(), ..table.clone() };
+    let insert = Body::full(RowKind::Insert, &[customer(1, "a"), customer(2, "b")]);
+    let update = Body::full(RowKind::Update, &[customer(2, "b"), customer(3, "b"), customer(1, "a"), customer(1, "c")]);
+    let mut batch = Batch::new();
+    for _ in 0..2 {
+        batch.clear();
+        form.transaction(TransactionEdge::Begin, &context, &mut batch);
+        for (body, table) in [(&insert, &table), (&insert, &other), (&update, &table)] {
+            form.rows(&body.event(table), table, &context, &mut batch).unwrap();
+        }
+        form.transaction(TransactionEdge::End { rows: 6 }, &context, &mut batch);
+    }
+    let found = messages(&batch);
+    let shown = |event: &Json| {
+        let order = &event["transaction"];
+        format!("{} {} {}", event["op"].as_str().unwrap(), order["total_order"], order["data_collection_order"])
+    };
+    let [begin, events @ .., end] = found.as_slice() else { panic!() };
+    let events: Vec<_> = events.iter().map(shown).collect();
+    assert_eq!(events, ["c 1 1", "c 2 2", "c 3 1", "c 4 2", "d 5 3", "c 6 4", "u 7 5"]);
+    assert_eq!((&begin["event_count"], &begin["data_collections"]), (&Json::Null, &Json::Null));
+    assert_eq!(end["event_count"], 7);
+    let collection = |name: &str, count: u64| json!({"data_collection": name, "event_count": count});
+    assert_eq!(
+        end["data_collections"],
+        json!([collection("inventory.customers", 5), collection("inventory.others", 2)])
+    );
+
+    // What was before in another thread, of which an earlier run may have known more.
+    let earlier = TableEvents { database: "inventory".into(), table: "customers".into(), events: 5 };
+    for (rows, tables, expected) in [(4, vec![earlier], ["c 6 6", "c 7 7"]), (4, vec![], ["c 5 1", "c 6 2"])] {
+        batch.clear();
+        form.continues(rows, &tables);
+        form.rows(&insert.event(&table), &table, &context, &mut batch).unwrap();
+        assert_eq!(messages(&batch).iter().map(shown).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]
@@ -107,7 +149,16 @@ fn a_changed_key_is_a_delete_and_a_create() {
     let body = Body::full(RowKind::Update, &[customer(1004, "Anne"), customer(1005, "Anne")]);
     let mut batch = Batch::new();
     let routed = DebeziumOptions { routing: Routing::to("rows".parse().unwrap()), ..options() };
-    assert_eq!(form(routed).rows(&body.event(&table), &table, &context(), &mut batch), Ok(1));
+    assert_eq!(form(routed.clone()).rows(&body.event(&table), &table, &context(), &mut batch), Ok(1));
+    // The old key's tombstone stands between them.
+    let tombstone = batch.routed(1).unwrap();
+    assert_eq!(
+        (tombstone.key, tombstone.value, tombstone.topic),
+        (&br#"{"id":1004}"#[..], &b""[..], batch.routed(0).unwrap().topic)
+    );
+    batch.clear();
+    let without = DebeziumOptions { tombstones: false, ..routed };
+    assert_eq!(form(without).rows(&body.event(&table), &table, &context(), &mut batch), Ok(1));
     let found = messages(&batch);
     assert_eq!(
         (&found[0]["op"], &found[0]["before"]["id"], &found[0]["after"]),
@@ -166,18 +217,19 @@ fn definitions_and_transactions() {
     let mut form = form(DebeziumOptions { transactions: true, ..options() });
     let sql = "ALTER TABLE customers ADD middle_name varchar(255) AFTER first_name";
     let context = RowContext { gtid: Some("24bc7850-2c16-11e6-a073-0242ac110002:10".into()), ..context() };
-    form.definition(Definition { database: "inventory", sql }, &context, &mut batch);
+    form.definition(Definition { database: "inventory", table: Some("customers"), sql }, &context, &mut batch);
     form.transaction(TransactionEdge::Begin, &context, &mut batch);
-    form.transaction(TransactionEdge::End { rows: 2 }, &context, &mut batch);
+    form.transaction(TransactionEdge::End { rows: 0 }, &context, &mut batch);
     let [ddl, begin, end] = <[Json; 3]>::try_from(messages(&batch)).unwrap();
     assert_eq!(
         (&ddl["databaseName"], &ddl["ddl"], &ddl["source"]["pos"]),
         (&json!("inventory"), &json!(sql), &json!(484))
     );
-    assert_eq!((&ddl["source"]["table"], &ddl["tableChanges"]), (&Json::Null, &json!([])));
+    assert_eq!((&ddl["source"]["table"], &ddl["tableChanges"]), (&json!("customers"), &json!([])));
+    assert_eq!((&ddl["ts_ms"], &ddl["ts_us"]), (&json!(NOW / 1_000_000), &Json::Null));
     let id = "24bc7850-2c16-11e6-a073-0242ac110002:10";
-    let edge = |status: &str, rows: Json| json!({"status": status, "id": id, "ts_ms": 1_465_581_029_000_u64, "event_count": rows, "data_collections": null});
-    assert_eq!([begin, end], [edge("BEGIN", Json::Null), edge("END", json!(2))]);
+    let edge = |status: &str, rows: Json, tables: Json| json!({"status": status, "id": id, "ts_ms": 1_465_581_029_000_u64, "event_count": rows, "data_collections": tables});
+    assert_eq!([begin, end], [edge("BEGIN", Json::Null, Json::Null), edge("END", json!(0), json!([]))]);
 }
 
 #[test]
@@ -266,7 +318,9 @@ fn dates_and_times() {
     };
     assert_eq!(timestamp(1_529_501_823, 0, 0), json!("2018-06-20T13:37:03Z"));
     assert_eq!(timestamp(1_529_501_823, 120_000, 3), json!("2018-06-20T13:37:03.120Z"));
-    assert_eq!(timestamp(0, 0, 2), json!("1970-01-01T00:00:00.00Z"));
+    assert_eq!(timestamp(0, 0, 2), Json::Null);
+    let zero = Value::Timestamp(Timestamp { seconds: 0, microseconds: 0, fraction_digits: 2 });
+    assert_eq!(show(Storage::Timestamp { fraction_digits: 2 }, false, zero), json!("1970-01-01T00:00:00.00Z"));
     assert_eq!(show(Storage::Year, true, Value::Year(2018)), json!(2018));
 }
 
@@ -326,6 +380,62 @@ fn schemas_are_those_of_the_documentation() {
     assert_eq!(event["schema"], documented["schema"]);
     let key: Json = serde_json::from_slice(message.key).unwrap();
     assert_eq!(key, documented["key"]);
+}
+
+/// A text says that it is hidden; anything else is null, and the schema allows that.
+#[test]
+fn redacted_values_keep_the_type_of_their_schema() {
+    let columns = [("id", INT, false), ("secret_text", VARCHAR, false), ("secret_number", INT, false)];
+    let mut table = table("d", "t", &columns, &[0]);
+    table.columns[1].charset = Some(crate::binlog::charset::Charset::Utf8mb4);
+    table.hide(&crate::binlog::ColumnRules {
+        redact_keys: vec!["secret".into()],
+        redact_value: "***".into(),
+        ..Default::default()
+    });
+    let body = Body::full(RowKind::Insert, &[vec![int(1), varchar("x"), int(7)]]);
+    let (mut stored, table) = (Vec::new(), Arc::new(table));
+    let rows = body.event(&table).store(&mut stored);
+    let mut batch = Batch::new();
+    let with = DebeziumOptions { with_schema: true, ..options() };
+    assert_eq!(form(with).rows(&rows.event(&table, &stored), &table, &context(), &mut batch), Ok(1));
+    let found = messages(&batch);
+    assert_eq!(found[0]["payload"]["after"], json!({"id": 1, "secret_text": "***", "secret_number": null}));
+    let fields = &found[0]["schema"]["fields"][1]["fields"];
+    assert_eq!(fields[1], json!({"type": "string", "optional": false, "field": "secret_text"}));
+    assert_eq!(fields[2], json!({"type": "int32", "optional": true, "field": "secret_number"}));
+}
+
+#[test]
+fn messages_that_are_not_about_rows_have_schemas_too() {
+    let with = DebeziumOptions {
+        with_schema: true,
+        transactions: true,
+        routing: Routing::to("rows".parse().unwrap()),
+        ..options()
+    };
+    let (mut form, mut batch) = (form(with), Batch::new());
+    let definition = Definition { database: "d", table: None, sql: "CREATE DATABASE d" };
+    form.definition(definition, &context(), &mut batch);
+    form.transaction(TransactionEdge::Begin, &context(), &mut batch);
+    for (index, value, key) in [
+        (0, "io.debezium.connector.mysql.SchemaChangeValue", "io.debezium.connector.mysql.SchemaChangeKey"),
+        (
+            1,
+            "io.debezium.connector.common.TransactionMetadataValue",
+            "io.debezium.connector.common.TransactionMetadataKey",
+        ),
+    ] {
+        let message = batch.routed(index).unwrap();
+        for (part, name) in [(message.value, value), (message.key, key)] {
+            let part: Json = serde_json::from_slice(part).unwrap();
+            assert_eq!((&part["schema"]["name"], &part["schema"]["version"]), (&json!(name), &json!(1)));
+            let fields = part["schema"]["fields"].as_array().unwrap();
+            let mut names: Vec<_> = fields.iter().map(|field| field["field"].as_str().unwrap()).collect();
+            names.sort_unstable();
+            assert_eq!(names, part["payload"].as_object().unwrap().keys().collect::<Vec<_>>());
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `.../event/RowDeserializers.java` (dates that are none), `.../util/RowImageUtils.java` (columns that are not in an image),
 //! `.../BinlogGeometry.java`, `debezium-core/.../jdbc/JdbcValueConverters.java`, `.../time/ZonedTimestamp.java`.
 
+use super::schema::is_masked;
 use crate::binlog::column::Storage;
 use crate::binlog::digits::integer;
 use crate::binlog::geometry;
@@ -119,7 +120,10 @@ impl Values {
                 or_zero(out, mapped, microseconds.map(|microseconds| microseconds.div_euclid(unit)));
             }
             Value::Time(value) => integer(out, value.total_microseconds()),
+            // The zero timestamp is none.
+            Value::Timestamp(value) if value.seconds == 0 && mapped.nullable => out.extend_from_slice(b"null"),
             Value::Timestamp(value) => zoned(out, *value),
+            Value::Redacted if !is_masked(column) => out.extend_from_slice(b"null"),
             Value::Json([]) => {
                 out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"{}\"" });
             }

@@ -179,7 +179,7 @@ fn decimals_are_numbers_with_all_their_digits() {
 
 #[test]
 fn definitions_only_where_they_are_asked_for() {
-    let definition = Definition { database: "test", sql: "drop table e" };
+    let definition = Definition { database: "test", table: Some("e"), sql: "drop table e" };
     let mut batch = Batch::new();
     Maxwell::new(MaxwellOptions::default()).definition(definition, &context(), &mut batch);
     assert!(batch.is_empty());

@@ -87,7 +87,7 @@ fn nothing_drives_the_terminal() {
     assert!(text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{text:?}");
     assert_eq!(text.lines().count(), 3, "{text}");
     let mut batch = Batch::new();
-    let definition = Definition { database: evil, sql: "CREATE TABLE `\x1b[2J` (id INT)" };
+    let definition = Definition { database: evil, table: None, sql: "CREATE TABLE `\x1b[2J` (id INT)" };
     form(ColorChoice::Never, None).definition(definition, &context(), &mut batch);
     let text = String::from_utf8(batch.lines(0..1).to_vec()).unwrap();
     assert!(text.trim_end().chars().all(|c| !c.is_control()), "{text:?}");
@@ -133,8 +133,12 @@ fn definitions_and_transactions_are_a_line_each() {
     let mut form = form(ColorChoice::Never, None);
     let context = RowContext { commit_timestamp_us: Some(1_465_581_029_123_456), ..context() };
     form.transaction(TransactionEdge::Begin, &context, &mut batch);
-    form.definition(Definition { database: "shop", sql: "ALTER TABLE t\n  ADD v INT" }, &context, &mut batch);
-    form.definition(Definition { database: "", sql: "CREATE DATABASE d" }, &context, &mut batch);
+    form.definition(
+        Definition { database: "shop", table: Some("t"), sql: "ALTER TABLE t\n  ADD v INT" },
+        &context,
+        &mut batch,
+    );
+    form.definition(Definition { database: "", table: None, sql: "CREATE DATABASE d" }, &context, &mut batch);
     form.transaction(TransactionEdge::End { rows: 3 }, &context, &mut batch);
     let expected = "\
 2016-06-10 17:50:29.123  begin   mysql-bin.000003:484

@@ -111,7 +111,10 @@ impl Outlet {
             }
             let Some((number, message)) = self.window.next() else { return false };
             let topic = message.topic.map_or(self.config.topic.as_str(), |topic| topic.as_ref());
-            let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number).payload(message.value);
+            let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number);
+            if !message.value.is_empty() {
+                record = record.payload(message.value);
+            }
             if !message.key.is_empty() {
                 record = record.key(message.key);
             }
