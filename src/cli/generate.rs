@@ -21,7 +21,10 @@ pub(super) struct Completions {
 pub(super) fn completions(completions: &Completions, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut command, NAME, &mut script);
-    print(&script)
+    // clap_complete 4.6.11 takes the hyphen in the name for the one before a subcommand, at one of two places of its script for bash,
+    // so that a subcommand's options would not be found.
+    let script = String::from_utf8_lossy(&script).replace("mysql__subcmd__interceptor", "mysql__interceptor");
+    print(script.as_bytes())
 }
 
 /// Prints one page with all subcommands, a section each.

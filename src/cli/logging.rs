@@ -13,8 +13,7 @@ static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Starts logging for the rest of the process.
 pub(super) fn start(config: &LogConfig) {
-    // Fails only if a test has set it before.
-    let _ = FORMAT.set(config.format);
+    set_format(config.format);
     // The filter was checked with the configuration.
     let filter = EnvFilter::builder().parse_lossy(&config.filter);
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -29,6 +28,12 @@ pub(super) fn start(config: &LogConfig) {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+}
+
+/// What the lines of `complain` look like from now on.
+pub(super) fn set_format(format: LogFormat) {
+    // Fails only if a test has set it before.
+    let _ = FORMAT.set(format);
 }
 
 /// Says in one line why the program does not go on. A standard error that cannot be written to is no reason to panic.

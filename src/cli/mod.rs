@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{
-    ConfigError, Layers, LogConfig, LogSettings, Note, PROXY_RULES, ProxyConfig, ProxySettings, ineffective,
+    ConfigError, Layers, LogConfig, LogFormat, LogSettings, Note, PROXY_RULES, ProxyConfig, ProxySettings, ineffective,
 };
 
 /// The exit code for a wrong command line or configuration, as clap has it.
@@ -65,10 +65,28 @@ pub fn run() -> ExitCode {
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
         Err(error) => {
+            if wants_json(&layers) {
+                logging::set_format(LogFormat::Json);
+            }
             logging::complain(error);
             ExitCode::from(USAGE)
         }
     }
+}
+
+/// Whether errors are wanted as JSON, as far as a command line tells that could not be understood.
+fn wants_json(layers: &Layers) -> bool {
+    let is_json = |value: &std::ffi::OsString| value.eq_ignore_ascii_case("json");
+    let mut words = layers.arguments.iter();
+    let variable = layers.environment.get("INTERCEPTOR_LOG_FORMAT").is_some_and(is_json);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--log-format") => return words.next().is_some_and(is_json),
+            Some(word) if word.starts_with("--log-format=") => return word.to_lowercase().ends_with("=json"),
+            _ => {}
+        }
+    }
+    variable
 }
 
 /// What was called, and what is to be said about it.

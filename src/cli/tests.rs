@@ -158,7 +158,7 @@ fn settings_that_need_each_other() {
         ),
         (
             &["--log-level=verbose"],
-            "--log-level: \"verbose\" is not allowed: expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug; \"verbose\" is no level (for a part of the program: verbose=debug)",
+            "--log-level: \"verbose\" is not allowed: expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug; \"verbose\" is no level",
         ),
         (
             &["--file-mode=640x"],
@@ -372,5 +372,69 @@ fn pages_and_completions_are_made_of_the_same_table() {
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(matches!(parse_words(&["completions", shell], &[]).unwrap().parsed, Parsed::Completions(_)), "{shell}");
+    }
+}
+
+/// Whatever is given to an option, wherever: it is accepted, or the error is one line that begins with the name it was given by.
+#[test]
+fn nonsense_is_named_where_it_was_given() {
+    let nonsense = ["☃", "-1", "0", "99999999999999999999999", "a\u{1b}[2J\u{202e},b", "==:{"];
+    let typed = ["5", "true", "[[1]]", "{ a = { b = 1 } }", "1979-05-27T07:32:00Z", "-0.5", "''"];
+    let mut wrong = Vec::new();
+    let mut check = |words: &[&str], environment: &[(&str, &str)], named: &str| {
+        let Err(error) = parse_words(words, environment) else { return };
+        let error = error.to_string();
+        let is_harmless = !error.chars().any(|c| c.is_control() || c == '\u{202e}');
+        if !(error.starts_with(named) && is_harmless) {
+            wrong.push(format!("{words:?} {environment:?}: {error:?}"));
+        }
+    };
+    let command = Cli::command();
+    for name in ["proxy", "binlog", "inspect"] {
+        for argument in command.find_subcommand(name).unwrap().get_arguments() {
+            let id = argument.get_id().as_str();
+            let Some(long) = argument.get_long().filter(|_| id != "config" && argument.get_action().takes_values())
+            else {
+                continue;
+            };
+            for value in nonsense {
+                check(&[name, &format!("--{long}={value}")], &[], &format!("--{long}"));
+                if let Some(variable) = argument.get_env().and_then(|variable| variable.to_str()) {
+                    check(&[name], &[(variable, value)], variable);
+                }
+            }
+            for value in typed.iter().filter(|_| name != "inspect") {
+                let (_directory, path) = file(&format!("{id} = {value}"));
+                check(&[name, "--config", &path], &[], &format!("{id} in {path}, line 1"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The table in README says of each option what clap says of it.
+#[test]
+fn the_readme_has_every_option_of_the_proxy() {
+    let readme = include_str!("../../README.md");
+    let command = Cli::command();
+    let proxy = command.find_subcommand("proxy").unwrap();
+    for argument in proxy.get_arguments().filter(|argument| argument.get_id() != "help") {
+        let flag = format!("| `--{}` |", argument.get_long().unwrap());
+        let row = readme.lines().find(|line| line.starts_with(&flag) && line.split(" | ").count() == 6);
+        let row = row.unwrap_or_else(|| panic!("README has no row that begins with {flag}"));
+        let cells: Vec<_> = row.split(" | ").collect();
+        let defaults: Vec<_> = argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
+        let default = if defaults.is_empty() { "none".to_owned() } else { format!("`{}`", defaults.join(",")) };
+        assert_eq!(cells[2], default, "{row}");
+        assert_eq!(cells[3], format!("`{}`", argument.get_env().unwrap().to_str().unwrap()), "{row}");
+    }
+    for line in readme.lines().filter(|line| line.starts_with("| `--") && line.contains("INTERCEPTOR_")) {
+        let flag = line.trim_start_matches("| `--").split('`').next().unwrap();
+        assert!(
+            command
+                .get_subcommands()
+                .any(|subcommand| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag))),
+            "README has --{flag}, which does not exist"
+        );
     }
 }

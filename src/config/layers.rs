@@ -155,6 +155,7 @@ impl Layers {
             }
             _ => std::error::Error::source(&error).map_or_else(|| "invalid".to_owned(), ToString::to_string),
         };
+        let allowed = on_one_line(&allowed);
         if MAY_HOLD_SECRETS.contains(&id.as_str()) {
             return ConfigError::InvalidSecret { origin, allowed };
         }
@@ -215,6 +216,17 @@ fn at_a_glance(command: Command) -> Command {
         argument.help(format!("{help}: {}", choices.join(", ")))
     };
     command.mut_subcommands(|subcommand| subcommand.mut_args(shorten))
+}
+
+/// A parser's reason, which may repeat what was given: nothing in it is to reach a terminal as a command. Of several lines (a picture of
+/// the mistake) the last says what is wrong.
+fn on_one_line(reason: &str) -> String {
+    let last = reason.lines().last().unwrap_or_default();
+    let escaped = |c: char| match c {
+        '\'' | '"' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    last.trim_start_matches("error: ").chars().map(escaped).collect()
 }
 
 /// The values of a repeatable setting stand on lines of their own in a variable: any other separator could be in a value.

@@ -52,7 +52,7 @@ fn log_filter(text: &str) -> Result<String, String> {
         !part.contains(['=', '[', ']', '{', '}']) && !part.is_empty() && LevelFilter::from_str(part).is_err()
     });
     if let Some(wrong) = wrong {
-        return Err(format!("{expected}; {wrong:?} is no level (for a part of the program: {wrong}=debug)"));
+        return Err(format!("{expected}; {wrong:?} is no level"));
     }
     match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),

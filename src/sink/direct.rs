@@ -289,18 +289,42 @@ mod tests {
         assert!(direct.has_delivered(&[1]) && !direct.has_delivered(&[2]));
     }
 
+    /// As a full pipe that nobody reads.
+    struct Stuck {
+        entered: mpsc::Sender<()>,
+        release: Receiver<()>,
+    }
+
+    impl Sink for Stuck {
+        fn name(&self) -> &str {
+            "stuck"
+        }
+
+        fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+            let _ = self.entered.send(());
+            // Until the test is over.
+            let _ = self.release.recv();
+            Ok(batch.len() - from)
+        }
+
+        fn tick(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn flush(&mut self, _: Instant) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn what_a_sink_that_is_stuck_has_in_its_hands_is_lost() {
-        let sink = Slow::default();
-        let taken = Arc::clone(&sink.taken);
-        let mut direct = Direct::start(vec![(0, Box::new(sink))], 1 << 20).unwrap();
-        // As a full pipe that nobody reads.
-        let held = lock(&taken);
+        let ((entered, is_stuck), (_over, release)) = (mpsc::channel(), mpsc::channel());
+        let mut direct = Direct::start(vec![(0, Box::new(Stuck { entered, release }))], 1 << 20).unwrap();
         direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &AtomicBool::new(false)).unwrap();
+        is_stuck.recv().unwrap();
         direct.push(0, batch_of(&[(1, "d")]), &AtomicBool::new(false)).unwrap();
         let report = direct.shutdown(Instant::now());
         assert_eq!((report.sinks[0].delivered, report.lost(), report.sinks[0].finished), (0, 4, false));
-        drop(held);
     }
 
     #[test]

@@ -114,6 +114,11 @@ fn tls(settings: &Binlog) -> Result<TlsOptions, String> {
         (None, Some(_)) => TlsMode::VerifyCa,
         (None, None) => TlsMode::Preferred,
     };
+    // Read where it is used: at each connection. That it cannot be is to be known before the first.
+    if let Some(ca) = settings.tls_ca.as_ref().filter(|_| mode.verifies()) {
+        crate::tls::read_chain(ca)
+            .map_err(|error| format!("{}: cannot use {}: {}", settings.named("tls_ca"), ca.display(), error.reason))?;
+    }
     Ok(TlsOptions { mode, ca: settings.tls_ca.clone() })
 }
 

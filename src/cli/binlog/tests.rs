@@ -116,7 +116,15 @@ fn authorities_are_heeded_unless_told_otherwise() {
         }
     };
     assert_eq!(mode(&[]), Ok(TlsMode::Preferred));
-    assert_eq!(mode(&["--tls-ca=x"]), Ok(TlsMode::VerifyCa));
-    assert_eq!(mode(&["--tls-ca=x", "--tls-mode=verify-identity"]), Ok(TlsMode::VerifyIdentity));
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    std::fs::write(&path, certificate.pem()).unwrap();
+    let ca = format!("--tls-ca={}", path.display());
+    assert_eq!(mode(&[&ca]), Ok(TlsMode::VerifyCa));
+    assert_eq!(mode(&[&ca, "--tls-mode=verify-identity"]), Ok(TlsMode::VerifyIdentity));
+    assert_eq!(mode(&["--tls-ca=/nowhere", "--tls-mode=required"]), Ok(TlsMode::Required));
+    assert!(mode(&["--tls-ca=/nowhere"]).unwrap_err().starts_with("--tls-ca: cannot use /nowhere: "));
     assert!(mode(&["--tls-mode=verify-ca"]).unwrap_err().contains("needs --tls-ca"));
 }
