@@ -3,6 +3,7 @@
 import pytest
 
 from harness.binlog import Binlog
+from harness.fake import Fake
 from harness.proxy import Proxy
 from harness.servers import Kafka, SqlServer
 
@@ -66,6 +67,11 @@ def kafka(tmp_path_factory):
     broker = Kafka(tmp_path_factory.mktemp("kafka"), STEADY)
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory):
+    return Fake(tmp_path_factory.mktemp("fake"))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ pub(crate) const RULES: &[Rule<ProxySettings>] = &[
             "include_params",
             "max_param_length",
             "max_statement_bytes",
+            "on_unobservable",
             "debug_value",
             "service_name",
             "default_tz",
@@ -138,6 +139,7 @@ impl ProxyConfig {
             drain_timeout: settings.drain_timeout,
             capture: CaptureConfig {
                 statement_logging: settings.statement_logging,
+                on_unobservable: settings.on_unobservable,
                 all: settings.capture_all,
                 ddl: settings.capture_ddl,
                 callproc: settings.capture_callproc,

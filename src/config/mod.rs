@@ -89,6 +89,16 @@ impl fmt::Display for TlsMode {
     }
 }
 
+/// What becomes of a session whose statements cannot be seen (any more).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnUnobservable {
+    /// It goes on, and a message says so
+    #[default]
+    Continue,
+    /// It ends with an error; bytes are observed before they are forwarded
+    Close,
+}
+
 /// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum UpstreamVerify {
@@ -119,6 +129,8 @@ pub struct CaptureConfig {
     pub max_param_length: usize,
     /// Bytes of one statement that are kept in memory.
     pub max_statement_bytes: usize,
+    /// What becomes of a session that cannot be observed.
+    pub on_unobservable: OnUnobservable,
     /// The message's `debug` field.
     pub debug: String,
     /// The message's `defaultTZ` field; `None`: this host's zone.

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::values::{boolean, brokers, duration, listen_address, memory_size, positive, size, topic};
 use super::{
-    Acks, Backpressure, ColorChoice, Compression, FileMode, KafkaOption, LogSettings, PrettyColumn, TlsMode, Upstream,
-    UpstreamVerify,
+    Acks, Backpressure, ColorChoice, Compression, FileMode, KafkaOption, LogSettings, OnUnobservable, PrettyColumn,
+    TlsMode, Upstream, UpstreamVerify,
 };
 
 /// The settings of `mysql-interceptor proxy` as given, before they are checked against each other.
@@ -127,6 +127,20 @@ pub(crate) struct ProxySettings {
     #[arg(long, env = "INTERCEPTOR_MAX_STATEMENT_BYTES", value_name = "SIZE", default_value = "64MiB")]
     #[arg(help_heading = "Capture", value_parser = memory_size)]
     pub(super) max_statement_bytes: usize,
+
+    /// What becomes of sessions that cannot be seen
+    ///
+    /// With close, bytes are observed before they are forwarded, and a session whose statements cannot be seen ends with an error: one that is no
+    /// longer understood, TLS that is passed through, replication streams, CLONE.
+    #[arg(
+        long,
+        env = "INTERCEPTOR_ON_UNOBSERVABLE",
+        value_name = "WHAT",
+        default_value = "continue",
+        ignore_case = true
+    )]
+    #[arg(help_heading = "Capture")]
+    pub(super) on_unobservable: OnUnobservable,
 
     /// The field debug [default: --service-name]
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_DEBUG", value_name = "TEXT")]

@@ -1,5 +1,7 @@
 //! Errors that the proxy itself tells a client, as ERR packets.
 
+use crate::session::OutOfSight;
+
 /// An error number and text for a client that has no server to speak to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ClientError {
@@ -24,6 +26,14 @@ impl ClientError {
     /// `ER_NET_READ_INTERRUPTED`.
     pub(super) fn handshake_timeout(seconds: u64) -> Self {
         Self { code: 1159, text: format!("mysql-interceptor: no login within {seconds} s (--handshake-timeout)") }
+    }
+
+    /// `ER_OPTION_PREVENTS_STATEMENT`.
+    pub(super) fn unobservable(end: &OutOfSight) -> Self {
+        let text = format!(
+            "mysql-interceptor: the session ends because its statements cannot be seen ({end}; --on-unobservable=close)"
+        );
+        Self { code: 1290, text }
     }
 
     /// `ER_SERVER_SHUTDOWN`.

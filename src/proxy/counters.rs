@@ -59,6 +59,8 @@ counters! {
     tls_failures,
     /// Clients cut off by --handshake-timeout.
     handshake_timeouts,
+    /// Sessions that were ended because their statements could not be seen, with --on-unobservable=close.
+    refused_sessions,
     /// Clients that left without having sent a byte, as health checks do.
     left_without_login,
     /// Times that a client was kept waiting because queues were full, with --backpressure=block.

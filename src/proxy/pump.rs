@@ -20,6 +20,8 @@ pub(super) enum Step {
     Finished,
     /// The reader's connection was reset, and all it said before is written. The writer is to be reset too.
     Reset,
+    /// What was read cannot be observed, and is not forwarded.
+    Refused,
 }
 
 /// The writer takes nothing any more.
@@ -85,7 +87,7 @@ impl Pump {
     /// Moves bytes once. `scratch` is free for use until the step returns.
     ///
     /// The time of reading is what counts for durations, but the observer sees the bytes only after the writer got them:
-    /// nobody waits for it.
+    /// nobody waits for it. With `--on-unobservable=close` it is the other way round.
     pub(super) fn step<R, W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,10 +120,19 @@ impl Pump {
             return Ok(self.see(if R::IS_TLS { Ending::Notified } else { Ending::Finished }));
         }
         let now = tap.now();
+        let observed = tap.observes_first();
+        if observed {
+            tap.observe(direction, bytes, now);
+            if tap.refusal().is_some() {
+                return Ok(Step::Refused);
+            }
+        }
         let taken = match Pin::new(&mut *writer).poll_write(cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(_)) => {
-                tap.observe(direction, bytes, now);
+                if !observed {
+                    tap.observe(direction, bytes, now);
+                }
                 return Err(Deaf);
             }
             Poll::Pending => 0,
@@ -133,7 +144,9 @@ impl Pump {
         }
         self.unflushed = true;
         let flushed = self.drain(cx, writer);
-        tap.observe(direction, bytes, now);
+        if !observed {
+            tap.observe(direction, bytes, now);
+        }
         // Whether all of it is out shows at the next step.
         flushed.map(|_| Step::Moved).map_err(|_| Deaf)
     }
@@ -170,7 +183,11 @@ impl Pump {
         }
     }
 
-    fn drain<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, writer: &mut W) -> io::Result<Poll<()>> {
+    pub(super) fn drain<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut W,
+    ) -> io::Result<Poll<()>> {
         while let Some(rest) = self.kept.get(self.written..).filter(|rest| !rest.is_empty()) {
             match Pin::new(&mut *writer).poll_write(cx, rest) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),

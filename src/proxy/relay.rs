@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::client_error::ClientError;
 use super::leg::{Leg, Socket, poll_ended, reset};
 use super::pump::{Deaf, Pump, Step};
 use super::tap::{Direction, Tap};
@@ -44,6 +45,8 @@ pub(super) enum Pause {
     ClientReset,
     /// The server's connection was reset, and what it said before is on its way to the client.
     ServerReset,
+    /// The session cannot be observed, and is to end.
+    Refused,
     /// The session is over: the client would not read what the server said before it closed.
     Over,
 }
@@ -109,6 +112,30 @@ where
         say(&mut self.client, packet).await
     }
 
+    /// Ends a client's session that cannot be observed, with an error if there is a place for one.
+    pub(super) async fn refuse_client(&mut self) {
+        let Some(end) = self.tap.refusal() else { return };
+        let (to_client, client) = (&mut self.to_client, &mut self.client);
+        // What the server said before is the client's.
+        let rest = timeout(
+            LINGER,
+            std::future::poll_fn(|cx| match to_client.drain(cx, client) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(true),
+                Err(_) => Poll::Ready(false),
+            }),
+        );
+        if rest.await != Ok(true) {
+            return;
+        }
+        if let Some(sequence) = end.error_sequence
+            && self.say_to_client(&ClientError::unobservable(&end).packet(sequence, false)).await.is_err()
+        {
+            return;
+        }
+        self.dismiss_client().await;
+    }
+
     /// Says goodbye to a client whose session ends here, and not by the server's or its own doing.
     pub(super) async fn dismiss_client(&mut self) {
         dismiss(&mut self.client).await;
@@ -169,6 +196,7 @@ where
             }
             Ok(Step::Finished) => Err(Pause::ServerEnded),
             Ok(Step::Reset) => Err(Pause::ServerReset),
+            Ok(Step::Refused) => Err(Pause::Refused),
             Ok(step) => Ok(step),
             Err(Deaf) => {
                 self.client_deaf = true;
@@ -195,6 +223,7 @@ where
         match step {
             Ok(Step::Finished) if self.client_deaf => Err(Pause::ClientReset),
             Ok(Step::Reset) => Err(Pause::ClientReset),
+            Ok(Step::Refused) => Err(Pause::Refused),
             Ok(step) => Ok(step),
             Err(Deaf) => {
                 self.server_deaf = true;

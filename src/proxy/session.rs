@@ -61,6 +61,8 @@ enum Opening {
     Plain { first: Vec<u8> },
     /// The client asked for TLS with `request`; `early` came in the same read.
     Tls { request: Vec<u8>, early: Vec<u8> },
+    /// The session cannot be observed, and is to end (`--on-unobservable=close`). The client awaits a packet of this number.
+    Refused { sequence: Option<u8> },
     /// Nothing is left to do.
     Closed,
 }
@@ -105,6 +107,11 @@ impl Session {
                 // Apart, so that a session without TLS does not hold room for it.
                 Box::pin(self.serve_tls(client, server, request, early, tap, peer)).await;
             }
+            Ok(Ok(Opening::Refused { sequence })) => {
+                if let (Some(end), Some(sequence)) = (tap.refusal(), sequence) {
+                    refuse(client, &ClientError::unobservable(&end).packet(sequence, sequence == 0)).await;
+                }
+            }
             Ok(Ok(Opening::Closed)) => {}
             Ok(Err(Failed::Client(error))) => {
                 tracing::debug!(client = %peer, %error, "the client's connection ended in the handshake");
@@ -141,6 +148,7 @@ impl Session {
         Tap::new(
             shared.message_options.policy.enabled,
             shared.observer_config,
+            shared.config.capture.on_unobservable,
             writer,
             self.worker.ingest.clone(),
             shared.counters.clone(),
@@ -175,8 +183,16 @@ impl Session {
                 Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
         }
         *greeted = true;
+        if tap.observes_first() {
+            tap.observe_now(Direction::ToClient, &greeting);
+            if tap.refusal().is_some() {
+                return Ok(Opening::Refused { sequence: Some(0) });
+            }
+        }
         client.write_all(&greeting).await.map_err(Failed::Client)?;
-        tap.observe_now(Direction::ToClient, &greeting);
+        if !tap.observes_first() {
+            tap.observe_now(Direction::ToClient, &greeting);
+        }
         let mut first = Vec::with_capacity(512);
         let length = tokio::select! {
             length = read_packet(client, &mut first) => {
@@ -197,13 +213,23 @@ impl Session {
         if asks_for_tls && server_speaks_tls {
             if mode == TlsMode::Passthrough {
                 tap.pass_through();
+                if tap.refusal().is_some() {
+                    // The client expects TLS, but some look at what comes.
+                    return Ok(Opening::Refused { sequence: first.get(3).map(|sequence| sequence.wrapping_add(1)) });
+                }
                 return Ok(Opening::Plain { first });
             }
             let early = first.split_off(length.unwrap_or(first.len()));
             tap.observe_now(Direction::ToServer, &first);
+            if let Some(end) = tap.refusal() {
+                return Ok(Opening::Refused { sequence: end.error_sequence });
+            }
             return Ok(Opening::Tls { request: first, early });
         }
         tap.observe_now(Direction::ToServer, &first);
+        if let Some(end) = tap.refusal() {
+            return Ok(Opening::Refused { sequence: end.error_sequence });
+        }
         Ok(Opening::Plain { first })
     }
 
@@ -314,6 +340,7 @@ impl Session {
             Pause::ServerEnded => relay.linger().await,
             Pause::ClientReset => relay.reset_server().await,
             Pause::ServerReset => relay.reset_client().await,
+            Pause::Refused => relay.refuse_client().await,
             Pause::LoggedIn | Pause::Over => {}
         }
         // Counted no more before its sockets close: who sees them closed may rely on the count.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
+use crate::config::OnUnobservable;
 use crate::message::MessageWriter;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, SightLoss, Statement};
 use crate::sink::Ingest;
@@ -20,8 +21,9 @@ pub(super) enum Direction {
 /// One session's observer and where its messages go.
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
-    /// Why there is no observer any more.
+    /// Why there is no observer any more, or why the session is to end before there is none.
     out_of_sight: Option<OutOfSight>,
+    on_unobservable: OnUnobservable,
     writer: MessageWriter,
     ingest: Ingest,
     counters: Arc<Counters>,
@@ -73,6 +75,7 @@ impl Tap {
     pub(super) fn new(
         observe: bool,
         config: ObserverConfig,
+        on_unobservable: OnUnobservable,
         writer: MessageWriter,
         ingest: Ingest,
         counters: Arc<Counters>,
@@ -82,6 +85,7 @@ impl Tap {
         Self {
             observer,
             out_of_sight: None,
+            on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
             writer,
             ingest,
             counters,
@@ -107,7 +111,36 @@ impl Tap {
         self.observe(direction, bytes, now);
     }
 
-    /// Bytes that were read at `now` and have been forwarded since.
+    /// Whether bytes are to be shown before they are forwarded, and not forwarded if [`Self::refusal`] says so then.
+    #[inline]
+    pub(super) fn observes_first(&self) -> bool {
+        self.on_unobservable == OnUnobservable::Close
+    }
+
+    /// With `--on-unobservable=close`: why the session is to end here.
+    #[inline]
+    pub(super) fn refusal(&self) -> Option<OutOfSight> {
+        self.out_of_sight.filter(|_| self.observes_first())
+    }
+
+    /// A stream that nobody would see is refused before the server hears of it.
+    fn refuse_streams(&mut self) {
+        let Some(observer) = &self.observer else { return };
+        if let Some(end) = observer.stream_asked_for() {
+            self.log_refusal(&end, observer.facts().connection_id);
+            self.out_of_sight = Some(end);
+        }
+    }
+
+    fn log_refusal(&self, end: &OutOfSight, connection_id: Option<u32>) {
+        if !end.loss.hides_statements() {
+            return;
+        }
+        add(&self.counters.refused_sessions, 1);
+        tracing::warn!(connection_id, reason = %end, "session ends because its statements cannot be seen (--on-unobservable=close)");
+    }
+
+    /// Bytes that were read at `now`, and have been forwarded since unless [`Self::observes_first`].
     #[inline]
     pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Now) {
         let counter = match direction {
@@ -122,6 +155,8 @@ impl Tap {
             });
             if self.observer.is_none() {
                 self.last_seen = Some((direction, Instant::now()));
+            } else if self.observes_first() && direction == Direction::ToServer {
+                self.refuse_streams();
             }
         } else if direction == Direction::ToClient || self.last_seen.is_some() {
             self.last_seen = Some((direction, Instant::now()));
@@ -191,11 +226,14 @@ impl Tap {
         };
         add(counter, 1);
         let connection_id = observer.facts().connection_id;
-        if end.loss == SightLoss::Panic {
+        if end.loss.is_failure() {
             add(&counters.observer_lost_sessions, 1);
+        }
+        if self.observes_first() {
+            self.log_refusal(&end, connection_id);
+        } else if end.loss == SightLoss::Panic {
             tracing::error!(connection_id, reason = %end, "session goes on unobserved");
         } else if end.loss.is_failure() {
-            add(&counters.observer_lost_sessions, 1);
             tracing::warn!(connection_id, reason = %end, "session goes on unobserved");
         } else {
             tracing::debug!(connection_id, reason = %end, "session goes on unobserved");
@@ -211,14 +249,6 @@ impl Tap {
             add(&self.counters.passthrough_sessions, 1);
         }
         self.last_seen = None;
-    }
-
-    /// Why the session's statements are not seen any more, and where an error could be put in for the client; `None` while they are,
-    /// and where the operator wants none to be seen.
-    // Not used yet: --on-unobservable=close is built on it.
-    #[allow(dead_code)]
-    pub(super) fn out_of_sight(&self) -> Option<OutOfSight> {
-        self.out_of_sight
     }
 
     /// The session never began: there is nothing to tell of it.

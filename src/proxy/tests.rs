@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::counters::Counters;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
-use crate::config::QueueConfig;
+use crate::config::{OnUnobservable, QueueConfig};
 use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
 use crate::session::ObserverConfig;
 use crate::sink::Hub;
@@ -27,7 +27,15 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
     };
     let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
     let counters: Arc<Counters> = Arc::default();
-    let tap = Tap::new(false, ObserverConfig::default(), writer, hub.ingest(), counters, Instant::now());
+    let tap = Tap::new(
+        false,
+        ObserverConfig::default(),
+        OnUnobservable::Continue,
+        writer,
+        hub.ingest(),
+        counters,
+        Instant::now(),
+    );
     let (client, client_end) = duplex(buffer);
     let (server, server_end) = duplex(buffer);
     (Relay::new(client, server, Vec::new(), tap), client_end, server_end, hub)

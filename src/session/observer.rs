@@ -134,7 +134,6 @@ impl Observer {
             _ => Keep::UpTo(0),
         };
         let length = bytes.len() as u64;
-        let error_sequence = self.error_sequence();
         let result = if self.is_following() {
             self.client.packets(&mut bytes, now, &mut self.exchange, keep, |exchange, packet| {
                 exchange.client_packet(packet, now, emit)?;
@@ -143,7 +142,10 @@ impl Observer {
         } else {
             return;
         };
-        self.settle(result, "client", error_sequence, now, emit);
+        if result.is_err() {
+            // The packet in question is what the client awaits an answer to.
+            self.settle(result, "client", self.error_sequence(), now, emit);
+        }
         self.client.offset += length;
     }
 
@@ -281,6 +283,15 @@ impl Observer {
             (Phase::Login, _) if self.client.framer.is_mid_packet() => Some("handshake response"),
             _ => None,
         }
+    }
+
+    /// A stream that the client has asked for and that will not be looked at: replication, CLONE. The server may still refuse.
+    pub fn stream_asked_for(&self) -> Option<OutOfSight> {
+        let (Trouble { loss, what }, is_alone) = self.exchange.requests.stream()?;
+        // With other answers outstanding the client takes an error for one of those.
+        let error_sequence = self.error_sequence().filter(|_| is_alone);
+        let offset = self.client.offset;
+        Some(OutOfSight { loss, what, from: "client", offset, error_sequence })
     }
 
     /// Whether bytes are still looked at.

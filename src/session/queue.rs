@@ -19,6 +19,8 @@ pub(super) struct RequestQueue {
     waiting: VecDeque<Request>,
     /// Bytes that they take.
     size: usize,
+    /// What one of them asks for that has no end: see [`RequestKind::Stream`].
+    stream: Option<Trouble>,
 }
 
 impl RequestQueue {
@@ -39,6 +41,11 @@ impl RequestQueue {
         self.waiting.back_mut()
     }
 
+    /// The stream that is asked for, and whether it is the only answer that is outstanding.
+    pub(super) fn stream(&self) -> Option<(Trouble, bool)> {
+        self.stream.map(|trouble| (trouble, self.waiting.len() == 1))
+    }
+
     /// How much of the next one's body may be kept. The one that is answered at once is kept whole.
     pub(super) fn room(&self) -> usize {
         if self.waiting.is_empty() { usize::MAX } else { WAITING_KEPT.saturating_sub(self.size).max(FRONT_KEPT) }
@@ -50,6 +57,9 @@ impl RequestQueue {
         }
         request.counted_size = size_of::<Request>() + request.body.capacity();
         self.size += request.counted_size;
+        if let RequestKind::Stream(trouble) = request.kind {
+            self.stream = Some(trouble);
+        }
         self.waiting.push_back(request);
         Ok(())
     }
@@ -82,6 +92,9 @@ impl RequestQueue {
         }
         let request = self.waiting.pop_front()?;
         self.size = self.size.saturating_sub(request.counted_size);
+        if matches!(request.kind, RequestKind::Stream(_)) {
+            self.stream = None;
+        }
         Some(request)
     }
 

@@ -48,8 +48,8 @@ pub struct OutOfSight {
     pub from: &'static str,
     /// Bytes of that direction before the read in question.
     pub offset: u64,
-    /// The sequence id that the client expects of the server's next packet, if all that the server said *before the read in
-    /// question* was whole packets: there an ERR packet can be put in. `None` inside a packet, or where packets are compressed.
+    /// The sequence id that the client expects of the server's next packet, if all that the server said (with `from` the server:
+    /// *before the read in question*) was whole packets: there an ERR packet can be put in. `None` inside a packet, or where packets are compressed.
     pub error_sequence: Option<u8>,
 }
 
