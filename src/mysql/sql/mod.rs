@@ -10,6 +10,8 @@ mod named;
 mod program;
 mod quoted;
 mod secrets;
+#[cfg(test)]
+mod secrets_tests;
 mod settings;
 mod statements;
 #[cfg(test)]

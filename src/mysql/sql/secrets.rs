@@ -39,8 +39,16 @@ pub fn mask_secrets(sql: &[u8], lexis: Lexis) -> Cow<'_, [u8]> {
 
 /// The literals of `sql` that are secrets, their quotes included, from the first to the last.
 pub fn secret_spans(sql: &[u8], lexis: Lexis) -> Vec<Range<usize>> {
+    of_text(sql, lexis, DEPTH)
+}
+
+fn of_text(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
+    // A name in double quotes may be a string: the mode need not be what it seems.
+    let ansi_quotes = lexis.ansi_quotes.filter(|is_name| !is_name);
+    // Without a version no comment parts statements.
+    let lexis = Lexis { version: lexis.version.or(Some(0)), ansi_quotes, ..lexis };
     // What a server skips as a comment is shown all the same.
-    let lexis = Lexis { flavor: None, version: None, ..lexis };
+    let within = Lexis { flavor: None, version: None, ..lexis };
     let mut spans = Vec::new();
     if !may_have_secrets(sql) {
         return spans;
@@ -51,7 +59,7 @@ pub fn secret_spans(sql: &[u8], lexis: Lexis) -> Vec<Range<usize>> {
         let end = if piece.is_certain { piece.range.end } else { sql.len() };
         let start = piece.range.start;
         let statement = sql.get(start..end).unwrap_or_default();
-        let found = of_statement(statement, lexis, DEPTH);
+        let found = of_statement(statement, within, depth);
         spans.extend(found.into_iter().map(|span| span.start + start..span.end + start));
         from = if piece.is_certain { piece.next } else { sql.len() };
     }
@@ -89,8 +97,7 @@ fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
             }
             return scan.spans;
         }
-        let is_literal = matches!(token.kind, Kind::Text | Kind::Binary);
-        if is_literal && !is_data {
+        if is_literal(&token) && !is_data {
             literals.push(token.range());
             hides_all |= !scan.follows.is_secret() && scan.is_statement(&tokens, &token);
         }
@@ -136,10 +143,10 @@ impl Scan {
     fn token(&mut self, tokens: &Tokens<'_>, token: &Token) {
         let text = tokens.text(token);
         let after_password = std::mem::take(&mut self.after_password);
+        let (before, in_assignment) = (self.follows, self.in_assignment);
         self.follows = match token.kind {
             Kind::Word => self.word(text, after_password),
-            // A name in double quotes may be a string: the mode need not be what it seems.
-            Kind::Text | Kind::Binary | Kind::Name if self.follows.is_secret() && !text.starts_with(b"`") => {
+            _ if self.follows.is_secret() && is_literal(token) => {
                 self.spans.push(token.range());
                 Follows::Adjacent
             }
@@ -151,7 +158,7 @@ impl Scan {
                 let is_secret = self.follows == Follows::Secret || std::mem::take(&mut self.in_assignment);
                 if is_secret { Follows::Secret } else { Follows::Nothing }
             }
-            Kind::Semicolon => {
+            Kind::Semicolon if !tokens.is_in_comment() => {
                 *self = Self {
                     is_data: self.is_data,
                     depth: self.depth,
@@ -162,6 +169,14 @@ impl Scan {
             }
             _ => Follows::Nothing,
         };
+        // What is in a comment for some versions may not be there at all.
+        if tokens.is_in_comment() {
+            self.in_assignment |= in_assignment;
+            self.after_password |= after_password;
+            if self.follows != Follows::Secret {
+                self.follows = before;
+            }
+        }
     }
 
     fn word(&mut self, word: &[u8], after_password: bool) -> Follows {
@@ -187,14 +202,18 @@ impl Scan {
 
     /// Whether a literal is itself a text with secrets: for PREPARE, or options of a storage engine.
     fn is_statement(&self, tokens: &Tokens<'_>, token: &Token) -> bool {
-        if self.depth == 0 || token.kind != Kind::Text || !may_have_secrets(tokens.text(token)) {
+        if self.depth == 0 || token.kind == Kind::Binary || !may_have_secrets(tokens.text(token)) {
             return false;
         }
         let text = unquote(tokens.text(token), tokens.lexis());
         has_credentials(&text)
             || breaks_off(&text, tokens.lexis())
-            || !of_statement(&text, tokens.lexis(), self.depth - 1).is_empty()
+            || !of_text(&text, tokens.lexis(), self.depth - 1).is_empty()
     }
+}
+
+fn is_literal(token: &Token) -> bool {
+    matches!(token.kind, Kind::Text | Kind::Binary)
 }
 
 /// PASSWORD, MASTER_PASSWORD, OLD_PASSWORD, S3_SECRET_KEY and the like.

@@ -104,6 +104,11 @@ impl<'a> Tokens<'a> {
         self.is_doubtful
     }
 
+    /// Whether the last token was within `/*! .. */`.
+    pub(super) fn is_in_comment(&self) -> bool {
+        self.in_comment
+    }
+
     /// A token's bytes.
     pub fn text(&self, token: &Token) -> &'a [u8] {
         self.sql.get(token.range()).unwrap_or_default()
