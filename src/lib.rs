@@ -32,6 +32,7 @@ mod lifecycle;
 pub mod message;
 pub mod mysql;
 mod proxy;
+mod segment;
 pub mod session;
 pub mod sink;
 mod tls;

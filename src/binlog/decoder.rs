@@ -179,6 +179,11 @@ impl<F: TableFilter> Decoder<F> {
         self.is_stream = true;
     }
 
+    /// A file begins that does not go on with a transaction of the one before.
+    pub(super) fn begin_file(&mut self) {
+        self.tables.clear();
+    }
+
     /// The latest FORMAT_DESCRIPTION.
     pub fn format(&self) -> Option<&FormatDescription> {
         self.format.as_ref()
@@ -201,8 +206,7 @@ impl<F: TableFilter> Decoder<F> {
                 }
                 verify_checksum(&event)?;
             }
-            // The server begins a stream with the format of the file it reads, whatever came before.
-            self.tables.clear();
+            // Table maps stay: a relay log may be cut between them and their rows.
             if self.format.as_ref() != Some(&format) {
                 // The same bytes may mean something else.
                 self.recent.clear();

@@ -222,9 +222,14 @@ impl FormatDescription {
         self.server_version.contains("MariaDB")
     }
 
+    /// The version's numbers.
+    pub(super) fn version(&self) -> (u32, u32, u32) {
+        version_numbers(&self.server_version)
+    }
+
     /// Which server wrote it, as far as it matters for columns.
     pub fn writer(&self) -> Writer {
-        match version_numbers(&self.server_version) {
+        match self.version() {
             _ if !self.is_mariadb() => Writer::MySql,
             version if version >= (11, 7, 0) => Writer::MariaDbWithVectors,
             _ => Writer::MariaDb,

@@ -80,6 +80,7 @@ mod kafka;
 mod names;
 pub mod parquet;
 mod piece;
+mod piece_record;
 mod position;
 mod row_stream;
 mod rows;
@@ -92,7 +93,8 @@ mod table_map;
 mod temporal;
 mod value;
 
-pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, Progress};
+pub use crate::segment::SegmentError;
+pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, HoldError, Progress};
 pub use charset::Charset;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 pub use client::{ClientError, ConnectOptions, TlsMode, TlsOptions};

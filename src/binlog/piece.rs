@@ -42,6 +42,9 @@ pub struct Piece {
     pub(super) position: Position,
 }
 
+/// How many rows of a transaction were in its earlier pieces, and what it did to its tables there.
+pub(super) type Behind = (u64, Vec<TableEvents>);
+
 /// Where a transaction ends within a piece.
 #[derive(Debug, Clone)]
 pub(super) struct TransactionEnd {
@@ -70,7 +73,7 @@ pub(super) enum Item {
     Begin(Box<RowContext>),
     Rows { rows: StoredRows, table: Arc<Table>, context: Box<RowContext> },
     Definition { database: String, table: Option<String>, sql: String, context: Box<RowContext> },
-    Statement { database: String, sql: String, variables: String, context: Box<RowContext> },
+    Statement { database: String, sql: String, variables: String, is_rolled_back: bool, context: Box<RowContext> },
     End(Box<RowContext>),
 }
 
@@ -88,10 +91,9 @@ impl Item {
 }
 
 impl Piece {
-    /// A piece in the memory of `used` that goes on with the transaction at this piece's end.
-    pub(super) fn continued(&self, used: Option<Self>) -> Result<Self, BinlogError> {
-        let (first_row, earlier) = self.behind()?;
-        Ok(Self { first_row, earlier, ..used.unwrap_or_default() })
+    /// It goes on with a transaction of which this was there before.
+    pub(super) fn go_on(&mut self, behind: Behind) {
+        (self.first_row, self.earlier) = behind;
     }
 
     /// Where it ends and what was counted, without what is to be written.
@@ -190,8 +192,9 @@ impl Piece {
                 Item::Definition { database, table, sql, context } => {
                     form.definition(Definition { database, table: table.as_deref(), sql }, context, out);
                 }
-                Item::Statement { database, sql, variables, context } => {
-                    form.statement(LoggedStatement { database, sql, variables }, context, out);
+                Item::Statement { database, sql, variables, is_rolled_back, context } => {
+                    let is_rolled_back = *is_rolled_back;
+                    form.statement(LoggedStatement { database, sql, variables, is_rolled_back }, context, out);
                 }
                 Item::Rows { rows, table, context } => {
                     let context = &RowContext { first_row: row, ..RowContext::clone(context) };
@@ -213,7 +216,7 @@ impl Piece {
     }
 
     /// The number of the row after the piece's last within its transaction, and what happened to its tables up to there.
-    fn behind(&self) -> Result<(u64, Vec<TableEvents>), BinlogError> {
+    pub(super) fn behind(&self) -> Result<Behind, BinlogError> {
         let (mut row, mut tables) = (self.first_row, self.earlier.clone());
         for item in &self.items {
             match item {
@@ -257,15 +260,72 @@ impl Piece {
         *self = Self { bytes, items, ..Self::default() };
     }
 
-    /// The row events' contexts from item `from` on.
-    pub(super) fn contexts_from(&mut self, from: usize) -> impl DoubleEndedIterator<Item = (bool, &mut RowContext)> {
-        self.items.get_mut(from..).unwrap_or_default().iter_mut().map(|item| match item {
-            Item::Rows { context, .. } => (true, &mut **context),
-            Item::Begin(context)
+    /// Puts what a transaction's end says into its items, and takes out what was rolled back; `number` is the piece's own.
+    pub(super) fn settle(&mut self, number: usize, ending: &Ending) {
+        let mut at = 0;
+        let weight = &mut self.items_weight;
+        self.items.retain_mut(|item| {
+            let mark = Mark { piece: number, item: at };
+            at += 1;
+            if mark < ending.start {
+                return true;
+            }
+            let stays = ending.settle(mark, item);
+            if !stays {
+                *weight -= item.weight();
+            }
+            stays
+        });
+    }
+}
+
+/// A place in the stream of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark {
+    /// The piece's number; those that were given out count.
+    pub(super) piece: usize,
+    /// The item's number in it.
+    pub(super) item: usize,
+}
+
+/// What is known of a transaction's items when it has ended.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// Its first item.
+    pub(super) start: Mark,
+    /// Its last row event that was not rolled back; none where it has no rows.
+    pub(super) last_rows: Option<Mark>,
+    /// What was rolled back, up to its end or to a savepoint; in order.
+    pub(super) rolled_back: Vec<Range<Mark>>,
+    /// Its number.
+    pub(super) xid: Option<u64>,
+    /// The connection, where it is said at the end only.
+    pub(super) thread_id: Option<u32>,
+}
+
+impl Ending {
+    /// Whether an item stays. Rows that were rolled back did not happen: the servers log those of tables without transactions in groups
+    /// of their own. Statements may have changed such tables, and definitions of temporary tables stay.
+    fn settle(&self, mark: Mark, item: &mut Item) -> bool {
+        let after = self.rolled_back.partition_point(|range| range.start <= mark);
+        let last = after.checked_sub(1).and_then(|at| self.rolled_back.get(at));
+        let is_taken_back = last.is_some_and(|range| mark < range.end);
+        let context = match item {
+            Item::Rows { .. } if is_taken_back => return false,
+            Item::Begin(_) | Item::End(_) if self.last_rows.is_none() => return false,
+            Item::Statement { is_rolled_back, context, .. } => {
+                *is_rolled_back |= is_taken_back;
+                context
+            }
+            Item::Rows { context, .. }
+            | Item::Begin(context)
             | Item::End(context)
-            | Item::Definition { context, .. }
-            | Item::Statement { context, .. } => (false, &mut **context),
-        })
+            | Item::Definition { context, .. } => context,
+        };
+        context.xid = self.xid;
+        context.thread_id = context.thread_id.or(self.thread_id);
+        context.ends_transaction = self.last_rows == Some(mark);
+        true
     }
 }
 

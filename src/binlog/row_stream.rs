@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::assembler::{Assembler, AssemblerOptions};
+use super::assembler::{Assembler, AssemblerOptions, HoldError};
 use super::checkpoint::Checkpoint;
 use super::client::ConnectOptions;
 use super::decoder::{DecodeError, Decoder};
@@ -39,8 +39,8 @@ pub enum StreamStart {
 
 /// The rows that were inserted, changed and deleted, in the order of the binlog; rows that a savepoint took back are left out.
 ///
-/// Blocking, and without threads of its own. Rows come when their transaction has ended; those of one that is larger than 16 MiB
-/// come before. Columns have their names where the binlog has them (`binlog_row_metadata=FULL`) or a server's catalogue does, else
+/// Blocking, and without threads of its own. Rows come when their transaction has ended; what one has beyond 16 MiB is kept in a file
+/// without a name until then ([`RowStream::set_temp_dir`]). Columns have their names where the binlog has them (`binlog_row_metadata=FULL`) or a server's catalogue does, else
 /// they are called `@1`, `@2`. A connection that breaks is an error: [`RowStream::checkpoint`] is where to begin again.
 ///
 /// ```
@@ -65,20 +65,29 @@ pub struct RowStream {
     decoder: Decoder,
     assembler: Assembler<Box<dyn SchemaSource + Send>>,
     stop: Arc<AtomicBool>,
-    /// What waits behind `piece`.
-    pieces: VecDeque<Piece>,
     piece: Piece,
-    /// The item of `piece` that is being read, and how many bytes of its rows are left; `None` before its first row.
+    /// The item of `piece` that is being read, and what is left of its rows; `None` before its first row.
     item: usize,
-    left: Option<usize>,
+    left: Option<Left>,
     /// The number of the next row within its transaction.
     row: u64,
     checkpoint: Option<Checkpoint>,
+    /// What there is is to be given out, because nothing more may come for a while.
+    flush: bool,
+    /// That was done since the last event.
+    is_flushed: bool,
     has_ended: bool,
     /// A row could not be read: no checkpoint may lie behind it.
     is_broken: bool,
     /// Why it has ended, to be said behind the rows that came before.
     error: Option<BinlogError>,
+}
+
+/// What is left of an event's rows. One row can be of no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Bytes(usize),
+    Nothing,
 }
 
 enum Source {
@@ -146,7 +155,8 @@ impl RowStream {
             BinlogStart::Position(position) => position,
             BinlogStart::Gtids(_) => Position::default(),
         };
-        stream.begin(position)?;
+        stream.begin_history(&position)?;
+        stream.assembler.restart(position);
         stream.assembler.set_gtids(gtids);
         stream.assembler.set_server(server);
         stream.decoder.begin_stream(checksums);
@@ -160,12 +170,13 @@ impl RowStream {
             decoder: Decoder::default(),
             assembler: Assembler::new(options, schemas, Position::default()),
             stop,
-            pieces: VecDeque::new(),
             piece: Piece::default(),
             item: 0,
             left: None,
             row: 0,
             checkpoint: None,
+            flush: false,
+            is_flushed: false,
             has_ended: false,
             is_broken: false,
             error: None,
@@ -180,7 +191,9 @@ impl RowStream {
         }
         let Some(Item::Rows { rows, table, context }) = self.piece.items.get(self.item) else { return Ok(None) };
         let mut stored = rows.clone();
-        stored.keep_last(self.left.unwrap_or_else(|| rows.len()));
+        if let Some(Left::Bytes(left)) = self.left {
+            stored.keep_last(left);
+        }
         let event = stored.event(table, &self.piece.bytes);
         let mut rows = event.rows();
         let (before, after) = match rows.next() {
@@ -191,7 +204,7 @@ impl RowStream {
                 return Err(broken(context, what.into()));
             }
         };
-        self.left = Some(rows.left());
+        self.left = Some(if rows.is_over() { Left::Nothing } else { Left::Bytes(rows.left()) });
         let row_in_transaction = self.row;
         self.row += 1;
         Ok(Some(ChangedRow { table, context, kind: event.kind, before, after, row_in_transaction }))
@@ -201,6 +214,11 @@ impl RowStream {
     /// out. It comes seldom: every half megabyte of rows, and whenever a server has nothing more to say.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
+    }
+
+    /// Where transactions of more than 16 MiB are kept until their end; the system's own folder for temporary files if this is not called.
+    pub fn set_temp_dir(&mut self, folder: impl Into<PathBuf>) {
+        self.assembler.set_temp_dir(folder.into());
     }
 
     /// Setting it from another thread ends a server's stream within a fraction of a second.
@@ -215,7 +233,7 @@ impl RowStream {
         }
         loop {
             match self.piece.items.get(self.item) {
-                Some(Item::Rows { rows, .. }) if self.left.unwrap_or_else(|| rows.len()) > 0 => return Ok(true),
+                Some(Item::Rows { .. }) if self.left != Some(Left::Nothing) => return Ok(true),
                 Some(item) => {
                     if matches!(item, Item::Begin(_)) {
                         self.row = 0;
@@ -229,9 +247,18 @@ impl RowStream {
             if let Some(boundary) = self.piece.boundary.take() {
                 self.checkpoint = Some(boundary);
             }
-            if let Some(next) = self.pieces.pop_front() {
+            let next = match self.assembler.next_piece(self.flush) {
+                Ok(next) => next,
+                Err(error) => {
+                    self.is_broken = true;
+                    return Err(error.into());
+                }
+            };
+            if let Some(next) = next {
                 (self.item, self.left, self.row) = (0, None, next.first_row);
                 self.assembler.recycle(std::mem::replace(&mut self.piece, next));
+            } else if std::mem::take(&mut self.flush) {
+                // Nothing was left.
             } else if self.has_ended {
                 return self.error.take().map_or(Ok(false), Err);
             } else if let Err(error) = self.read() {
@@ -245,39 +272,34 @@ impl RowStream {
     fn read(&mut self) -> Result<(), BinlogError> {
         let event = match &mut self.source {
             Source::Server(source) => {
-                if source.is_idle() {
-                    gather(&mut self.assembler, &mut self.pieces, true);
-                    if !self.pieces.is_empty() {
-                        return Ok(());
-                    }
+                if source.is_idle() && !std::mem::take(&mut self.is_flushed) {
+                    (self.flush, self.is_flushed) = (true, true);
+                    return Ok(());
                 }
+                self.is_flushed = false;
                 Some(source.next()?)
             }
             Source::Files { file: Some(file), .. } => file.next()?,
             Source::Files { file: None, .. } => None,
         };
         let Some(event) = event else {
-            gather(&mut self.assembler, &mut self.pieces, true);
-            return if self.open_next()? {
-                Ok(())
-            } else {
-                self.end(None);
-                Ok(())
-            };
+            self.flush = true;
+            if !self.open_next()? {
+                let row_events = self.assembler.unfinished_row_events();
+                let position = self.assembler.position().clone();
+                self.end(row_events.map(|row_events| BinlogError::Unfinished { position, row_events }));
+            }
+            return Ok(());
         };
         let header = EventHeader::parse(event)
             .map_err(|what| BinlogError::Event { position: self.assembler.position().clone(), source: what.into() })?;
         self.assembler.begin_event(&header);
-        let (assembler, pieces) = (&mut self.assembler, &mut self.pieces);
-        let result = self.decoder.decode(event, &mut |header, event| {
-            assembler.event(header, event)?;
-            gather(assembler, pieces, false);
-            Ok(())
-        });
+        let assembler = &mut self.assembler;
+        let result = self.decoder.decode(event, &mut |header, event| assembler.event(header, event).map(drop));
         result.map_err(|source| {
             if let DecodeError::Consumer(error) = source {
-                return match error.downcast::<BinlogError>() {
-                    Ok(error) => *error,
+                return match error.downcast::<HoldError>() {
+                    Ok(error) => BinlogError::Hold(*error),
                     Err(error) => self.failed(&header, DecodeError::Consumer(error)),
                 };
             }
@@ -295,36 +317,35 @@ impl RowStream {
     /// Opens the next file; false where there is none.
     fn open_next(&mut self) -> Result<bool, BinlogError> {
         let Source::Files { file, others } = &mut self.source else { return Ok(false) };
-        *file = None;
+        let previous = file.take().map(|file| file.name().to_owned());
         let Some(path) = others.pop_front() else { return Ok(false) };
         let opened = file.insert(FileSource::open(&path)?);
         let start = Position { file: opened.name().to_owned(), offset: 4 };
-        self.begin(start)?;
+        let expected = self.assembler.position().file.clone();
+        let continues = previous.is_some_and(|previous| {
+            let expected = Some(expected.as_str()).filter(|expected| *expected != previous);
+            FileSource::continues(&start.file, &previous, expected)
+        });
+        self.begin_history(&start)?;
+        if !(continues && self.assembler.in_transaction()) {
+            self.decoder.begin_file();
+        }
+        self.assembler.next_file(start, continues);
         Ok(true)
     }
 
-    fn begin(&mut self, position: Position) -> Result<(), BinlogError> {
+    fn begin_history(&mut self, position: &Position) -> Result<(), BinlogError> {
         let history = self.assembler.history();
         // Without a file nothing of it can fail.
-        history.begin(&position, None, false).map_err(|error| BinlogError::Refused(error.to_string()))?;
-        self.assembler.restart(position);
-        Ok(())
+        history.begin(position, None, false).map_err(|error| BinlogError::Refused(error.to_string()))
     }
 
-    /// Nothing more is read; what there is is given out, the rows of a transaction without an end too.
+    /// Nothing more is read; what there is is given out, but nothing of a transaction without an end.
     fn end(&mut self, error: Option<BinlogError>) {
-        gather(&mut self.assembler, &mut self.pieces, true);
-        while let Some(piece) = self.assembler.next_rest() {
-            self.pieces.push_back(piece);
-        }
+        self.assembler.end_of_stream();
+        self.flush = true;
         self.has_ended = true;
         self.error = error;
-    }
-}
-
-fn gather(assembler: &mut Assembler<Box<dyn SchemaSource + Send>>, pieces: &mut VecDeque<Piece>, flush: bool) {
-    while let Some(piece) = assembler.next_piece(flush) {
-        pieces.push_back(piece);
     }
 }
 
@@ -445,7 +466,8 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert_eq!(count, 4);
+        // The last one's transaction has not ended, as far as is known.
+        assert_eq!(count, 3);
         assert!(matches!(error, BinlogError::Truncated { .. }), "{error}");
         assert!(stream.next().unwrap().is_none());
     }

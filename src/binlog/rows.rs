@@ -169,11 +169,6 @@ impl StoredRows {
         }
     }
 
-    /// How many bytes of rows there are.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Forgets the rows in front of the last `bytes`, which begin with a row.
     pub(super) fn keep_last(&mut self, bytes: usize) {
         self.rows.start = self.rows.end.saturating_sub(bytes).max(self.rows.start);
@@ -182,6 +177,46 @@ impl StoredRows {
     /// Where its bytes begin.
     pub(super) fn start(&self) -> usize {
         self.before_columns.start
+    }
+
+    /// How many numbers [`StoredRows::to_numbers`] gives.
+    pub(super) const NUMBERS: usize = 5;
+
+    /// All that it says, as numbers.
+    pub(super) fn to_numbers(&self) -> [u64; Self::NUMBERS] {
+        let kind = match self.kind {
+            RowKind::Insert => 0,
+            RowKind::Update => 1,
+            RowKind::Delete => 2,
+        };
+        let flags = u64::from(self.ends_statement) << 8 | u64::from(self.is_partial) << 9;
+        // They lie one after the other.
+        let lengths = [&self.before_columns, &self.after_columns, &self.rows].map(|range| range.len() as u64);
+        let [before, after, rows] = lengths;
+        [kind | flags, self.before_columns.start as u64, before, after, rows]
+    }
+
+    /// What [`StoredRows::to_numbers`] was given; `None` for other numbers.
+    pub(super) fn from_numbers([kind, start, before, after, rows]: [u64; Self::NUMBERS]) -> Option<Self> {
+        let mut at = usize::try_from(start).ok()?;
+        let mut next = |length: u64| {
+            let start = at;
+            at = at.checked_add(usize::try_from(length).ok()?)?;
+            Some(start..at)
+        };
+        Some(Self {
+            kind: match kind & 0xff {
+                0 => RowKind::Insert,
+                1 => RowKind::Update,
+                2 => RowKind::Delete,
+                _ => return None,
+            },
+            ends_statement: kind & 1 << 8 != 0,
+            is_partial: kind & 1 << 9 != 0,
+            before_columns: next(before)?,
+            after_columns: next(after)?,
+            rows: next(rows)?,
+        })
     }
 }
 
@@ -233,19 +268,17 @@ impl<'a> RowsEvent<'a> {
         count
     }
 
-    /// The event without its first `count` rows.
-    pub(super) fn without_first(&self, count: u64) -> Result<Self, Malformed> {
-        let mut rows = self.rows();
-        for _ in 0..count {
-            rows.next()?;
-        }
-        let rest = rows.reader.rest();
-        Ok(Self { rows: rest, ..self.clone() })
-    }
-
     /// The rows in order.
     pub fn rows(&self) -> Rows<'_, 'a> {
-        Rows { event: self, reader: Reader::new(self.rows, "row image"), before: Vec::new(), after: Vec::new() }
+        Rows {
+            event: self,
+            reader: Reader::new(self.rows, "row image"),
+            // No bytes at all are one row of which no column is logged: a replica applies it so, and the servers write no event
+            // without a row (`INSERT INTO t () VALUES ()` with binlog_row_image=MINIMAL).
+            is_one_of_no_bytes: self.rows.is_empty(),
+            before: Vec::new(),
+            after: Vec::new(),
+        }
     }
 
     /// Whether every column is in every image.
@@ -260,6 +293,8 @@ impl<'a> RowsEvent<'a> {
 pub struct Rows<'e, 'a> {
     event: &'e RowsEvent<'a>,
     reader: Reader<'a>,
+    /// The one row that is left takes no bytes.
+    is_one_of_no_bytes: bool,
     before: Vec<Value<'a>>,
     after: Vec<Value<'a>>,
 }
@@ -293,12 +328,18 @@ impl<'a> Rows<'_, 'a> {
         self.reader.rest().len()
     }
 
+    /// Whether there is no more.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_empty() && !self.is_one_of_no_bytes
+    }
+
     /// The next row, or `None` after the last.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Row<'_, 'a>>, Malformed> {
-        if self.reader.is_empty() {
+        if self.is_over() {
             return Ok(None);
         }
+        let is_of_no_bytes = std::mem::take(&mut self.is_one_of_no_bytes);
         let event = self.event;
         let start = self.reader.rest().len();
         let (has_before, has_after) = (event.kind != RowKind::Insert, event.kind != RowKind::Delete);
@@ -308,8 +349,8 @@ impl<'a> Rows<'_, 'a> {
         if has_after {
             image(&event.table, event.after_columns, event.is_partial, &mut self.reader, &mut self.after)?;
         }
-        if self.reader.rest().len() == start {
-            // A table without columns, or none of them present: the rows cannot be told apart.
+        if self.reader.rest().len() == start && !is_of_no_bytes {
+            // A table without columns, or none of them present, and bytes all the same.
             return Err(Malformed("row event: rows of no length"));
         }
         if let Some(table) = &event.hiding {

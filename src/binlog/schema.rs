@@ -12,7 +12,7 @@ use super::table_map::{MappedColumn, TableMap};
 use super::value::Value;
 
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// Tells it from every other table that was made in this process, of the same name and time too.
     pub(super) number: TableNumber,
@@ -44,7 +44,7 @@ impl TableNumber {
 }
 
 /// A column.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// The name.
     pub name: String,

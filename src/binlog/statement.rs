@@ -15,10 +15,16 @@ pub(super) enum StatementKind {
     Savepoint(Vec<u8>),
     /// The rows since a savepoint are taken back.
     RollbackTo(Vec<u8>),
-    /// What means nothing to a stream of rows: XA START, XA END, RELEASE SAVEPOINT.
+    /// What means nothing to a stream of rows: RELEASE SAVEPOINT.
     Neutral,
-    /// XA COMMIT, XA ROLLBACK: what became of a transaction whose rows came when it was prepared.
+    /// An XA transaction begins.
+    XaStart,
+    /// Its statements end; XA PREPARE follows.
     XaEnd,
+    /// What became of an XA transaction whose rows came when it was prepared.
+    XaCommit,
+    /// The same, or the end of one that was not prepared.
+    XaRollback,
     /// Rows were changed, but the binlog has only the text.
     Dml,
     /// Definitions, accounts and the rest, which commit by themselves.
@@ -43,8 +49,15 @@ pub(super) fn classify(sql: &[u8]) -> StatementKind {
     } else if is(&["release"]) {
         StatementKind::Neutral
     } else if is(&["xa"]) {
-        let ends = words.next().is_some_and(|second| words.is_any(&second, &["commit", "rollback"]));
-        if ends { StatementKind::XaEnd } else { StatementKind::Neutral }
+        let second = words.next();
+        let is = |known: &[&str]| second.is_some_and(|second| words.is_any(&second, known));
+        match () {
+            () if is(&["start", "begin"]) => StatementKind::XaStart,
+            () if is(&["end"]) => StatementKind::XaEnd,
+            () if is(&["commit"]) => StatementKind::XaCommit,
+            () if is(&["rollback"]) => StatementKind::XaRollback,
+            () => StatementKind::Neutral,
+        }
     } else if is(&["insert", "update", "delete", "replace", "load", "call", "do", "with", "select"]) {
         StatementKind::Dml
     } else {
@@ -72,10 +85,9 @@ fn roll_back(words: &mut Tokens<'_>) -> StatementKind {
     StatementKind::RollbackTo(identifier(words))
 }
 
-/// A savepoint's name without its quotes, in lower case: the servers do not tell cases apart.
+/// A savepoint's name without its quotes.
 fn identifier(words: &mut Tokens<'_>) -> Vec<u8> {
-    let name = words.next().map(|name| unquote(words.text(&name), words.lexis()));
-    name.unwrap_or_default().to_ascii_lowercase()
+    words.next().map(|name| unquote(words.text(&name), words.lexis()).into()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -88,13 +100,17 @@ mod tests {
             ("BEGIN", StatementKind::Begin),
             ("COMMIT", StatementKind::Commit),
             ("ROLLBACK", StatementKind::Rollback),
-            ("SAVEPOINT `A b`", StatementKind::Savepoint(b"a b".to_vec())),
+            ("SAVEPOINT `A b`", StatementKind::Savepoint(b"A b".to_vec())),
+            ("SAVEPOINT `a``b`", StatementKind::Savepoint(b"a`b".to_vec())),
+            ("ROLLBACK TO ```a``\"`", StatementKind::RollbackTo(b"`a`\"".to_vec())),
+            ("SAVEPOINT \"a \"\"`b\"", StatementKind::Savepoint(b"a \"`b".to_vec())),
             ("SAVEPOINT `sp1`", StatementKind::Savepoint(b"sp1".to_vec())),
             ("ROLLBACK TO `sp1`", StatementKind::RollbackTo(b"sp1".to_vec())),
-            ("rollback to savepoint SP1", StatementKind::RollbackTo(b"sp1".to_vec())),
-            ("XA START X'61',X'',1", StatementKind::Neutral),
-            ("XA END X'61',X'',1", StatementKind::Neutral),
-            ("XA COMMIT X'61',X'',1", StatementKind::XaEnd),
+            ("rollback to savepoint SP1", StatementKind::RollbackTo(b"SP1".to_vec())),
+            ("XA START X'61',X'',1", StatementKind::XaStart),
+            ("XA END X'61',X'',1", StatementKind::XaEnd),
+            ("XA COMMIT X'61',X'',1", StatementKind::XaCommit),
+            ("XA ROLLBACK X'61',X'',1", StatementKind::XaRollback),
             ("/* who */ -- why\n insert into t values (1)", StatementKind::Dml),
             ("CREATE TABLE t (a int)", StatementKind::Other),
             ("/* only a comment", StatementKind::Other),

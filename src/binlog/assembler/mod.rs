@@ -1,24 +1,30 @@
 //! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
 
+mod held;
 mod options;
 mod pieces;
+mod savepoints;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use held::Held;
+pub use held::HoldError;
 pub use options::{AssemblerOptions, BinlogCounters};
-use transaction::{Broken, Transaction};
+use savepoints::Names;
+use transaction::{End, Transaction};
 
 use super::decoder::{DecodeError, Event};
 use super::event::EventHeader;
 use super::form::RowContext;
 use super::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
 use super::history::{SchemaHistory, SchemaSource, statement_head, without_secrets};
-use super::piece::Piece;
+use super::piece::{Behind, Piece};
 use super::position::Position;
 use super::schema::{Table, Writer};
 use super::source::is_of_effect;
@@ -33,8 +39,8 @@ const LONGEST_QUERY: usize = 1024;
 
 /// Puts transactions together: [`Piece`]s of rows come out.
 ///
-/// A piece is given out when its last transaction has ended, so that its rows can carry the transaction's number; only very large
-/// transactions are given out before.
+/// A piece is given out when its last transaction has ended: only then it is known that its rows happened, and what its number is. What
+/// is too much for memory until then is kept on the disk.
 pub struct Assembler<S> {
     options: AssemblerOptions,
     /// What the tables' columns are, where the table maps do not say.
@@ -54,7 +60,7 @@ pub struct Assembler<S> {
     /// Whose files they are.
     server: Option<String>,
     /// Pieces that are full but not given out yet, because their transaction has not ended.
-    full: VecDeque<Piece>,
+    held: Held,
     filling: Piece,
     /// Memory to be used again.
     spare: Vec<Piece>,
@@ -62,11 +68,12 @@ pub struct Assembler<S> {
     has_rotated: bool,
     /// How many pieces were given out.
     given_pieces: usize,
+    /// What was in the pieces before of the transaction that goes on in the next.
+    behind: Behind,
     /// Bytes of events up to the last boundary that was given out.
     reported_bytes: u64,
     transaction: Option<Transaction>,
-    /// Transactions that were under way when the stream broke, and have not come again.
-    broken: Vec<Broken>,
+    savepoint_names: Names,
     /// The last transaction had no GTID: a set of them does not say what was read.
     is_anonymous: bool,
     /// Nothing is kept (`--from` a moment that has not come yet).
@@ -80,6 +87,8 @@ pub struct Assembler<S> {
     /// Values for the next statement that is logged as text.
     variables: StatementVariables,
     warned_of_statements: bool,
+    warned_of_xa: bool,
+    warned_of_beginning: bool,
 }
 
 /// A table map, and the table that was made of it.
@@ -127,6 +136,7 @@ impl<S: SchemaSource> Assembler<S> {
             ends_transaction: false,
         };
         Self {
+            held: Held::new(options.temp_dir.clone().unwrap_or_else(std::env::temp_dir)),
             options,
             history: SchemaHistory::new(source),
             has_effect: true,
@@ -137,14 +147,14 @@ impl<S: SchemaSource> Assembler<S> {
             position,
             gtids: None,
             server: None,
-            full: VecDeque::new(),
             filling: Piece::default(),
             spare: Vec::new(),
             has_rotated: false,
             given_pieces: 0,
+            behind: Behind::default(),
             reported_bytes: 0,
             transaction: None,
-            broken: Vec::new(),
+            savepoint_names: Names::default(),
             is_anonymous: false,
             is_skipping: false,
             timestamp: 0,
@@ -153,6 +163,8 @@ impl<S: SchemaSource> Assembler<S> {
             charset_client: None,
             variables: StatementVariables::default(),
             warned_of_statements: false,
+            warned_of_xa: false,
+            warned_of_beginning: false,
         }
     }
 
@@ -164,6 +176,11 @@ impl<S: SchemaSource> Assembler<S> {
     /// Whether a transaction has begun that has not ended.
     pub fn in_transaction(&self) -> bool {
         self.transaction.is_some()
+    }
+
+    /// How many row events of the transaction under way were read; none outside of one, and in one that has nothing yet.
+    pub fn unfinished_row_events(&self) -> Option<u64> {
+        self.transaction.as_ref().filter(|transaction| transaction.start.is_some()).map(|it| it.rows.events)
     }
 
     /// What happened so far; rows are counted where they are written.
@@ -196,35 +213,35 @@ impl<S: SchemaSource> Assembler<S> {
         &mut self.history
     }
 
+    /// Where transactions that are too large for memory are kept from now on.
+    pub fn set_temp_dir(&mut self, folder: PathBuf) {
+        self.held.set_folder(folder);
+    }
+
     /// While set, nothing is kept of the events.
     pub fn skip(&mut self, is_skipping: bool) {
         self.is_skipping = is_skipping;
     }
 
-    /// Reading begins anew at `position`, between two transactions; what was under way has not happened.
+    /// Reading begins again at `position`, between two transactions; what is under way comes again, or has not happened.
     pub fn restart(&mut self, position: Position) {
         // Transactions that have ended stay: they may not have been given out yet.
         self.drop_open_transaction();
         self.tables.clear();
-        self.context.file = position.file.as_str().into();
-        self.position = position;
-        self.broken.clear();
+        self.go_on_at(position);
     }
 
-    /// Reading begins again where the transaction under way began, at `position`: what was given out of it will come again, and is
-    /// left out then.
-    pub fn restart_transaction(&mut self, position: Position) {
-        let under_way = self.transaction.as_ref().map(|transaction| {
-            let is_out = transaction.start.is_some_and(|start| start.piece < self.given_pieces);
-            let next = self.full.front().unwrap_or(&self.filling);
-            let given_out = if is_out { next.first_row } else { transaction.again };
-            Broken { gtid: self.gtid, given_out }
-        });
-        // Those that broke before may not have come again yet.
-        let mut broken = std::mem::take(&mut self.broken);
-        broken.extend(under_way.filter(|it| it.given_out > 0));
-        self.restart(position);
-        self.broken = broken;
+    /// The next file begins. What is under way goes on in it if it `continues` the one before, else its end does not come.
+    pub fn next_file(&mut self, position: Position, continues: bool) {
+        if !continues {
+            self.abandon("the file that goes on with it is not the next");
+        }
+        self.go_on_at(position);
+    }
+
+    fn go_on_at(&mut self, position: Position) {
+        self.context.file = position.file.as_str().into();
+        self.position = position;
     }
 
     /// Takes note of an event's length before it is decoded.
@@ -249,6 +266,10 @@ impl<S: SchemaSource> Assembler<S> {
                     // The same map may mean another table.
                     self.tables.clear();
                 }
+                self.savepoint_names = match format.is_mariadb() && format.version() >= (11, 5, 0) {
+                    true => Names::WithAccents,
+                    false => Names::WithoutAccents,
+                };
                 self.history.set_flavor(format.is_mariadb());
             }
             Event::Rotate(rotate) => {
@@ -289,8 +310,19 @@ impl<S: SchemaSource> Assembler<S> {
                 }
             }
             Event::Query(query) => return self.query(header, &query),
-            Event::Xid(xid) => return Ok(self.end(header, Some(xid))),
-            Event::XaPrepare(_) => return Ok(self.end(header, None)),
+            Event::Xid(xid) => return Ok(self.end(header, End::Commit(Some(xid)), None)),
+            Event::XaPrepare(body) => {
+                // The first byte is set by XA COMMIT ... ONE PHASE.
+                if body.first() == Some(&0) && !std::mem::replace(&mut self.warned_of_xa, true) {
+                    tracing::warn!(
+                        position = %self.position,
+                        "rows of an XA transaction are passed on when it is prepared: should it be rolled back by XA ROLLBACK later, \
+                         they are not taken back (said once)"
+                    );
+                }
+                let thread_id = self.context.thread_id;
+                return Ok(self.end(header, End::Commit(None), thread_id));
+            }
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
                 let query = statement_head(text, self.charset_client, LONGEST_QUERY);

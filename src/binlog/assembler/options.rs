@@ -1,5 +1,7 @@
 //! What is wanted of a stream, and what was found in it.
 
+use std::path::PathBuf;
+
 use crate::binlog::column_rules::ColumnRules;
 use crate::binlog::filter::TableRules;
 
@@ -21,6 +23,8 @@ pub struct AssemblerOptions {
     pub tables: TableRules,
     /// Columns that are left out or not shown.
     pub columns: ColumnRules,
+    /// Where transactions of more than 16 MiB are kept until their end, in a file without a name; the system's own folder if not given.
+    pub temp_dir: Option<PathBuf>,
 }
 
 impl Default for AssemblerOptions {
@@ -34,6 +38,7 @@ impl Default for AssemblerOptions {
             statements: true,
             tables: TableRules::default(),
             columns: ColumnRules::default(),
+            temp_dir: None,
         }
     }
 }
@@ -49,6 +54,10 @@ pub struct BinlogCounters {
     pub rows: u64,
     /// Transactions that ended.
     pub transactions: u64,
+    /// Those of them that were rolled back, and are in the binlog all the same.
+    pub rolled_back: u64,
+    /// Transactions whose end did not come: nothing of them is passed on.
+    pub unfinished: u64,
     /// Statements that change definitions.
     pub ddl: u64,
     /// Row events of tables that are not wanted.

@@ -1,57 +1,64 @@
 //! What is given out, and when.
 
+use super::held::HoldError;
 use super::{Assembler, PIECE_BYTES};
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::history::SchemaSource;
 use crate::binlog::piece::Piece;
 
-/// A transaction of more bytes than this is passed on before its end has come, the first pieces without its number.
-const LARGEST_HELD: usize = 16 << 20;
+/// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
+const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
 
 /// After so many bytes of events without rows that are wanted it is said all the same how far reading is.
 const SILENT_BYTES: u64 = 8 << 20;
 
 impl<S: SchemaSource> Assembler<S> {
     /// The next piece that can be given out. `flush`: however small it is, because nothing more may come for a while.
-    pub fn next_piece(&mut self, flush: bool) -> Option<Piece> {
-        if self.transaction.is_none() {
-            if let Some(piece) = self.full.pop_front() {
-                return Some(self.give_out(piece));
-            }
-            let silent = self.counters.bytes - self.reported_bytes;
-            let has_rotated = std::mem::take(&mut self.has_rotated) && !self.filling.is_empty();
-            if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) && !has_rotated {
-                return None;
-            }
-            self.reported_bytes = self.counters.bytes;
-            let mut piece = self.next_filling();
-            // By GTIDs reading begins before it is known in which file.
-            piece.boundary = (!self.position.file.is_empty()).then(|| Checkpoint {
-                file: self.position.file.clone(),
-                offset: self.position.offset,
-                gtid_set: self.gtids.as_ref().map(ToString::to_string),
-                server: self.server.clone(),
-                ..Checkpoint::default()
-            });
-            return Some(self.give_out(piece));
+    pub fn next_piece(&mut self, flush: bool) -> Result<Option<Piece>, HoldError> {
+        if self.transaction.is_some() {
+            return Ok(None);
         }
-        // The one that is being filled stays, for what is to be said of the transaction's last row.
-        let held: usize = self.full.iter().map(Piece::weight).sum();
-        if held <= LARGEST_HELD {
-            return None;
+        if let Some(piece) = self.held.pop(self.given_pieces, &mut self.spare)? {
+            let piece = self.give_out(piece);
+            // The transaction goes on in the next piece. A row that cannot be read ends the run where it is written.
+            self.behind = piece.behind().unwrap_or_default();
+            return Ok(Some(piece));
         }
-        let piece = self.full.pop_front()?;
-        Some(self.give_out(piece))
+        let silent = self.counters.bytes - self.reported_bytes;
+        let has_rotated = std::mem::take(&mut self.has_rotated) && !self.filling.is_empty();
+        if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) && !has_rotated {
+            return Ok(None);
+        }
+        self.reported_bytes = self.counters.bytes;
+        let mut piece = self.next_filling();
+        // By GTIDs reading begins before it is known in which file.
+        piece.boundary = (!self.position.file.is_empty()).then(|| Checkpoint {
+            file: self.position.file.clone(),
+            offset: self.position.offset,
+            gtid_set: self.gtids.as_ref().map(ToString::to_string),
+            server: self.server.clone(),
+            ..Checkpoint::default()
+        });
+        Ok(Some(self.give_out(piece)))
     }
 
-    /// What has come of a transaction whose end will not come.
-    pub fn next_rest(&mut self) -> Option<Piece> {
-        let piece = match self.full.pop_front() {
-            Some(piece) => piece,
-            None if self.filling.is_empty() => return None,
-            None => self.next_filling(),
+    /// Within a transaction a full piece is followed by another.
+    pub(super) fn make_room(&mut self) -> Result<(), HoldError> {
+        if self.filling.weight() < LARGEST_PIECE {
+            return Ok(());
+        }
+        let is_first = match &self.transaction {
+            Some(transaction) => transaction.start.is_none_or(|start| start.piece == self.mark().piece),
+            None => return Ok(()),
         };
-        Some(self.give_out(piece))
+        let full = self.next_filling();
+        if is_first {
+            // It may have other transactions in front.
+            self.held.push(full);
+        } else if let Some(used) = self.held.push_or_spill(full)? {
+            self.recycle(used);
+        }
+        Ok(())
     }
 
     /// A piece without rows that says how far reading is: there may have been nothing else to give out.
@@ -59,13 +66,14 @@ impl<S: SchemaSource> Assembler<S> {
         self.give_out(Piece::default())
     }
 
-    pub(super) fn next_filling(&mut self) -> Piece {
+    fn next_filling(&mut self) -> Piece {
         let next = self.spare.pop().unwrap_or_default();
         std::mem::replace(&mut self.filling, next)
     }
 
-    pub(super) fn give_out(&mut self, mut piece: Piece) -> Piece {
+    fn give_out(&mut self, mut piece: Piece) -> Piece {
         self.given_pieces += 1;
+        piece.go_on(std::mem::take(&mut self.behind));
         piece.counters = self.counters;
         piece.timestamp = self.timestamp;
         piece.position = self.position.clone();

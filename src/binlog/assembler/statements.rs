@@ -1,37 +1,47 @@
 //! What statements and row events become.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Assembler, PIECE_BYTES, Progress, Resolved};
+use super::held::HoldError;
+use super::transaction::End;
+use super::{Assembler, Progress, Resolved};
 use crate::binlog::decoder::DecodeError;
 use crate::binlog::event::{EventHeader, Query};
 use crate::binlog::history::{OwnedStatement, SchemaSource, Subject, statement_text, without_secrets};
-use crate::binlog::piece::Item;
+use crate::binlog::piece::{Item, Mark};
 use crate::binlog::rows::{RowKind, RowsEvent};
 use crate::binlog::schema::{Table, Writer, lacks_charsets};
 use crate::binlog::statement::{StatementKind, classify};
 use crate::binlog::table_map::TableMap;
 
-/// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
-const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
-
 impl<S: SchemaSource> Assembler<S> {
     pub(super) fn query(&mut self, header: &EventHeader, query: &Query<'_>) -> Result<Progress, DecodeError> {
+        let thread_id = Some(query.thread_id);
         match classify(&query.sql) {
-            StatementKind::Begin => {
-                if self.transaction.is_none() {
+            StatementKind::Begin | StatementKind::XaStart => {
+                // A transaction without a GTID may be under way whose end never came.
+                if self.transaction.as_ref().is_none_or(|transaction| transaction.has_begin) {
                     self.begin(None);
                 }
-                self.context.thread_id = Some(query.thread_id);
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.has_begin = true;
+                }
+                self.context.thread_id = thread_id;
                 self.charset_client = query.charset_client;
             }
-            // A rollback is logged where a table without transactions was changed, and its rows stay.
-            StatementKind::Commit | StatementKind::Rollback | StatementKind::XaEnd => return Ok(self.end(header, None)),
+            StatementKind::Commit | StatementKind::XaCommit => {
+                return Ok(self.end(header, End::Commit(None), thread_id));
+            }
+            // Of an XA transaction that was prepared before there is nothing here to roll back.
+            StatementKind::Rollback | StatementKind::XaRollback => {
+                return Ok(self.end(header, End::Rollback, thread_id));
+            }
+            // MariaDB's only word of the connection.
+            StatementKind::XaEnd => self.context.thread_id = thread_id,
             StatementKind::Savepoint(name) => {
-                let mark = self.mark();
+                let (mark, names) = (self.mark(), self.savepoint_names);
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.savepoints.push((name, mark));
+                    transaction.savepoints.set(&name, names, mark, transaction.rows);
                 }
             }
             StatementKind::RollbackTo(name) => self.roll_back(&name),
@@ -54,13 +64,15 @@ impl<S: SchemaSource> Assembler<S> {
                 let database = String::from_utf8_lossy(query.database);
                 let is_wanted = self.options.statements && self.options.tables.may_want(&database);
                 if is_wanted && !hides && !self.is_skipping {
-                    self.make_room()?;
+                    self.make_room().map_err(held)?;
+                    self.start_with_text();
                     self.stamp(header);
-                    self.context.thread_id = Some(query.thread_id);
+                    self.context.thread_id = thread_id;
                     self.filling.push(Item::Statement {
                         database: database.into_owned(),
                         sql: without_secrets(&statement_text(&query.sql, query.charset_client), query.sql_mode),
                         variables,
+                        is_rolled_back: false,
                         context: Box::new(self.context.clone()),
                     });
                 }
@@ -74,20 +86,20 @@ impl<S: SchemaSource> Assembler<S> {
                     self.history.definition(&statement.as_statement(), &self.position);
                 }
                 self.counters.ddl += 1;
-                let has_rows = self.transaction.as_ref().is_some_and(|transaction| transaction.start.is_some());
-                // MariaDB's rows of a CREATE TABLE ... SELECT follow in the same transaction; other definitions are marked STANDALONE.
-                let continues = header_continues(query) || (self.writer != Writer::MySql && self.transaction.is_some());
-                // It was given out with the first rows.
-                let is_again = self.transaction.as_ref().is_some_and(|it| it.left_out < it.again);
+                // Definitions of temporary tables do not end a transaction. MariaDB's rows of a CREATE TABLE ... SELECT follow in the same
+                // transaction; its other definitions are marked STANDALONE.
+                let continues = header_continues(query)
+                    || self.transaction.as_ref().is_some_and(|it| it.has_begin || self.writer != Writer::MySql);
                 let tables = &self.options.tables;
                 let subject = Subject::of(&statement.as_statement());
                 let is_wanted = self.options.ddl && (tables.is_empty() || tables.wants_definition(&subject));
-                if is_wanted && !self.is_skipping && !is_again {
+                if is_wanted && !self.is_skipping {
                     if continues {
-                        self.start();
+                        self.make_room().map_err(held)?;
+                        self.start_with_text();
                     }
                     self.stamp(header);
-                    self.context.thread_id = Some(query.thread_id);
+                    self.context.thread_id = thread_id;
                     // What the statement names counts, whatever database is the current one.
                     let current = String::from_utf8_lossy(query.database);
                     let definition = Item::Definition {
@@ -99,10 +111,10 @@ impl<S: SchemaSource> Assembler<S> {
                     self.filling.push(definition);
                 }
                 // It commits by itself, except for `CREATE TABLE ... SELECT`, whose rows follow.
-                if has_rows || continues {
+                if continues {
                     return Ok(Progress::Going);
                 }
-                return Ok(self.end(header, None));
+                return Ok(self.end(header, End::Commit(None), None));
             }
         }
         Ok(Progress::Going)
@@ -115,13 +127,12 @@ impl<S: SchemaSource> Assembler<S> {
         }
     }
 
-    /// Within a transaction a full piece is followed by another.
-    fn make_room(&mut self) -> Result<(), DecodeError> {
-        if self.filling.weight() >= LARGEST_PIECE {
-            let next = self.filling.continued(self.spare.pop()).map_err(|error| DecodeError::Consumer(error.into()))?;
-            self.full.push_back(std::mem::replace(&mut self.filling, next));
+    /// A statement or definition is the next item.
+    fn start_with_text(&mut self) {
+        self.start();
+        if let Some(transaction) = &mut self.transaction {
+            transaction.has_texts = true;
         }
-        Ok(())
     }
 
     /// Takes from the event's header what its messages say.
@@ -151,24 +162,24 @@ impl<S: SchemaSource> Assembler<S> {
             self.counters.nameless += 1;
         }
         self.stamp(header);
-        let transaction = self.transaction.get_or_insert_default();
-        let mut rows = Cow::Borrowed(rows);
-        let still_again = transaction.again.saturating_sub(transaction.left_out);
-        if still_again > 0 {
-            // Rows, not events: another server may have cut the events differently.
-            let count = rows.count()?;
-            transaction.left_out += count.min(still_again);
-            if count <= still_again {
-                return Ok(());
-            }
-            rows = Cow::Owned(rows.without_first(still_again)?);
+        if self.transaction.is_none() && !std::mem::replace(&mut self.warned_of_beginning, true) {
+            tracing::warn!(
+                position = %self.position,
+                "rows come whose transaction began before what is read: earlier rows of it are missing (said once)"
+            );
         }
+        self.transaction.get_or_insert_default();
+        self.make_room().map_err(held)?;
         self.start();
-        if let Some(transaction) = self.transaction.as_mut().filter(|transaction| !transaction.has_begun) {
-            transaction.has_begun = true;
-            self.filling.push(Item::Begin(Box::new(self.context.clone())));
-        } else {
-            self.make_room()?;
+        let begin = self.mark();
+        if let Some(transaction) = &mut self.transaction {
+            let is_first = !std::mem::replace(&mut transaction.has_begun, true);
+            let item = begin.item + usize::from(is_first);
+            transaction.rows.events += 1;
+            transaction.rows.last = Some(Mark { item, ..begin });
+            if is_first {
+                self.filling.push(Item::Begin(Box::new(self.context.clone())));
+            }
         }
         let mut context = Box::new(self.context.clone());
         if table.hides_columns() {
@@ -227,6 +238,10 @@ impl<S: SchemaSource> Assembler<S> {
         self.tables.insert(map.table_id, Resolved { map: Arc::clone(map), table: Arc::clone(&table) });
         table
     }
+}
+
+fn held(error: HoldError) -> DecodeError {
+    DecodeError::Consumer(error.into())
 }
 
 /// Whether rows follow a statement that would end its transaction otherwise.

@@ -1,55 +1,55 @@
 //! Where transactions begin and end, and what is taken back of them.
+//!
+//! Nothing of a transaction is given out before its end is known, because it can still be rolled back: MariaDB, and MySQL before 8.0,
+//! log a group that ends in ROLLBACK where a temporary table was made or dropped in it, both in STATEMENT format where it changed
+//! tables without transactions (MariaDB's `sql/log.cc`, trans_cannot_safely_rollback and use_trans_cache; MySQL's `sql/binlog.cc`).
+//! Rows in such a group are those of tables with transactions: rows of others are written at once, in a group of their own.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::savepoints::{Rows, Savepoints};
 use super::{Assembler, Progress};
 use crate::binlog::event::EventHeader;
 use crate::binlog::gtid::AnyGtid;
 use crate::binlog::history::SchemaSource;
-use crate::binlog::piece::{Item, TransactionEnd};
+use crate::binlog::piece::{Ending, Item, Mark, TransactionEnd};
+use crate::binlog::position::Position;
 
 /// A transaction under way.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
-    /// Its first item, which may have been given out; none before the first row.
+    /// The file and offset of its first event; none where reading began in its middle.
+    begins_at: Option<(Arc<str>, u64)>,
+    /// A BEGIN or XA START was there, so that a definition in it does not end it.
+    pub(super) has_begin: bool,
+    /// Its first item; none before that.
     pub(super) start: Option<Mark>,
     /// What is said of its beginning is there.
     pub(super) has_begun: bool,
-    pub(super) savepoints: Vec<(Vec<u8>, Mark)>,
-    /// Rows that are to be left out, because they were given out before the stream broke, and how many have been.
-    pub(super) again: u64,
-    pub(super) left_out: u64,
+    pub(super) rows: Rows,
+    /// It has items that stay where it is rolled back: statements, definitions of temporary tables.
+    pub(super) has_texts: bool,
+    pub(super) savepoints: Savepoints,
+    /// What was rolled back to a savepoint; in order.
+    pub(super) rolled_back: Vec<Range<Mark>>,
 }
 
-/// A transaction that was under way when the stream broke.
-#[derive(Debug)]
-pub(super) struct Broken {
-    /// By this it is known again: another server may send other transactions before it. Without one it comes first.
-    pub(super) gtid: Option<AnyGtid>,
-    /// Rows of it that were given out: they come again.
-    pub(super) given_out: u64,
-}
-
-/// A place in the stream of items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
-    /// The piece's number; those that were given out count.
-    pub(super) piece: usize,
-    /// The item's number in it.
-    pub(super) item: usize,
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// With its number, where it has one.
+    Commit(Option<u64>),
+    Rollback,
 }
 
 impl<S: SchemaSource> Assembler<S> {
     /// A transaction begins; its GTID, if it has one.
     pub(super) fn begin(&mut self, gtid: Option<AnyGtid>) {
-        if self.transaction.is_some() {
-            // Its end never came (the server crashed while it wrote it): it did not happen.
-            self.drop_open_transaction();
-        }
-        let is_same = |broken: &Broken| broken.gtid.is_none() || broken.gtid == gtid;
-        let broken = self.broken.iter().position(is_same).map(|at| self.broken.swap_remove(at));
-        let again = broken.map_or(0, |broken| broken.given_out);
-        self.transaction = Some(Transaction { again, ..Transaction::default() });
+        // A server that crashed while it wrote it has not committed it.
+        self.abandon("another begins before its end");
+        let begins_at = Some((Arc::clone(&self.context.file), self.context.offset));
+        self.transaction = Some(Transaction { begins_at, ..Transaction::default() });
         self.variables.take();
         self.context.query = None;
         self.context.thread_id = None;
@@ -59,97 +59,82 @@ impl<S: SchemaSource> Assembler<S> {
         self.charset_client = None;
     }
 
-    pub(super) fn drop_open_transaction(&mut self) {
-        if let Some(start) = self.transaction.take().and_then(|transaction| transaction.start) {
-            self.truncate(start);
-        }
+    /// Forgets the transaction under way, whose end is not to come, and says so if there was something in it.
+    pub(super) fn abandon(&mut self, why: &str) {
+        let Some(row_events) = self.drop_open_transaction() else { return };
+        self.counters.unfinished += 1;
+        tracing::warn!(
+            position = %self.position,
+            gtid = self.context.gtid.as_deref(),
+            row_events,
+            "a transaction without an end is not passed on: {why}"
+        );
     }
 
-    /// Forgets the rows since a savepoint.
+    /// Nothing more comes: the transaction under way is forgotten, and reading can go on where it began.
+    pub fn end_of_stream(&mut self) {
+        let Some(transaction) = &self.transaction else { return };
+        // Without a file there is no checkpoint.
+        let (file, offset) = transaction.begins_at.clone().unwrap_or_default();
+        self.drop_open_transaction();
+        self.position = Position { file: file.to_string(), offset };
+    }
+
+    /// Forgets the transaction under way. How many row events it had, if there was anything in it.
+    pub(super) fn drop_open_transaction(&mut self) -> Option<u64> {
+        let transaction = self.transaction.take()?;
+        self.truncate(transaction.start?);
+        Some(transaction.rows.events)
+    }
+
+    /// Takes back what was done since a savepoint.
     pub(super) fn roll_back(&mut self, name: &[u8]) {
+        let end = self.mark();
         let Some(transaction) = &mut self.transaction else { return };
-        let Some(at) = transaction.savepoints.iter().rposition(|(known, _)| known == name) else { return };
-        transaction.savepoints.truncate(at + 1);
-        let Some((_, mark)) = transaction.savepoints.get(at).cloned() else { return };
-        if mark.piece < self.given_pieces {
-            tracing::warn!(
+        let Some((mark, rows)) = transaction.savepoints.roll_back_to(name, self.savepoint_names) else {
+            tracing::error!(
                 position = %self.position,
-                "rows were rolled back to a savepoint, but the transaction is so large that some of them have been passed on already"
+                savepoint = %String::from_utf8_lossy(name),
+                "a transaction is rolled back to a savepoint that it has not set, as far as was read: rows that were taken back may be passed on"
             );
+            return;
+        };
+        transaction.rows = rows;
+        let mut start = mark;
+        while let Some(last) = transaction.rolled_back.pop_if(|last| last.end >= start) {
+            start = start.min(last.start);
         }
-        // With the first row goes what was said of the beginning, unless that is out.
-        if transaction.start.is_some_and(|start| start >= mark && start.piece >= self.given_pieces) {
-            transaction.start = None;
-            transaction.has_begun = false;
+        if start < end {
+            transaction.rolled_back.push(start..end);
         }
-        self.truncate(mark);
     }
 
-    /// Forgets the items from `mark` on, as far as they are still here.
-    pub(super) fn truncate(&mut self, mark: Mark) {
-        let number = mark.piece.saturating_sub(self.given_pieces);
-        if let Some(piece) = self.full.drain(number.min(self.full.len())..).next() {
-            self.filling = piece;
+    /// Forgets the items from `mark` on, where a transaction begins.
+    fn truncate(&mut self, mark: Mark) {
+        if let Some(piece) = self.held.take_back(mark.piece.saturating_sub(self.given_pieces)) {
+            let later = std::mem::replace(&mut self.filling, piece);
+            self.recycle(later);
         }
-        let item = if mark.piece < self.given_pieces { 0 } else { mark.item };
-        self.filling.truncate(item);
+        self.filling.truncate(mark.item);
     }
 
     /// The place of the next item.
     pub(super) fn mark(&self) -> Mark {
-        Mark { piece: self.given_pieces + self.full.len(), item: self.filling.items.len() }
+        Mark { piece: self.given_pieces + self.held.len(), item: self.filling.items.len() }
     }
 
-    /// The transaction under way has its first item next.
+    /// The transaction under way, if there is one, has its first item next at the latest.
     pub(super) fn start(&mut self) {
-        let Some(transaction) = &self.transaction else { return };
-        if transaction.start.is_some() {
-            return;
-        }
-        if transaction.again > 0 {
-            // Its rows go on counting, so they cannot be in one piece with other transactions.
-            let first_row = transaction.left_out;
-            if !self.filling.is_empty() {
-                let full = self.next_filling();
-                self.full.push_back(full);
-            }
-            self.filling.first_row = first_row;
-        }
-        let start = self.mark();
+        let mark = self.mark();
         if let Some(transaction) = &mut self.transaction {
-            transaction.start = Some(start);
-            transaction.has_begun = transaction.again > 0;
+            transaction.start.get_or_insert(mark);
         }
     }
 
-    pub(super) fn end(&mut self, header: &EventHeader, xid: Option<u64>) -> Progress {
-        if self.transaction.as_ref().is_some_and(|transaction| transaction.again > 0) {
-            self.start();
-        }
-        if let Some(start) = self.transaction.take().filter(|transaction| transaction.has_begun).and_then(|it| it.start)
-        {
-            self.stamp(header);
-            self.context.xid = xid;
-            let end = Item::End(Box::new(self.context.clone()));
-            self.filling.push(end);
-            self.context.xid = None;
-            let mut last = None;
-            for (number, piece) in self.full.iter_mut().chain([&mut self.filling]).enumerate() {
-                let from = match start.piece.cmp(&(self.given_pieces + number)) {
-                    std::cmp::Ordering::Less => 0,
-                    std::cmp::Ordering::Equal => start.item,
-                    std::cmp::Ordering::Greater => continue,
-                };
-                for (is_row, context) in piece.contexts_from(from) {
-                    context.xid = xid;
-                    if is_row {
-                        last = Some(context);
-                    }
-                }
-            }
-            if let Some(context) = last {
-                context.ends_transaction = true;
-            }
+    /// The transaction ends. `thread_id` is the connection's, for rows of which it was not said before.
+    pub(super) fn end(&mut self, header: &EventHeader, end: End, thread_id: Option<u32>) -> Progress {
+        if let Some(transaction) = self.transaction.take() {
+            self.settle(header, transaction, end, thread_id);
         }
         if let (Some(set), Some(gtid)) = (&mut self.gtids, &self.gtid) {
             // Both are of the same server, or there is no set to keep.
@@ -166,5 +151,30 @@ impl<S: SchemaSource> Assembler<S> {
         self.context.query = None;
         self.history.reached(&self.position, false);
         Progress::Boundary
+    }
+
+    fn settle(&mut self, header: &EventHeader, mut transaction: Transaction, end: End, thread_id: Option<u32>) {
+        let Some(start) = transaction.start else { return };
+        let xid = match end {
+            End::Commit(xid) => xid,
+            End::Rollback => {
+                self.counters.rolled_back += 1;
+                if !transaction.has_texts {
+                    return self.truncate(start);
+                }
+                transaction.rows = Rows::default();
+                transaction.rolled_back = vec![start..self.mark()];
+                None
+            }
+        };
+        if transaction.rows.events > 0 {
+            self.stamp(header);
+            self.filling.push(Item::End(Box::new(self.context.clone())));
+        }
+        let ending =
+            Ending { start, last_rows: transaction.rows.last, rolled_back: transaction.rolled_back, xid, thread_id };
+        let ending = Arc::new(ending);
+        self.held.settle(self.given_pieces, &ending);
+        self.filling.settle(self.given_pieces + self.held.len(), &ending);
     }
 }

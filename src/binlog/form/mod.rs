@@ -42,7 +42,7 @@ pub struct RowContext {
     pub gtid: Option<Arc<str>>,
     /// The connection that executed the statement.
     pub thread_id: Option<u32>,
-    /// The transaction's number; `None` in the first pieces of a transaction that is too large to be held, and where it has none.
+    /// The transaction's number; `None` where it has none, as with tables without transactions.
     pub xid: Option<u64>,
     /// The statement's text, cut where it is long.
     pub query: Option<Arc<str>>,
@@ -72,6 +72,9 @@ pub struct LoggedStatement<'a> {
     pub sql: &'a str,
     /// What its functions and variables stand for, as a JSON object.
     pub variables: &'a str,
+    /// It was rolled back: what it changed in tables with transactions did not happen, what it changed in others (MyISAM) did. The
+    /// binlog does not say which they are.
+    pub is_rolled_back: bool,
 }
 
 /// Where a transaction begins or ends.

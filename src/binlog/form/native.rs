@@ -113,9 +113,9 @@ impl RowForm for Native {
     }
 
     fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
-        let LoggedStatement { database, sql, variables } = statement;
-        let variables = format!(",\"variables\":{variables}");
-        self.text(b"{\"type\":\"statement\",\"database\":", database, sql, variables.as_bytes(), context, out);
+        let LoggedStatement { database, sql, variables, is_rolled_back } = statement;
+        let more = format!(",\"variables\":{variables},\"rolledBack\":{is_rolled_back}");
+        self.text(b"{\"type\":\"statement\",\"database\":", database, sql, more.as_bytes(), context, out);
     }
 }
 

@@ -268,7 +268,9 @@ impl RowForm for Text {
     }
 
     fn statement(&mut self, statement: LoggedStatement<'_>, context: &RowContext, out: &mut Batch) {
-        self.statement_line("text", statement.database, statement.sql, context, out);
+        // Of the same width as the others.
+        let kind = if statement.is_rolled_back { "undone" } else { "text" };
+        self.statement_line(kind, statement.database, statement.sql, context, out);
     }
 
     fn transaction(&mut self, edge: TransactionEdge, context: &RowContext, out: &mut Batch) {

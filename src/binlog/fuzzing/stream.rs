@@ -124,7 +124,7 @@ impl Run {
                 rows.is_full();
             }
             assembler.event(header, event)?;
-            while let Some(piece) = assembler.next_piece(false) {
+            while let Ok(Some(piece)) = assembler.next_piece(false) {
                 forms.write(&piece);
                 assembler.recycle(piece);
             }
@@ -133,10 +133,17 @@ impl Run {
     }
 
     fn end(mut self) {
-        while let Some(piece) = self.assembler.next_piece(true) {
-            self.forms.write(&piece);
-        }
-        while let Some(piece) = self.assembler.next_rest() {
+        // What has no end is not given out, but it is to be written too.
+        let header = EventHeader {
+            timestamp: 0,
+            event_type: EventType::Xid,
+            server_id: 0,
+            length: 0,
+            next_position: 0,
+            flags: 0,
+        };
+        let _ = self.assembler.event(&header, Event::Xid(1));
+        while let Ok(Some(piece)) = self.assembler.next_piece(true) {
             self.forms.write(&piece);
         }
     }

@@ -11,7 +11,7 @@ use crate::sink::{Batch, SpareBatches};
 /// What the encoding threads get, each in turn.
 #[derive(Debug)]
 pub(super) enum Job {
-    Piece(Piece),
+    Piece(Box<Piece>),
     /// There is no more, and why. It takes its turn so that all that came before is delivered first.
     End(Result<(), RunError>),
 }
@@ -50,10 +50,10 @@ pub(super) fn encode(
             Job::Piece(piece) => match write(&piece, &mut forms, spare_batches) {
                 (encoded, None) => {
                     // Nobody reads any more: then nobody needs it.
-                    let _ = used.send(piece);
+                    let _ = used.send(*piece);
                     Encoded::Piece(encoded)
                 }
-                (_, Some(broken)) => write_broken(piece, broken, &mut forms, spare_batches),
+                (_, Some(broken)) => write_broken(*piece, broken, &mut forms, spare_batches),
             },
         };
         if encoded.send(result).is_err() {

@@ -35,7 +35,7 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     let resumes = start.is_some() && reading.config.from == From::Checkpoint;
     reading.begin_history(&start.clone().unwrap_or_default(), resumes)?;
     let mut reached_start = start.is_none();
-    let mut expected: Option<String> = None;
+    let (mut previous, mut expected): (Option<String>, Option<String>) = (None, None);
     for path in files {
         let mut source = FileSource::open(path)?;
         let name = source.name().to_owned();
@@ -45,6 +45,9 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
             }
             reached_start = true;
         }
+        let continues = previous
+            .take()
+            .is_some_and(|previous: String| FileSource::continues(&name, &previous, expected.as_deref()));
         if let Some(expected) = expected.take().filter(|expected| is_another_of_its_log(&name, expected)) {
             tracing::warn!(
                 file = name,
@@ -52,7 +55,11 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
                 "the file before this one ends with another's name: files are missing here, or not in their order"
             );
         }
-        reading.assembler.restart(Position { file: name.clone(), offset: 4 });
+        let goes_on = continues && reading.assembler.in_transaction();
+        reading.assembler.next_file(Position { file: name.clone(), offset: 4 }, continues);
+        if !goes_on {
+            reading.decoder.begin_file();
+        }
         loop {
             if reading.is_stopped() {
                 return Ok(());
@@ -76,10 +83,14 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
         reading.flush()?;
         // As the rotation at the end of the file has it; it is of another name only if there was one.
         expected = Some(reading.assembler.position().file.clone()).filter(|next| *next != name);
+        previous = Some(name);
     }
     if !reached_start {
         let wanted = start.map(|start| start.to_string()).unwrap_or_default();
         return Err(RunError::Start(format!("--from {wanted}: no file of that name is given")));
+    }
+    if let Some(row_events) = reading.assembler.unfinished_row_events() {
+        return Err(RunError::Unfinished { position: reading.assembler.position().clone(), row_events });
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ use std::{panic, thread};
 pub(crate) use place::{From, Until};
 pub(crate) use progress::{ProgressStyle, clear_bar};
 
-use super::assembler::{AssemblerOptions, BinlogCounters};
+use super::assembler::{AssemblerOptions, BinlogCounters, HoldError};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 use super::form::FormFactory;
 use super::history::{HistoryError, HistorySync};
@@ -101,6 +101,13 @@ pub(crate) enum RunError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Hold(#[from] HoldError),
+    #[error(
+        "{position}: the files end in the middle of a transaction, of which {row_events} row events were read: nothing of it is passed on; \
+         give the file that goes on with it as well, in order"
+    )]
+    Unfinished { position: Position, row_events: u64 },
     #[error("{0}")]
     Start(String),
     #[error("{position}: an event of type {code}, which is not known (--strict)")]

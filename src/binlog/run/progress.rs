@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Summary;
-use super::place::bytes_between;
+use super::place::{bytes_between, is_at_or_behind};
 use crate::binlog::position::Position;
 use crate::binlog::source::{ServerSource, SourceOptions};
 
@@ -46,6 +46,8 @@ struct State {
     source: Option<SourceOptions>,
     /// Its files with their sizes, oldest first.
     files: Vec<(String, u64)>,
+    /// Where the source had nothing more to send, the last time it said so.
+    idle_at: Option<Position>,
     /// The bytes of a run that ends by itself.
     total: Option<u64>,
 }
@@ -60,6 +62,7 @@ impl Extent {
         let mut state = self.lock();
         state.source = Some(source.clone());
         state.files.clear();
+        state.idle_at = None;
     }
 
     /// So many bytes are to be read in all.
@@ -72,6 +75,21 @@ impl Extent {
         let state = self.lock();
         let knows_file = state.files.iter().any(|(name, _)| *name == position.file);
         knows_file.then(|| bytes_between(&state.files, position, None))
+    }
+
+    /// The source says that there is nothing after `position`.
+    pub(super) fn set_idle(&self, position: &Position) {
+        let mut state = self.lock();
+        if state.idle_at.as_ref() != Some(position) {
+            state.idle_at = Some(position.clone());
+        }
+    }
+
+    /// Whether all that the source has was read, as far as it has said.
+    fn is_caught_up(&self, position: &Position) -> bool {
+        let state = self.lock();
+        let end = state.files.last().map(|(file, size)| Position { file: file.clone(), offset: *size });
+        state.idle_at.as_ref() == Some(position) || end.is_some_and(|end| is_at_or_behind(position, &end))
     }
 
     /// Asks the source now and then how far its binlog goes, until `end` is set and the thread is unparked.
@@ -133,7 +151,11 @@ impl Reporter {
         let state = Figures {
             events_per_second: per_second(counters.events, events),
             bytes_per_second: per_second(counters.bytes, bytes),
-            lag_seconds: (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
+            // A source that is quiet has no lag, however long ago its last event was.
+            lag_seconds: match self.extent.is_caught_up(&summary.position) {
+                true => Some(0),
+                false => (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
+            },
             lag_bytes: self.extent.bytes_behind(&summary.position),
             total,
             seconds_left: self.seconds_left(counters.bytes),
@@ -242,6 +264,21 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caught_up_is_who_has_read_what_there_is() {
+        let extent = Extent::default();
+        let at = |file: &str, offset| Position { file: file.into(), offset };
+        assert!(!extent.is_caught_up(&Position::default()));
+        extent.lock().files = vec![("b.000001".into(), 100), ("b.000002".into(), 50)];
+        assert!(!extent.is_caught_up(&at("b.000001", 100)) && !extent.is_caught_up(&at("b.000002", 49)));
+        // It was asked a while ago.
+        assert!(extent.is_caught_up(&at("b.000002", 50)) && extent.is_caught_up(&at("b.000003", 4)));
+        // Without the right to ask there are heartbeats.
+        extent.lock().files.clear();
+        extent.set_idle(&at("b.000002", 70));
+        assert!(extent.is_caught_up(&at("b.000002", 70)) && !extent.is_caught_up(&at("b.000002", 80)));
+    }
 
     #[test]
     fn a_line_says_how_much_is_done_and_left() {

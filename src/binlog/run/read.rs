@@ -8,7 +8,7 @@ use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
 use super::progress::Extent;
 use super::{BinlogConfig, RunError};
-use crate::binlog::assembler::{Assembler, Progress};
+use crate::binlog::assembler::{Assembler, HoldError, Progress};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::decoder::{DecodeError, Decoder};
 use crate::binlog::event::{EventHeader, EventType};
@@ -113,7 +113,7 @@ impl<'a> Reading<'a> {
             return Ok(true);
         }
         self.assembler.begin_event(&header);
-        // Decided where a transaction begins: its first pieces may go on before its end has come.
+        // Decided where a transaction begins: it is kept whole or not at all.
         let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
         if !self.assembler.in_transaction() && !is_made_up && header.event_type != EventType::FormatDescription {
             self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
@@ -121,25 +121,18 @@ impl<'a> Reading<'a> {
         }
         let unknown_before = self.assembler.counters().unknown;
         let mut progress = Progress::Going;
-        let (assembler, out) = (&mut self.assembler, &mut self.out);
+        let assembler = &mut self.assembler;
         let result = self.decoder.decode(event, &mut |header, event| {
             if assembler.event(header, event)? == Progress::Boundary {
                 progress = Progress::Boundary;
-            }
-            // Large transactions go on in pieces, compressed ones too.
-            if assembler.in_transaction() {
-                give_out(assembler, out, false).map_err(|error| DecodeError::Consumer(error.into()))?;
             }
             Ok(())
         });
         match result {
             Err(DecodeError::Consumer(error)) => {
-                return Err(match error.downcast::<RunError>() {
-                    Ok(error) => *error,
-                    Err(error) => match error.downcast::<BinlogError>() {
-                        Ok(error) => RunError::Source(*error),
-                        Err(error) => self.broken_event(&header, DecodeError::Consumer(error)),
-                    },
+                return Err(match error.downcast::<HoldError>() {
+                    Ok(error) => RunError::Hold(*error),
+                    Err(error) => self.broken_event(&header, DecodeError::Consumer(error)),
                 });
             }
             result => result.map_err(|source| self.broken_event(&header, source))?,
@@ -150,8 +143,11 @@ impl<'a> Reading<'a> {
                 code: header.event_type.code(),
             });
         }
+        if matches!(header.event_type, EventType::Heartbeat | EventType::HeartbeatV2) {
+            self.extent.set_idle(self.assembler.position());
+        }
+        self.give_out(false)?;
         if progress == Progress::Boundary {
-            give_out(&mut self.assembler, &mut self.out, false)?;
             return Ok(self.is_end(&header));
         }
         // The end may lie behind an event that ends no transaction, the first ones of a file.
@@ -162,25 +158,28 @@ impl<'a> Reading<'a> {
 
     /// Gives out what there is, because nothing more may come for a while.
     pub(super) fn flush(&mut self) -> Result<(), RunError> {
-        give_out(&mut self.assembler, &mut self.out, true)
+        self.give_out(true)
+    }
+
+    fn give_out(&mut self, flush: bool) -> Result<(), RunError> {
+        while let Some(piece) = self.assembler.next_piece(flush)? {
+            self.out.send(Job::Piece(Box::new(piece)))?;
+            while let Ok(piece) = self.out.used.try_recv() {
+                self.assembler.recycle(piece);
+            }
+        }
+        Ok(())
     }
 
     /// Nothing more comes; `result` says why.
     pub(super) fn end(mut self, result: Result<(), RunError>) {
+        self.assembler.end_of_stream();
         let position = self.assembler.position().clone();
         self.assembler.history().reached(&position, true);
-        // Nobody to tell where the channel is closed.
-        let _ = self.give_out_rest().and_then(|()| self.out.send(Job::End(result)));
-    }
-
-    fn give_out_rest(&mut self) -> Result<(), RunError> {
-        self.flush()?;
-        // Rows of a transaction whose end is not to be read, or is not there; but what we are told to stop in comes again.
-        while let Some(piece) = self.assembler.next_rest().filter(|_| !self.is_stopped()) {
-            self.out.send(Job::Piece(piece))?;
-        }
-        let end = self.assembler.end_piece();
-        self.out.send(Job::Piece(end))
+        // What was read before an error is delivered, but nothing of a transaction whose end is not there. Nobody to tell where the
+        // channel is closed.
+        let end = self.flush().and_then(|()| self.out.send(Job::Piece(Box::new(self.assembler.end_piece()))));
+        let _ = end.and_then(|()| self.out.send(Job::End(result)));
     }
 
     pub(super) fn broken(&self, source: DecodeError) -> RunError {
@@ -215,22 +214,12 @@ impl<'a> Reading<'a> {
         }
         match &self.until {
             Until::Timestamp(end) => !self.assembler.in_transaction() && header.timestamp >= *end,
-            Until::Position(end) => header.is_in_file() && is_at_or_behind(self.assembler.position(), end),
+            Until::Position(end) => {
+                !self.assembler.in_transaction()
+                    && header.is_in_file()
+                    && is_at_or_behind(self.assembler.position(), end)
+            }
             _ => false,
         }
     }
-}
-
-fn give_out(
-    assembler: &mut Assembler<Box<dyn SchemaSource + Send>>,
-    out: &mut Out,
-    flush: bool,
-) -> Result<(), RunError> {
-    while let Some(piece) = assembler.next_piece(flush) {
-        out.send(Job::Piece(piece))?;
-        while let Ok(piece) = out.used.try_recv() {
-            assembler.recycle(piece);
-        }
-    }
-    Ok(())
 }

@@ -117,14 +117,9 @@ impl Stream {
             reading.assembler.history().source_changed(Box::new(schemas));
         }
         self.server.clone_from(&server);
-        let is_reconnect = self.resume.as_ref().is_some_and(|resume| resume.is_reconnect);
         match &start {
             BinlogStart::Position(position) => {
-                if is_reconnect && !self.from_oldest {
-                    reading.assembler.restart_transaction(position.clone());
-                } else {
-                    reading.assembler.restart(position.clone());
-                }
+                reading.assembler.restart(position.clone());
                 if let Until::Position(end) = &reading.until
                     && is_at_or_behind(position, end)
                 {
@@ -133,12 +128,7 @@ impl Stream {
                 self.announce_extent(reading, &mut source, position);
             }
             BinlogStart::Gtids(set) => {
-                // Another server's events may be cut differently, but the transaction's rows come in the same order.
-                if is_reconnect {
-                    reading.assembler.restart_transaction(Position::default());
-                } else {
-                    reading.assembler.restart(Position::default());
-                }
+                reading.assembler.restart(Position::default());
                 reading.assembler.set_gtids(Some(set.clone()));
             }
         }

@@ -68,6 +68,23 @@ impl FileSource {
         Ok(source)
     }
 
+    /// Whether the file `name` goes on where the file `previous` ends, which says that `expected` follows, if it says anything: then a
+    /// transaction goes on in it too. Relay logs are cut wherever they are large enough.
+    pub(crate) fn continues(name: &str, previous: &str, expected: Option<&str>) -> bool {
+        let plain = |name: &str| {
+            let suffix = [".gz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            suffix.unwrap_or(name).to_owned()
+        };
+        let (name, previous) = (plain(name), plain(previous));
+        // A relay log also names the files of the log it copies.
+        if let Some(expected) = expected.filter(|expected| Position::is_of_one_log(expected, &previous)) {
+            return name == *expected;
+        }
+        let number = |file: &str| Position { file: file.to_owned(), offset: 0 }.file_number();
+        let is_next = number(&previous).is_some_and(|previous| number(&name) == previous.checked_add(1));
+        is_next && Position::is_of_one_log(&name, &previous)
+    }
+
     /// What positions in the file at `path` are called: its name without its folders.
     pub(crate) fn name_of(path: &Path) -> String {
         path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -133,4 +150,33 @@ fn read_up_to(input: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize>
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_continue_each_other() {
+        for (name, previous, expected, is_next) in [
+            ("relay.000003", "relay.000002", Some("relay.000003"), true),
+            ("relay.000003.gz", "relay.000002.zst", Some("relay.000003"), true),
+            // The log that is copied; its end without a ROTATE.
+            ("relay.000003", "relay.000002", Some("binlog.000009"), true),
+            ("relay.000003", "relay.000002", None, true),
+            ("relay.1000000", "relay.999999", None, true),
+            ("relay.000004", "relay.000002", Some("relay.000003"), false),
+            ("relay.000004", "relay.000002", None, false),
+            ("relay.000002", "relay.000002", None, false),
+            ("other.000003", "relay.000002", None, false),
+            ("-", "-", None, false),
+            ("relay.18446744073709551615", "relay.18446744073709551615", None, false),
+        ] {
+            assert_eq!(
+                FileSource::continues(name, previous, expected),
+                is_next,
+                "{name} after {previous}, {expected:?}"
+            );
+        }
+    }
 }

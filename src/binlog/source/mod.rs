@@ -8,6 +8,7 @@ pub(crate) use catalog::{ServerSchemas, is_of_effect};
 pub(crate) use file::FileSource;
 pub(crate) use server::{BinlogStart, ServerSource, SourceOptions};
 
+use super::assembler::HoldError;
 use super::client::ClientError;
 use super::decoder::DecodeError;
 use super::position::Position;
@@ -45,6 +46,19 @@ pub enum BinlogError {
         /// Where the event begins.
         position: Position,
     },
+    /// The last file ends in the middle of a transaction.
+    #[error(
+        "{position}: the files end in the middle of a transaction, of which {row_events} row events were read; nothing of it is given out"
+    )]
+    Unfinished {
+        /// The end of what was read.
+        position: Position,
+        /// How many row events of it there are.
+        row_events: u64,
+    },
+    /// A large transaction could not be kept until its end.
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     /// The server could not be asked.
     #[error(transparent)]
     Client(#[from] ClientError),

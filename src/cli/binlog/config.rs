@@ -1,6 +1,7 @@
 //! From the command line to what is to be done.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{Binlog, Kind, Progress};
@@ -49,6 +50,7 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
                 redact_keys: settings.redact_keys.clone(),
                 redact_value: settings.redact_value.clone(),
             },
+            temp_dir: temp_dir(settings),
         },
         checkpoint: settings.checkpoint.clone(),
         schema_history: settings.schema_history.clone().or_else(|| {
@@ -67,6 +69,15 @@ pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
 
 fn flat<T: Clone>(patterns: &[Patterns<T>]) -> Vec<T> {
     patterns.iter().flat_map(|patterns| patterns.0.iter().cloned()).collect()
+}
+
+/// Beside the checkpoint there is a disk that is kept; `/tmp` may be memory.
+fn temp_dir(settings: &Binlog) -> Option<PathBuf> {
+    let beside = || {
+        let folder = settings.checkpoint.as_ref()?.parent()?;
+        Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
+    };
+    settings.temp_dir.clone().or_else(beside)
 }
 
 fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {

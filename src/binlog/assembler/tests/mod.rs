@@ -2,6 +2,7 @@
 
 mod breaks;
 mod pieces;
+mod rollback;
 mod savepoints;
 mod tables;
 
@@ -14,7 +15,7 @@ use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::decoder::Event;
 use crate::binlog::event::{EventHeader, EventType, Query, Rotate};
 use crate::binlog::form::fixture::{Body, INT, VARCHAR, int, table, varchar};
-use crate::binlog::form::{Definition, RowContext, RowForm, TransactionEdge};
+use crate::binlog::form::{Definition, LoggedStatement, RowContext, RowForm, TransactionEdge};
 use crate::binlog::gtid::{Gtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, MariaDbGtidFlags};
 use crate::binlog::history::NoSource;
 use crate::binlog::piece::Piece;
@@ -28,7 +29,7 @@ use crate::wire::Malformed;
 const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 /// The bytes of a large row's text.
 const LARGE: usize = 60_000;
-/// So many large rows are more than [`Assembler`] holds back.
+/// So many large rows are more than [`Assembler`] holds back in memory.
 const MORE_THAN_HELD: i32 = 400;
 
 /// What a form was told.
@@ -38,6 +39,7 @@ enum Seen {
     Row { id: i64, index: u64, xid: Option<u64>, gtid: Option<String>, is_last: bool },
     End(u64),
     Definition(String),
+    Statement { sql: String, is_rolled_back: bool },
     Checkpoint(Checkpoint),
 }
 
@@ -71,6 +73,11 @@ impl RowForm for Recorder {
         self.0.send(Seen::Definition(definition.sql.to_owned())).unwrap();
     }
 
+    fn statement(&mut self, statement: LoggedStatement<'_>, _: &RowContext, _: &mut Batch) {
+        let (sql, is_rolled_back) = (statement.sql.to_owned(), statement.is_rolled_back);
+        self.0.send(Seen::Statement { sql, is_rolled_back }).unwrap();
+    }
+
     fn transaction(&mut self, edge: TransactionEdge, _: &RowContext, _: &mut Batch) {
         let seen = match edge {
             TransactionEdge::Begin => Seen::Begin,
@@ -94,6 +101,10 @@ struct Stream {
     most_items: usize,
     recorder: Recorder,
     seen: Receiver<Seen>,
+}
+
+fn header(event_type: EventType, length: u32, next_position: u32) -> EventHeader {
+    EventHeader { timestamp: 1_700_000_000, event_type, server_id: 1, length, next_position, flags: 0 }
 }
 
 impl Stream {
@@ -122,25 +133,18 @@ impl Stream {
     fn feed(&mut self, event_type: EventType, event: Event<'_>) {
         const LENGTH: u32 = 100;
         self.offset += LENGTH;
-        let header = EventHeader {
-            timestamp: 1_700_000_000,
-            event_type,
-            server_id: 1,
-            length: LENGTH,
-            next_position: self.offset,
-            flags: 0,
-        };
+        let header = header(event_type, LENGTH, self.offset);
         self.assembler.begin_event(&header);
         let progress = self.assembler.event(&header, event).unwrap();
         if progress == Progress::Boundary || self.assembler.in_transaction() {
-            while let Some(piece) = self.assembler.next_piece(false) {
+            while let Some(piece) = self.assembler.next_piece(false).unwrap() {
                 self.write(piece);
             }
         }
     }
 
     fn flush(&mut self) {
-        while let Some(piece) = self.assembler.next_piece(true) {
+        while let Some(piece) = self.assembler.next_piece(true).unwrap() {
             self.write(piece);
         }
     }
@@ -201,7 +205,7 @@ impl Stream {
     /// The stream breaks and begins again where the transaction under way began.
     fn reconnect(&mut self, offset: u32) {
         self.offset = offset;
-        self.assembler.restart_transaction(Position { file: "binlog.000001".into(), offset: u64::from(offset) });
+        self.assembler.restart(Position { file: "binlog.000001".into(), offset: u64::from(offset) });
     }
 
     fn seen(&mut self) -> Vec<Seen> {

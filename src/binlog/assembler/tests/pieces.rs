@@ -8,7 +8,7 @@ fn a_transaction_of_two_events() {
     stream.begin(1);
     stream.rows(0..2);
     stream.rows(2..3);
-    assert!(stream.assembler.next_piece(true).is_none(), "its end has not come");
+    assert!(stream.assembler.next_piece(true).unwrap().is_none(), "its end has not come");
     stream.xid(9);
     stream.flush();
     let row =
@@ -40,22 +40,37 @@ fn a_transaction_of_some_pieces_is_held_until_its_number_is_known() {
 }
 
 #[test]
-fn a_very_large_transaction_is_given_out_before_its_end() {
+fn a_very_large_transaction_is_kept_on_the_disk_until_its_end() {
     let mut stream = Stream::new();
+    for rows in [MORE_THAN_HELD, 2 * MORE_THAN_HELD] {
+        stream.begin(1);
+        stream.large(0..rows, 3);
+        assert_eq!(stream.seen(), []);
+        stream.xid(9);
+        stream.flush();
+        let seen = stream.seen();
+        assert_eq!(rows_of(&seen), numbered(0..i64::from(rows)));
+        assert!(xids(&seen).iter().all(|xid| *xid == Some(9)));
+        assert_eq!(last_rows(&seen), [i64::from(rows) - 1]);
+        assert_eq!((seen.first(), checkpoints(&seen).len()), (Some(&Seen::Begin), 1));
+        assert!(seen.contains(&Seen::End(rows as u64)));
+    }
+}
+
+#[test]
+fn a_folder_that_takes_nothing_ends_the_run() {
+    let mut stream = Stream::new();
+    stream.assembler.set_temp_dir("/nowhere/at/all".into());
     stream.begin(1);
-    stream.large(0..MORE_THAN_HELD, 3);
-    let early = stream.seen();
-    assert!(!rows_of(&early).is_empty());
-    assert_eq!(checkpoints(&early), []);
-    stream.xid(9);
-    stream.flush();
-    let late = stream.seen();
-    let all = [rows_of(&early), rows_of(&late)].concat();
-    assert_eq!(all, numbered(0..i64::from(MORE_THAN_HELD)));
-    assert!(xids(&early).iter().all(Option::is_none));
-    assert!(xids(&late).iter().all(|xid| *xid == Some(9)));
-    assert_eq!((last_rows(&early), last_rows(&late)), (vec![], vec![i64::from(MORE_THAN_HELD) - 1]));
-    assert!(late.contains(&Seen::End(MORE_THAN_HELD as u64)));
+    let event = |stream: &mut Stream| {
+        let images: Vec<_> = (0..30).map(|id| vec![int(id), varchar(&"x".repeat(LARGE))]).collect();
+        let body = Body::full(RowKind::Insert, &images);
+        let table = stream.table.clone();
+        let header = header(EventType::WriteRows, 100, 0);
+        stream.assembler.event(&header, Event::Rows(body.event(&table))).map(drop)
+    };
+    let error = (0..100).find_map(|_| event(&mut stream).err()).unwrap().to_string();
+    assert!(error.contains("/nowhere/at/all") && error.contains("--temp-dir"), "{error}");
 }
 
 #[test]
@@ -133,25 +148,58 @@ fn no_checkpoint_before_the_file_is_known() {
     stream.begin(1);
     stream.rows(0..1);
     // By GTIDs, at another server: its first event says which file it is.
-    stream.assembler.restart_transaction(Position::default());
+    stream.assembler.restart(Position::default());
     stream.flush();
     assert_eq!(checkpoints(&stream.seen()), []);
 }
 
 #[test]
-fn what_has_come_of_a_last_transaction() {
+fn nothing_comes_of_a_transaction_without_an_end() {
     let mut stream = Stream::new();
     stream.begin(1);
     stream.rows(0..1);
     stream.xid(1);
     stream.begin(2);
+    assert_eq!(stream.assembler.unfinished_row_events(), None);
     stream.large(1..40, 1);
-    while let Some(piece) = stream.assembler.next_rest() {
-        assert_eq!(piece.boundary(), None);
-        stream.write(piece);
+    assert_eq!(stream.assembler.unfinished_row_events(), Some(39));
+    assert_eq!(stream.end(), []);
+    assert_eq!(stream.assembler.counters().unfinished, 0);
+    stream.assembler.next_file(Position { file: "binlog.000002".into(), offset: 4 }, false);
+    assert_eq!(stream.assembler.counters().unfinished, 1);
+    assert_eq!(stream.end(), [(0, 0)]);
+}
+
+#[test]
+fn reading_goes_on_where_the_transaction_began_that_was_cut() {
+    let mut stream = Stream::new();
+    stream.begin(1);
+    stream.rows(0..1);
+    stream.xid(1);
+    let end = stream.offset;
+    stream.begin(2);
+    stream.rows(1..2);
+    stream.assembler.end_of_stream();
+    stream.flush();
+    let seen = stream.seen();
+    assert_eq!(rows_of(&seen), [(0, 0)]);
+    let places: Vec<_> = checkpoints(&seen).iter().map(|checkpoint| checkpoint.offset).collect();
+    assert_eq!(places, [u64::from(end)]);
+}
+
+#[test]
+fn a_transaction_goes_on_in_the_next_file() {
+    for rows in [30, MORE_THAN_HELD] {
+        let mut stream = Stream::new();
+        stream.begin(1);
+        stream.large(0..20, 1);
+        stream.assembler.next_file(Position { file: "binlog.000002".into(), offset: 4 }, true);
+        stream.offset = 4;
+        stream.large(20..rows, 1);
+        stream.xid(1);
+        assert_eq!(stream.end(), numbered(0..i64::from(rows)));
+        assert_eq!(stream.assembler.counters().unfinished, 0);
     }
-    let rows = rows_of(&stream.seen());
-    assert_eq!(rows, [vec![(0, 0)], (1..40).zip(0..).collect()].concat());
 }
 
 #[test]
@@ -184,15 +232,16 @@ fn pieces_of_small_transactions_are_small() {
 }
 
 #[test]
-fn a_transaction_of_large_statements_is_given_out_before_its_end() {
+fn a_transaction_of_large_statements_is_in_small_pieces() {
     let mut stream = Stream::new();
     stream.begin(1);
     let update = format!("UPDATE a SET b = '{}'", "x".repeat(1 << 20));
     for _ in 0..100 {
         stream.query(&update);
     }
-    assert!(stream.pieces > 70, "{} pieces", stream.pieces);
+    assert_eq!(stream.pieces, 0);
     stream.xid(1);
     stream.flush();
+    assert!(stream.pieces > 70, "{} pieces", stream.pieces);
     assert!(stream.most_items <= 4, "{} items in one piece", stream.most_items);
 }
