@@ -119,6 +119,24 @@ def test_keys_are_primary_keys(db, session, kafka, prefix, binlogs):
     assert len(by_key) == 40 and all(found == [0, 1, 2, 3] for found in by_key.values()), by_key
 
 
+@pytest.mark.parametrize("more", [[], ["--debezium-tombstones=false"], "once"], ids=["default", "off", "exactly once"])
+def test_tombstones_after_deletes(db, session, kafka, prefix, binlogs, more):
+    """As the connector has them: after each delete, one with the same key and no value, which compaction takes the key away by."""
+    make(kafka, prefix, 1)
+    session.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    session.execute("CREATE TABLE keyless (id INT)")
+    start = position(db)
+    for statement in ("INSERT INTO t VALUES (1)", "UPDATE t SET id = 2", "DELETE FROM t", "INSERT INTO keyless VALUES (3)", "DELETE FROM keyless"):
+        session.execute(statement)
+    binlogs("--from", at(start), "--until", "now", "--format", "debezium", *options(kafka, prefix, *(once(prefix) if more == "once" else more)),
+            server=db, sinks=["kafka"]).finish()
+    key = lambda message: message.key() and json.loads(message.key())["id"]
+    found = [(key(message), message.value() and json.loads(message.value())["op"]) for message in read(kafka, prefix)]
+    tombstones = more != ["--debezium-tombstones=false"]
+    wanted = [(1, "c"), (1, "d"), (1, None), (2, "c"), (2, "d"), (2, None), (None, "c"), (None, "d")]
+    assert found == [message for message in wanted if tombstones or message[1]]
+
+
 def test_a_topic_for_each_table(db, session, kafka, prefix, binlogs):
     session.execute("CREATE TABLE `odd name` (id INT PRIMARY KEY)")
     session.execute("CREATE TABLE t (id INT PRIMARY KEY)")

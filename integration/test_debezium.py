@@ -7,7 +7,7 @@ import re
 import pytest
 from harness.binlog import at, position
 from harness.debezium import Engine
-from harness.types import families
+from harness.types import families, pack32
 
 DB = "dbz_test"
 OPTIONS = {"provide.transaction.metadata": "true", "include.query": "true"}
@@ -29,7 +29,8 @@ def differences(ours, theirs, path=()):
             name = other.get("field", index) if isinstance(other, dict) else index
             yield from differences(one, other, (*path, name))
     elif isinstance(ours, float) or isinstance(theirs, float):
-        if ours is None or theirs is None or float(ours) != float(theirs):
+        # A FLOAT has fewer digits than it takes to tell doubles apart.
+        if ours is None or theirs is None or float(ours) != float(theirs) and pack32(float(ours)) != pack32(float(theirs)):
             yield path, ours, theirs
     elif ours != theirs or type(ours) is not type(theirs):
         yield path, ours, theirs
@@ -49,7 +50,7 @@ DIFFERENT = [
 ]
 # The MariaDB connector is an older release.
 OF_MARIADB = [
-    ("fixed", "(before|after) nts", "zero TIMESTAMP as 1970, which newer releases of the connector do not"),
+    ("fixed|temporal", "(before|after) (nts|ts3|c19|c2[0-6])", "the zero TIMESTAMP is 1970 in every column and has the column's digits, which newer releases changed"),
     (".*", "source (thread|pos)", "MariaDB 11.5 and later log the thread, and no positions, which the connector does not know"),
 ]
 # Tables of these sorts of columns; what character sets make of text is judged by the servers.
@@ -111,7 +112,15 @@ def test_events_are_those_of_debezium(writer, binlogs, tmp_path):
     assert not found, "\n".join(f"{where}: {len(pairs)} times, ours and theirs {pairs[:2]!r:.300}" for where, pairs in found.items())
     edges = lambda values: {(value["payload"]["id"], value["payload"]["status"]): value for value in values if value and "status" in value["payload"]}
     ours, theirs = edges(rows), edges(value for _, _, value in engine.events())
-    whole = [key for key in ours if key in theirs]
+    known = lambda edge: all(table["data_collection"].split(".")[1] in with_events for table in edge["payload"]["data_collections"] or [])
+    whole = [key for key in ours if key in theirs and known(ours[key])]
     assert len(whole) > 10
     for key in whole:
+        one, other = ours[key]["payload"], theirs[key]["payload"]
+        for payload in (one, other):
+            # Theirs come in no order.
+            payload["data_collections"] = payload["data_collections"] and sorted(payload["data_collections"], key=str)
+            if writer.flavor == "mariadb":
+                # The connector has the time of the event at hand, be it the one before.
+                payload.pop("ts_ms")
         assert ours[key] == theirs[key], key

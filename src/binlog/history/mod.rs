@@ -298,6 +298,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
         }
         let folded = |(database, table): &TableName| (database.to_lowercase(), table.to_lowercase());
         let wanted = folded(name);
+        self.absent.retain(|other| folded(other) != wanted);
         let others: Vec<_> =
             self.tables.keys().filter(|other| *other != name && folded(other) == wanted).cloned().collect();
         for other in others {
@@ -309,8 +310,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
     /// The table has gone away.
     fn remove(&mut self, name: TableName, at: &Position) {
         self.set(name.clone(), None, at);
-        // Where it is not known whether case counts, another spelling may be there.
-        if self.folds.is_some() && self.absent.len() < MOST_ABSENT {
+        if self.absent.len() < MOST_ABSENT {
             self.absent.insert(name);
         }
     }

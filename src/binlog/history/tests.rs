@@ -445,12 +445,12 @@ fn server(sql: &str, end: u64, binlog: &[(u64, &'static str)]) -> Server {
     Server { end, tables, binlog: binlog.to_vec(), ..Server::default() }
 }
 
-fn names(history: &mut SchemaHistory<Server>, offset: u64, columns: usize) -> Option<String> {
+fn names<S: SchemaSource>(history: &mut SchemaHistory<S>, offset: u64, columns: usize) -> Option<String> {
     let found = history.columns("d", "t", &at(offset), &map(columns))?;
     Some(found.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(","))
 }
 
-fn define(history: &mut SchemaHistory<Server>, offset: u64, sql: &str) {
+fn define<S: SchemaSource>(history: &mut SchemaHistory<S>, offset: u64, sql: &str) {
     history.definition(&Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() }, &at(offset));
 }
 
@@ -646,5 +646,66 @@ fn another_source_keeps_what_is_known() {
         again.begin(&at(offset), Some((&path, FileMode::default())), true).unwrap();
         assert_eq!(names(&mut again, offset, 1).as_deref(), Some(expected));
         std::fs::write(&path, text).unwrap();
+    }
+}
+
+/// With and without knowing whether the case of names counts.
+#[test]
+fn tables_that_are_made_if_they_are_not_there() {
+    const MAKE: &str = "CREATE TABLE IF NOT EXISTS t (z INT)";
+    for folds in [None, Some(false)] {
+        let known = |statements: &[(&str, bool)], is_mariadb| {
+            let mut history = SchemaHistory::new(NoSource);
+            history.set_flavor(is_mariadb);
+            history.begin(&at(4), None, false).unwrap();
+            history.folds = folds;
+            for (number, (sql, is_atomic)) in statements.iter().enumerate() {
+                let statement =
+                    Statement { database: "d", sql, sql_mode: Some(0), is_atomic: *is_atomic, ..Statement::default() };
+                history.definition(&statement, &at(10 * (number as u64 + 1)));
+            }
+            names(&mut history, 1000, 1)
+        };
+        assert_eq!(known(&[(MAKE, false)], false), None);
+        assert_eq!(known(&[(MAKE, true)], false).as_deref(), Some("z"));
+        assert_eq!(known(&[(MAKE, false)], true).as_deref(), Some("z"));
+        assert_eq!(known(&[("DROP TABLE IF EXISTS t", false), (MAKE, false)], false).as_deref(), Some("z"));
+        assert_eq!(known(&[("RENAME TABLE t TO u", true), (MAKE, false)], false).as_deref(), Some("z"));
+        let unknown = [("DROP TABLE t", true), ("CREATE TABLE t SELECT 1", true), (MAKE, false)];
+        assert_eq!(known(&unknown, false), None);
+        // The same table, where case does not count.
+        let other_case = [("DROP TABLE t", true), ("CREATE TABLE T (a INT)", true), (MAKE, false)];
+        assert_eq!(known(&other_case, false).as_deref(), folds.map(|_| "z"));
+        assert_eq!(
+            known(&[("DROP DATABASE d", true), ("CREATE DATABASE d", true), (MAKE, false)], false).as_deref(),
+            Some("z")
+        );
+    }
+}
+
+#[test]
+fn a_database_that_is_replaced_loses_its_tables() {
+    let mut history = SchemaHistory::new(NoSource);
+    history.begin(&at(4), None, false).unwrap();
+    define(&mut history, 10, "CREATE TABLE t (a INT)");
+    assert_eq!(names(&mut history, 10, 1).as_deref(), Some("a"));
+    define(&mut history, 20, "CREATE OR REPLACE DATABASE d");
+    assert_eq!(names(&mut history, 20, 1), None);
+}
+
+#[test]
+fn a_table_is_hidden_only_while_a_session_has_its_own() {
+    let mut history = SchemaHistory::new(NoSource);
+    history.begin(&at(4), None, false).unwrap();
+    for (offset, sql, expected) in [
+        (10, "CREATE TABLE t (a INT)", Some("a")),
+        (20, "CREATE TEMPORARY TABLE t (x INT)", Some("a")),
+        (30, "DROP TEMPORARY TABLE t", Some("a")),
+        (40, "ALTER TABLE t RENAME COLUMN a TO b", Some("b")),
+        (50, "CREATE TEMPORARY SEQUENCE t", Some("b")),
+        (60, "ALTER TABLE t RENAME COLUMN b TO c", None),
+    ] {
+        define(&mut history, offset, sql);
+        assert_eq!(names(&mut history, offset, 1).as_deref(), expected, "{sql}");
     }
 }

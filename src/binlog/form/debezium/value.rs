@@ -11,7 +11,7 @@ use crate::binlog::geometry;
 use crate::binlog::json_value::{ValueOptions, base64, escaped, number, quoted, write_value};
 use crate::binlog::schema::Column;
 use crate::binlog::table_map::MappedColumn;
-use crate::binlog::temporal::{Date, DateTime, Timestamp};
+use crate::binlog::temporal::{Date, Timestamp};
 use crate::binlog::value::Value;
 use crate::wire::Malformed;
 
@@ -121,7 +121,9 @@ impl Values {
             }
             Value::Time(value) => integer(out, value.total_microseconds()),
             // The zero timestamp is none.
-            Value::Timestamp(value) if value.seconds == 0 && mapped.nullable => out.extend_from_slice(b"null"),
+            Value::Timestamp(value) if value.seconds == 0 => {
+                out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"1970-01-01T00:00:00Z\"" });
+            }
             Value::Timestamp(value) => zoned(out, *value),
             Value::Redacted if !is_masked(column) => out.extend_from_slice(b"null"),
             Value::Json([]) => {
@@ -164,16 +166,10 @@ fn or_zero(out: &mut Vec<u8>, mapped: &MappedColumn, value: Option<impl itoa::In
     }
 }
 
-/// `2018-06-20T13:37:03.123Z`, with as many digits of the fraction as the column has. The zero timestamp is second 0 of 1970 here.
+/// `2018-06-20T13:37:03.123Z`, with as many digits of the fraction as the column has.
 fn zoned(out: &mut Vec<u8>, value: Timestamp) {
     const BETWEEN: usize = "2018-06-20".len();
-    let utc = if value.seconds == 0 {
-        let date = Date { year: 1970, month: 1, day: 1 };
-        let (microseconds, fraction_digits) = (value.microseconds, value.fraction_digits);
-        DateTime { date, hours: 0, minutes: 0, seconds: 0, microseconds, fraction_digits }
-    } else {
-        value.to_utc()
-    };
+    let utc = value.to_utc();
     quoted(out, |out| {
         let start = out.len();
         utc.write(out);
