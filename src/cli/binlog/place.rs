@@ -19,11 +19,13 @@ impl FromStr for FromPlace {
             _ => match (moment(text), text.parse::<AnyGtidSet>(), position(text)) {
                 (Some(moment), ..) => From::Timestamp(moment),
                 (_, Ok(gtids), _) if gtids.is_empty() => {
-                    return Err("a GTID set with no GTID in it; for all that is there it is oldest".into());
+                    return Err("a GTID set with no GTID in it; all that is there is oldest".into());
                 }
                 (_, Ok(gtids), _) => From::Gtids(gtids),
                 (.., Some(position)) => From::Position(position),
-                _ => return Err("it is now, oldest, FILE:POS, a GTID set, a moment or checkpoint".into()),
+                _ => {
+                    return Err("expected now, oldest, checkpoint, FILE:POS, GTIDs, or a date and time".into());
+                }
             },
         }))
     }
@@ -43,7 +45,7 @@ impl FromStr for UntilPlace {
                 (Some(moment), ..) => Until::Timestamp(moment),
                 (_, Ok(gtid), _) => Until::Gtid(gtid),
                 (.., Some(position)) => Until::Position(position),
-                _ => return Err("it is FILE:POS, a GTID, a moment, now or never".into()),
+                _ => return Err("expected now, never, FILE:POS, a GTID, or a date and time".into()),
             },
         }))
     }

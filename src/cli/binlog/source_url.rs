@@ -21,12 +21,12 @@ impl FromStr for SourceUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORM: &str = "it is mysql://USER[:PASSWORD]@HOST[:PORT]";
+        const FORM: &str = "expected mysql://USER[:PASSWORD]@HOST[:PORT]";
         let rest = ["mysql://", "mariadb://"].iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or(FORM)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (login, place) = rest.rsplit_once('@').ok_or(FORM)?;
         if place.contains(['/', '?']) {
-            return Err(format!("{FORM}, with nothing behind it; databases are chosen with --include 'NAME.*'"));
+            return Err(format!("{FORM}, with nothing after it; databases are chosen with --include 'NAME.*'"));
         }
         let (user, password) = match login.split_once(':') {
             Some((user, password)) => (user, Some(percent_decoded(password)?)),

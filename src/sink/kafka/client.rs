@@ -16,8 +16,9 @@ use crate::sink::rate_limit::RateLimit;
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Kinds of lines that a user can do nothing about, or hears of another way: failed connections and requests come to the error callback
-/// or back with their messages; an identity for the idempotent producer is asked for until the broker, which has just started, has one.
-const REPORTED_OTHERWISE: [&str; 3] = ["FAIL", "REQTMOUT", "GETPID"];
+/// or back with their messages; an identity for the idempotent producer, and a partition's leader, are asked for until the brokers, which
+/// have just started or are about to stop, have one.
+const REPORTED_OTHERWISE: [&str; 4] = ["FAIL", "REQTMOUT", "GETPID", "METADATAUPDATE"];
 
 /// A client's options: the brokers and what the user gave.
 pub(crate) fn client_options(

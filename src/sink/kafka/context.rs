@@ -63,6 +63,11 @@ impl Deliveries {
         self.hearing.is_out()
     }
 
+    /// Messages were delivered. (librdkafka reports only those that were not.)
+    pub(super) fn note_delivery(&self) {
+        self.hearing.note_delivery();
+    }
+
     /// It was said that messages are not delivered.
     pub(super) fn note_outage(&self) {
         self.hearing.note_outage();
@@ -110,10 +115,10 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, index: usize) {
-        let Err((error, message)) = result else {
-            return self.hearing.note_delivery();
-        };
         self.hearing.note_call();
+        let Err((error, message)) = result else {
+            return;
+        };
         match error.rdkafka_error_code().and_then(refusal) {
             Some(reason) => {
                 let key = message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse().ok());

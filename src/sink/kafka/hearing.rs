@@ -32,7 +32,6 @@ impl Hearing {
 
     /// A message was delivered.
     pub(super) fn note_delivery(&self) {
-        self.note_call();
         if self.is_out() && self.is_out.swap(false, Ordering::Relaxed) {
             self.log.recovered();
             tracing::info!(sink = "kafka", "the sink takes messages again");

@@ -176,6 +176,9 @@ impl KafkaSink {
         let (failed, refused) = self.producer.context().take_results();
         let acknowledged = burst.handed_over().saturating_sub(failed.len()).saturating_sub(refused);
         self.counter.acknowledge(acknowledged);
+        if acknowledged > 0 {
+            self.producer.context().note_delivery();
+        }
         if failed.is_empty() && burst.is_handed_over() {
             self.pause = FIRST_PAUSE;
             self.stall.success();
