@@ -139,7 +139,7 @@ fn expected(argument: &Arg) -> String {
 
 fn shown(value: &Value, is_secret: bool) -> String {
     let text = |name: &str, value: &dyn std::fmt::Display| match is_secret {
-        true => format!("{name}"),
+        true => name.to_owned(),
         false => format!("{name} {value}"),
     };
     match value {
