@@ -852,6 +852,14 @@ def test_an_old_certificate_is_not_judged_where_nothing_is_verified(mysql, proxi
     with proxy.connect(ssl=trusting()) as db:
         assert tls_version_of_the_server_leg(db).startswith("TLS")
     proxy.stop()
+    read = read_binlog(mysql)
+    assert read.returncode == 0, read.stderr
+
+
+def read_binlog(server):
+    server.sql("DROP USER IF EXISTS watcher", "CREATE USER watcher IDENTIFIED BY ''",
+               "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO watcher")
+    return once("binlog", "--source", f"mysql://watcher@{server.address}", "--tls-mode", "required", "--from", "now", "--until", "now")
 
 
 def test_an_old_certificate_that_is_to_be_verified_is_explained(mysql, proxies, presents, tmp_path):
@@ -885,6 +893,8 @@ def test_a_server_without_a_common_cipher_is_explained(mysql, proxies, presents,
     assert error.value.args[0] == 2026 and "DHE or RSA key exchange" in str(error.value), error.value
     proxy.wait_log("TLS with the server failed: .*DHE or RSA key exchange")
     proxy.stop()
+    read = read_binlog(mysql)
+    assert read.returncode != 0 and "DHE or RSA key exchange" in read.stderr, read.stderr
 
 
 def test_a_client_without_a_common_cipher_is_explained(mysql, proxies):
