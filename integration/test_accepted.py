@@ -212,3 +212,41 @@ def test_requests_ahead_of_the_login(server, proxies):
         assert len(answered(raw, 1)[0][0]) == 1
     followed(proxy)
     assert seen(proxy) == [("SELECT 'ahead'", None), ("SELECT 'ahead again'", None)]
+
+
+def test_a_database_that_is_dropped_under_the_session(server, proxies):
+    """With and without session tracking the current database is what the server says."""
+    proxy = proxies(server)
+    current = []
+    for tracking in (0, wire.SESSION_TRACK):
+        with logged_in(server, proxy.port, wire.BASIC | wire.DEPRECATE_EOF | tracking) as raw:
+            for text in ("CREATE DATABASE IF NOT EXISTS dropped", "USE dropped", "DROP DATABASE IF EXISTS dropped_too", "DROP SCHEMA dropped", "USE Information_Schema"):
+                raw.query(text)
+                current.append(raw.query("SELECT DATABASE()")[0][0])
+            raw.command(2, b"mysql\0" if server.flavor == "mysql" else b"mysql")
+            assert answered(raw, 1) == [[0]]
+            current.append(raw.query("SELECT DATABASE()")[0][0])
+    followed(proxy)
+    names = [None if row == b"\xfb" else row[1:].decode() for row in current]
+    assert [m["stmtDbName"] for m in proxy.messages.sql("SELECT DATABASE()")] == names
+    assert names == ["test", "dropped", "dropped", None, "information_schema", "mysql"] * 2
+
+
+def test_a_bulk_execution_that_fails(mariadb, proxies):
+    """None of its parts looks as if it had gone well; and what the server says of bytes is shown as statements show them."""
+    mariadb.sql("DROP TABLE IF EXISTS test.bulk", "CREATE TABLE test.bulk (a VARBINARY(20) PRIMARY KEY)")
+    proxy = proxies(mariadb)
+    with Raw(proxy.host, proxy.port) as raw:
+        mariadb.connect().close()
+        raw.login("app", "app-secret", capabilities=wire.BASIC & ~wire.LONG_PASSWORD, extended=4)
+        raw.command(0x16, b"INSERT INTO bulk VALUES (?)")
+        statement = prepared(raw)
+        row = lambda value: b"\0" + bytes([len(value)]) + value
+        raw.command(0xFA, statement + b"\x80\0\xfc\0" + row(b"one") + row(b"\xff\xfe") + row(b"\xff\xfe"))
+        with pytest.raises(wire.ServerError) as error:
+            raw.results()
+        assert error.value.code == 1062
+    followed(proxy)
+    parts = proxy.messages.all()
+    assert [m["sql"] for m in parts] == ["INSERT INTO bulk VALUES (?)"] * 3
+    assert all(m["errorMessage"].startswith("ERROR 1062 (23000): Duplicate entry '\\x") for m in parts), parts

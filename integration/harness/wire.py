@@ -103,10 +103,11 @@ class Raw:
         self.plugin = payload[end + 45:].partition(b"\0")[0]
         return self
 
-    def login(self, user, password, database="test", capabilities=BASIC):
+    def login(self, user, password, database="test", capabilities=BASIC, extended=0):
+        """`extended`: MariaDB's capabilities, for which LONG_PASSWORD must be left out."""
         self.greeting()
         self.capabilities = capabilities & self.server_capabilities
-        payload = struct.pack("<IIB23x", self.capabilities, 1 << 30, 45) + user.encode() + b"\0"
+        payload = struct.pack("<IIB19xI", self.capabilities, 1 << 30, 45, extended) + user.encode() + b"\0"
         token = self.scrambled(self.plugin, password.encode(), self.scramble)
         payload += bytes([len(token)]) + token
         if self.capabilities & CONNECT_WITH_DB:

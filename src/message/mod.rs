@@ -132,7 +132,8 @@ impl MessageWriter {
                 .filter(|_| options.include_sql)
                 .map(|bytes| SqlText { bytes, truncated: statement.truncated }),
             query_params,
-            error_message: statement.error.filter(|_| last),
+            // Each part of a batch that failed says so: none of them went well for certain.
+            error_message: statement.error,
             server_info: statement.info.filter(|_| last).map(|bytes| SqlText { bytes, truncated: false }),
         }
     }
@@ -263,8 +264,12 @@ mod tests {
             observation_lost: false,
         };
         let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
-        for field in ["durationNs", "updateCount", "serverInfo"] {
+        for field in ["durationNs", "updateCount", "serverInfo", "errorMessage"] {
             assert!(json[field].is_null(), "{field}");
         }
+        // But not whether all of it failed.
+        let failed = Statement { error: Some("ERROR 1062"), params: StatementParams::Row(&values), ..statement };
+        let json = serde_json::to_value(writer().message(&failed, 1)).unwrap();
+        assert_eq!((json["errorMessage"].as_str(), json["durationNs"].is_null()), (Some("ERROR 1062"), true));
     }
 }

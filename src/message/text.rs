@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::wire::Escaped;
+
 /// A statement's text. What is not UTF-8 is shown as `\xHH`, byte by byte, so that nothing is lost.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SqlText<'a> {
@@ -19,21 +21,9 @@ impl Serialize for SqlText<'_> {
     }
 }
 
-fn hex_digit(nibble: u8) -> char {
-    char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
 impl SqlText<'_> {
     fn escaped(&self) -> String {
-        let mut text = String::with_capacity(self.bytes.len());
-        for chunk in self.bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            for byte in chunk.invalid() {
-                text.push_str("\\x");
-                text.push(hex_digit(byte >> 4));
-                text.push(hex_digit(byte & 15));
-            }
-        }
+        let mut text = Escaped(self.bytes).to_string();
         if self.truncated {
             text.push_str("...");
         }

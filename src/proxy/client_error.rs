@@ -1,6 +1,7 @@
 //! Errors that the proxy itself tells a client, as ERR packets.
 
 use crate::session::OutOfSight;
+use crate::wire::{ErrPacket, front_of_text};
 
 /// An error number and text for a client that has no server to speak to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,8 @@ impl ClientError {
         if !before_login {
             payload.extend(b"#HY000");
         }
-        // An ERR packet's text is at most 512 bytes (MYSQL_ERRMSG_SIZE).
-        payload.extend(self.text.chars().take(300).collect::<String>().as_bytes());
+        // One less, for the NUL that clients put behind it.
+        payload.extend(front_of_text(self.text.as_bytes(), ErrPacket::LONGEST_TEXT - 1));
         let mut packet = (payload.len() as u32).to_le_bytes()[..3].to_vec();
         packet.push(sequence);
         packet.extend(payload);
@@ -60,7 +61,6 @@ impl ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ErrPacket;
 
     #[test]
     fn clients_can_read_it() {
@@ -71,5 +71,8 @@ mod tests {
         assert_eq!((parsed.code, parsed.sql_state), (2003, None));
         let late = error.packet(3, false);
         assert_eq!(ErrPacket::parse(&late[4..]).unwrap().sql_state, Some(&b"HY000"[..]));
+        let long = ClientError::unreachable("db:3306", &"ü".repeat(1000)).packet(3, false);
+        let text = ErrPacket::parse(&long[4..]).unwrap().message.to_vec();
+        assert!(text.len() < 512 && String::from_utf8(text).is_ok());
     }
 }

@@ -63,6 +63,20 @@ impl SessionFacts {
         }
     }
 
+    /// A database became the current one. The servers write one name in their own way, and end one at a NUL.
+    pub(super) fn enter_database(&mut self, name: &[u8]) {
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let is_fixed = name.eq_ignore_ascii_case(b"information_schema");
+        self.current_database = Some(if is_fixed { text(&name.to_ascii_lowercase()) } else { text(name) });
+    }
+
+    /// A database was dropped: whoever is in it is in none.
+    pub(super) fn database_dropped(&mut self, name: &[u8]) {
+        if self.current_database.as_deref().is_some_and(|current| current.as_bytes() == name) {
+            self.current_database = None;
+        }
+    }
+
     pub(super) fn apply_setting(&mut self, setting: SessionSetting) {
         match setting {
             SessionSetting::TimeZone(value) => self.time_zone = value,

@@ -3,7 +3,6 @@
 use super::Now;
 use super::ending::{Outcome, current_sql};
 use super::exchange::{AfterDefinitions, Exchange, Expect, Progress};
-use super::facts::text;
 use super::observer::Emit;
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
@@ -269,7 +268,7 @@ impl Exchange {
             Some(0x00) => {
                 let ok = OkPacket::parse(packet.payload, capabilities)?;
                 match self.requests.front().map(|request| (&request.kind, &request.body)) {
-                    Some((RequestKind::InitDb, name)) => self.facts.current_database = Some(text(name)),
+                    Some((RequestKind::InitDb, name)) => self.facts.enter_database(name),
                     Some((RequestKind::ResetConnection, _)) => {
                         self.facts.forget_variables();
                         self.forget_statements(emit);

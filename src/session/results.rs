@@ -1,19 +1,20 @@
 //! Results, and the statements that they complete.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::ending::{Ending, Outcome, StatementHead, current_sql, emit_request, emit_statement};
 use super::exchange::{Exchange, Expect, Progress};
-use super::facts::text;
 use super::observer::Emit;
-use super::prepared::OpenCursor;
+use super::prepared::{OpenCursor, PreparedText};
 use super::request::RequestKind;
 use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
 use super::texts::{Pieces, Verdict};
 use super::{Now, SessionFacts};
 use crate::mysql::sql::{
-    Lexis, NamedCommand, ResultCount, StatementSummary, first_keyword, named_command, use_database, variables_set,
+    Lexis, NamedCommand, ResultCount, StatementSummary, dropped_database, first_keyword, named_command, use_database,
+    variables_set,
 };
 use crate::wire::{CapabilityFlags, RowEnd, StatusFlags};
 
@@ -249,8 +250,20 @@ impl Exchange {
             self.end_cursor(cursor, None, emit);
         }
         let reason = self.last_words.take().map_or(Cow::Borrowed(reason), Cow::Owned);
+        let mut asked_for: Option<Arc<PreparedText>> = None;
         while !self.requests.is_empty() {
-            let Some(request) = self.requests.pop() else { continue };
+            let Some(mut request) = self.requests.pop() else { continue };
+            match &mut request.kind {
+                RequestKind::Prepare => {
+                    let sql = std::mem::take(&mut request.body).into_boxed_slice();
+                    // How many parameters it has only the answer would have told.
+                    asked_for = Some(Arc::new(PreparedText { sql, truncated: request.truncated, params: 1 }));
+                }
+                RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) if execution.means_last => {
+                    execution.text = execution.text.take().or_else(|| asked_for.clone());
+                }
+                _ => {}
+            }
             if !request.is_statement() {
                 continue;
             }
@@ -268,10 +281,17 @@ impl Exchange {
         let is = |word: &str| keyword.eq_ignore_ascii_case(word.as_bytes());
         if is("prepare") || is("deallocate") || is("drop") {
             facts.named.follow(sql, lexis, succeeded);
-        } else if !succeeded {
+        }
+        if !succeeded {
+            return;
+        }
+        if is("drop") || is("create") {
+            if let Some(name) = dropped_database(sql, lexis) {
+                facts.database_dropped(&name);
+            }
         } else if is("use") {
             if let Some(name) = use_database(sql, lexis) {
-                facts.current_database = Some(text(&name));
+                facts.enter_database(&name);
             }
         } else if is("set") {
             for setting in variables_set(sql, lexis) {

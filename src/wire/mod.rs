@@ -12,6 +12,7 @@ mod framer;
 mod handshake;
 mod reader;
 mod response;
+mod text;
 mod value;
 
 pub use capabilities::{CapabilityFlags, StatusFlags};
@@ -27,4 +28,5 @@ pub use response::{
     EofPacket, ErrPacket, OkPacket, PrepareOk, RowEnd, SessionChange, SessionChanges, column_count, is_progress_report,
     row_end,
 };
+pub use text::{Escaped, front_of_text};
 pub use value::{ColumnType, Value};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CapabilityFlags, Malformed, Reader, StatusFlags};
+use super::{CapabilityFlags, Escaped, Malformed, Reader, StatusFlags, front_of_text};
 
 /// `OK_Packet`, with header 0x00 or (in place of an EOF, with `CLIENT_DEPRECATE_EOF`) 0xfe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +129,9 @@ pub struct ErrPacket<'a> {
 }
 
 impl<'a> ErrPacket<'a> {
+    /// No server writes more (`MYSQL_ERRMSG_SIZE` in both), in bytes.
+    pub const LONGEST_TEXT: usize = 512;
+
     /// Parses a packet that begins with 0xff.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload, "ERR packet");
@@ -149,8 +152,8 @@ impl<'a> ErrPacket<'a> {
 
 impl fmt::Display for ErrPacket<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.sql_state.map_or(std::borrow::Cow::Borrowed("HY000"), String::from_utf8_lossy);
-        write!(f, "ERROR {} ({state}): {}", self.code, String::from_utf8_lossy(self.message))
+        let state = Escaped(self.sql_state.unwrap_or(b"HY000"));
+        write!(f, "ERROR {} ({state}): {}", self.code, Escaped(front_of_text(self.message, Self::LONGEST_TEXT)))
     }
 }
 
@@ -310,6 +313,11 @@ mod tests {
         assert_eq!(err.to_string(), "ERROR 1064 (42000): You have an error");
         let early = ErrPacket::parse(b"\xff\x10\x04Too many connections").unwrap();
         assert_eq!((early.sql_state, early.message), (None, &b"Too many connections"[..]));
+        // Bytes are shown as those of statements are, and no server writes more than 512 of them.
+        let bytes = ErrPacket::parse(b"\xff\x26\x04#23000Duplicate entry '\xff\xc3\xa9'").unwrap();
+        assert_eq!(bytes.to_string(), "ERROR 1062 (23000): Duplicate entry '\\xFFé'");
+        let long = [&b"\xff\x26\x04#23000"[..], "é".repeat(300).as_bytes()].concat();
+        assert_eq!(ErrPacket::parse(&long).unwrap().to_string().matches('é').count(), 256);
     }
 
     #[test]

@@ -28,4 +28,4 @@ pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
 pub use statements::{Piece, next_statement, trimmed_text};
 pub use tokens::{Kind, Token, Tokens};
-pub use words::{first_keyword, use_database};
+pub use words::{dropped_database, first_keyword, use_database};

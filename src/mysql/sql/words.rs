@@ -36,3 +36,29 @@ pub fn use_database(sql: &[u8], lexis: Lexis) -> Option<Cow<'_, [u8]>> {
         _ => None,
     }
 }
+
+/// The database that a `DROP DATABASE name` statement drops, or MariaDB's `CREATE OR REPLACE DATABASE name`; `None` for any other
+/// statement.
+pub fn dropped_database(sql: &[u8], lexis: Lexis) -> Option<Cow<'_, [u8]>> {
+    let mut tokens = Tokens::new(sql, lexis);
+    let mut next_is = |words: &[&str]| tokens.next().is_some_and(|token| tokens.is_any(&token, words));
+    let drops = match first_keyword(sql, lexis) {
+        verb if verb.eq_ignore_ascii_case(b"drop") => next_is(&["drop"]),
+        verb if verb.eq_ignore_ascii_case(b"create") => {
+            next_is(&["create"]) && next_is(&["or"]) && next_is(&["replace"])
+        }
+        _ => false,
+    };
+    if !drops || !next_is(&["database", "schema"]) {
+        return None;
+    }
+    let mut name = tokens.next()?;
+    if tokens.is(&name, "if") {
+        let exists = tokens.next()?;
+        name = tokens.next()?;
+        if !tokens.is(&exists, "exists") {
+            return None;
+        }
+    }
+    matches!(name.kind, Kind::Word | Kind::Name | Kind::Text).then(|| unquote(tokens.text(&name), lexis))
+}

@@ -245,6 +245,21 @@ fn a_failed_prepare_takes_the_execution_behind_it_along() {
     );
 }
 
+#[test]
+fn an_execution_whose_prepare_was_never_answered_has_its_text() {
+    let mut script = mariadb();
+    script.request(b"\x16INSERT INTO t VALUES (?)").request(&execute_last(9));
+    let mut player = Player::new();
+    player.play(&script.said, usize::MAX);
+    player.close();
+    let [seen] = &player.seen[..] else { panic!("{:?}", player.seen) };
+    assert_eq!(
+        (seen.sql.as_deref(), seen.error.as_deref()),
+        (Some("INSERT INTO t VALUES (?)"), Some("connection lost"))
+    );
+    assert_eq!(seen.params, Some(vec![Some("undecodable".into())]));
+}
+
 /// Ids are guessed easily: a client may use one in the flight that makes it.
 #[test]
 fn what_a_request_means_is_decided_when_its_turn_comes() {

@@ -363,3 +363,22 @@ fn set_option_switches_multi_statements() {
     let texts: Vec<_> = statements(&script).into_iter().map(|seen| seen.sql.unwrap()).collect();
     assert_eq!(texts, ["SELEC; DO 1", "SELEC"]);
 }
+
+#[test]
+fn a_database_that_is_dropped_is_no_longer_the_current_one() {
+    for drop in ["DROP DATABASE shop", "drop schema if exists `shop`;", "CREATE OR REPLACE DATABASE shop"] {
+        let mut script = Script::new(MODERN);
+        script.query("DROP DATABASE other").ok(0, "", AUTOCOMMIT).query(drop).ok(0, "", AUTOCOMMIT);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT).query("USE Information_Schema").ok(0, "", AUTOCOMMIT);
+        let databases: Vec<_> = statements(&script).into_iter().map(|seen| seen.database).collect();
+        assert_eq!(databases, [Some("shop".into()), None, None, Some("information_schema".into())], "{drop}");
+    }
+    // One that fails drops nothing.
+    let mut script = Script::new(MODERN);
+    script.query("DROP DATABASE shop").err(1010, "Error dropping database");
+    assert_eq!(statements(&script)[0].database.as_deref(), Some("shop"));
+    // Servers end a name at a NUL.
+    let mut script = Script::new(MODERN);
+    script.request(b"\x02mysql\0").ok(0, "", AUTOCOMMIT).query("DO 1").ok(0, "", AUTOCOMMIT);
+    assert_eq!(statements(&script)[0].database.as_deref(), Some("mysql"));
+}
