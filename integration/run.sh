@@ -15,7 +15,9 @@ for what in mysql mariadb java kafka debezium go node; do
   note "without $what: its tests are skipped"
 done
 # Tested as well where Debian's packages of it can be had; its tests are skipped by name elsewhere.
-"$here/servers/install.sh" mariadb-11.8 || note "without mariadb-11.8: its tests are skipped"
+for what in mariadb-11.8 ruby perl; do
+  "$here/servers/install.sh" "$what" || note "without $what: its tests are skipped"
+done
 # Where install.sh put a Go that is newer than the release's.
 [[ ! -d $CACHE/go/path ]] || PATH=$CACHE/go/path:$PATH
 

@@ -94,6 +94,31 @@ def _php():
     return ["php", "-d", "memory_limit=1G", CLIENTS / "php/client.php"], {}
 
 
+@functools.cache
+def _ruby():
+    if not shutil.which("ruby"):
+        missing("ruby", optional=True)
+    if run(["ruby", "-e", "require 'mysql2'"]).returncode:
+        missing("Ruby's mysql2 (integration/servers/install.sh ruby)", optional=True)
+    return ["ruby", CLIENTS / "ruby/client.rb"], {}
+
+
+def _perl(driver):
+    if run(["perl", "-e", f"use DBD::{driver}"]).returncode:
+        missing(f"Perl's DBD::{driver} (integration/servers/install.sh perl)", optional=True)
+    return ["perl", CLIENTS / "perl/client.pl"], {}
+
+
+@functools.cache
+def _perl_mysql():
+    return _perl("mysql")
+
+
+@functools.cache
+def _perl_mariadb():
+    return _perl("MariaDB")
+
+
 @dataclasses.dataclass(frozen=True)
 class Client:
     """One way in which a driver is used. `tls`: also run over TLS. `warm`: its driver cannot do caching_sha2_password's full
@@ -164,4 +189,10 @@ ALL = [
     Client("mysql-async-prepared", _rust, "prepared", tls=True),
     Client("php-mysqli", _php, "text"),
     Client("php-mysqli-prepared", _php, "prepared", tls=True),
+    Client("ruby-mysql2", _ruby, "text"),
+    Client("ruby-mysql2-prepared", _ruby, "prepared"),
+    Client("perl-mysql", _perl_mysql, "mysql"),
+    Client("perl-mysql-prepared", _perl_mysql, "mysql-prepared"),
+    Client("perl-mariadb", _perl_mariadb, "mariadb"),
+    Client("perl-mariadb-prepared", _perl_mariadb, "mariadb-prepared"),
 ]

@@ -6,6 +6,7 @@
 #   kafka         Kafka broker (brings java)          node    Node.js, npm
 #   mariadb-11.8  a newer MariaDB beside that one     docker-check  buildah, debootstrap
 #   bench         haproxy, sysbench, mysql-router     debezium      Debezium's engine (brings java)
+#   ruby          Ruby's mysql2                       perl    DBD::mysql, DBD::MariaDB
 # MySQL, MariaDB, Kafka and Debezium are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
@@ -189,6 +190,17 @@ install_node() {
   packages "the Node.js clients" nodejs npm
 }
 
+# Their drivers are libraries of Debian's, built for its own interpreters.
+install_ruby() {
+  have ruby && ruby -e 'require "mysql2"' 2>/dev/null && return 0
+  packages "the Ruby client" ruby ruby-mysql2
+}
+
+install_perl() {
+  have perl && perl -e 'use DBD::mysql; use DBD::MariaDB; use JSON::PP' 2>/dev/null && return 0
+  packages "the Perl clients" libdbd-mysql-perl libdbd-mariadb-perl
+}
+
 install_bench() {
   { have sysbench && [[ -n $(on_path haproxy) ]]; } || packages "to compare with" haproxy sysbench
   have mysqlrouter || [[ -x $CACHE/mysql-router/bin/mysqlrouter ]] ||
@@ -199,7 +211,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node bench docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl bench docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done

@@ -37,7 +37,7 @@ public class Client {
 
     static Connection db;
     static Writer out;
-    static boolean server;
+    static boolean server, mariadb;
     static int fetch;
     static final PrintStream print = new PrintStream(System.out, true, StandardCharsets.UTF_8);
 
@@ -158,6 +158,23 @@ public class Client {
         }
     }
 
+    /** Values as streams, which drivers send ahead of the execution; MariaDB's in one flight with the prepare. */
+    static void streamed(String label, String sql, Object... params) throws Exception {
+        try (PreparedStatement statement = db.prepareStatement(sql)) {
+            for (int n = 0; n < params.length; n++) {
+                if (params[n] instanceof byte[]) statement.setBinaryStream(n + 1, new java.io.ByteArrayInputStream((byte[]) params[n]));
+                else if (params[n] instanceof String) statement.setCharacterStream(n + 1, new java.io.StringReader((String) params[n]));
+                else statement.setObject(n + 1, params[n]);
+            }
+            List<Integer> counts = results(label, statement, statement.execute());
+            // Connector/J binds a stream of characters as a BLOB.
+            Object[] bound = params.clone();
+            for (int n = 0; n < bound.length; n++)
+                if (bound[n] instanceof String && !mariadb) bound[n] = ((String) bound[n]).getBytes(StandardCharsets.UTF_8);
+            expect(server ? sql : null, server ? bound : null, counts.get(0), 0);
+        }
+    }
+
     static void batch(String label, boolean rewrites) throws Exception {
         String sql = "INSERT INTO mt (v) VALUES (?)";
         try (PreparedStatement statement = db.prepareStatement(sql)) {
@@ -182,7 +199,8 @@ public class Client {
             else if (args[n].equals("--tls")) tls = true;
         }
         if (expect != null) out = Files.newBufferedWriter(Path.of(expect));
-        boolean mariadb = mode.startsWith("mariadb"), rewrites = mode.contains("rewrite");
+        mariadb = mode.startsWith("mariadb");
+        boolean rewrites = mode.contains("rewrite");
         server = mode.contains("server") || mode.contains("cursor");
         fetch = mode.contains("cursor") ? 2 : 0;
         String url;
@@ -206,6 +224,12 @@ public class Client {
         text("syntax", "SELEC 1");
         bound("bound syntax", "SELEC ?", 1);
         text("duplicate", "INSERT INTO all_types (id) VALUES (1)");
+        text("drop streams", "DROP TABLE IF EXISTS streams");
+        text("create streams", "CREATE TABLE streams (id INT, b LONGBLOB, c LONGTEXT)");
+        for (int n = 1; n <= 3; n++)
+            streamed("stream", "INSERT INTO streams VALUES (?, ?, ?)", n, new byte[] {0, (byte) 0xff, (byte) n}, "streamed h\u00e9llo ".repeat(n * n * 20));
+        streamed("stream again", "UPDATE streams SET c = ? WHERE id = ?", "short", 2);
+        bound("behind the streams", "SELECT id, LENGTH(b), LENGTH(c) FROM streams WHERE id > ? ORDER BY id", 0);
         text("drop mt", "DROP TABLE IF EXISTS mt");
         text("create mt", "CREATE TABLE mt (v INT)");
         String[] parts = {"INSERT INTO mt VALUES (1)", "INSERT INTO mt VALUES (2),(3)", "SELECT v FROM mt ORDER BY v",
