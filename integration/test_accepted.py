@@ -223,13 +223,14 @@ def test_a_database_that_is_dropped_under_the_session(server, proxies):
             for text in ("CREATE DATABASE IF NOT EXISTS dropped", "USE dropped", "DROP DATABASE IF EXISTS dropped_too", "DROP SCHEMA dropped", "USE Information_Schema"):
                 raw.query(text)
                 current.append(raw.query("SELECT DATABASE()")[0][0])
+            # MySQL takes the NUL of a client that ends its names so for a part of the name, and says so.
             raw.command(2, b"mysql\0" if server.flavor == "mysql" else b"mysql")
             assert answered(raw, 1) == [[0]]
             current.append(raw.query("SELECT DATABASE()")[0][0])
     followed(proxy)
     names = [None if row == b"\xfb" else row[1:].decode() for row in current]
     assert [m["stmtDbName"] for m in proxy.messages.sql("SELECT DATABASE()")] == names
-    assert names == ["test", "dropped", "dropped", None, "information_schema", "mysql"] * 2
+    assert [name and name.rstrip("\0") for name in names] == ["test", "dropped", "dropped", None, "information_schema", "mysql"] * 2
 
 
 def test_a_bulk_execution_that_fails(mariadb, proxies):

@@ -63,9 +63,8 @@ impl SessionFacts {
         }
     }
 
-    /// A database became the current one. The servers write one name in their own way, and end one at a NUL.
+    /// A database became the current one. Both servers write one name in their own way.
     pub(super) fn enter_database(&mut self, name: &[u8]) {
-        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let is_fixed = name.eq_ignore_ascii_case(b"information_schema");
         self.current_database = Some(if is_fixed { text(&name.to_ascii_lowercase()) } else { text(name) });
     }

@@ -377,8 +377,4 @@ fn a_database_that_is_dropped_is_no_longer_the_current_one() {
     let mut script = Script::new(MODERN);
     script.query("DROP DATABASE shop").err(1010, "Error dropping database");
     assert_eq!(statements(&script)[0].database.as_deref(), Some("shop"));
-    // Servers end a name at a NUL.
-    let mut script = Script::new(MODERN);
-    script.request(b"\x02mysql\0").ok(0, "", AUTOCOMMIT).query("DO 1").ok(0, "", AUTOCOMMIT);
-    assert_eq!(statements(&script)[0].database.as_deref(), Some("mysql"));
 }
