@@ -1,5 +1,6 @@
 """What servers accept although no client library sends it: each statement that runs has its message."""
 
+import ssl
 import struct
 
 import pytest
@@ -251,3 +252,46 @@ def test_a_bulk_execution_that_fails(mariadb, proxies):
     parts = proxy.messages.all()
     assert [m["sql"] for m in parts] == ["INSERT INTO bulk VALUES (?)"] * 3
     assert all(m["errorMessage"].startswith("ERROR 1062 (23000): Duplicate entry '\\x") for m in parts), parts
+
+
+def ask_for_tls(raw, capabilities, login=None):
+    """As clients do, or with more in the packet than the servers read."""
+    head = struct.pack("<IIB23x", capabilities | wire.SSL, 1 << 30, 45)
+    raw.send(head + (login or b""), fresh=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    raw.sock = context.wrap_socket(raw.sock)
+
+
+@pytest.mark.parametrize("longer", [False, True])
+def test_a_request_for_tls_that_no_client_makes(server, proxies, longer):
+    """Longer than its fixed part; and the login behind it says other capabilities, of which the servers take no notice."""
+    server.fresh_user("opentls", "")
+    proxy = proxies(server)
+    with Raw(proxy.host, proxy.port) as raw:
+        raw.greeting()
+        login = b"opentls\0\0test\0" + raw.plugin + b"\0"
+        ask_for_tls(raw, wire.BASIC, login if longer else None)
+        raw.send(struct.pack("<IIB23x", wire.BASIC | wire.DEPRECATE_EOF | wire.SSL, 1 << 30, 45) + login, fresh=False)
+        assert raw.packet()[0] == 0
+        raw.capabilities = wire.BASIC
+        for n in range(3):
+            assert len(raw.query(f"SELECT {n} UNION SELECT 'seen'")[0]) == 2
+    followed(proxy)
+    assert [(m["sql"], m["updateCount"]) for m in proxy.messages.all()] == [(f"SELECT {n} UNION SELECT 'seen'", 2) for n in range(3)]
+    assert proxy.counter("tls_sessions") == 1
+
+
+def test_a_client_that_insists_on_tls_that_is_stripped(server, proxies):
+    """The server would begin TLS with it, out of sight: it is treated as a server without TLS treats it, and its login is one in the clear."""
+    server.fresh_user("opentls", "")
+    proxy = proxies(server, "--tls", "strip")
+    with Raw(proxy.host, proxy.port) as raw:
+        raw.greeting()
+        assert not raw.server_capabilities & wire.SSL
+        raw.send(struct.pack("<IIB23x", wire.BASIC | wire.SSL, 1 << 30, 45) + b"opentls\0\0test\0" + raw.plugin + b"\0", fresh=False)
+        assert raw.packet()[0] == 0
+        raw.capabilities = wire.BASIC
+        assert len(raw.query("SELECT 'in the clear'")[0]) == 1
+    followed(proxy)
+    assert seen(proxy) == [("SELECT 'in the clear'", None)]

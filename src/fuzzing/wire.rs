@@ -81,7 +81,8 @@ fn packets(bytes: &[u8], capabilities: CapabilityFlags) {
         let _ = row_end(bytes, length, capabilities);
     }
     let _ = ChangeUser::parse(bytes, capabilities);
-    let _ = HandshakeResponse::parse(bytes, capabilities);
+    let _ = HandshakeResponse::parse(bytes, capabilities, None);
+    let _ = HandshakeResponse::parse(bytes, capabilities, Some(capabilities));
     HandshakeResponse::is_ssl_request(bytes);
     let greeting = Greeting::parse(bytes);
     let mut stripped = bytes.to_vec();

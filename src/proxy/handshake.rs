@@ -32,6 +32,13 @@ pub(super) async fn read_packet<R: AsyncRead + Unpin>(
     }
 }
 
+/// Whether what was read begins a packet that is not waited for whole.
+pub(super) fn is_too_long(buffer: &[u8]) -> bool {
+    buffer
+        .first_chunk::<4>()
+        .is_some_and(|&[a, b, c, _]| 4 + u32::from_le_bytes([a, b, c, 0]) as usize > FIRST_PACKET_LIMIT)
+}
+
 /// A stream of which some bytes were read too early: they are read again first.
 ///
 /// A client may send its TLS handshake in the same segment as the request for it.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client_error::ClientError;
 use super::counters::add;
-use super::handshake::{Prefixed, read_packet};
+use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::leg::{Ending, Leg, reset};
 use super::relay::{Pause, Relay, dismiss, say};
 use super::tap::{Direction, Tap};
@@ -175,12 +175,12 @@ impl Session {
         if let Some(payload) = length.and_then(|length| greeting.get_mut(4..length))
             && payload.first() != Some(&0xff)
         {
+            server_speaks_tls =
+                Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
             if mode == TlsMode::Strip {
                 // A greeting that cannot be read is forwarded as it is.
                 let _ = strip_greeting_tls(payload);
             }
-            server_speaks_tls =
-                Greeting::parse(payload).is_ok_and(|greeting| greeting.capabilities.contains(CapabilityFlags::SSL));
         }
         *greeted = true;
         if tap.observes_first() {
@@ -208,10 +208,11 @@ impl Session {
                 None
             }
         };
-        let asks_for_tls =
-            length.and_then(|length| first.get(4..length)).is_some_and(HandshakeResponse::is_ssl_request);
-        if asks_for_tls && server_speaks_tls {
-            if mode == TlsMode::Passthrough {
+        let is_first_packet = length.is_some() || is_too_long(&first);
+        let asks_for_tls = is_first_packet && first.get(4..).is_some_and(HandshakeResponse::is_ssl_request);
+        match (mode, length) {
+            _ if !asks_for_tls || !server_speaks_tls => {}
+            (TlsMode::Passthrough, _) => {
                 tap.pass_through();
                 if tap.refusal().is_some() {
                     // The client expects TLS, but some look at what comes.
@@ -219,12 +220,20 @@ impl Session {
                 }
                 return Ok(Opening::Plain { first });
             }
-            let early = first.split_off(length.unwrap_or(first.len()));
-            tap.observe_now(Direction::ToServer, &first);
-            if let Some(end) = tap.refusal() {
-                return Ok(Opening::Refused { sequence: end.error_sequence });
+            // The greeting did not offer it, and the server that did is to have no TLS with whoever asks all the same.
+            (TlsMode::Strip, _) => HandshakeResponse::strip_tls(first.get_mut(4..).unwrap_or_default()),
+            (TlsMode::Terminate, Some(length)) => {
+                let early = first.split_off(length);
+                tap.observe_now(Direction::ToServer, &first);
+                if let Some(end) = tap.refusal() {
+                    return Ok(Opening::Refused { sequence: end.error_sequence });
+                }
+                return Ok(Opening::Tls { request: first, early });
             }
-            return Ok(Opening::Tls { request: first, early });
+            (TlsMode::Terminate, None) => {
+                tracing::warn!(client = %peer, "asks for TLS in a packet that is too long: closed");
+                return Ok(Opening::Closed);
+            }
         }
         tap.observe_now(Direction::ToServer, &first);
         if let Some(end) = tap.refusal() {

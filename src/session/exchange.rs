@@ -86,6 +86,8 @@ pub(super) struct Exchange {
     /// Set when authentication is done and compression was agreed on.
     pub(super) compression_begins: bool,
     pub(super) login: PendingLogin,
+    /// The capabilities with which the client asked for TLS: its login's own are not looked at by the servers.
+    pub(super) tls_request: Option<CapabilityFlags>,
     /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
     /// else it never was one.
     pub(super) login_trouble: Option<Trouble>,
@@ -111,6 +113,7 @@ impl Default for Exchange {
             multi_statements: None,
             compression_begins: false,
             login: PendingLogin::default(),
+            tls_request: None,
             login_trouble: None,
             has_quit: false,
             requests: RequestQueue::default(),
@@ -184,7 +187,15 @@ impl Exchange {
     }
 
     pub(super) fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
-        let response = match HandshakeResponse::parse(packet.payload, self.server_capabilities) {
+        if self.tls_request.is_none()
+            && self.server_capabilities.contains(CapabilityFlags::SSL)
+            && HandshakeResponse::is_ssl_request(packet.payload)
+        {
+            // The login follows, inside TLS.
+            self.tls_request = HandshakeResponse::sent_capabilities(packet.payload);
+            return Ok(());
+        }
+        let response = match HandshakeResponse::parse(packet.payload, self.server_capabilities, self.tls_request) {
             Ok(response) => response,
             Err(malformed) => {
                 // The server knows better whether this is a login.

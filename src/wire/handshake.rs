@@ -17,6 +17,9 @@ pub struct Greeting<'a> {
     pub status: StatusFlags,
 }
 
+/// CLIENT_SSL is bit 11: bit 3 of the second byte of the lower capabilities.
+const SSL_BIT: u8 = 0x08;
+
 const GREETING: &str = "server greeting";
 /// Auth data part 1 (8 bytes) and its filler byte.
 const AUTH_DATA_PART_1: usize = 9;
@@ -67,8 +70,6 @@ pub fn strip_greeting_tls(payload: &mut [u8]) -> Result<bool, Malformed> {
         reader.bytes(4 + AUTH_DATA_PART_1)?;
         payload.len() - reader.rest().len()
     };
-    // CLIENT_SSL is bit 11: bit 3 of the second byte of the lower capabilities.
-    const SSL_BIT: u8 = 0x08;
     let byte = payload.get_mut(offset + 1).ok_or(Malformed(GREETING))?;
     let was_set = *byte & SSL_BIT != 0;
     *byte &= !SSL_BIT;
@@ -102,25 +103,32 @@ impl<'a> HandshakeResponse<'a> {
     pub const FIXED_PART: usize = 32;
 
     /// Parses the packet in the protocol-4.1 form, or the old one of MySQL 3.20.
-    pub fn parse(payload: &'a [u8], server: CapabilityFlags) -> Result<Self, Malformed> {
+    ///
+    /// `asked`: the capabilities of the SSLRequest before it, if there was one. Those are the ones that servers take.
+    pub fn parse(
+        payload: &'a [u8],
+        server: CapabilityFlags,
+        asked: Option<CapabilityFlags>,
+    ) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload, RESPONSE);
-        let lower = reader.u16()?;
-        if u64::from(lower) & CapabilityFlags::PROTOCOL_41.bits() == 0 {
-            return Self::parse_320(lower, reader);
+        let sent = Self::sent_capabilities(payload).ok_or_else(|| reader.malformed())?;
+        let capabilities = asked.unwrap_or(sent);
+        if !capabilities.contains(CapabilityFlags::PROTOCOL_41) {
+            reader.u16()?;
+            return Self::parse_320(capabilities, reader);
         }
-        let mysql = u32::from(reader.u16()?) << 16 | u32::from(lower);
-        reader.u32()?; // maximum packet size
+        reader.bytes(8)?; // capabilities, maximum packet size
         let collation = reader.u8()?;
-        reader.bytes(19)?;
-        let mariadb = reader.u32()?;
-        let capabilities = CapabilityFlags::from_parts(mysql, mariadb);
+        reader.bytes(23)?;
         if reader.is_empty() && capabilities.contains(CapabilityFlags::SSL) {
             return Ok(Self { capabilities, collation, login: None });
         }
         let user = reader.nul_bytes()?;
         let in_force = capabilities & server;
-        if capabilities.contains(CapabilityFlags::PLUGIN_AUTH_LENENC_CLIENT_DATA) {
-            reader.lenenc_bytes()?;
+        if reader.is_empty() {
+            // MySQL takes a login that ends here for one without a password.
+        } else if capabilities.contains(CapabilityFlags::PLUGIN_AUTH_LENENC_CLIENT_DATA) {
+            reader.sent_bytes()?;
         } else if capabilities.contains(CapabilityFlags::SECURE_CONNECTION) {
             let length = reader.u8()?;
             reader.bytes(usize::from(length))?;
@@ -135,8 +143,7 @@ impl<'a> HandshakeResponse<'a> {
         Ok(Self { capabilities, collation, login: Some(Login { user, database }) })
     }
 
-    fn parse_320(lower: u16, mut reader: Reader<'a>) -> Result<Self, Malformed> {
-        let capabilities = CapabilityFlags::from_bits_retain(u64::from(lower));
+    fn parse_320(capabilities: CapabilityFlags, mut reader: Reader<'a>) -> Result<Self, Malformed> {
         reader.bytes(3)?; // maximum packet size
         let user = reader.nul_bytes()?;
         let mut database = None;
@@ -147,9 +154,29 @@ impl<'a> HandshakeResponse<'a> {
         Ok(Self { capabilities, collation: 0, login: Some(Login { user, database }) })
     }
 
-    /// Whether a first packet is an SSLRequest: the fixed part alone, with `CLIENT_SSL` set.
+    /// Whether a first packet asks a server that has TLS for it: with `CLIENT_SSL`, however long it is. Clients send the fixed part alone;
+    /// the servers pay no heed to what is behind it, and begin TLS (`parse_client_handshake_packet` in both).
     pub fn is_ssl_request(payload: &[u8]) -> bool {
-        payload.len() == Self::FIXED_PART && payload.get(1).is_some_and(|byte| byte & 0x08 != 0)
+        payload.len() > 2 && payload.get(1).is_some_and(|byte| byte & SSL_BIT != 0)
+    }
+
+    /// Clears `CLIENT_SSL` in place: from a client that insists on it, though the greeting does not have it.
+    pub fn strip_tls(payload: &mut [u8]) {
+        if let Some(byte) = payload.get_mut(1) {
+            *byte &= !SSL_BIT;
+        }
+    }
+
+    /// The capabilities that the packet says, if it is so long.
+    pub fn sent_capabilities(payload: &[u8]) -> Option<CapabilityFlags> {
+        let mut reader = Reader::new(payload, RESPONSE);
+        let lower = reader.u16().ok()?;
+        if u64::from(lower) & CapabilityFlags::PROTOCOL_41.bits() == 0 {
+            return Some(CapabilityFlags::from_bits_retain(u64::from(lower)));
+        }
+        let mysql = u32::from(reader.u16().ok()?) << 16 | u32::from(lower);
+        reader.bytes(24).ok()?;
+        Some(CapabilityFlags::from_parts(mysql, reader.u32().ok()?))
     }
 }
 
@@ -252,7 +279,7 @@ mod tests {
             (base, &b"app\0secret\0shop\0"[..]),
         ] {
             let bytes = response(flags, tail);
-            let login = HandshakeResponse::parse(&bytes, all).unwrap().login.unwrap();
+            let login = HandshakeResponse::parse(&bytes, all, None).unwrap().login.unwrap();
             assert_eq!((login.user, login.database), (&b"app"[..], Some(&b"shop"[..])));
         }
     }
@@ -261,8 +288,10 @@ mod tests {
     fn ssl_request_has_no_login() {
         let bytes = response(0x200 | 0x800, b"");
         assert!(HandshakeResponse::is_ssl_request(&bytes));
-        assert_eq!(HandshakeResponse::parse(&bytes, CapabilityFlags::all()).unwrap().login, None);
+        assert_eq!(HandshakeResponse::parse(&bytes, CapabilityFlags::all(), None).unwrap().login, None);
         assert!(!HandshakeResponse::is_ssl_request(&response(0x200, b"")));
+        // So do longer ones, for the servers.
+        assert!(HandshakeResponse::is_ssl_request(&response(0x200 | 0x800, b"app\0\0shop\0")));
     }
 
     #[test]

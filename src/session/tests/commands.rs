@@ -361,3 +361,25 @@ fn what_is_out_of_order_is_refused_and_runs_nothing() {
     player.close();
     assert_eq!((player.seen.len(), player.observer.out_of_sight()), (0, None));
 }
+
+#[test]
+fn a_request_for_tls_says_what_the_session_can_do() {
+    let script = Script::new(MODERN | CapabilityFlags::SSL.bits());
+    let [greeting, Said::Client(login), rest @ ..] = &script.said[..] else { unreachable!() };
+    // The dialect is that of the request, be it longer than clients make it or not; the login's own says another.
+    let mut request = login[4..].to_vec();
+    request[3] &= !1; // CLIENT_DEPRECATE_EOF
+    for length in [32, request.len()] {
+        let mut player = Player::new();
+        player.play(std::slice::from_ref(greeting), usize::MAX);
+        player.hear(true, &framed(1, &request[..length]));
+        player.hear(true, login);
+        player.play(rest, usize::MAX);
+        let mut classic = Script::new(CLASSIC);
+        classic.said.clear();
+        classic.query("SELECT 1").rows(&["1"], AUTOCOMMIT);
+        player.play(&classic.said, usize::MAX);
+        assert_eq!((player.observer.out_of_sight(), player.seen.len(), player.seen[0].count), (None, 1, 1));
+        assert_eq!(player.observer.facts().user.as_deref(), Some("app"));
+    }
+}
