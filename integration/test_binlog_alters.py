@@ -88,7 +88,7 @@ class Changes:
         while True:
             names = self.random.sample(NAMES, 4)
             columns = [f"{name} {self.kind()}" for name in names]
-            key = self.choose(None, "PRIMARY KEY (`id`)", "CONSTRAINT k PRIMARY KEY USING BTREE (`id` DESC)", "KEY (`id`), CHECK (`id` > 0)")
+            key = self.choose(None, "PRIMARY KEY (`id`)", "CONSTRAINT k PRIMARY KEY USING BTREE (`id` DESC)", "KEY (`id`), CHECK (`id` IS NULL OR 1 = 1)")
             columns.insert(self.random.randrange(5), "`id` INT NOT NULL")
             options = self.choose("", "ENGINE=InnoDB ROW_FORMAT=DYNAMIC", "DEFAULT CHARSET=latin1 COMMENT='x, (y'", "COLLATE utf8mb4_bin",
                                   "PARTITION BY HASH (`id`) PARTITIONS 2", "CHARACTER SET = utf8mb3, MAX_ROWS 9")

@@ -29,6 +29,8 @@ pub(super) struct Surroundings {
     pub(super) is_mariadb: bool,
     /// The database's default, where it is known.
     pub(super) database: Option<Charset>,
+    /// Going backwards: whether columns that were added IF NOT EXISTS were not there.
+    pub(super) assumes_added: bool,
 }
 
 impl Body {
@@ -165,14 +167,16 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
     let mut before = TableSchema { hidden: hidden_by(after.hidden, specs, around), ..after.clone() };
     for spec in specs {
         match spec {
-            Spec::Add { column, if_not_exists: false, .. } => {
+            Spec::Add { column, if_not_exists, .. } => {
                 let at = position(&before, &column.name)?;
-                before.columns.remove(at);
+                if !if_not_exists || around.assumes_added {
+                    before.columns.remove(at);
+                }
             }
-            // Where it was before it moved is not known, nor whether these were of any effect.
-            Spec::Change { place: Place::First | Place::After(_), .. } | Spec::Drop { .. } | Spec::Add { .. } => {
-                return None;
-            }
+            // Where it was before it moved is not known, nor what has gone.
+            Spec::Change { place: Place::First | Place::After(_), .. } | Spec::Drop { .. } => return None,
+            // Of no effect where the column is not there. Under its new name it may have been there before.
+            Spec::Change { if_exists: true, old, column, .. } if is_same(old, &column.name) => {}
             Spec::Change { if_exists: true, .. } | Spec::RenameColumn { if_exists: true, .. } => return None,
             Spec::Change { .. } | Spec::RenameColumn { .. } => {}
             Spec::AddPrimaryKey(_) | Spec::DropPrimaryKey => {
@@ -194,6 +198,9 @@ pub(super) fn unalter(after: &TableSchema, specs: &[Spec], around: Surroundings)
             Spec::Change { old, column, .. } => (old, &column.name),
             _ => continue,
         };
+        if matches!(spec, Spec::Change { if_exists: true, .. }) && position(&before, new).is_none() {
+            continue;
+        }
         let column = renamed.get_mut(position(&before, new)?)?;
         column.name.clone_from(old);
         if let Spec::Change { column: definition, .. } = spec {

@@ -36,7 +36,7 @@ pub use file::{HistoryError, HistorySync};
 pub use source::{NoSource, OwnedStatement, SchemaSource, Snapshot, Statement};
 pub(crate) use source::{statement_head, statement_text, without_secrets};
 pub(crate) use subject::Subject;
-use trace::Ahead;
+use trace::{Ahead, Trace};
 
 use super::charset::Charset;
 use super::hidden::fit;
@@ -449,7 +449,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
 
     fn surroundings(&mut self, table: &TableName, at: &Position, needs_default: bool) -> Surroundings {
         let database = if needs_default { self.database_charset(&table.0, at) } else { None };
-        Surroundings { is_mariadb: self.is_mariadb, database }
+        Surroundings { is_mariadb: self.is_mariadb, database, assumes_added: false }
     }
 
     /// A database's default at `at`: as we saw it, or as it is now, if it has not changed between.
@@ -520,23 +520,33 @@ impl<S: SchemaSource> SchemaHistory<S> {
             if !self.look_ahead(at, &after) {
                 return Ask::Unavailable;
             }
-            let around = Surroundings { is_mariadb: self.is_mariadb, database: None };
             match self.ahead.trace(name, at) {
                 Some(trace) if trace.name == now && trace.changes.len() == changes => {
-                    let schema =
-                        schema.and_then(|schema| trace.back(schema, around)).and_then(|schema| fill::fill(schema, map));
-                    return match schema {
-                        Some(schema) if fit(map, &Arc::new(schema.columns.clone()), schema.hidden).is_some() => {
-                            Ask::Found(schema)
-                        }
-                        _ => Ask::NotKnown,
-                    };
+                    let found = schema.and_then(|schema| self.back(&trace, &schema, map));
+                    return found.map_or(Ask::NotKnown, Ask::Found);
                 }
                 Some(_) => {}
                 None => return Ask::NotKnown,
             }
         }
         Ask::Unavailable
+    }
+}
+
+impl<S> SchemaHistory<S> {
+    /// The table as it was, if it can be the one in the map. Where it is not known whether columns were added, their number tells it, unless
+    /// there may be hidden ones.
+    fn back(&self, trace: &Trace<'_>, now: &TableSchema, map: &TableMap) -> Option<TableSchema> {
+        let either: &[bool] = match (trace.may_have_added(), now.hidden.is_none()) {
+            (false, _) => &[false],
+            (true, true) => &[false, true],
+            (true, false) => &[],
+        };
+        either.iter().find_map(|assumes_added| {
+            let around = Surroundings { is_mariadb: self.is_mariadb, database: None, assumes_added: *assumes_added };
+            let schema = fill::fill(trace.back(now.clone(), around)?, map)?;
+            fit(map, &Arc::new(schema.columns.clone()), schema.hidden).is_some().then_some(schema)
+        })
     }
 }
 

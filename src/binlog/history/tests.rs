@@ -10,7 +10,7 @@ fn schema(sql: &str) -> TableSchema {
 }
 
 fn around() -> Surroundings {
-    Surroundings { is_mariadb: false, database: Some(Charset::Utf8mb4) }
+    Surroundings { database: Some(Charset::Utf8mb4), ..Surroundings::default() }
 }
 
 fn parsed(sql: &str) -> Ddl {
@@ -78,10 +78,12 @@ fn the_defaults_of_mariadb() {
     let Ddl::Create { body, .. } = parsed("CREATE TABLE t (a INT, b BIGINT UNSIGNED, j JSON, c CHAR(2))") else {
         panic!()
     };
-    let schema = create(&body, Surroundings { is_mariadb: true, database: Some(Charset::Latin1) }).unwrap();
+    let schema =
+        create(&body, Surroundings { is_mariadb: true, database: Some(Charset::Latin1), ..Surroundings::default() })
+            .unwrap();
     assert_eq!(shown(&schema), "a int(11), b bigint(20) unsigned, j longtext utf8mb4, c char(2) latin1");
     // The names are sure all the same.
-    let schema = create(&body, Surroundings { is_mariadb: true, database: None }).unwrap();
+    let schema = create(&body, Surroundings { is_mariadb: true, ..Surroundings::default() }).unwrap();
     assert_eq!(shown(&schema), "a int(11), b bigint(20) unsigned, j longtext utf8mb4, c char(2)");
     assert_eq!(schema.charset, None);
 }
@@ -535,7 +537,7 @@ fn a_statement_that_is_not_understood_makes_its_table_unknown() {
 
 #[test]
 fn statements_tell_of_hidden_columns() {
-    let around = Surroundings { is_mariadb: true, database: Some(Charset::Utf8mb4) };
+    let around = Surroundings { is_mariadb: true, ..around() };
     let Ddl::Create { body, .. } = parsed("CREATE TABLE t (a INT, `unique` INT COMMENT 'UNIQUE')") else { panic!() };
     let plain = create(&body, around).unwrap();
     assert_eq!(plain.hidden, Hidden::default());
@@ -680,6 +682,19 @@ fn tables_that_are_made_if_they_are_not_there() {
             known(&[("DROP DATABASE d", true), ("CREATE DATABASE d", true), (MAKE, false)], false).as_deref(),
             Some("z")
         );
+    }
+}
+
+#[test]
+fn columns_that_were_added_if_they_were_not_there() {
+    let binlog = [
+        (50, "ALTER TABLE t ADD COLUMN IF NOT EXISTS b INT, MODIFY COLUMN IF EXISTS q INT"),
+        (60, "ALTER TABLE t ADD c INT"),
+    ];
+    for (columns, expected) in [(1, Some("a")), (2, Some("a,b")), (3, None)] {
+        let mut history = SchemaHistory::new(server("CREATE TABLE t (a INT, b INT, c INT)", 100, &binlog));
+        history.begin(&at(10), None, false).unwrap();
+        assert_eq!(names(&mut history, 10, columns).as_deref(), expected);
     }
 }
 

@@ -92,6 +92,11 @@ impl Ahead {
 }
 
 impl Trace<'_> {
+    /// Whether columns were added only if they were not there.
+    pub(super) fn may_have_added(&self) -> bool {
+        self.changes.iter().any(|specs| specs.iter().any(|spec| matches!(spec, Spec::Add { if_not_exists: true, .. })))
+    }
+
     /// The table as it was, from what it is now.
     pub(super) fn back(&self, now: TableSchema, around: Surroundings) -> Option<TableSchema> {
         self.changes.iter().rev().try_fold(now, |schema, specs| unalter(&schema, specs, around))
