@@ -436,6 +436,25 @@ def test_rows_before_one_that_cannot_be_read(binlogs, tmp_path, row, options):
     assert len(parquet.rows(folder)) == count
 
 
+def test_incident(binlogs, tmp_path):
+    """The server has lost events: it is said and counted, and with --strict it is an error before which the checkpoint stays."""
+    raw = bytearray(SHOP.read_bytes())
+    message = b"the disk was full"
+    body = (1).to_bytes(2, "little") + bytes([len(message)]) + message
+    place = 889
+    event = bytearray(raw[place:place + 4] + bytes([26]) + raw[place + 5:place + 9] + (19 + len(body) + 4).to_bytes(4, "little") + bytes(6) + body)
+    event += zlib.crc32(event).to_bytes(4, "little")
+    damaged, checkpoint = tmp_path / "damaged.000001", tmp_path / "checkpoint"
+    damaged.write_bytes(raw[:place] + event + raw[place:])
+    binlog = binlogs(files=[damaged]).finish()
+    assert [row["type"] for row in binlog.rows()] == ["insert", "insert", "update", "delete"]
+    assert "reports an incident" in binlog.log and "the disk was full" in binlog.log and "incidents=1" in binlog.log
+    for _ in range(2):
+        binlog = binlogs("--strict", "--checkpoint", checkpoint, files=[damaged]).finish(code=1)
+        assert "--strict" in binlog.log and json.loads(checkpoint.read_text())["offset"] == place
+    assert len(binlog.rows()) == 2
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_garbage(db, session, t, binlogs, tmp_path, seed):
     """Without checksums whatever is in the file gets decoded: an error, or rows that are wrong, but no crash and no hang."""

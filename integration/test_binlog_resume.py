@@ -298,6 +298,33 @@ def test_checkpoint_of_one_server_at_another(pair, binlogs, tmp_path):
 
 
 @pytest.mark.newer_mariadb
+def test_failover_to_a_server_that_lacks_what_was_delivered(pair, binlogs, tmp_path):
+    first, second = pair
+    checkpoint = tmp_path / "checkpoint"
+    options = ["--from", "checkpoint", "--checkpoint", checkpoint, "--until", "now", "--include", f"{DB}.*", "--only", "insert"]
+    with first.root(database=DB) as cursor:
+        cursor.execute("DELETE FROM t")
+        numbers(cursor, 1)
+        caught_up(first, second)
+        second.sql("STOP REPLICA" if second.flavor == "mysql" else "STOP SLAVE")
+        numbers(cursor, 2)
+    try:
+        assert values(binlogs("--from", "oldest", *options[2:], server=first).finish().rows())[-2:] == [1, 2]
+        saved = checkpoint.read_text()
+        lost = executed(first).rpartition(":" if first.flavor == "mysql" else ",")[2].rpartition("-")[2]
+        binlog = binlogs(*options, "--strict", server=second).refused("has not executed", lost, "--strict")
+        assert binlog.lines() == [] and checkpoint.read_text() == saved
+        if second.flavor == "mysql":
+            assert "has not executed" in binlogs(*options, server=second).finish().log
+        else:
+            # It refuses the place by itself.
+            binlogs(*options, server=second).refused("has not executed", "does not have what was delivered")
+    finally:
+        second.sql("START REPLICA" if second.flavor == "mysql" else "START SLAVE")
+        caught_up(first, second)
+
+
+@pytest.mark.newer_mariadb
 def test_source_that_is_shut_down(pair, binlogs):
     """A server that is stopped in the usual way ends the stream in good order: that is no end of the run."""
     first, second = pair
@@ -381,6 +408,87 @@ def test_other_server_without_gtids(anonymous, binlog_mysql, binlogs, tmp_path):
 
 
 # --- What is gone ---
+
+def reset(server):
+    server.sql("RESET BINARY LOGS AND GTIDS" if server.flavor == "mysql" else "RESET MASTER")
+
+
+@pytest.fixture(scope="module", params=["mysql", "mariadb", "mariadb-11.8"])
+def own(request, tmp_path_factory):
+    """A server of its own, whose log begins again."""
+    release, flavor = request.param, request.param.partition("-")[0]
+    server = SqlServer(release, tmp_path_factory.mktemp("own"), *SIZES, *BINLOG[flavor])
+    server.sql(f"CREATE DATABASE {DB}", f"CREATE TABLE {DB}.t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
+    yield server
+    server.stop()
+
+
+def same_statements(server, *values, engine="InnoDB"):
+    reset(server)
+    with server.root(database=DB) as cursor:
+        execute(cursor, "DROP TABLE IF EXISTS t", f"CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT) ENGINE = {engine}")
+        numbers(cursor, *values)
+
+
+@pytest.mark.parametrize("engine", ["InnoDB", "MyISAM"])
+def test_log_that_was_begun_again(own, binlogs, tmp_path, engine):
+    """The place is there again, and an event begins at it: what comes before it tells."""
+    checkpoint = tmp_path / "checkpoint"
+    options = ["--checkpoint", checkpoint, "--until", "now", "--only", "insert"]
+    same_statements(own, *range(10, 15), engine=engine)
+    assert values(binlogs("--from", "oldest", *options, server=own).finish().rows()) == [*range(10, 15)]
+    saved = json.loads(checkpoint.read_text())
+    # It goes on where nothing has happened, from what an earlier version has saved too.
+    assert binlogs("--from", "checkpoint", *options, server=own).finish().rows() == []
+    old = tmp_path / "old"
+    old.write_text(json.dumps({name: value for name, value in saved.items() if name != "tail"}))
+    binlog = binlogs("--from", "checkpoint", "--checkpoint", old, *options[2:], server=own).finish()
+    assert binlog.rows() == [] and "does not say which events come before it" in binlog.log
+    same_statements(own, *range(20, 28), engine=engine)
+    binlog = binlogs("--from", "checkpoint", *options, server=own).refused(re.escape(f"{saved['file']}:{saved['offset']}"), "RESET", "--from oldest")
+    assert binlog.lines() == [] and json.loads(checkpoint.read_text()) == saved
+    binlog = binlogs("--from", "checkpoint", "--on-purged", "oldest", *options, server=own).finish()
+    assert values(binlog.rows()) == [*range(20, 28)]
+    # Fewer than there were: what an earlier version has saved tells it by its GTIDs.
+    saved = json.loads(checkpoint.read_text())
+    same_statements(own, 30)
+    own.sql(f"INSERT INTO {DB}.t (v) VALUES {', '.join(['(31)'] * 400)}")
+    old.write_text(json.dumps({name: value for name, value in saved.items() if name != "tail"}))
+    if "gtidSet" in saved:
+        binlogs("--from", "checkpoint", "--checkpoint", old, *options[2:], server=own).refused("RESET", "has not executed")
+
+
+def test_log_that_is_begun_again_while_it_is_read(own, binlogs, tmp_path):
+    """The server reads on in the file that it has deleted, as if nothing happened any more."""
+    with own.root(database=DB) as cursor:
+        execute(cursor, "DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
+        binlog = binlogs("--from", "now", "--checkpoint", tmp_path / "checkpoint", server=own).wait_dump(own)
+        numbers(cursor, *range(20))
+        binlog.wait_rows(20)
+        reset(own)
+        numbers(cursor, 50)
+        binlog.refused("RESET|purged|deleted")
+    assert values(binlog.rows()) == [*range(20)]
+
+
+def test_another_file_of_the_same_name(binlog_mysql, binlogs, tmp_path):
+    copy, checkpoint = tmp_path / "copy.000001", tmp_path / "checkpoint"
+    server, written = binlog_mysql, []
+    server.fresh_databases(DB)
+    for value in (1, 2):
+        server.sql("FLUSH BINARY LOGS")
+        with server.root(database=DB) as cursor:
+            execute(cursor, "DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
+            numbers(cursor, *range(value * 10, value * 10 + 4))
+        written.append(file_path(server, position(server)[0]).read_bytes())
+    options = ["--checkpoint", checkpoint, "--only", "insert"]
+    copy.write_bytes(written[0])
+    assert values(binlogs(*options, files=[copy]).finish().rows()) == [10, 11, 12, 13]
+    assert binlogs(*options, files=[copy]).finish().rows() == []
+    place = json.loads(checkpoint.read_text())["offset"]
+    for other in (written[1], written[0][:place // 2]):
+        copy.write_bytes(other)
+        binlogs(*options, files=[copy]).refused("of the same name|in the middle of an event", re.escape("copy.000001"))
 
 @pytest.mark.newer_mariadb
 def test_checkpoint_whose_file_is_purged(db, session, t, binlogs, tmp_path):

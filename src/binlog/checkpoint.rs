@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::position::Position;
+use super::tail::Tail;
 use crate::config::FileMode;
 
 /// A place between two transactions, all before which is delivered.
@@ -23,6 +24,9 @@ pub struct Checkpoint {
     /// The server whose file it is (`@@server_uuid`; MariaDB: `server-id-N`), where it is a server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// The events before it, to tell whether the file is still the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail: Option<Tail>,
     /// How many messages of a sink that shows what it has written only when a checkpoint covers it; by the number of the sink's run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub staged: BTreeMap<String, u64>,
@@ -167,6 +171,7 @@ mod tests {
             offset: 5_000_000_000,
             gtid_set: Some("a:1-5".into()),
             server: Some("uuid".into()),
+            tail: Some(Tail { from: 4_999_000_000, digest: u32::MAX }),
             staged: [("0123456789abcdef".to_owned(), 42)].into(),
         };
         file.save(&checkpoint).unwrap();

@@ -6,7 +6,7 @@ use std::io::{BufRead, Read};
 use std::sync::Arc;
 
 use super::event::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, IntVar, Query, Rotate};
-use super::event::{incident, rows_query, xid};
+use super::event::{heartbeat, incident, rows_query, xid};
 use super::gtid::{AnyGtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, parse_gtid_list};
 use super::rows::{RowsEvent, RowsHeader, RowsType};
 use super::statement_variables::{UserVar, rand_seeds};
@@ -88,6 +88,13 @@ pub enum Event<'a> {
     PayloadEnd,
     /// Nothing has happened for a while.
     Heartbeat,
+    /// The same, and everything up to here was sent or left out.
+    HeartbeatAt {
+        /// The file.
+        file: &'a [u8],
+        /// The offset in it.
+        position: u64,
+    },
     /// The server may have lost events: number and message.
     Incident(u16, &'a [u8]),
     /// The server was stopped.
@@ -264,7 +271,11 @@ impl<F: TableFilter> Decoder<F> {
             T::XaPrepare => Event::XaPrepare(body),
             T::RowsQuery => Event::RowsQuery(rows_query(body)?),
             T::AnnotateRows => Event::RowsQuery(body),
-            T::Heartbeat | T::HeartbeatV2 => Event::Heartbeat,
+            T::Heartbeat => Event::Heartbeat,
+            T::HeartbeatV2 => match heartbeat(body)? {
+                Some((file, position)) => Event::HeartbeatAt { file, position },
+                None => Event::Heartbeat,
+            },
             T::Incident => {
                 let (number, message) = incident(body)?;
                 Event::Incident(number, message)

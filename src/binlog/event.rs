@@ -132,6 +132,8 @@ pub struct EventHeader {
 impl EventHeader {
     /// Set in events that are made up for a stream and stand in no file (`LOG_EVENT_ARTIFICIAL_F`).
     pub const ARTIFICIAL: u16 = 0x20;
+    /// The file is a replica's copy of another server's (`LOG_EVENT_RELAY_LOG_F`).
+    pub const RELAY_LOG: u16 = 0x40;
     /// A reader that does not know the event may leave it out (`LOG_EVENT_IGNORABLE_F`).
     pub const IGNORABLE: u16 = 0x80;
 
@@ -417,6 +419,21 @@ pub(super) fn incident(body: &[u8]) -> Result<(u16, &[u8]), Malformed> {
     Ok((number, reader.bytes(length)?))
 }
 
+/// The file and position in the second form of a HEARTBEAT event, in 64 bits; nothing where it does not say both.
+pub(super) fn heartbeat(body: &[u8]) -> Result<Option<(&[u8], u64)>, Malformed> {
+    let mut reader = Reader::new(body, "HEARTBEAT event");
+    let (mut file, mut position) = (None, None);
+    while !reader.is_empty() {
+        match reader.lenenc_int()? {
+            0 => break,
+            1 => file = Some(reader.lenenc_bytes()?),
+            2 => position = Some(Reader::new(reader.lenenc_bytes()?, "HEARTBEAT event").lenenc_int()?),
+            _ => drop(reader.lenenc_bytes()?),
+        }
+    }
+    Ok(file.zip(position))
+}
+
 /// The transaction number of an XID event.
 pub(super) fn xid(body: &[u8]) -> Result<u64, Malformed> {
     Reader::new(body, "XID event").u64()
@@ -430,6 +447,15 @@ pub(super) fn rows_query(body: &[u8]) -> Result<&[u8], Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heartbeat_of_the_second_form_says_a_position_of_64_bits() {
+        // Beyond 4 GiB; a field that is not known is passed over.
+        let body = [&[1, 3][..], b"b.1", &[9, 1, 0, 2, 9, 0xfe], &4_527_458_311_u64.to_le_bytes(), &[0]].concat();
+        assert_eq!(heartbeat(&body).unwrap(), Some((&b"b.1"[..], 4_527_458_311)));
+        assert_eq!(heartbeat(&body[..5]).unwrap(), None);
+        assert!(heartbeat(&body[..4]).is_err());
+    }
 
     #[test]
     fn versions_with_a_checksum() {

@@ -90,6 +90,7 @@ mod source;
 mod statement;
 mod statement_variables;
 mod table_map;
+mod tail;
 mod temporal;
 mod value;
 
@@ -124,5 +125,6 @@ pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
 pub use statement_variables::{UserValue, UserVar};
 pub use table_map::{MappedColumn, TableMap};
+pub use tail::Tail;
 pub use temporal::{Date, DateTime, Time, Timestamp};
 pub use value::{Integer, Value};

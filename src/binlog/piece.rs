@@ -10,6 +10,7 @@ use super::gtid::{AnyGtid, AnyGtidSet};
 use super::rows::StoredRows;
 use super::schema::Table;
 use super::source::BinlogError;
+use super::tail::Tail;
 use super::{BinlogCounters, Position};
 use crate::sink::Batch;
 
@@ -53,6 +54,7 @@ pub(super) struct TransactionEnd {
     pub(super) file: Arc<str>,
     pub(super) offset: u64,
     pub(super) gtid: Option<AnyGtid>,
+    pub(super) tail: Option<Tail>,
 }
 
 /// A row that cannot be read.
@@ -137,6 +139,7 @@ impl Piece {
             offset: last.offset,
             gtid_set: gtids.as_ref().map(ToString::to_string),
             server,
+            tail: last.tail,
             ..Checkpoint::default()
         };
         let items = self.items.drain(..last.items).collect();

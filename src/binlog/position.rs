@@ -29,10 +29,11 @@ impl Position {
         if !header.is_in_file() {
             return false;
         }
-        // Positions are of 32 bits; files may be longer.
-        let expected = self.offset + u64::from(header.length);
+        let expected = self.offset.saturating_add(u64::from(header.length));
         let is_said = header.next_position != 0 && header.next_position != expected as u32;
-        self.offset = if is_said { u64::from(header.next_position) } else { expected };
+        // Positions are of 32 bits; files may be longer. Another place than expected is one that events were left out up to.
+        let here = expected & !u64::from(u32::MAX) | u64::from(header.next_position);
+        self.offset = if is_said { here } else { expected };
         true
     }
 }
@@ -66,6 +67,16 @@ mod tests {
             assert!(position.pass(&header(event_type, length, next_position)));
             assert_eq!(position.offset, begin + end, "{event_type:?}");
         }
+    }
+
+    #[test]
+    fn events_that_are_left_out_in_a_long_file() {
+        let beyond = 1_u64 << 32;
+        let mut position = Position { file: "b.1".into(), offset: beyond + 1000 };
+        assert!(position.pass(&header(EventType::Gtid, 79, 5000)));
+        assert_eq!(position.offset, beyond + 5000);
+        assert!(position.pass(&header(EventType::Query, 100, 5100)));
+        assert_eq!(position.offset, beyond + 5100);
     }
 
     #[test]

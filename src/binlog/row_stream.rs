@@ -293,7 +293,8 @@ impl RowStream {
         };
         let header = EventHeader::parse(event)
             .map_err(|what| BinlogError::Event { position: self.assembler.position().clone(), source: what.into() })?;
-        self.assembler.begin_event(&header);
+        let has_checksum = self.decoder.format().is_some_and(|format| format.checksum);
+        self.assembler.begin_event(&header, event, has_checksum);
         let assembler = &mut self.assembler;
         let result = self.decoder.decode(event, &mut |header, event| assembler.event(header, event).map(drop));
         result.map_err(|source| {

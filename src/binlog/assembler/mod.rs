@@ -30,6 +30,7 @@ use super::schema::{Table, Writer};
 use super::source::is_of_effect;
 use super::statement_variables::StatementVariables;
 use super::table_map::TableMap;
+use super::tail::{Tail, TailReader};
 
 /// A piece that has so many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;
@@ -59,6 +60,8 @@ pub struct Assembler<S> {
     gtids: Option<AnyGtidSet>,
     /// Whose files they are.
     server: Option<String>,
+    /// The last events, for checkpoints.
+    tail: TailReader,
     /// Pieces that are full but not given out yet, because their transaction has not ended.
     held: Held,
     filling: Piece,
@@ -78,6 +81,8 @@ pub struct Assembler<S> {
     is_anonymous: bool,
     /// Nothing is kept (`--from` a moment that has not come yet).
     is_skipping: bool,
+    /// What comes lies before the place where reading begins.
+    is_passing_over: bool,
     timestamp: u32,
     counters: BinlogCounters,
     /// The GTID of the transaction that is under way or ended last.
@@ -147,6 +152,7 @@ impl<S: SchemaSource> Assembler<S> {
             position,
             gtids: None,
             server: None,
+            tail: TailReader::default(),
             filling: Piece::default(),
             spare: Vec::new(),
             has_rotated: false,
@@ -157,6 +163,7 @@ impl<S: SchemaSource> Assembler<S> {
             savepoint_names: Names::default(),
             is_anonymous: false,
             is_skipping: false,
+            is_passing_over: false,
             timestamp: 0,
             counters: BinlogCounters::default(),
             gtid: None,
@@ -218,6 +225,17 @@ impl<S: SchemaSource> Assembler<S> {
         self.held.set_folder(folder);
     }
 
+    /// Reading goes on at the current position, but the events from `offset` on come first, to be passed over.
+    pub fn pass_over_from(&mut self, offset: u64) {
+        self.position.offset = offset;
+        self.tail.restart();
+    }
+
+    /// While set, reading has not come to where it begins: no place is one to go on from.
+    pub fn pass_over(&mut self, is_passing_over: bool) {
+        self.is_passing_over = is_passing_over;
+    }
+
     /// While set, nothing is kept of the events.
     pub fn skip(&mut self, is_skipping: bool) {
         self.is_skipping = is_skipping;
@@ -228,6 +246,7 @@ impl<S: SchemaSource> Assembler<S> {
         // Transactions that have ended stay: they may not have been given out yet.
         self.drop_open_transaction();
         self.tables.clear();
+        self.tail.restart();
         self.go_on_at(position);
     }
 
@@ -244,8 +263,13 @@ impl<S: SchemaSource> Assembler<S> {
         self.position = position;
     }
 
-    /// Takes note of an event's length before it is decoded.
-    pub fn begin_event(&mut self, header: &EventHeader) {
+    /// What the last events before the position are, as far as they have come.
+    pub fn tail(&self) -> Option<Tail> {
+        self.tail.at(self.position.offset)
+    }
+
+    /// Takes note of an event before it is decoded; `has_checksum` where its last bytes are one.
+    pub fn begin_event(&mut self, header: &EventHeader, event: &[u8], has_checksum: bool) {
         self.counters.bytes += u64::from(header.length);
         let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
         if header.timestamp > 0 && !is_made_up {
@@ -254,6 +278,7 @@ impl<S: SchemaSource> Assembler<S> {
         if self.position.pass(header) {
             self.context.offset = self.position.offset.saturating_sub(u64::from(header.length));
         }
+        self.tail.event(header, event, has_checksum, self.position.offset);
     }
 
     /// Takes one event.
@@ -338,8 +363,19 @@ impl<S: SchemaSource> Assembler<S> {
             }
             Event::PayloadBegin | Event::PayloadEnd => {}
             Event::Incident(number, message) => {
+                self.counters.incidents += 1;
                 let message = String::from_utf8_lossy(message);
-                tracing::error!(position = %self.position, number, %message, "the server reports an incident: events may be missing");
+                tracing::error!(
+                    position = %self.position, number, %message,
+                    "the server reports an incident: events may be missing from its binlog, and rows from what is delivered; compare with the tables"
+                );
+            }
+            Event::HeartbeatAt { file, position } => {
+                let is_ahead = file == self.position.file.as_bytes() && position > self.position.offset;
+                if is_ahead && !self.in_transaction() {
+                    // Events that are left out, because their GTIDs are among those that were read.
+                    self.position.offset = position;
+                }
             }
             Event::Unknown => {
                 self.counters.unknown += 1;

@@ -64,6 +64,8 @@ pub struct BinlogCounters {
     pub filtered: u64,
     /// Events of types that are not known.
     pub unknown: u64,
+    /// INCIDENT events: the server may have lost others.
+    pub incidents: u64,
     /// Statements that are logged as text: there are no rows of them.
     pub statements_without_rows: u64,
     /// Row events whose columns have no names.

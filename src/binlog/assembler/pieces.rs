@@ -32,11 +32,13 @@ impl<S: SchemaSource> Assembler<S> {
         self.reported_bytes = self.counters.bytes;
         let mut piece = self.next_filling();
         // By GTIDs reading begins before it is known in which file.
-        piece.boundary = (!self.position.file.is_empty()).then(|| Checkpoint {
+        let is_somewhere = !self.position.file.is_empty() && !self.is_passing_over;
+        piece.boundary = is_somewhere.then(|| Checkpoint {
             file: self.position.file.clone(),
             offset: self.position.offset,
             gtid_set: self.gtids.as_ref().map(ToString::to_string),
             server: self.server.clone(),
+            tail: self.tail(),
             ..Checkpoint::default()
         });
         Ok(Some(self.give_out(piece)))

@@ -144,8 +144,13 @@ impl<S: SchemaSource> Assembler<S> {
         // By GTIDs reading begins before it is known in which file.
         if !self.position.file.is_empty() {
             let file = Arc::clone(&self.context.file);
-            let end =
-                TransactionEnd { items: self.filling.items.len(), file, offset: self.position.offset, gtid: self.gtid };
+            let end = TransactionEnd {
+                items: self.filling.items.len(),
+                file,
+                offset: self.position.offset,
+                gtid: self.gtid,
+                tail: self.tail(),
+            };
             self.filling.push_end(end, self.gtids.as_ref(), self.server.as_ref());
         }
         self.context.query = None;

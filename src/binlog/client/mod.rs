@@ -151,6 +151,7 @@ pub(crate) struct Connection {
     /// How long the server may say nothing.
     patience: Duration,
     stop: Option<Arc<AtomicBool>>,
+    interrupt: Option<Arc<AtomicBool>>,
     is_logged_in: bool,
 }
 
@@ -184,6 +185,7 @@ impl Connection {
             sequence: 0,
             patience: options.connect_timeout.max(Duration::from_secs(60)),
             stop: None,
+            interrupt: None,
             is_logged_in: false,
         };
         connection.log_in(options)?;
@@ -322,6 +324,11 @@ impl Connection {
         self.stop = Some(stop);
     }
 
+    /// Reading also fails when this flag is set.
+    pub(crate) fn interrupt_with(&mut self, flag: Arc<AtomicBool>) {
+        self.interrupt = Some(flag);
+    }
+
     /// Whether everything that was read has been used.
     pub(crate) fn is_idle(&self) -> bool {
         self.start == self.end
@@ -365,7 +372,9 @@ impl Connection {
             match read {
                 Ok(0) => break Err(UnexpectedEof.into()),
                 Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {
-                    if self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+                    let is_set =
+                        |flag: &Option<Arc<AtomicBool>>| flag.as_ref().is_some_and(|it| it.load(Ordering::Relaxed));
+                    if is_set(&self.stop) || is_set(&self.interrupt) {
                         break Err(std::io::Error::new(TimedOut, "stopped"));
                     }
                     if since.elapsed() >= self.patience {

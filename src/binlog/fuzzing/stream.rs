@@ -116,7 +116,7 @@ impl Run {
     /// As the thread that reads does it, but that an error is not the end.
     fn event(&mut self, event: &[u8]) {
         if let Ok(header) = EventHeader::parse(event) {
-            self.assembler.begin_event(&header);
+            self.assembler.begin_event(&header, event, false);
         }
         let (assembler, forms) = (&mut self.assembler, &mut self.forms);
         let _ = self.decoder.decode(event, &mut |header, event| {

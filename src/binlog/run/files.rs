@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::RunError;
 use super::place::{From, Until};
 use super::read::Reading;
-use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::position::Position;
 use crate::binlog::source::FileSource;
+use crate::binlog::tail::{Compared, TailCheck};
 
 /// Whether `name` and `expected` are of one binlog, but not the same. A relay log also names the files of the log it copies.
 fn is_another_of_its_log(name: &str, expected: &str) -> bool {
@@ -17,10 +18,13 @@ fn is_another_of_its_log(name: &str, expected: &str) -> bool {
 
 /// Reads the files in order.
 pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), RunError> {
-    let start = match &reading.config.from {
-        From::Position(position) => Some(position.clone()),
-        From::Checkpoint => reading.checkpoint()?.map(|checkpoint| checkpoint.position()),
-        From::Timestamp(_) | From::Oldest | From::Now => None,
+    let (start, tail) = match &reading.config.from {
+        From::Position(position) => (Some(position.clone()), None),
+        From::Checkpoint => {
+            let checkpoint = reading.checkpoint()?;
+            (checkpoint.as_ref().map(Checkpoint::position), checkpoint.and_then(|checkpoint| checkpoint.tail))
+        }
+        From::Timestamp(_) | From::Oldest | From::Now => (None, None),
         From::Gtids(_) => return Err(RunError::Start("--from with GTIDs needs a server (--source)".into())),
     };
     if let Until::Position(end) = &reading.until
@@ -34,6 +38,7 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     }
     let resumes = start.is_some() && reading.config.from == From::Checkpoint;
     reading.begin_history(&start.clone().unwrap_or_default(), resumes)?;
+    let mut check = start.as_ref().zip(tail).map(|(start, tail)| TailCheck::new(tail, start.offset));
     let mut reached_start = start.is_none();
     let (mut previous, mut expected): (Option<String>, Option<String>) = (None, None);
     for path in files {
@@ -68,17 +73,25 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
             let Some(event) = source.next()? else { break };
             let is_before_start = start.as_ref().is_some_and(|start| start.file == name && begin < start.offset);
             if is_before_start {
-                // The format is needed all the same.
-                let header = EventHeader::parse(event).map_err(|what| reading.broken(what.into()))?;
-                reading.assembler.begin_event(&header);
-                if header.event_type == EventType::FormatDescription {
-                    reading.decoder.decode(event, &mut |_, _| Ok(())).map_err(|error| reading.broken(error))?;
+                if reading.pass_over(event, check.as_mut())? == Compared::Different {
+                    return Err(RunError::Start(format!(
+                        "the checkpoint is at {name}:{}, but the events before that are not those that were read: this is another file of the \
+                         same name; remove the checkpoint to read it from its beginning",
+                        check.as_ref().map_or(0, TailCheck::place)
+                    )));
                 }
                 continue;
             }
+            check = None;
             if reading.event(event)? {
                 return Ok(());
             }
+        }
+        if let Some(start) = start.as_ref().filter(|start| start.file == name && source.offset() < start.offset) {
+            return Err(RunError::Start(format!(
+                "reading is to begin at {start}, but the file has only {} bytes: it is another file of the same name, or was cut off",
+                source.offset()
+            )));
         }
         reading.flush()?;
         // As the rotation at the end of the file has it; it is of another name only if there was one.

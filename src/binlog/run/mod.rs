@@ -112,6 +112,11 @@ pub(crate) enum RunError {
     Start(String),
     #[error("{position}: an event of type {code}, which is not known (--strict)")]
     Unknown { position: Position, code: u8 },
+    #[error(
+        "{position}: the server reports an incident: events may be missing from its binlog (--strict); after a new copy of the data go on \
+         behind it with --from"
+    )]
+    Incident { position: Position },
     #[error("thread {name} could not be started: {source}")]
     Thread { name: &'static str, source: std::io::Error },
     /// The other side of a channel is gone; it has said why.

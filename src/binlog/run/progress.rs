@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Summary;
 use super::place::{bytes_between, is_at_or_behind};
+use super::start_check;
 use crate::binlog::position::Position;
-use crate::binlog::source::{ServerSource, SourceOptions};
+use crate::binlog::source::{BinlogError, LogExtent, ServerSource, SourceOptions};
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const BAR_INTERVAL: Duration = Duration::from_millis(250);
@@ -38,7 +39,11 @@ pub(crate) enum ProgressStyle {
 
 /// How much there is to read, as far as it is known. Written by the thread that reads, and by the one that asks the source.
 #[derive(Debug, Default)]
-pub(super) struct Extent(Mutex<State>);
+pub(super) struct Extent {
+    state: Mutex<State>,
+    /// To be set when the stream that is read will never go on.
+    interrupt: Arc<AtomicBool>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -50,11 +55,15 @@ struct State {
     idle_at: Option<Position>,
     /// The bytes of a run that ends by itself.
     total: Option<u64>,
+    /// How far reading is at least.
+    reached: Position,
+    /// Why what is read is not the source's binlog any more.
+    lost: Option<String>,
 }
 
 impl Extent {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reading is from this server now.
@@ -63,6 +72,38 @@ impl Extent {
         state.source = Some(source.clone());
         state.files.clear();
         state.idle_at = None;
+        state.reached = Position::default();
+        state.lost = None;
+        self.interrupt.store(false, Ordering::Relaxed);
+    }
+
+    /// Everything up to here has come.
+    pub(super) fn reached(&self, position: &Position) {
+        self.lock().reached.clone_from(position);
+    }
+
+    /// What is set when the source's binlog was begun again while it is read: the server goes on with the file that it has deleted,
+    /// which looks as if nothing happened any more.
+    pub(super) fn interrupts(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.interrupt)
+    }
+
+    /// The reason, if reading was interrupted by that.
+    pub(super) fn why_interrupted(&self) -> Option<BinlogError> {
+        let state = self.lock();
+        state.lost.as_ref().map(|what| start_check::begun_again(&state.reached, what))
+    }
+
+    fn compare(&self, before: Option<&LogExtent>, now: &LogExtent, reached: &Position) {
+        let is_new = || before.is_some_and(|before| before.was_begun_again(now));
+        let what = match now.files.iter().find(|(name, _)| *name == reached.file) {
+            Some((_, size)) if reached.offset > *size => format!("the file has only {size} bytes now"),
+            _ if is_new() => "it has lost files or transactions since".to_owned(),
+            _ => return,
+        };
+        let mut state = self.lock();
+        state.lost = Some(what);
+        self.interrupt.store(true, Ordering::Relaxed);
     }
 
     /// So many bytes are to be read in all.
@@ -95,6 +136,7 @@ impl Extent {
     /// Asks the source now and then how far its binlog goes, until `end` is set and the thread is unparked.
     pub(super) fn keep_asking(&self, end: &AtomicBool) {
         let mut connection: Option<ServerSource> = None;
+        let mut before: Option<LogExtent> = None;
         let mut asked = Instant::now();
         while !end.load(Ordering::Relaxed) {
             thread::park_timeout(ASK_INTERVAL.saturating_sub(asked.elapsed()));
@@ -102,13 +144,22 @@ impl Extent {
                 continue;
             }
             asked = Instant::now();
-            let Some(source) = self.lock().source.clone() else { continue };
+            let (source, reached) = {
+                let state = self.lock();
+                (state.source.clone(), state.reached.clone())
+            };
+            let Some(source) = source else { continue };
             if connection.as_ref().is_none_or(|connection| !connection.is_to(&source)) {
                 let stop = Arc::new(AtomicBool::new(false));
                 connection = ServerSource::connect(&source, stop).ok();
+                before = None;
             }
-            match connection.as_mut().map(ServerSource::files) {
-                Some(Ok(files)) => self.lock().files = files,
+            match connection.as_mut().map(ServerSource::extent) {
+                Some(Ok(now)) => {
+                    self.compare(before.as_ref(), &now, &reached);
+                    self.lock().files.clone_from(&now.files);
+                    before = Some(now);
+                }
                 // No right to ask (REPLICATION CLIENT), or the server is away: then the number of bytes is not known.
                 _ => connection = None,
             }

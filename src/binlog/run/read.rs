@@ -17,6 +17,7 @@ use crate::binlog::history::{HistorySync, NoSource, SchemaSource};
 use crate::binlog::piece::Piece;
 use crate::binlog::position::Position;
 use crate::binlog::source::BinlogError;
+use crate::binlog::tail::{Compared, TailCheck};
 
 /// Where pieces go: to each encoding thread in turn.
 pub(super) struct Out {
@@ -106,20 +107,42 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    fn has_checksums(&self) -> bool {
+        self.decoder.format().is_some_and(|format| format.checksum)
+    }
+
+    /// Takes note of an event before the place where reading begins, and compares it with what was read there before.
+    pub(super) fn pass_over(&mut self, event: &[u8], check: Option<&mut TailCheck>) -> Result<Compared, RunError> {
+        let header = EventHeader::parse(event).map_err(|what| self.broken(what.into()))?;
+        let has_checksums = self.has_checksums();
+        self.assembler.pass_over(true);
+        self.assembler.begin_event(&header, event, has_checksums);
+        let end = self.assembler.position().offset;
+        let compared = check.map_or(Compared::Going, |check| check.event(&header, event, has_checksums, end));
+        if header.event_type == EventType::FormatDescription {
+            // The format is needed all the same.
+            let assembler = &mut self.assembler;
+            let result = self.decoder.decode(event, &mut |header, event| assembler.event(header, event).map(drop));
+            result.map_err(|error| self.broken(error))?;
+        }
+        Ok(compared)
+    }
+
     /// Takes one event. True when the end that was asked for is reached.
     pub(super) fn event(&mut self, event: &[u8]) -> Result<bool, RunError> {
         let header = EventHeader::parse(event).map_err(|what| self.broken(what.into()))?;
         if self.is_beyond_the_end(&header) {
             return Ok(true);
         }
-        self.assembler.begin_event(&header);
+        self.assembler.pass_over(false);
+        self.assembler.begin_event(&header, event, self.has_checksums());
         // Decided where a transaction begins: it is kept whole or not at all.
         let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
         if !self.assembler.in_transaction() && !is_made_up && header.event_type != EventType::FormatDescription {
             self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
             self.assembler.skip(self.skip_before.is_some());
         }
-        let unknown_before = self.assembler.counters().unknown;
+        let before = self.assembler.counters();
         let mut progress = Progress::Going;
         let assembler = &mut self.assembler;
         let result = self.decoder.decode(event, &mut |header, event| {
@@ -137,11 +160,15 @@ impl<'a> Reading<'a> {
             }
             result => result.map_err(|source| self.broken_event(&header, source))?,
         }
-        if self.config.strict && self.assembler.counters().unknown > unknown_before {
+        let now = self.assembler.counters();
+        if self.config.strict && now.unknown > before.unknown {
             return Err(RunError::Unknown {
                 position: self.assembler.position().clone(),
                 code: header.event_type.code(),
             });
+        }
+        if self.config.strict && now.incidents > before.incidents {
+            return Err(RunError::Incident { position: self.assembler.position().clone() });
         }
         if matches!(header.event_type, EventType::Heartbeat | EventType::HeartbeatV2) {
             self.extent.set_idle(self.assembler.position());

@@ -62,6 +62,14 @@ fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Res
     Err(RunError::Start(format!("{option} has {given}'s GTIDs, but the source is {is}")))
 }
 
+/// The source's binlog is another than the one that was read.
+pub(super) fn begun_again(position: &Position, what: &str) -> BinlogError {
+    BinlogError::Purged(format!(
+        "reading is to go on at {position}, but the source's binlog is not the one that was read up to there ({what}): it was begun again by \
+         RESET, a backup was restored, or it is another server's; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
+    ))
+}
+
 /// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
 fn check_place(option: &str, position: &Position, files: &[(String, u64)]) -> Result<(), BinlogError> {
     let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();

@@ -6,7 +6,7 @@ mod server;
 
 pub(crate) use catalog::{ServerSchemas, is_of_effect};
 pub(crate) use file::FileSource;
-pub(crate) use server::{BinlogStart, ServerSource, SourceOptions};
+pub(crate) use server::{BinlogStart, LogExtent, ServerSource, SourceOptions};
 
 use super::assembler::HoldError;
 use super::client::ClientError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::BinlogError;
 use crate::binlog::client::{ClientError, ConnectOptions, Connection};
-use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::gtid::{AnyGtidSet, GtidSet, MariaDbGtid};
 use crate::binlog::position::Position;
 use crate::wire::{MAX_PACKET_PAYLOAD, Malformed};
 
@@ -17,6 +17,8 @@ const COM_REGISTER_SLAVE: u8 = 0x15;
 const COM_BINLOG_DUMP_GTID: u8 = 0x1e;
 /// The stream begins with the first event behind these GTIDs.
 const BINLOG_THROUGH_GTID: u16 = 4;
+/// Heartbeats say the position in 64 bits.
+const USE_HEARTBEAT_EVENT_V2: u16 = 2;
 
 /// What the source is told of us.
 #[derive(Debug, Clone)]
@@ -76,6 +78,63 @@ impl ServerSource {
 
     pub(crate) fn server_version(&self) -> &str {
         self.connection.server_version()
+    }
+
+    /// Reading also fails when this flag is set.
+    pub(crate) fn interrupt_with(&mut self, flag: Arc<AtomicBool>) {
+        self.connection.interrupt_with(flag);
+    }
+
+    /// Where a stream can begin that is to come by `position`: there, or where the protocol has no room for it, at the file's begin.
+    /// MySQL takes 64 bits together with GTIDs, MariaDB 32.
+    pub(crate) fn reachable(&mut self, position: &Position) -> Result<Position, BinlogError> {
+        let is_short = u32::try_from(position.offset).is_ok();
+        if is_short || (!self.is_mariadb() && self.has_gtids()?) {
+            return Ok(position.clone());
+        }
+        tracing::info!(
+            %position,
+            "the server takes no position beyond 4 GiB: its file is read from the beginning, which takes a while, and left out up to there"
+        );
+        Ok(Position { offset: 4, ..position.clone() })
+    }
+
+    /// Whether a MySQL server gives out its binlog by GTIDs.
+    fn has_gtids(&mut self) -> Result<bool, BinlogError> {
+        Ok(self.variable("gtid_mode")?.is_some_and(|mode| mode == "ON"))
+    }
+
+    /// Those of these transactions that the server does not know: it has lost them, never had them, or does not have them yet.
+    pub(crate) fn lacking(&mut self, gtids: &AnyGtidSet) -> Result<Option<String>, BinlogError> {
+        let lacking = match gtids {
+            AnyGtidSet::MySql(_) if self.is_mariadb() => None,
+            AnyGtidSet::MySql(set) => {
+                self.connection.query_one(&format!("SELECT GTID_SUBTRACT('{set}', @@GLOBAL.gtid_executed)"))?
+            }
+            AnyGtidSet::MariaDb(_) if !self.is_mariadb() => None,
+            AnyGtidSet::MariaDb(set) => {
+                // What it has executed itself or logged as a replica, by domain and server, and what else it has applied.
+                let state = self.variable("gtid_binlog_state")?.unwrap_or_default();
+                let applied = self.variable("gtid_current_pos")?.unwrap_or_default();
+                let known: Vec<MariaDbGtid> = mariadb_gtids(&state).chain(mariadb_gtids(&applied)).collect();
+                let is_known = |gtid: &MariaDbGtid| {
+                    known.iter().any(|it| it.domain == gtid.domain && it.sequence >= gtid.sequence)
+                };
+                let lacking: Vec<String> = set.iter().filter(|gtid| !is_known(gtid)).map(ToString::to_string).collect();
+                Some(lacking.join(","))
+            }
+        };
+        Ok(lacking.map(|set| set.replace('\n', "")).filter(|set| !set.is_empty()))
+    }
+
+    /// What only grows as long as the binlog is not begun again, to be compared with a later answer.
+    pub(crate) fn extent(&mut self) -> Result<LogExtent, BinlogError> {
+        let files = self.files()?;
+        let executed = match self.is_mariadb() {
+            true => self.variable("gtid_binlog_state")?,
+            false => self.variable("gtid_executed")?,
+        };
+        Ok(LogExtent { files, executed: executed.unwrap_or_default().replace('\n', "") })
     }
 
     /// The end of what is there now, and the GTIDs of everything up to there if the server keeps them.
@@ -179,9 +238,21 @@ impl ServerSource {
             BinlogStart::Gtids(AnyGtidSet::MySql(gtids)) => {
                 let mut set = Vec::new();
                 gtids.encode(&mut set);
-                dump_gtid(&set, server_id)
+                dump_gtid("", 4, &set, server_id)
             }
-            BinlogStart::Position(position) => dump(&position.file, position.offset, server_id, is_mariadb),
+            BinlogStart::Position(position) => match u32::try_from(position.offset) {
+                Ok(offset) => dump(&position.file, offset, server_id, is_mariadb),
+                Err(_) if !is_mariadb && self.has_gtids()? => {
+                    dump_gtid(&position.file, position.offset, &no_gtids(), server_id)
+                }
+                Err(_) => {
+                    let reason = format!(
+                        "{position}: the server takes no position beyond 4 GiB; begin with {}:4",
+                        position.file
+                    );
+                    return Err(BinlogError::Refused(reason));
+                }
+            },
         };
         self.connection.command(&command)?;
         Ok(checksums)
@@ -221,6 +292,47 @@ impl ServerSource {
     }
 }
 
+/// A server's binlog files with their sizes, oldest first, and the transactions it has executed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LogExtent {
+    pub(crate) files: Vec<(String, u64)>,
+    executed: String,
+}
+
+impl LogExtent {
+    /// Whether the binlog was begun again after this: what was there has become less, and was not only purged.
+    pub(crate) fn was_begun_again(&self, later: &Self) -> bool {
+        let number = |(name, _): &(String, u64)| Position { file: name.clone(), offset: 0 }.file_number();
+        let (Some(last), Some(later_last)) = (self.files.last(), later.files.last()) else { return false };
+        let is_shorter =
+            |(name, size): &(String, u64)| later.files.iter().any(|(other, now)| other == name && now < size);
+        let goes_back = number(last).zip(number(later_last)).is_some_and(|(before, now)| now < before);
+        goes_back || self.files.iter().any(is_shorter) || self.has_lost_transactions(later)
+    }
+
+    fn has_lost_transactions(&self, later: &Self) -> bool {
+        if let (Ok(AnyGtidSet::MySql(before)), Ok(AnyGtidSet::MySql(now))) =
+            (self.executed.parse(), later.executed.parse())
+        {
+            return !before.is_subset_of(&now);
+        }
+        let last = |state: &str, domain: u32| {
+            mariadb_gtids(state).filter(|gtid| gtid.domain == domain).map(|gtid| gtid.sequence).max()
+        };
+        let is_less = |gtid: MariaDbGtid| match last(&later.executed, gtid.domain) {
+            Some(now) => now < gtid.sequence,
+            // A domain may be forgotten (DELETE_DOMAIN_ID), but not all.
+            None => later.executed.is_empty(),
+        };
+        mariadb_gtids(&self.executed).any(is_less)
+    }
+}
+
+/// A list that may have several GTIDs of one domain.
+fn mariadb_gtids(text: &str) -> impl Iterator<Item = MariaDbGtid> {
+    text.split(',').filter_map(|gtid| gtid.trim().parse().ok())
+}
+
 /// `None` for an empty text too: there are no GTIDs, or none yet.
 fn gtid_set(text: String) -> Option<AnyGtidSet> {
     text.parse().ok().filter(|set: &AnyGtidSet| !set.is_empty())
@@ -236,7 +348,13 @@ fn explain(error: ClientError, asked: &str) -> BinlogError {
     let is_purged = message.contains("purged")
         || message.contains("Could not find first log file name")
         || message.contains("Could not find GTID state");
-    let remedy = if message.contains("same server_uuid/server_id") || message.contains("same server_id") {
+    let is_ahead = ["more GTIDs than", "not in the master's binlog", "slave has diverged"]
+        .iter()
+        .any(|text| message.contains(text));
+    let remedy = if is_ahead {
+        "it does not have what was delivered: it has lost transactions (a backup was restored, or the binlog was begun again by RESET), or \
+         never had them; compare with the tables, and begin with --from oldest or --on-purged=oldest, after a new copy of the data"
+    } else if message.contains("same server_uuid/server_id") || message.contains("same server_id") {
         "another reader has the same server id; give each its own (--server-id)"
     } else if is_purged {
         "what is asked for has been purged; the oldest that is there is shown by SHOW BINARY LOGS; begin there with --from oldest or \
@@ -247,7 +365,7 @@ fn explain(error: ClientError, asked: &str) -> BinlogError {
         "see the server's error log"
     };
     let text = format!("{address} refuses the stream from {asked}: {message} ({remedy})");
-    if is_purged { BinlogError::Purged(text) } else { BinlogError::Refused(text) }
+    if is_purged || is_ahead { BinlogError::Purged(text) } else { BinlogError::Refused(text) }
 }
 
 /// A number that no other replica is likely to have; 0 and those of real servers, which are small, are left alone.
@@ -257,26 +375,84 @@ fn random_server_id() -> u32 {
     0x4000_0000 | (random as u32 & 0x3fff_ffff)
 }
 
-fn dump(file: &str, offset: u64, server_id: u32, is_mariadb: bool) -> Vec<u8> {
+fn no_gtids() -> Vec<u8> {
+    let mut set = Vec::new();
+    GtidSet::new().encode(&mut set);
+    set
+}
+
+fn dump(file: &str, offset: u32, server_id: u32, is_mariadb: bool) -> Vec<u8> {
     // MariaDB sends the statements' texts only to those who want them (BINLOG_SEND_ANNOTATE_ROWS_EVENT).
     let flags: u16 = if is_mariadb { 2 } else { 0 };
     let mut command = vec![COM_BINLOG_DUMP];
-    command.extend_from_slice(&u32::try_from(offset).unwrap_or(u32::MAX).to_le_bytes());
+    command.extend_from_slice(&offset.to_le_bytes());
     command.extend_from_slice(&flags.to_le_bytes());
     command.extend_from_slice(&server_id.to_le_bytes());
     command.extend_from_slice(file.as_bytes());
     command
 }
 
-fn dump_gtid(gtids: &[u8], server_id: u32) -> Vec<u8> {
+/// Without a file's name the server looks for the file by the GTIDs; with one, it begins there, and leaves out the transactions of the set.
+fn dump_gtid(file: &str, offset: u64, gtids: &[u8], server_id: u32) -> Vec<u8> {
     let mut command = vec![COM_BINLOG_DUMP_GTID];
-    command.extend_from_slice(&BINLOG_THROUGH_GTID.to_le_bytes());
+    command.extend_from_slice(&(BINLOG_THROUGH_GTID | USE_HEARTBEAT_EVENT_V2).to_le_bytes());
     command.extend_from_slice(&server_id.to_le_bytes());
-    // No file name; from its first event.
-    command.extend_from_slice(&[0; 4]);
-    command.extend_from_slice(&4_u64.to_le_bytes());
+    command.extend_from_slice(&u32::try_from(file.len()).unwrap_or(0).to_le_bytes());
+    command.extend_from_slice(file.as_bytes());
+    command.extend_from_slice(&offset.to_le_bytes());
     command.extend_from_slice(&u32::try_from(gtids.len()).unwrap_or(0).to_le_bytes());
     command.extend_from_slice(gtids);
     debug_assert!(command.len() < MAX_PACKET_PAYLOAD);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(files: &[(&str, u64)], executed: &str) -> LogExtent {
+        let files = files.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
+        LogExtent { files, executed: executed.to_owned() }
+    }
+
+    #[test]
+    fn a_log_that_has_become_less_was_begun_again() {
+        const UUID: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let sets = [format!("{UUID}:1-5"), format!("{UUID}:1-9"), format!("{UUID}:1-3")];
+        let [five, nine, three] = sets.each_ref().map(String::as_str);
+        let before = extent(&[("b.000003", 500), ("b.000004", 100)], five);
+        for (files, executed, expected) in [
+            (&[("b.000003", 500), ("b.000004", 200)][..], nine, false),
+            // Purged, and rotated.
+            (&[("b.000004", 300), ("b.000005", 4)], nine, false),
+            (&[("b.000005", 4)], five, false),
+            (&[("b.000001", 4000)], nine, true),
+            (&[("b.000003", 500), ("b.000004", 99)], nine, true),
+            (&[("b.000003", 500), ("b.000004", 100), ("b.000005", 9)], three, true),
+            (&[("b.000004", 100)], "", true),
+            (&[], five, false),
+        ] {
+            assert_eq!(before.was_begun_again(&extent(files, executed)), expected, "{files:?} {executed}");
+        }
+        let files = [("b.000001", 500)];
+        for (state, later, expected) in [
+            ("0-1-5,0-2-9,1-1-3", "0-2-9,0-1-10,1-1-3", false),
+            // A domain that was forgotten.
+            ("0-1-5,1-1-3", "0-1-5", false),
+            ("0-1-5,0-2-9", "0-1-8", true),
+            ("0-1-5", "", true),
+            ("", "0-1-5", false),
+        ] {
+            assert_eq!(extent(&files, state).was_begun_again(&extent(&files, later)), expected, "{state} {later}");
+        }
+    }
+
+    #[test]
+    fn a_stream_by_gtids_may_begin_beyond_four_gigabytes() {
+        let command = dump_gtid("b.1", 4_527_458_311, &no_gtids(), 7);
+        assert_eq!(command[..7], [COM_BINLOG_DUMP_GTID, 6, 0, 7, 0, 0, 0]);
+        assert_eq!(command[7..14], [3, 0, 0, 0, b'b', b'.', b'1']);
+        assert_eq!(command[14..22], 4_527_458_311_u64.to_le_bytes());
+        assert_eq!(command[22..], [8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
 }

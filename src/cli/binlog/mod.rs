@@ -71,6 +71,7 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
                 ddl = counters.ddl,
                 filtered = counters.filtered,
                 unknown = counters.unknown,
+                incidents = counters.incidents,
                 rolled_back = counters.rolled_back,
                 unfinished = counters.unfinished,
                 statements_without_rows = counters.statements_without_rows,

@@ -87,7 +87,8 @@ impl RowForm for Recorder {
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint, _: &mut Batch) {
-        self.0.send(Seen::Checkpoint(checkpoint.clone())).unwrap();
+        // These events have no bytes to be known by.
+        self.0.send(Seen::Checkpoint(Checkpoint { tail: None, ..checkpoint.clone() })).unwrap();
     }
 }
 
@@ -134,7 +135,7 @@ impl Stream {
         const LENGTH: u32 = 100;
         self.offset += LENGTH;
         let header = header(event_type, LENGTH, self.offset);
-        self.assembler.begin_event(&header);
+        self.assembler.begin_event(&header, &[], false);
         let progress = self.assembler.event(&header, event).unwrap();
         if progress == Progress::Boundary || self.assembler.in_transaction() {
             while let Some(piece) = self.assembler.next_piece(false).unwrap() {

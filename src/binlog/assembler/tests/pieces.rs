@@ -245,3 +245,49 @@ fn a_transaction_of_large_statements_is_in_small_pieces() {
     assert!(stream.pieces > 70, "{} pieces", stream.pieces);
     assert!(stream.most_items <= 4, "{} items in one piece", stream.most_items);
 }
+
+#[test]
+fn a_heartbeat_says_how_far_the_server_has_left_events_out() {
+    let mut stream = Stream::new();
+    let beyond = 1_u64 << 32;
+    let at = |position| Event::HeartbeatAt { file: b"binlog.000001", position };
+    for (position, expected) in [(beyond + 500, beyond + 500), (100, beyond + 500)] {
+        stream.assembler.event(&heartbeat(), at(position)).unwrap();
+        assert_eq!(stream.assembler.position().offset, expected);
+    }
+    // Of another file, and inside a transaction: it stands where it stood.
+    stream.assembler.event(&heartbeat(), Event::HeartbeatAt { file: b"binlog.000002", position: beyond * 2 }).unwrap();
+    stream.offset = 600;
+    stream.begin(1);
+    stream.assembler.event(&heartbeat(), at(beyond * 2)).unwrap();
+    stream.rows(0..1);
+    stream.xid(9);
+    stream.flush();
+    assert_eq!(checkpoints(&stream.seen()).last().unwrap().offset, beyond + 1000);
+}
+
+fn heartbeat() -> EventHeader {
+    EventHeader {
+        timestamp: 0,
+        event_type: EventType::HeartbeatV2,
+        server_id: 1,
+        length: 60,
+        next_position: 0,
+        flags: 0,
+    }
+}
+
+#[test]
+fn before_the_place_where_reading_begins_there_is_none_to_go_on_from() {
+    let mut stream = Stream::new();
+    stream.assembler.pass_over(true);
+    stream.begin(1);
+    stream.xid(9);
+    stream.flush();
+    assert_eq!(checkpoints(&stream.seen()), []);
+    stream.assembler.pass_over(false);
+    stream.begin(2);
+    stream.xid(9);
+    stream.flush();
+    assert_eq!(checkpoints(&stream.seen()).len(), 1);
+}
