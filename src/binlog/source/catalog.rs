@@ -146,10 +146,12 @@ impl ServerSchemas {
         let mut source = ServerSource::connect(&self.options, Arc::clone(&self.stop))?;
         // As a replica of its own: the server would end the stream that is being read.
         let options = SourceOptions { server_id: None, ..self.options.clone() };
-        let checksums = source.start(&options, &BinlogStart::Position(from.clone()))?;
+        let begin = source.reachable(from)?;
+        let checksums = source.start(&options, &BinlogStart::Position(begin.clone()))?;
         let mut decoder = Decoder::new(NoTables);
         decoder.begin_stream(checksums);
-        let mut place = from.clone();
+        let mut place = begin;
+        let is_ahead = |place: &Position| place.file != from.file || place.offset > from.offset;
         let mut has_effect = true;
         while !is_there(&place, to) {
             let event = source.next()?;
@@ -180,7 +182,9 @@ impl ServerSchemas {
                             };
                         }
                         Event::MariaDbGtid(gtid) => has_effect = is_of_effect(&gtid),
-                        Event::Query(query) if has_effect && crate::binlog::statement::is_definition(&query.sql) => {
+                        Event::Query(query)
+                            if has_effect && is_ahead(end) && crate::binlog::statement::is_definition(&query.sql) =>
+                        {
                             found(end, OwnedStatement::new(&query).as_statement());
                         }
                         _ => {}
