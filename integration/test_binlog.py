@@ -455,6 +455,22 @@ def test_incident(binlogs, tmp_path):
     assert len(binlog.rows()) == 2
 
 
+@pytest.mark.parametrize("place", [277, 650, 889, 968], ids=["first GTID", "table map", "GTID", "BEGIN"])
+def test_an_event_that_cannot_be_read_is_not_passed_over(binlogs, tmp_path, place):
+    """The checkpoint stays before it, or before the transaction it is in, so that the next attempt meets it again."""
+    raw = bytearray(SHOP.read_bytes())
+    raw[place + 25] ^= 1
+    bad, checkpoint = tmp_path / "bad.000001", tmp_path / "checkpoint"
+    bad.write_bytes(raw)
+    for _ in range(2):
+        binlog = binlogs("--checkpoint", checkpoint, files=[bad]).finish(code=1)
+        assert "checksum" in binlog.log and f"bad.000001:{place}" in binlog.log
+    assert json.loads(checkpoint.read_text())["offset"] <= place
+    bad.write_bytes(SHOP.read_bytes())
+    binlogs("--checkpoint", checkpoint, files=[bad]).finish()
+    assert [row["type"] for row in binlog.rows()] == ["insert", "insert", "update", "delete"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_garbage(db, session, t, binlogs, tmp_path, seed):
     """Without checksums whatever is in the file gets decoded: an error, or rows that are wrong, but no crash and no hang."""

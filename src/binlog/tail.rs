@@ -19,7 +19,7 @@ pub struct Tail {
 }
 
 /// Follows the events of a stream, for the [`Tail`] of each place.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TailReader {
     /// When the file was begun, in seconds, as its format description says.
     begun: u32,

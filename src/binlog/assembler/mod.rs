@@ -62,6 +62,8 @@ pub struct Assembler<S> {
     server: Option<String>,
     /// The last events, for checkpoints.
     tail: TailReader,
+    /// Where the current event begins, and what came before it.
+    before_event: (u64, TailReader),
     /// Pieces that are full but not given out yet, because their transaction has not ended.
     held: Held,
     filling: Piece,
@@ -153,6 +155,7 @@ impl<S: SchemaSource> Assembler<S> {
             gtids: None,
             server: None,
             tail: TailReader::default(),
+            before_event: (0, TailReader::default()),
             filling: Piece::default(),
             spare: Vec::new(),
             has_rotated: false,
@@ -270,6 +273,7 @@ impl<S: SchemaSource> Assembler<S> {
 
     /// Takes note of an event before it is decoded; `has_checksum` where its last bytes are one.
     pub fn begin_event(&mut self, header: &EventHeader, event: &[u8], has_checksum: bool) {
+        self.before_event = (self.position.offset, self.tail);
         self.counters.bytes += u64::from(header.length);
         let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
         if header.timestamp > 0 && !is_made_up {
@@ -279,6 +283,11 @@ impl<S: SchemaSource> Assembler<S> {
             self.context.offset = self.position.offset.saturating_sub(u64::from(header.length));
         }
         self.tail.event(header, event, has_checksum, self.position.offset);
+    }
+
+    /// The event that was begun was not taken: reading is to go on before it, not behind it.
+    pub fn take_back_event(&mut self) {
+        (self.position.offset, self.tail) = self.before_event;
     }
 
     /// Takes one event.

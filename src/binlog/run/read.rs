@@ -142,6 +142,15 @@ impl<'a> Reading<'a> {
             self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
             self.assembler.skip(self.skip_before.is_some());
         }
+        let result = self.take(&header, event);
+        if result.is_err() {
+            // A checkpoint behind what could not be read would pass it over at the next start.
+            self.assembler.take_back_event();
+        }
+        result
+    }
+
+    fn take(&mut self, header: &EventHeader, event: &[u8]) -> Result<bool, RunError> {
         let before = self.assembler.counters();
         let mut progress = Progress::Going;
         let assembler = &mut self.assembler;
@@ -155,10 +164,10 @@ impl<'a> Reading<'a> {
             Err(DecodeError::Consumer(error)) => {
                 return Err(match error.downcast::<HoldError>() {
                     Ok(error) => RunError::Hold(*error),
-                    Err(error) => self.broken_event(&header, DecodeError::Consumer(error)),
+                    Err(error) => self.broken_event(header, DecodeError::Consumer(error)),
                 });
             }
-            result => result.map_err(|source| self.broken_event(&header, source))?,
+            result => result.map_err(|source| self.broken_event(header, source))?,
         }
         let now = self.assembler.counters();
         if self.config.strict && now.unknown > before.unknown {
@@ -175,7 +184,7 @@ impl<'a> Reading<'a> {
         }
         self.give_out(false)?;
         if progress == Progress::Boundary {
-            return Ok(self.is_end(&header));
+            return Ok(self.is_end(header));
         }
         // The end may lie behind an event that ends no transaction, the first ones of a file.
         let position = self.assembler.position();
