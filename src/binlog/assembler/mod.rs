@@ -64,6 +64,7 @@ pub struct Assembler<S> {
     tail: TailReader,
     /// Where the current event begins, and what came before it.
     before_event: (u64, TailReader),
+    tail_before_transaction: TailReader,
     /// Pieces that are full but not given out yet, because their transaction has not ended.
     held: Held,
     filling: Piece,
@@ -156,6 +157,7 @@ impl<S: SchemaSource> Assembler<S> {
             server: None,
             tail: TailReader::default(),
             before_event: (0, TailReader::default()),
+            tail_before_transaction: TailReader::default(),
             filling: Piece::default(),
             spare: Vec::new(),
             has_rotated: false,

@@ -49,6 +49,7 @@ impl<S: SchemaSource> Assembler<S> {
         // A server that crashed while it wrote it has not committed it.
         self.abandon("another begins before its end");
         let begins_at = Some((Arc::clone(&self.context.file), self.context.offset));
+        self.tail_before_transaction = self.before_event.1;
         self.transaction = Some(Transaction { begins_at, ..Transaction::default() });
         self.variables.take();
         self.context.query = None;
@@ -78,6 +79,7 @@ impl<S: SchemaSource> Assembler<S> {
         let (file, offset) = transaction.begins_at.clone().unwrap_or_default();
         self.drop_open_transaction();
         self.position = Position { file: file.to_string(), offset };
+        self.tail = self.tail_before_transaction;
     }
 
     /// Forgets the transaction under way. How many row events it had, if there was anything in it.
