@@ -605,6 +605,30 @@ def test_passwords_of_accounts(db, session, binlogs, tmp_path, form):
         assert b"DROP USER" in written and written.count(b"***") >= 3
 
 
+HIDDEN = ["CREATE USER hushed /* who */ IDENTIFIED BY /* it's */ -- this\n 'hush-1-Secret'",
+          "CREATE PROCEDURE hush() BEGIN DO 'x'; IF 1 THEN ALTER USER hushed IDENTIFIED BY 'hush-2-Secret'; END IF; END",
+          "CREATE EVENT hush_e ON SCHEDULE EVERY 1 DAY DISABLE DO ALTER USER hushed IDENTIFIED BY 'hush-3-Secret'",
+          "CREATE PROCEDURE hush_p() BEGIN PREPARE s FROM 'ALTER USER hushed IDENTIFIED BY ''hush-4-Secret'''; EXECUTE s; END",
+          "CREATE SERVER hush_s FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1', USER 'u', PASSWORD 'hush-5-Secret')",
+          "CREATE TABLE hush_t (a INT) CONNECTION = 'mysql://u:hush-6-Secret@127.0.0.1/test/t' COMMENT 'seen'"]
+HIDDEN_BY_MARIADB = ["SET STATEMENT max_statement_time = 100 FOR ALTER USER hushed IDENTIFIED BY 'hush-7-Secret'",
+                     "CREATE OR REPLACE USER hushed IDENTIFIED VIA mysql_native_password USING PASSWORD('hush-8-Secret')",
+                     "SET STATEMENT max_statement_time = 100 FOR SET PASSWORD FOR hushed = PASSWORD('hush-9-Secret')"]
+
+
+@pytest.mark.parametrize("form", ["native", "debezium", "maxwell", "pretty", "events"])
+def test_passwords_within_other_statements(db, session, binlogs, tmp_path, form):
+    execute(session, "DROP USER IF EXISTS hushed", "DROP SERVER IF EXISTS hush_s")
+    place = position(db)
+    execute(session, *HIDDEN, *(HIDDEN_BY_MARIADB if db.flavor == "mariadb" else []))
+    execute(session, "DROP USER hushed", "DROP SERVER hush_s", "DROP PROCEDURE hush", "DROP PROCEDURE hush_p", "DROP EVENT hush_e", "DROP TABLE hush_t")
+    written = everything(binlogs, db, place, form, tmp_path / "written")
+    assert b"hush-" not in written
+    if form in ("native", "pretty"):
+        # MySQL does not log CREATE SERVER.
+        assert b"seen" in written and written.count(b"***") >= 5
+
+
 # --- Statements that are unlike others ---
 
 @pytest.mark.newer_mariadb

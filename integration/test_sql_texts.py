@@ -58,7 +58,7 @@ class Generator:
     def __init__(self, seed, flavor):
         self.random, self.flavor, self.mark = random.Random(seed), flavor, 0
         self.modes, self.charset, self.oracle = "", "utf8mb4", False
-        self.prepared = {}
+        self.in_program = False
 
     def pick(self, *choices):
         return self.random.choice(choices)
@@ -110,7 +110,9 @@ class Generator:
         return b"/*" + self.pick(b"!99999", b"!999999 ") + inside + self.pick(b"", b"/* ; */ ") + b"*/"
 
     def space(self):
-        return self.pick(b" ", b" ", b" ", b"\n", b"\t", b" " + self.comment() + b" ")
+        # In latin1 the servers take the space that does not break for one, though MySQL keeps no program with it.
+        unbroken = b"\xa0" if self.charset == "latin1" and not self.in_program else b" "
+        return self.pick(b" ", b" ", unbroken, b"\n", b"\t", b" " + self.comment() + b" ")
 
     def extra(self):
         """One more item of a select list, or none, by the server's version."""
@@ -138,6 +140,7 @@ class Generator:
     def inner(self, depth=2):
         """Statements within a stored program: text, rows, inserts."""
         parts, rows, inserts = [], [], []
+        outer, self.in_program = self.in_program, True
         for _ in range(self.random.randrange(1, 4)):
             choice = self.random.randrange(7) if depth else self.random.randrange(2)
             if choice == 0:
@@ -153,7 +156,9 @@ class Generator:
                 parts.append(text)
                 rows += more
                 inserts += marks
-        return b"".join(part + self.space() + b";" + self.space() for part in parts), rows, inserts
+        text = b"".join(part + self.space() + b";" + self.space() for part in parts)
+        self.in_program = outer
+        return text, rows, inserts
 
     def block(self, choice, depth):
         body, rows, inserts = self.inner(depth - 1)

@@ -98,6 +98,7 @@ fn lexis([a, b, c, d]: [u8; 4]) -> Lexis {
     let unsure = |bits: u8| [None, Some(false), Some(true), Some(true)][usize::from(bits & 3)];
     let charsets = [
         ClientCharset::Plain,
+        ClientCharset::SpaceA0,
         ClientCharset::Big5,
         ClientCharset::Gbk,
         ClientCharset::Gb18030,
@@ -123,7 +124,7 @@ fn text(sql: &[u8], lexis: Lexis) {
     let (mut from, mut end) = (0, 0);
     while let Some(piece) = next_statement(sql, from, lexis) {
         assert!(end <= piece.range.start && piece.range.start < piece.range.end && piece.range.end <= piece.next);
-        assert!(piece.next <= sql.len() && from < piece.next);
+        assert!(piece.next <= piece.text_end && piece.text_end <= sql.len() && from < piece.next);
         (from, end) = (piece.next, piece.range.end);
     }
     StatementSummary::of_text(sql, lexis, &|_| None);

@@ -92,7 +92,7 @@ impl Exchange {
             Outcome::Err(_) => {}
         }
         match &request.kind {
-            RequestKind::Query { pieces: Some(Pieces::At { .. } | Pieces::Rest { .. }), .. } => {
+            RequestKind::Query { pieces: Some(Pieces::At(_) | Pieces::Rest(_)), .. } => {
                 self.piece_result(outcome, more, now, emit)
             }
             RequestKind::Query { .. } => self.whole_result(outcome, more, now, emit),

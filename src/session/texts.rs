@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::ending::Outcome;
-use crate::mysql::sql::{Lexis, ResultCount, next_statement, trimmed_text};
+use crate::mysql::sql::{Lexis, Piece, ResultCount, next_statement};
 
 /// Where in a text of several statements its results have arrived.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(super) enum Pieces {
     /// The text is one statement, or may not be more.
     Whole,
     /// This statement's results are due. How it is read depends on those before it.
-    At { piece: Range<usize>, next: usize },
-    /// Whose results are due is not known any more: they are for everything from here on.
-    Rest { start: usize },
+    At(Piece),
+    /// Whose results are due is not known any more: they are for this part, up to the text's end.
+    Rest(Range<usize>),
 }
 
 /// What a result is.
@@ -33,37 +33,34 @@ impl Pieces {
     /// Of a text whose first result is there. `truncated`: only the front of it is known.
     pub(super) fn first(text: &[u8], truncated: bool, lexis: Lexis) -> Self {
         match Self::after(text, 0, truncated, lexis) {
-            Self::At { next, .. } if is_end(text, next) => Self::Whole,
-            Self::Rest { .. } => Self::Whole,
+            Self::At(piece) if piece.is_last() => Self::Whole,
+            Self::Rest(_) => Self::Whole,
             several => several,
         }
     }
 
     fn after(text: &[u8], from: usize, truncated: bool, lexis: Lexis) -> Self {
         match next_statement(text, from, lexis) {
-            Some(piece) if piece.is_certain && !(truncated && is_end(text, piece.next)) => {
-                Self::At { piece: piece.range, next: piece.next }
-            }
-            Some(piece) => Self::Rest { start: piece.range.start },
-            None => Self::Rest { start: from },
+            Some(piece) if piece.is_certain && !(truncated && piece.is_last()) => Self::At(piece),
+            Some(piece) => Self::Rest(piece.range.start..piece.text_end),
+            None => Self::Rest(from..text.len()),
         }
     }
 
-    /// The text of the statement whose result is due, if that is one.
+    /// The text of the statement whose result is due.
     pub(super) fn current(&self, text: &[u8]) -> Range<usize> {
         match self {
             Self::Whole => 0..text.len(),
-            Self::At { piece, .. } => piece.clone(),
-            Self::Rest { start } => *start..trimmed_text(text).end.max(*start),
+            Self::At(piece) => piece.range.clone(),
+            Self::Rest(rest) => rest.clone(),
         }
     }
 
     /// What is left of the text.
     pub(super) fn left(&self, text: &[u8]) -> Range<usize> {
         match self {
-            Self::Whole => 0..text.len(),
-            Self::At { piece, .. } => piece.start..trimmed_text(text).end.max(piece.end),
-            Self::Rest { .. } => self.current(text),
+            Self::At(piece) => piece.range.start..piece.text_end,
+            _ => self.current(text),
         }
     }
 
@@ -75,35 +72,30 @@ impl Pieces {
         more: bool,
         count: impl FnOnce(&[u8]) -> ResultCount,
     ) -> Verdict {
-        let Self::At { piece, next } = self else {
+        let Self::At(piece) = self else {
             return if more { Verdict::Earlier } else { Verdict::Last(self.current(text)) };
         };
-        let is_last = is_end(text, *next);
+        // With more results than statements, or fewer, those before this one may be wrong already.
         let mut start = 0;
         if more && matches!(outcome, Outcome::Rows { .. }) {
-            match count(text.get(piece.clone()).unwrap_or_default()) {
+            match count(text.get(piece.range.clone()).unwrap_or_default()) {
                 ResultCount::Several => return Verdict::Earlier,
-                ResultCount::One if !is_last => return Verdict::Last(piece.clone()),
+                ResultCount::One if !piece.is_last() => return Verdict::Last(piece.range.clone()),
                 // It may be the front of an answer, or all of it.
-                ResultCount::Unknown => start = piece.start,
+                ResultCount::Unknown => start = piece.range.start,
                 ResultCount::One => {}
             }
-        } else if is_last != more || matches!(outcome, Outcome::Err(_)) {
-            return Verdict::Last(piece.clone());
+        } else if piece.is_last() != more || matches!(outcome, Outcome::Err(_)) {
+            return Verdict::Last(piece.range.clone());
         }
-        // With more results than statements, or fewer, those before this one may be wrong already.
-        *self = Self::Rest { start };
+        *self = Self::Rest(start..piece.text_end);
         if more { Verdict::Earlier } else { Verdict::Last(self.current(text)) }
     }
 
     /// The next statement's results are due.
     pub(super) fn advance(&mut self, text: &[u8], truncated: bool, lexis: Lexis) {
-        if let Self::At { next, .. } = self {
-            *self = Self::after(text, *next, truncated, lexis);
+        if let Self::At(piece) = self {
+            *self = Self::after(text, piece.next, truncated, lexis);
         }
     }
-}
-
-fn is_end(text: &[u8], at: usize) -> bool {
-    at >= trimmed_text(text).end
 }

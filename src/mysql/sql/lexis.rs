@@ -56,13 +56,17 @@ impl SqlMode {
     }
 }
 
-/// The character set of statements (`character_set_client`), as far as the lexer cares: in which of them may the second byte of a character look like a
-/// backslash or a backtick?
+/// The character set of statements (`character_set_client`), as far as the lexer cares: whether the second byte of a character may look
+/// like a backslash or a backtick, and whether a byte above ASCII is white space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ClientCharset {
-    /// In none of its characters: utf8mb4, latin1 and all others.
+    /// None of it: utf8mb4 and many others.
     #[default]
     Plain,
+    /// 0xA0 is a space that does not break, and the servers take it for one: latin1 and others.
+    SpaceA0,
+    /// The same with 0xFF: cp852, cp866, keybcs2.
+    SpaceFf,
     /// big5
     Big5,
     /// gbk
@@ -84,7 +88,21 @@ impl ClientCharset {
         if let Some(id) = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()) {
             return Self::from_collation(id);
         }
-        const NAMES: [(&str, ClientCharset); 5] = [
+        // Each server was asked with every byte in every character set.
+        const NAMES: [(&str, ClientCharset); 18] = [
+            ("latin1", ClientCharset::SpaceA0),
+            ("latin2", ClientCharset::SpaceA0),
+            ("latin5", ClientCharset::SpaceA0),
+            ("latin7", ClientCharset::SpaceA0),
+            ("armscii8", ClientCharset::SpaceA0),
+            ("cp1250", ClientCharset::SpaceA0),
+            ("dec8", ClientCharset::SpaceA0),
+            ("geostd8", ClientCharset::SpaceA0),
+            ("greek", ClientCharset::SpaceA0),
+            ("hebrew", ClientCharset::SpaceA0),
+            ("cp852", ClientCharset::SpaceFf),
+            ("cp866", ClientCharset::SpaceFf),
+            ("keybcs2", ClientCharset::SpaceFf),
             ("big5", ClientCharset::Big5),
             ("gbk", ClientCharset::Gbk),
             ("gb18030", ClientCharset::Gb18030),
@@ -98,13 +116,48 @@ impl ClientCharset {
     /// From a collation's number (`SELECT id, character_set_name FROM information_schema.collations`). MariaDB's NOPAD
     /// collations have the numbers of the others, and 1024 more.
     pub fn from_collation(id: u16) -> Self {
-        match id {
-            1 | 84 | 1025 | 1108 => Self::Big5,
-            28 | 87 | 1052 | 1111 => Self::Gbk,
+        match if (1024..2048).contains(&id) { id - 1024 } else { id } {
+            1 | 84 => Self::Big5,
+            28 | 87 => Self::Gbk,
             248..=250 => Self::Gb18030,
-            13 | 88 | 95 | 96 | 1037 | 1112 | 1119 | 1120 => Self::Sjis,
+            13 | 88 | 95 | 96 => Self::Sjis,
+            2
+            | 3
+            | 5
+            | 8
+            | 9
+            | 15
+            | 16
+            | 20
+            | 21
+            | 25..=27
+            | 30..=32
+            | 34
+            | 41
+            | 42
+            | 44
+            | 47..=49
+            | 64
+            | 66
+            | 69..=71 => Self::SpaceA0,
+            77..=79 | 92..=94 | 99 => Self::SpaceA0,
+            36 | 37 | 40 | 68 | 73 | 81 => Self::SpaceFf,
             _ => Self::Plain,
         }
+    }
+
+    /// The byte above ASCII that is white space.
+    fn space(self) -> Option<u8> {
+        match self {
+            Self::SpaceA0 => Some(0xa0),
+            Self::SpaceFf => Some(0xff),
+            _ => None,
+        }
+    }
+
+    /// Whether a character may have more than one byte that looks like another's.
+    pub(super) fn is_double_byte(self) -> bool {
+        matches!(self, Self::Big5 | Self::Gbk | Self::Gb18030 | Self::Sjis)
     }
 
     /// How many bytes the character at the front of `bytes` has: 1 where they are none of several bytes.
@@ -114,7 +167,7 @@ impl ClientCharset {
     pub(super) fn character_length(self, bytes: &[u8]) -> usize {
         let (Some(&lead), Some(&trail)) = (bytes.first(), bytes.get(1)) else { return 1 };
         let is_two = match self {
-            Self::Plain | Self::Unknown => false,
+            Self::Plain | Self::SpaceA0 | Self::SpaceFf | Self::Unknown => false,
             Self::Big5 => matches!(lead, 0xa1..=0xf9) && matches!(trail, 0x40..=0x7e | 0xa1..=0xfe),
             Self::Gbk => matches!(lead, 0x81..=0xfe) && matches!(trail, 0x40..=0x7e | 0x80..=0xfe),
             Self::Sjis => matches!(lead, 0x81..=0x9f | 0xe0..=0xfc) && matches!(trail, 0x40..=0x7e | 0x80..=0xfc),
@@ -154,6 +207,18 @@ impl Lexis {
             backslash_escapes: mode.map(|mode| !mode.no_backslash_escapes),
             ..Self::default()
         }
+    }
+
+    /// White space to the servers (`my_isspace`).
+    pub(super) fn is_space(self, byte: u8) -> bool {
+        byte.is_ascii_whitespace() || byte == 0x0b || (byte >= 0x80 && self.charset.space() == Some(byte))
+    }
+
+    /// A character of names without quotes and of keywords: letters, digits, `_ $` and nearly everything above ASCII.
+    pub(super) fn is_word(self, byte: u8) -> bool {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'$')
+            || (byte >= 0x80 && self.charset.space() != Some(byte))
     }
 
     pub(super) fn may_be_mariadb(&self) -> bool {

@@ -26,6 +26,6 @@ pub use program::skip_statement_variables;
 pub use quoted::unquote;
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
-pub use statements::{Piece, next_statement, trimmed_text};
+pub use statements::{Piece, next_statement};
 pub use tokens::{Kind, Token, Tokens};
 pub use words::{dropped_database, first_keyword, use_database};

@@ -27,7 +27,7 @@ impl Reading {
     /// Where the text ends whose opening quote is in front of `from`.
     fn end(self, sql: &[u8], from: usize) -> Option<usize> {
         let Self { quote, escapes, charset } = self;
-        let is_plain = matches!(charset, ClientCharset::Plain | ClientCharset::Unknown);
+        let is_plain = !charset.is_double_byte();
         let mut at = from;
         loop {
             if is_plain {
@@ -53,12 +53,8 @@ impl Reading {
 
 /// Whether a quoted text may end here: no name and no quote stands right after it in a text that anybody has written.
 fn is_plausible(sql: &[u8], end: Option<usize>) -> bool {
-    end.is_some_and(|end| sql.get(end).is_none_or(|next| !is_word(*next) && !b"'\"`\\".contains(next)))
-}
-
-/// A character of names without quotes and of keywords: letters, digits, `_ $` and everything above ASCII.
-pub(super) fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
+    let lexis = Lexis::default();
+    end.is_some_and(|end| sql.get(end).is_none_or(|next| !lexis.is_word(*next) && !b"'\"`\\".contains(next)))
 }
 
 /// Where the text ends that the quote at `at` opens.

@@ -13,21 +13,26 @@ pub struct Piece {
     pub range: Range<usize>,
     /// Where the next one is looked for.
     pub next: usize,
+    /// Where the text ends, as the servers take it. If `next` is there, this is the last.
+    pub text_end: usize,
     /// Whether it has an end that no setting could move. If not, where it ends is not sure.
     pub is_certain: bool,
     /// Whether no server accepts it, as far as can be told; what follows it is then not executed.
     pub is_broken: bool,
 }
 
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
+impl Piece {
+    /// Whether no other statement follows.
+    pub fn is_last(&self) -> bool {
+        self.next >= self.text_end
+    }
 }
 
 /// A text as the servers take it: without white space at its front, and white space and semicolons at its end (`alloc_query` in
 /// `sql/sql_parse.cc`).
-pub fn trimmed_text(sql: &[u8]) -> Range<usize> {
-    let end = sql.iter().rposition(|byte| !is_space(*byte) && *byte != b';').map_or(0, |last| last + 1);
-    let start = sql.get(..end).and_then(|text| text.iter().position(|byte| !is_space(*byte))).unwrap_or(end);
+fn trimmed_text(sql: &[u8], lexis: Lexis) -> Range<usize> {
+    let end = sql.iter().rposition(|byte| !lexis.is_space(*byte) && *byte != b';').map_or(0, |last| last + 1);
+    let start = sql.get(..end).and_then(|text| text.iter().position(|byte| !lexis.is_space(*byte))).unwrap_or(end);
     start..end
 }
 
@@ -35,15 +40,27 @@ pub fn trimmed_text(sql: &[u8]) -> Range<usize> {
 ///
 /// Asked for one by one, because each may change how the next is read: `SET sql_mode`, `SET NAMES`.
 pub fn next_statement(sql: &[u8], from: usize, lexis: Lexis) -> Option<Piece> {
-    let text = sql.get(..trimmed_text(sql).end)?;
-    let start = from + text.get(from..)?.iter().position(|byte| !is_space(*byte))?;
+    let text = sql.get(..trimmed_text(sql, lexis).end)?;
+    let start = from + text.get(from..)?.iter().position(|byte| !lexis.is_space(*byte))?;
     let mut tokens = Tokens::starting_at(text, start, lexis);
     let (shape, semicolon) = statement_extent(&mut tokens);
     if shape == Shape::Empty {
         // Refused, and with it all that follows.
-        return Some(Piece { range: start..text.len(), next: text.len(), is_certain: true, is_broken: true });
+        return Some(Piece {
+            range: start..text.len(),
+            next: text.len(),
+            text_end: text.len(),
+            is_certain: true,
+            is_broken: true,
+        });
     }
     let (end, next) = semicolon.map_or((text.len(), text.len()), |token| (token.start, token.end));
-    let length = text.get(start..end)?.iter().rposition(|byte| !is_space(*byte))? + 1;
-    Some(Piece { range: start..start + length, next, is_certain: !tokens.is_doubtful(), is_broken: tokens.is_broken() })
+    let length = text.get(start..end)?.iter().rposition(|byte| !lexis.is_space(*byte))? + 1;
+    Some(Piece {
+        range: start..start + length,
+        next,
+        text_end: text.len(),
+        is_certain: !tokens.is_doubtful(),
+        is_broken: tokens.is_broken(),
+    })
 }

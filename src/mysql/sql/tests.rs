@@ -251,6 +251,30 @@ fn characters_of_two_bytes() {
 }
 
 #[test]
+fn white_space_above_ascii() {
+    let of = |name: &str| Lexis { charset: ClientCharset::from_name(name.as_bytes()), ..MYSQL };
+    let sql = b"\xa0delete\xa0from t; \xa0select\xa02;\xa0";
+    assert_eq!(pieces_of(sql, of("latin1")).len(), 2);
+    assert_eq!(first_keyword(b"delete\xa0from t", of("latin1")), b"delete");
+    assert_eq!(first_keyword(b"delete\xfffrom t", of("cp866")), b"delete");
+    assert_eq!(first_keyword(b"delete\xa0from t", of("utf8mb4")), b"delete\xa0from");
+    let rows = StatementSummary::of_text(b"select 1;\xa0delete\xa0from t", of("latin1"), &|_| None);
+    assert_eq!(rows.effects, Effects::ROWS);
+    // As numbers they are the same, also those of MariaDB's collations without padding.
+    for (name, ids) in [
+        ("latin1", [8, 1032]),
+        ("latin7", [41, 1065]),
+        ("cp852", [40, 1105]),
+        ("gbk", [28, 1111]),
+        ("utf8mb4", [45, 255]),
+    ] {
+        for id in ids {
+            assert_eq!(ClientCharset::from_collation(id), ClientCharset::from_name(name.as_bytes()), "{id}");
+        }
+    }
+}
+
+#[test]
 fn comments_by_version() {
     // What each server answered with is in `integration/test_sql_texts.py`.
     for (sql, mysql, mariadb) in [

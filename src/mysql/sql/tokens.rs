@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::lexis::{Flavor, Lexis};
-use super::quoted::{End, is_word, quoted_end};
+use super::quoted::{End, quoted_end};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,10 +156,10 @@ impl<'a> Tokens<'a> {
     fn skip_blank(&mut self) {
         loop {
             match self.rest() {
-                [byte, ..] if byte.is_ascii_whitespace() || *byte == 0x0b => self.at += 1,
+                [byte, ..] if self.lexis.is_space(*byte) => self.at += 1,
                 [b'#', ..] => self.skip_line(),
                 [b'-', b'-'] => self.at += 2,
-                [b'-', b'-', next, ..] if next.is_ascii_whitespace() || next.is_ascii_control() => self.skip_line(),
+                [b'-', b'-', next, ..] if self.lexis.is_space(*next) || next.is_ascii_control() => self.skip_line(),
                 [b'/', b'*', ..] => self.comment(),
                 [b'*', b'/', ..] if self.in_comment => {
                     self.in_comment = false;
@@ -233,7 +233,7 @@ impl<'a> Tokens<'a> {
     fn word_end(&self, from: usize) -> usize {
         let mut at = from;
         while let Some(&byte) = self.sql.get(at) {
-            if !is_word(byte) {
+            if !self.lexis.is_word(byte) {
                 break;
             }
             let rest = self.sql.get(at..).unwrap_or_default();
@@ -292,7 +292,7 @@ impl<'a> Tokens<'a> {
             return (Kind::Number, digits_from(digits, u8::is_ascii_digit));
         }
         let next = self.sql.get(end).copied();
-        if next.is_some_and(is_word) {
+        if next.is_some_and(|next| self.lexis.is_word(next)) {
             return (Kind::Word, self.word_end(start));
         }
         // `1..10` is a range of MariaDB's.
@@ -314,7 +314,7 @@ impl<'a> Tokens<'a> {
                 Some(b'\'' | b'"' | b'`') => at = self.quoted(at),
                 _ => at = self.word_end(at),
             }
-            let is_part = |next: &u8| is_word(*next) || matches!(next, b'`' | b'.');
+            let is_part = |next: &u8| self.lexis.is_word(*next) || matches!(next, b'`' | b'.');
             if self.sql.get(at) != Some(&b'.') || !self.sql.get(at + 1).is_some_and(is_part) {
                 break;
             }
@@ -367,7 +367,7 @@ impl Iterator for Tokens<'_> {
             }
             b'`' => (Kind::Name, self.quoted(start)),
             b'@' => self.variable(),
-            _ if after_dot && is_word(first) => (Kind::Name, self.word_end(start)),
+            _ if after_dot && self.lexis.is_word(first) => (Kind::Name, self.word_end(start)),
             b'N' | b'n' if next == Some(b'\'') => (Kind::Text, self.quoted(start + 1)),
             b'x' | b'X' | b'b' | b'B' if next == Some(b'\'') => (Kind::Binary, self.quoted(start + 1)),
             b'$' if self.lexis.has_dollar_quotes() && self.dollar_tag().is_some() => {
@@ -381,7 +381,7 @@ impl Iterator for Tokens<'_> {
                 let (_, end) = self.number();
                 (Kind::Number, end)
             }
-            _ if is_word(first) => (Kind::Word, self.word_end(start)),
+            _ if self.lexis.is_word(first) => (Kind::Word, self.word_end(start)),
             _ => self.symbol(first),
         };
         self.at = end.max(start + 1).min(self.sql.len());
@@ -394,6 +394,6 @@ impl Tokens<'_> {
     /// Whether a name ends right before this place.
     fn follows_name(&self, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|before| self.sql.get(before));
-        before.is_some_and(|before| is_word(*before) || matches!(before, b'`' | b'"'))
+        before.is_some_and(|before| self.lexis.is_word(*before) || matches!(before, b'`' | b'"'))
     }
 }

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use super::lexis::Lexis;
-use super::quoted::{is_word, unquote};
+use super::quoted::unquote;
 use super::tokens::{Kind, Tokens};
 
 /// The statement's first word, behind comments and opening parentheses; empty if there is none.
 pub fn first_keyword(sql: &[u8], lexis: Lexis) -> &[u8] {
     // The usual case first: this runs for every statement.
     if sql.first().is_some_and(u8::is_ascii_alphabetic) && sql.get(1) != Some(&b'\'') {
-        let length = sql.iter().position(|byte| !is_word(*byte)).unwrap_or(sql.len());
+        let length = sql.iter().position(|byte| !lexis.is_word(*byte)).unwrap_or(sql.len());
         return sql.get(..length).unwrap_or_default();
     }
     let mut tokens = Tokens::new(sql, lexis);
