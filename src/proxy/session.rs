@@ -231,7 +231,9 @@ impl Session {
                 return Ok(Opening::Tls { request: first, early });
             }
             (TlsMode::Terminate, None) => {
-                tracing::warn!(client = %peer, "asks for TLS in a packet that is too long: closed");
+                // No client does this; the server would begin TLS with it, out of sight.
+                tracing::debug!(client = %peer, "a first packet that is too long, and may ask for TLS: closed");
+                tap.observe_now(Direction::ToServer, &first);
                 return Ok(Opening::Closed);
             }
         }
