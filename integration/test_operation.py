@@ -50,6 +50,7 @@ def bad_starts(folder):
         ([*proxy, "--tls-cert", none, "--tls-key", bad], 1, ["--tls-cert", str(none), "No such file"]),
         ([*proxy, "--sink", f"ndjson:{none}/x"], 2, [f"{none}/x", "No such file"]),
         ([*proxy, "--kafka-bootstrap-servers", "127.0.0.1:1", "--kafka-option", "no.such.option=1"], 2, ["no.such.option"]),
+        ([*proxy, "--kafka-bootstrap-servers", "127.0.0.1:1", "--kafka-option", f"ssl.ca.location={none}"], 2, ["ssl.ca.location", str(none)]),
         ([*proxy, "--log-level", "verbose"], 2, ["--log-level", "verbose", "info"]),
         ([*proxy, "--config", none], 2, [str(none), "No such file"]),
         ([*source, "--tls-ca", none], 2, ["--tls-ca", str(none), "No such file"]),

@@ -5,8 +5,8 @@ use super::layers::Origins;
 use super::notes::Rule;
 use super::settings::ProxySettings;
 use super::{
-    CaptureConfig, KafkaConfig, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig, StdoutConfig, TlsConfig, TlsMode,
-    UpstreamVerify,
+    CaptureConfig, KafkaConfig, KafkaOption, NdjsonConfig, ProxyConfig, QueueConfig, SinkConfig, StdoutConfig,
+    TlsConfig, TlsMode, UpstreamVerify,
 };
 use std::time::Duration;
 
@@ -126,6 +126,9 @@ impl ProxyConfig {
     pub(crate) fn build(settings: ProxySettings, origins: &Origins) -> Result<Self, ConfigError> {
         let origin = |id: &str| origins.of(id);
         refuse_what_is_not_built(&settings, &origin)?;
+        if let Some(message) = settings.kafka_option.iter().find_map(KafkaOption::missing_file) {
+            return Err(ConfigError::Conflict { origin: origin("kafka_option"), message });
+        }
         let tls = tls(&settings, &origin)?;
         let sinks = sinks(&settings, &origin)?;
         let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());

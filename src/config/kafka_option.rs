@@ -13,6 +13,16 @@ pub struct KafkaOption {
 }
 
 impl KafkaOption {
+    /// What is wrong with the file that the property names (`ssl.ca.location`), if it names one: librdkafka would not say which it is.
+    pub(crate) fn missing_file(&self) -> Option<String> {
+        // Where a certificate store is looked for by librdkafka itself.
+        if !self.key.ends_with(".location") || self.value.is_empty() || self.value == "probe" {
+            return None;
+        }
+        let error = std::fs::metadata(&self.value).err()?;
+        Some(format!("{}: cannot use {}: {error}", self.key, self.value))
+    }
+
     /// Whether the value may be shown: everything else could be or hold a secret.
     fn is_harmless(&self) -> bool {
         ["security.protocol", "sasl.mechanism", "sasl.mechanisms", "compression.type", "compression.codec", "client.id"]
@@ -50,6 +60,16 @@ mod tests {
         assert_eq!((option.key.as_str(), option.value.as_str()), ("sasl.password", "a=b"));
         assert!("sasl.password".parse::<KafkaOption>().is_err());
         assert!("=x".parse::<KafkaOption>().is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let missing = |text: &str| text.parse::<KafkaOption>().unwrap().missing_file();
+        let said = missing("ssl.ca.location=/nowhere/ca.pem").unwrap();
+        assert!(said.starts_with("ssl.ca.location: cannot use /nowhere/ca.pem: No such file"), "{said}");
+        assert_eq!(missing("ssl.ca.location=/"), None);
+        assert_eq!(missing("ssl.ca.location=probe"), None);
+        assert_eq!(missing("ssl.key.password=/nowhere"), None);
     }
 
     #[test]

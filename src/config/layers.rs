@@ -140,7 +140,11 @@ impl Layers {
         let (Some(argument), Some(given)) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) else {
             return error.into();
         };
-        let flag = argument.split([' ', '=', '[']).next().unwrap_or_default();
+        let flag = match argument.split([' ', '=', '[']).next() {
+            Some(flag) if !flag.is_empty() => flag,
+            // `[-]`, which has no flag.
+            _ => argument.as_str(),
+        };
         let id = flag.trim_start_matches('-').replace('-', "_");
         let prefix = format!("{flag}=");
         let on_command_line = self.arguments.iter().filter_map(|argument| argument.to_str());

@@ -111,7 +111,7 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
-    let wanted = "an address and a port are wanted, such as 127.0.0.1:3307, [::]:3307 or localhost:3307";
+    let wanted = "expected an address and a port, such as 127.0.0.1:3307, [::]:3307 or localhost:3307";
     let mut addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {wanted}"))?;
     addresses.next().ok_or_else(|| wanted.to_owned())
 }

@@ -10,7 +10,7 @@ use crate::binlog::{
     BigintUnsigned, Checkpoint, Connector, Debezium, DebeziumOptions, DecimalHandling, FormFactory, Geometry, Maxwell,
     MaxwellOptions, Native, Routing, RowForm, RowsKafkaConfig, Text, TextOptions, ValueOptions,
 };
-use crate::config::{NdjsonConfig, StdoutConfig};
+use crate::config::{KafkaOption, NdjsonConfig, StdoutConfig};
 use crate::sink::{Direct, NdjsonSink, Sink, SinkError, StdoutSink, TransactionSettings};
 
 /// Where messages go, and in which forms.
@@ -79,6 +79,9 @@ fn check(settings: &Binlog, names: &[String]) -> Result<(), String> {
     }
     if has("kafka") && settings.kafka_bootstrap_servers.is_none() {
         return Err(format!("{}: kafka needs --kafka-bootstrap-servers too", named("sink")));
+    }
+    if let Some(wrong) = settings.kafka_option.iter().find_map(KafkaOption::missing_file) {
+        return Err(format!("{}: {wrong}", named("kafka_option")));
     }
     if settings.pretty && !has("stdout") {
         return Err(format!("{} is for --sink stdout", named("pretty")));

@@ -65,6 +65,9 @@ impl Topics {
             ("allow.auto.create.topics", "false".to_owned()),
             ("auto.offset.reset", "earliest".to_owned()),
         ];
+        if let Some(wrong) = options.iter().find_map(KafkaOption::missing_file) {
+            return Err(InspectError::Client(wrong));
+        }
         let consumer: BaseConsumer<Events> = client_options(servers, &defaults, options)
             .create_with_context(Events::default())
             .map_err(|error| InspectError::Client(describe_client_error(&error)))?;
