@@ -108,8 +108,9 @@ pub(in crate::cli) struct Binlog {
     #[arg(long, env = "INTERCEPTOR_BINLOG_SCHEMA_HISTORY", value_name = "FILE", help_heading = "Range")]
     pub(super) schema_history: Option<PathBuf>,
 
-    /// Where transactions of more than 16 MiB wait for their end, in a file without a name
-    /// [default: the checkpoint's folder, else TMPDIR or /tmp]
+    /// Where large transactions wait for their end
+    ///
+    /// Those of more than 16 MiB, in a file without a name. Without it: in the checkpoint's folder, else in TMPDIR or /tmp.
     #[arg(long, env = "INTERCEPTOR_BINLOG_TEMP_DIR", value_name = "DIR", help_heading = "Range")]
     pub(super) temp_dir: Option<PathBuf>,
 
