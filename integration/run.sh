@@ -40,10 +40,15 @@ fi
 
 "$here/servers/versions.sh"
 
+# The whole suite goes on two processes, a file at a time, each with servers of its own: much of a test is waiting. What somebody chose
+# to run stays on one, so that its output comes in order.
+spread=()
+(($#)) || spread=(-n "${TEST_WORKERS:-2}" --dist loadfile)
+
 report=$(mktemp "$CACHE/.pytest-XXXXXX")
 trap 'rm -f "$report"' EXIT
 status=0
-"$venv/bin/pytest" -p no:cacheprovider --junitxml="$report" "$@" "$here" || status=$?
+"$venv/bin/pytest" -p no:cacheprovider --junitxml="$report" "${spread[@]}" "$@" "$here" || status=$?
 
 # One plain line at the end, whatever options pytest was given. An error in a fixture is a failure.
 "$venv/bin/python" - "$report" <<'END' || true
