@@ -31,6 +31,8 @@ pub struct SessionFacts {
     pub charset: ClientCharset,
     /// Which server it is, told by more than its version's text.
     pub flavor: Option<Flavor>,
+    /// Its version as comments are compared with it.
+    pub version: Option<u32>,
     /// What EXECUTE would run.
     pub(crate) named: NamedStatements,
     /// Statements so far, each parameter set of a batch counted.
@@ -116,7 +118,9 @@ impl SessionFacts {
 
     /// Takes over what the greeting tells.
     pub(super) fn greeted(&mut self, greeting: &Greeting<'_>) {
-        self.server_version = Some(text(greeting.server_version));
+        let version = text(greeting.server_version);
+        self.version = version_number(&version);
+        self.server_version = Some(version);
         self.connection_id = Some(greeting.connection_id);
         self.status = Some(greeting.status);
         // MariaDB says that it is not MySQL by leaving out MySQL's oldest capability.
@@ -133,7 +137,7 @@ impl SessionFacts {
             .map(|status| status.contains(StatusFlags::ANSI_QUOTES));
         Lexis {
             flavor: self.flavor,
-            version: self.server_version.as_deref().and_then(version_number),
+            version: self.version,
             ansi_quotes: said_by_status.or_else(|| self.sql_mode.map(|mode| mode.ansi_quotes)),
             backslash_escapes: Some(!status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),
             charset: self.charset,

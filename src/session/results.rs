@@ -62,14 +62,14 @@ impl Exchange {
     /// Whether what has ended here may have prepared statements by name, out of sight.
     fn may_change_names(&self) -> bool {
         let facts = &self.facts;
-        let lexis = facts.lexis();
+        // Nearly every session leaves here.
         !facts.named.is_empty()
             && self
                 .requests
                 .front()
                 .filter(|request| request.is_statement())
                 .and_then(current_sql)
-                .is_none_or(|sql| runs_others(sql, lexis) && result_count(facts, sql) != ResultCount::One)
+                .is_none_or(|sql| runs_others(sql, facts.lexis()) && result_count(facts, sql) != ResultCount::One)
     }
 
     fn settled_result(
