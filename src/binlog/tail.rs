@@ -44,7 +44,7 @@ impl TailReader {
             self.begun = header.timestamp;
             return;
         }
-        if !header.is_in_file() {
+        if !header.is_in_file() || is_heartbeat(header) {
             return;
         }
         let begin = end.saturating_sub(u64::from(header.length));
@@ -118,7 +118,11 @@ impl TailCheck {
             self.is_relay_log = header.flags & EventHeader::RELAY_LOG != 0;
         }
         // Its positions are those of the log that it copies.
-        if self.is_relay_log || !header.is_in_file() || header.event_type == EventType::FormatDescription {
+        if self.is_relay_log
+            || is_heartbeat(header)
+            || !header.is_in_file()
+            || header.event_type == EventType::FormatDescription
+        {
             return Compared::Going;
         }
         self.has_begun = true;
@@ -134,6 +138,11 @@ impl TailCheck {
             _ => Compared::Different,
         }
     }
+}
+
+/// It says where the server is, and is in no file itself.
+fn is_heartbeat(header: &EventHeader) -> bool {
+    matches!(header.event_type, EventType::Heartbeat | EventType::HeartbeatV2)
 }
 
 /// What of an event is the same whenever and however it is read: not its length and position, which depend on whether the server sends
@@ -257,6 +266,23 @@ mod tests {
             }
         }
         assert_eq!(log.reader.at(log.at + 1), None);
+    }
+
+    #[test]
+    fn heartbeats_change_nothing() {
+        let mut log = log(9, &[b"one", b"two"]);
+        let tail = log.tail();
+        let heartbeat = EventHeader {
+            timestamp: 0,
+            event_type: EventType::HeartbeatV2,
+            server_id: 7,
+            length: 50,
+            next_position: log.at as u32,
+            flags: 0,
+        };
+        log.reader.event(&heartbeat, &[0; 50], false, log.at);
+        assert_eq!(log.tail(), tail);
+        assert_eq!(TailCheck::new(tail, log.at).event(&heartbeat, &[0; 50], false, log.at), Compared::Going);
     }
 
     #[test]
