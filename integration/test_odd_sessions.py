@@ -143,11 +143,14 @@ class Client:
                             (10, 3, 6, 1 if self.mariadb else 0.2, 6, 0 if self.capabilities & COMPRESS else 0.4, 0.5))[0]()
 
 
-def in_one_frame(chance, data):
-    """Of the compressed protocol, stored or packed. A flight is one frame: the server counts frames by its own answers."""
-    packed = zlib.compress(data) if chance.random() < 0.7 else data
-    length = len(data) if packed is not data else 0
-    return len(packed).to_bytes(3, "little") + b"\0" + length.to_bytes(3, "little") + packed
+def frames(chance, data, mariadb):
+    """The compressed protocol's, stored or packed. A flight is one frame, for the server counts frames by its own answers; but MariaDB writes its
+    answers over what it has not read yet of a frame, and then runs what nobody sent: there each packet has one of its own."""
+    while data:
+        length = 4 + int.from_bytes(data[:3], "little") if mariadb else len(data)
+        part, data = data[:length], data[length:]
+        packed = zlib.compress(part) if chance.random() < 0.7 else part
+        yield len(packed).to_bytes(3, "little") + b"\0" + (len(part) if packed is not part else 0).to_bytes(3, "little") + packed
 
 
 def drain(sock, quiet):
@@ -185,7 +188,7 @@ def play(chance, server, port, label):
             data = bytes(client.flight)
             client.flight.clear()
             if data:
-                raw.sock.sendall(in_one_frame(chance, data) if compressed else data)
+                raw.sock.sendall(b"".join(frames(chance, data, client.mariadb)) if compressed else data)
 
         compressed, ahead = False, chance.random() < 0.3 and not capabilities & COMPRESS
         if not ahead:
