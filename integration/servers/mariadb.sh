@@ -45,7 +45,8 @@ initialise() {
     cat "$share"/m*_sys_schema.sql
     # An anonymous account would take precedence over 'app'@'%' for clients on this machine.
     echo "DELETE FROM mysql.global_priv WHERE User='';"
-  } | "$SERVER" --no-defaults --user="$user" --bootstrap --datadir="$1" "${own[@]}" \
+  # Temporary tables in a folder of its own: two servers that are initialised at once call theirs the same.
+  } | "$SERVER" --no-defaults --user="$user" --bootstrap --datadir="$1" --tmpdir="$1" "${own[@]}" \
     --log-warnings=0 --enforce-storage-engine= --max-allowed-packet=8M --net-buffer-length=16K
 }
 

@@ -63,10 +63,12 @@ launch() {
   shift 2
   # A short folder of its own: a socket path is limited to 107 characters.
   socket=$(mktemp -d /tmp/interceptor-XXXXXX)/sock
-  chown "$user" "${socket%/*}"
+  # MariaDB removes at its start the temporary tables that it finds in its folder, another server's too.
+  mkdir -p "$dir/tmp"
+  chown "$user" "${socket%/*}" "$dir/tmp"
   touch "$dir/log"
   from=$(wc -l <"$dir/log")
-  setsid "$SERVER" --no-defaults --user="$user" --datadir="$dir/data" --port="$port" \
+  setsid "$SERVER" --no-defaults --user="$user" --datadir="$dir/data" --tmpdir="$dir/tmp" --port="$port" \
     --socket="$socket" --pid-file="$dir/data/server.pid" --bind-address=127.0.0.1 \
     --server-id="$port" --log-bin=binlog --binlog-format=ROW --secure-file-priv= \
     --innodb-buffer-pool-size=96M --innodb-flush-log-at-trx-commit=2 --sync-binlog=0 \
