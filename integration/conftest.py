@@ -82,8 +82,12 @@ def server(request):
 
 @pytest.fixture
 def writer(request):
-    """Each server with a binary log in turn."""
-    return request.getfixturevalue(f"binlog_{RELEASES[request.param]}")
+    """Each server with a binary log in turn, which is written the plain way whatever the test before has set."""
+    server = request.getfixturevalue(f"binlog_{RELEASES[request.param]}")
+    server.sql("SET GLOBAL binlog_row_metadata = FULL")
+    if server.flavor == "mariadb":
+        server.sql("SET GLOBAL log_bin_compress = OFF")
+    return server
 
 
 @pytest.fixture

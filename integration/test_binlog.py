@@ -23,10 +23,7 @@ SHOP = Path(__file__).parent.parent / "tests/data/binlog/shop.000001"
 
 @pytest.fixture
 def db(writer):
-    """The server with an empty database and its log written the plain way, whatever the test before has set."""
-    writer.sql("SET GLOBAL binlog_row_metadata = FULL")
-    if writer.flavor == "mariadb":
-        writer.sql("SET GLOBAL log_bin_compress = OFF")
+    """The server with an empty database."""
     writer.fresh_databases(DB)
     return writer
 

@@ -98,14 +98,14 @@ def test_a_file_that_is_not_given(rows, binlogs):
     path = file_path(server, start[0])
     for place in ("nosuch.000001:500", "binlog.999999:4"):
         binlogs("--until", place, files=[path]).refused(f"--until {place}: no file of that name is given")
-    binlogs("--from", "now", files=[path]).refused("--from now")
+    binlogs("--from", "now", files=[path]).refused("--from: files have no now")
     binlogs("--from", at(start), "--until", "nosuch.000001:500", server=server).refused("--until nosuch.000001:500: the source's files")
 
 
 @pytest.mark.parametrize("options, patterns", [
-    (["--sink", "stdout", "--sink", "stdout"], ["--sink stdout is given twice"]),
+    (["--sink", "stdout", "--sink", "stdout"], ["--sink: stdout is given twice"]),
     (["--sink", "ndjson:/tmp/a", "--sink", "ndjson:/tmp/a"], ["is given twice"]),
-    (["--tls-mode", "verify-ca"], ["--tls-mode=verify-ca needs --tls-ca"]),
+    (["--tls-mode", "verify-ca"], ["--tls-mode: verify-ca needs --tls-ca"]),
     (["--heartbeat", "99999999999"], ["below 86400"]),
     (["--checkpoint", "/tmp"], ["checkpoint /tmp: .*directory"]),
     (["--checkpoint", "/nowhere/checkpoint"], ["checkpoint /nowhere/checkpoint: "])], ids=lambda value: " ".join(value))

@@ -23,7 +23,6 @@ ROWS, BYTES = 15_000, 4_000
 
 @pytest.fixture
 def db(writer):
-    writer.sql("SET GLOBAL binlog_row_metadata = FULL")
     writer.fresh_databases(DB)
     return writer
 
