@@ -7,6 +7,8 @@
 mod kind;
 mod lexis;
 mod named;
+#[cfg(test)]
+mod parser_tests;
 mod program;
 mod quoted;
 mod secrets;
