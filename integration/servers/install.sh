@@ -124,18 +124,31 @@ install_java() {
   packages "Kafka and the Java clients" "$jdk" maven
 }
 
+# maven_copy NAME LOG OPTIONS...: copies what a pom depends on to the folder that an option names.
+maven_copy() {
+  local name=$1 log=$2
+  shift 2
+  # Maven reports its errors on standard output.
+  retry 3 mvn -q -B dependency:copy-dependencies -DincludeScope=runtime "$@" </dev/null >"$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; die "Maven could not fetch $name"; }
+}
+
+# work_folder NAME: an empty one, to be renamed into place when it is complete; what a killed run left goes.
+work_folder() {
+  local work
+  rm -rf "$CACHE/.$1-"*
+  work=$(mktemp -d "$CACHE/.$1-XXXXXX")
+  chmod 755 "$work"
+  echo "$work"
+}
+
 install_kafka() {
   [[ -d $CACHE/kafka/lib ]] && return 0
   install_java
   note "fetching Kafka with Maven into $CACHE/kafka (a broker for the tests, 60 MB)"
-  rm -rf "$CACHE"/.kafka-*
   local work
-  work=$(mktemp -d "$CACHE/.kafka-XXXXXX")
-  chmod 755 "$work"
-  # Maven reports its errors on standard output.
-  retry 3 mvn -q -B -f "$SERVERS_DIR/kafka-pom.xml" dependency:copy-dependencies \
-    -DoutputDirectory="$work/lib" -DincludeScope=runtime </dev/null >"$work/log" 2>&1 ||
-    { tail -n 20 "$work/log" >&2; die "Maven could not fetch Kafka"; }
+  work=$(work_folder kafka)
+  maven_copy Kafka "$work/log" -f "$SERVERS_DIR/kafka-pom.xml" -DoutputDirectory="$work/lib"
   rm -rf "$CACHE/kafka"
   mv "$work" "$CACHE/kafka"
 }
@@ -145,10 +158,8 @@ install_debezium() {
   [[ -d $CACHE/debezium/mariadb ]] && return 0
   install_java
   note "fetching Debezium with Maven into $CACHE/debezium (to compare with, 130 MB)"
-  rm -rf "$CACHE"/.debezium-*
   local work
-  work=$(mktemp -d "$CACHE/.debezium-XXXXXX")
-  chmod 755 "$work"
+  work=$(work_folder debezium)
   debezium_connector "$work" mysql 3.6.1.Final
   debezium_connector "$work" mariadb 3.5.0.Final
   rm -rf "$CACHE/debezium"
@@ -156,9 +167,8 @@ install_debezium() {
 }
 # debezium_connector FOLDER CONNECTOR RELEASE
 debezium_connector() {
-  retry 3 mvn -q -B -f "$REPO/integration/debezium/pom.xml" dependency:copy-dependencies -Dconnector="$2" \
-    -Ddebezium="$3" -DoutputDirectory="$1/$2" -DincludeScope=runtime </dev/null >"$1/log" 2>&1 ||
-    { tail -n 20 "$1/log" >&2; die "Maven could not fetch Debezium's connector for $2"; }
+  maven_copy "Debezium's connector for $2" "$1/log" -f "$REPO/integration/debezium/pom.xml" \
+    -Dconnector="$2" -Ddebezium="$3" -DoutputDirectory="$1/$2"
 }
 
 install_python() {
