@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mysql_interceptor::deliver::Batch;
 use mysql_interceptor::message::{CapturePolicy, MessageOptions, MessageWriter};
 use mysql_interceptor::session::{Now, Observer, ObserverConfig};
-use mysql_interceptor::sink::Batch;
 
 /// `PROTOCOL_41 | CONNECT_WITH_DB | SECURE_CONNECTION | PLUGIN_AUTH | DEPRECATE_EOF | LONG_PASSWORD | TRANSACTIONS`.
 const CAPABILITIES: u32 = 1 | 1 << 3 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 19 | 1 << 24;

@@ -11,10 +11,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mysql_interceptor::config::{
-    Acks, Backpressure, Compression, FileMode, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
-};
-use mysql_interceptor::sink::{Batch, Hub, Ingest, Sink, SinkError, open_all};
+use mysql_interceptor::deliver::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig};
+use mysql_interceptor::deliver::{Batch, Hub, Ingest, Sink, SinkError, open_all};
+use mysql_interceptor::files::FileMode;
 
 const MESSAGE_BYTES: usize = 600;
 

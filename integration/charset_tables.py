@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What character sets and collations of a running server mean, and the tables of src/binlog/charset made from it.
+"""What character sets and collations of a running server mean, and the tables of src/mysql/charset made from it.
 
     charset_tables.py dump SOCKET > FILE        every code of every character set in UTF-8, every collation
-    charset_tables.py single-byte FILE          src/binlog/charset/tables.rs from a dump
+    charset_tables.py single-byte FILE          src/mysql/charset/tables.rs from a dump
     charset_tables.py collations FILE...        ranges of collation ids, of several dumps
-    charset_tables.py exceptions FILE DECODED   src/binlog/charset/exceptions.rs: where the server's mapping is not
+    charset_tables.py exceptions FILE DECODED   src/mysql/charset/exceptions.rs: where the server's mapping is not
                                                 encoding_rs's. DECODED is made by a program of a few lines from the
                                                 dump's lines `code CHARSET HEX UTF-8-HEX`, with what encoding_rs decodes
                                                 HEX to alone and without replacement, `-` if it does not

@@ -224,7 +224,7 @@ def hasty(tmp_path):
 
 def test_broker_hangs_with_block_and_a_full_queue(mysql, hasty, proxies):
     """Then clients wait, until the broker is back; and nothing is lost. The pause is longer than the broker's session lasts, so
-    in some runs its first answer is that there are no brokers (src/sink/kafka/stall.rs)."""
+    in some runs its first answer is that there are no brokers (src/deliver/kafka/stall.rs)."""
     kafka, topic = hasty, Topic(hasty.bootstrap, "FULL", 7)
     proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 50, *DRAIN, sinks=[],
                     env=settings(kafka, topic, INTERCEPTOR_KAFKA_BUFFER_MEMORY="65536"))

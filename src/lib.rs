@@ -1,41 +1,37 @@
-//! mysql-interceptor: a transparent MySQL and MariaDB wire proxy whose every statement becomes a message.
+//! mysql-interceptor: a transparent MySQL and MariaDB wire proxy whose every statement becomes a message, and a reader of binlogs.
 //!
-//! What flows where:
+//! The rooms, from top to bottom. Each may use only what stands below it:
 //!
 //! ```text
-//!   client <-bytes-> proxy <-bytes-> server        proxy:   sockets, TLS, forwarding; no protocol knowledge beyond the handshake
-//!                      |
-//!            same bytes and a clock
-//!                      v
-//!                   session                        session: sans-IO observer of one connection; statements come out
-//!                      |     uses wire             wire:    pure parsers of packets and values
-//!                      v
-//!                   message                        message: SqlLogMessage, the JSON that consumers read
-//!                      |
-//!                      v
-//!                    sink                          sink:    bounded queues, then Kafka, files, the terminal
+//!   cli         one file per subcommand; flags, exit codes
+//!   settings    typed settings, layer over layer, each with its origin
+//!   lifecycle   signals and the stop
+//!   proxy       sockets, TLS, forwarding              binlog   events -> rows -> transactions -> output
+//!   message     a statement as a SqlLogMessage
+//!   session     sans-IO observer of one connection: bytes and a clock in, statements out
+//!   client      a connection to a server of our own
+//!   deliver     queues; sinks: stdout, files, Kafka
+//!   pretty      messages as lines for people
+//!   rules, segment, tls, files                        leaves: names of tables and columns, records on disk, certificates, file rights
+//!   mysql       what both halves know of MySQL and MariaDB, all of it pure: wire, charset, sql, value
 //! ```
-//!
-//! Beside it `binlog` turns a server's binlog into rows: `cli -> binlog -> sink`, `wire`.
-//!
-//! `lifecycle` watches for signals, for every subcommand.
-//!
-//! Arrows point one way: `cli -> proxy -> session -> message -> sink`, and everything may use `wire` and `mysql`, what both halves know of the servers.
 
 pub mod binlog;
 mod cli;
-pub mod config;
-mod files;
+mod client;
+pub mod deliver;
+pub mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod lifecycle;
 pub mod message;
 pub mod mysql;
-mod proxy;
+pub mod pretty;
+pub mod proxy;
+pub mod rules;
 mod segment;
 pub mod session;
-pub mod sink;
+pub mod settings;
 mod tls;
-pub mod wire;
 
 pub use cli::run;

@@ -1,5 +1,8 @@
 //! Where reading goes on after a restart.
 
+pub(crate) mod position;
+pub(crate) mod tail;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
@@ -7,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::position::Position;
-use super::tail::Tail;
-use crate::config::FileMode;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::checkpoint::tail::Tail;
+use crate::files::FileMode;
 
 /// A place between two transactions, all before which is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

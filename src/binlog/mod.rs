@@ -55,76 +55,50 @@
 //! # Ok::<(), mysql_interceptor::binlog::DecodeError>(())
 //! ```
 
-mod assembler;
-mod charset;
 mod checkpoint;
-mod client;
-mod column;
-mod column_rules;
-mod decimal;
-mod decoder;
-mod digits;
-mod event;
-mod filter;
-mod form;
+pub mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
-mod geometry;
 pub mod gtid;
-mod hidden;
-mod history;
-mod json;
-mod json_string;
-mod json_value;
-mod kafka;
-mod names;
-pub mod parquet;
-mod piece;
-mod piece_record;
-mod position;
+pub mod output;
 mod row_stream;
-mod rows;
 mod run;
-mod schema;
 mod source;
-mod statement;
-mod statement_variables;
-mod table_map;
-mod tail;
-mod temporal;
+pub mod table;
+pub mod transaction;
 mod value;
 
+pub use crate::client::{ClientError, ConnectOptions, TlsMode, TlsOptions};
+pub use crate::mysql::charset::Charset;
+pub use crate::mysql::value::decimal::Decimal;
+pub use crate::mysql::value::temporal::{Date, DateTime, Time, Timestamp};
+pub use crate::rules::columns::{ColumnPattern, ColumnRules};
+pub use crate::rules::names::Patterns;
 pub use crate::segment::SegmentError;
-pub use assembler::{Assembler, AssemblerOptions, BinlogCounters, HoldError, Progress};
-pub use charset::Charset;
+pub use checkpoint::position::Position;
+pub use checkpoint::tail::Tail;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
-pub use client::{ClientError, ConnectOptions, TlsMode, TlsOptions};
-pub use column::Storage;
-pub use column_rules::{ColumnPattern, ColumnRules};
-pub use decimal::Decimal;
-pub use decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
-pub use event::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
-pub use filter::{TablePattern, TableRules};
-pub use form::{
+pub use event::decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
+pub use event::header::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
+pub use event::rows::{Row, RowKind, Rows, RowsEvent};
+pub use event::table_map::{MappedColumn, TableMap};
+pub use event::variables::{UserValue, UserVar};
+pub use output::json_value::{Geometry, ValueOptions, write_value};
+pub use output::kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
+pub use output::{
     BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, LoggedStatement,
     Maxwell, MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
 };
-pub use history::{
-    HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
-};
-pub use json_value::{Geometry, ValueOptions, write_value};
-pub use kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
-pub use names::Patterns;
-pub use piece::{BrokenPiece, Piece};
-pub use position::Position;
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
-pub use rows::{Row, RowKind, Rows, RowsEvent};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
-pub use schema::{CatalogColumn, Column, Meaning, Table, Writer};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
-pub use statement_variables::{UserValue, UserVar};
-pub use table_map::{MappedColumn, TableMap};
-pub use tail::Tail;
-pub use temporal::{Date, DateTime, Time, Timestamp};
+pub use table::filter::{TablePattern, TableRules};
+pub use table::history::{
+    HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
+};
+pub use table::schema::{CatalogColumn, Column, Meaning, Table, Writer};
+pub use transaction::assembler::{Assembler, AssemblerOptions, BinlogCounters, HoldError, Progress};
+pub use transaction::piece::{BrokenPiece, Piece};
+pub use value::column::Storage;
 pub use value::{Integer, Value};

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::assembler::{Assembler, AssemblerOptions, HoldError};
 use super::checkpoint::Checkpoint;
-use super::client::ConnectOptions;
-use super::decoder::{DecodeError, Decoder};
-use super::event::EventHeader;
-use super::form::RowContext;
 use super::gtid::AnyGtidSet;
-use super::history::{NoSource, SchemaSource};
-use super::piece::{Item, Piece, broken};
-use super::position::Position;
-use super::rows::RowKind;
-use super::schema::{Column, Table};
 use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
 use super::value::Value;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::decoder::{DecodeError, Decoder};
+use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::rows::RowKind;
+use crate::binlog::output::RowContext;
+use crate::binlog::table::history::{NoSource, SchemaSource};
+use crate::binlog::table::schema::{Column, Table};
+use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions, HoldError};
+use crate::binlog::transaction::piece::{Item, Piece, broken};
+use crate::client::ConnectOptions;
 
 /// A server that has nothing to say says so this often.
 const HEARTBEAT: Duration = Duration::from_secs(10);

@@ -1,9 +1,11 @@
 //! One column's value in a row image.
 
-use super::column::Storage;
-use super::decimal::Decimal;
-use super::temporal::{Date, DateTime, Time, Timestamp};
-use crate::wire::{Malformed, Reader};
+pub(crate) mod column;
+
+use crate::binlog::value::column::Storage;
+use crate::mysql::value::decimal::Decimal;
+use crate::mysql::value::temporal::{Date, DateTime, Time, Timestamp};
+use crate::mysql::wire::{Malformed, Reader};
 
 /// A value as it is stored, borrowed from its event. What the row does not say (signedness, names, character set) is the
 /// column's to tell.

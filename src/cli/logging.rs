@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use tracing_subscriber::EnvFilter;
 
 use crate::binlog::clear_bar;
-use crate::config::{LogConfig, LogFormat};
+use crate::settings::{LogConfig, LogFormat};
 
 /// What the log's lines look like, once that is known.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{
-    ConfigError, Layers, LogConfig, LogFormat, LogSettings, Note, PROXY_RULES, ProxyConfig, ProxySettings, ineffective,
+use crate::proxy::ProxyConfig;
+use crate::settings::{
+    ConfigError, Layers, LogConfig, LogFormat, LogSettings, Note, PROXY_RULES, ProxySettings, ineffective,
 };
 
 /// The exit code for a wrong command line or configuration, as clap has it.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{FAILURE, USAGE, logging};
-use crate::config::ProxyConfig;
+use crate::deliver::{self, Hub, ShutdownReport};
 use crate::lifecycle::{self, Patience};
-use crate::sink::{self, Hub, ShutdownReport};
+use crate::proxy::ProxyConfig;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -33,7 +33,7 @@ pub(super) fn run(config: ProxyConfig) -> ExitCode {
         logging::complain(format_args!("signals cannot be caught: {error}"));
         return ExitCode::from(FAILURE);
     }
-    let sinks = match sink::open_all(&config.sinks) {
+    let sinks = match deliver::open_all(&config.sinks) {
         Ok(sinks) => sinks,
         Err(error) => {
             logging::complain(error);

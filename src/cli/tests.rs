@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Acks, Backpressure, SinkConfig};
+use crate::deliver::{Acks, Backpressure, SinkConfig};
 
 fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig, String> {
     let arguments: Vec<_> = std::iter::once("proxy").chain(arguments.iter().copied()).collect();
@@ -14,7 +14,7 @@ fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig
     }
 }
 
-fn kafka_of(config: &ProxyConfig) -> &crate::config::KafkaConfig {
+fn kafka_of(config: &ProxyConfig) -> &crate::deliver::KafkaConfig {
     match config.sinks.last() {
         Some(SinkConfig::Kafka(kafka)) => kafka,
         other => panic!("no Kafka but {other:?}"),
@@ -331,7 +331,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
 
 #[test]
 fn authorities_are_heeded_unless_told_otherwise() {
-    use crate::config::UpstreamVerify;
+    use crate::proxy::UpstreamVerify;
     let verify = |arguments: &[&str]| proxy(arguments, &[]).unwrap().tls.upstream_verify;
     assert_eq!(verify(&[]), UpstreamVerify::None);
     assert_eq!(verify(&["--upstream-ca=c"]), UpstreamVerify::Ca);

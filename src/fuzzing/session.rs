@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::assert_json;
 use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
+use crate::mysql::wire::{Algorithm, CapabilityFlags};
 use crate::session::{Now, Observer, ObserverConfig, Phase, Statement};
-use crate::wire::{Algorithm, CapabilityFlags};
 
 /// In front of the records: this bit set in a byte of choices, and behind that byte the cuts' beginning. A capture has neither.
 const HAS_CHOICES: u8 = 0x80;

@@ -4,7 +4,7 @@ use crate::mysql::sql::{
     ClientCharset, Flavor, Lexis, StatementSummary, Tokens, first_keyword, mask_secrets, named_command, next_statement,
     use_database, variables_selected, variables_set,
 };
-use crate::wire::{
+use crate::mysql::wire::{
     Algorithm, CapabilityFlags, ChangeUser, ColumnType, Decompressor, EofPacket, ErrPacket, ExecutePacket, Greeting,
     HandshakeResponse, OkPacket, ParamType, Params, PrepareOk, Reader, Value, bulk_rows, column_count, query_text_at,
     row_end, strip_greeting_tls,

@@ -143,8 +143,8 @@ impl MessageWriter {
 mod tests {
     use super::*;
     use crate::mysql::sql::IsolationLevel;
+    use crate::mysql::wire::{CapabilityFlags, StatusFlags, Value};
     use crate::session::{SessionFacts, StatementParams};
-    use crate::wire::{CapabilityFlags, StatusFlags, Value};
 
     fn writer() -> MessageWriter {
         let options = MessageOptions {

@@ -3,8 +3,8 @@
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::mysql::wire::Value;
 use crate::session::StatementParams;
-use crate::wire::Value;
 
 /// Parameters that are known to be decodable.
 #[derive(Debug)]

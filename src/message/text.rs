@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::wire::Escaped;
+use crate::mysql::wire::Escaped;
 
 /// A statement's text. What is not UTF-8 is shown as `\xHH`, byte by byte, so that nothing is lost.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Errors that the proxy itself tells a client, as ERR packets.
 
+use crate::mysql::wire::{ErrPacket, front_of_text};
 use crate::session::OutOfSight;
-use crate::wire::{ErrPacket, front_of_text};
 
 /// An error number and text for a client that has no server to speak to.
 #[derive(Debug, Clone, PartialEq, Eq)]

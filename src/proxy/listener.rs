@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::counters::add;
 use super::worker::WorkerHandle;
 use super::{ProxyError, Shared};
-use crate::sink::Hub;
+use crate::deliver::Hub;
 
 /// How often the counters are logged while there is something to log.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);

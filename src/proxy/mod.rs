@@ -1,6 +1,8 @@
 //! The proxy: sockets, TLS and forwarding. What the bytes mean is the observer's business.
 
+mod address;
 mod client_error;
+mod config;
 mod counters;
 mod handshake;
 mod leg;
@@ -26,10 +28,11 @@ use std::time::Instant;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::ProxyConfig;
+use crate::deliver::Hub;
 use crate::message::{CapturePolicy, MessageOptions};
 use crate::session::ObserverConfig;
-use crate::sink::Hub;
+pub use address::Upstream;
+pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
 pub(crate) use counters::Counters;
 
 /// Why the proxy could not start.

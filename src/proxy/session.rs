@@ -21,10 +21,10 @@ use super::relay::{Pause, Relay, dismiss, say};
 use super::tap::{Direction, Tap};
 use super::upstream;
 use super::worker::Worker;
-use crate::config::TlsMode;
 use crate::message::MessageWriter;
+use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
+use crate::proxy::TlsMode;
 use crate::tls::{self, Peer};
-use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 
 /// A client connection, counted while it is open.
 pub(super) struct Session {

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
-use crate::config::OnUnobservable;
+use crate::deliver::Ingest;
 use crate::message::MessageWriter;
+use crate::proxy::OnUnobservable;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, SightLoss, Statement};
-use crate::sink::Ingest;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use tokio::time::timeout;
 use super::counters::Counters;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
-use crate::config::{OnUnobservable, QueueConfig};
+use crate::deliver::Hub;
+use crate::deliver::QueueConfig;
 use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
+use crate::proxy::OnUnobservable;
 use crate::session::ObserverConfig;
-use crate::sink::Hub;
 
 /// A relay without an observer, the client's and the server's far ends, and the hub that must outlive it.
 fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Hub) {

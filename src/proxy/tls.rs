@@ -11,7 +11,7 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ProxyError;
-use crate::config::{TlsConfig, TlsMode, Upstream, UpstreamVerify};
+use crate::proxy::{TlsConfig, TlsMode, Upstream, UpstreamVerify};
 use crate::tls::{self, Identity};
 
 /// Both legs' TLS, made once at start so that a bad file is found there.

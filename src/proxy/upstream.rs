@@ -7,7 +7,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::Upstream;
+use crate::proxy::Upstream;
 
 /// Connects to the upstream: its name is looked up anew, and its addresses are tried in turn, all within `limit`.
 pub(super) async fn connect(upstream: &Upstream, limit: Duration) -> io::Result<TcpStream> {

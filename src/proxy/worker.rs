@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::session::Session;
 use super::{ProxyError, Shared};
-use crate::sink::Ingest;
+use crate::deliver::Ingest;
 
 /// What the sessions of one thread share.
 pub(super) struct Worker {

@@ -6,7 +6,7 @@ use super::SessionFacts;
 use super::observer::Emit;
 use super::request::{Request, RequestKind};
 use super::statement::{BatchPart, Statement, StatementParams};
-use crate::wire::{ErrPacket, OkPacket, RowEnd, StatusFlags, bulk_rows};
+use crate::mysql::wire::{ErrPacket, OkPacket, RowEnd, StatusFlags, bulk_rows};
 
 /// The outcome of one result.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use super::request::RequestKind;
 use super::sight::Trouble;
 use super::{Now, Phase, SessionFacts, SightLoss};
 use crate::mysql::sql::{ClientCharset, Flavor};
-use crate::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
+use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
 
 /// What the next packet of the response to the oldest request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::named::NamedStatements;
 use crate::mysql::sql::{ClientCharset, Flavor, IsolationLevel, Lexis, SessionSetting, SqlMode, version_number};
-use crate::wire::{CapabilityFlags, Greeting, OkPacket, SessionChange, StatusFlags};
+use crate::mysql::wire::{CapabilityFlags, Greeting, OkPacket, SessionChange, StatusFlags};
 
 /// State of one session, followed from its greeting on. `None` means: not seen on the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

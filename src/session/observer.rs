@@ -3,7 +3,7 @@
 use super::exchange::Exchange;
 use super::sight::Trouble;
 use super::{Now, OutOfSight, SessionFacts, SightLoss, Statement};
-use crate::wire::{Algorithm, CapabilityFlags, Decompressor, Framer, Keep, Malformed, Packet};
+use crate::mysql::wire::{Algorithm, CapabilityFlags, Decompressor, Framer, Keep, Malformed, Packet};
 
 /// Limits of an observer.
 #[derive(Debug, Clone, Copy)]

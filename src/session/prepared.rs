@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::request::Request;
-use crate::wire::ParamType;
+use crate::mysql::wire::ParamType;
 
 /// What COM_STMT_SEND_LONG_DATA sent for one parameter: its front, and how long it was.
 #[derive(Debug, Clone, Default)]

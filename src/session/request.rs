@@ -8,7 +8,9 @@ use super::prepared::{LongDataSet, PreparedStatement, PreparedText};
 use super::sight::Trouble;
 use super::statement::{BoundParams, StatementParams};
 use super::texts::Pieces;
-use crate::wire::{CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null};
+use crate::mysql::wire::{
+    CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null,
+};
 
 /// What a request is, as far as its response and its message depend on it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::request::{Execution, Request, RequestKind};
 use super::sight::Trouble;
 use super::{Now, SightLoss};
 use crate::mysql::sql::Flavor;
-use crate::wire::{CapabilityFlags, ChangeUser, Command, ExecuteFlags, Packet, query_text_at};
+use crate::mysql::wire::{CapabilityFlags, ChangeUser, Command, ExecuteFlags, Packet, query_text_at};
 
 /// The first bytes of a body as a number; those that are missing are zero. Servers refuse such a request, or take what is in their buffer.
 fn id_of(body: &[u8]) -> u32 {

@@ -7,7 +7,7 @@ use super::observer::Emit;
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use crate::mysql::sql::{SessionSetting, variables_selected};
-use crate::wire::{
+use crate::mysql::wire::{
     CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, StatusFlags,
     column_count, is_progress_report, row_end,
 };

@@ -16,7 +16,7 @@ use crate::mysql::sql::{
     Lexis, NamedCommand, ResultCount, StatementSummary, dropped_database, first_keyword, named_command, use_database,
     variables_set,
 };
-use crate::wire::{CapabilityFlags, RowEnd, StatusFlags};
+use crate::mysql::wire::{CapabilityFlags, RowEnd, StatusFlags};
 
 /// First words of statements that run others: what they prepare, set or use is not in sight.
 const RUNNING: [&str; 10] = ["call", "execute", "begin", "if", "case", "loop", "while", "repeat", "for", "declare"];

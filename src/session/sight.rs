@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::wire::Malformed;
+use crate::mysql::wire::Malformed;
 
 /// Why a session's statements cannot be seen any more, or never could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use super::prepared::LongDataSet;
 use super::{Now, SessionFacts};
-use crate::wire::{Malformed, ParamType, Params, Value};
+use crate::mysql::wire::{Malformed, ParamType, Params, Value};
 
 /// Which part of a batch (one request with several parameter sets) a statement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! Every form of a row, and what must be true of its messages.
 
-use crate::binlog::form::{
+use crate::binlog::output::json_value::{Geometry, ValueOptions};
+use crate::binlog::output::parquet::fuzzing::Cells;
+use crate::binlog::output::{
     BigintUnsigned, Debezium, DebeziumOptions, DecimalHandling, Maxwell, MaxwellOptions, Native, Routing, RowForm,
     Text, TextOptions,
 };
-use crate::binlog::json_value::{Geometry, ValueOptions};
-use crate::binlog::parquet::fuzzing::Cells;
-use crate::binlog::piece::{Item, Piece};
-use crate::config::ColorChoice;
+use crate::binlog::transaction::piece::{Item, Piece};
+use crate::deliver::Batch;
 use crate::fuzzing::assert_json;
-use crate::sink::Batch;
+use crate::pretty::ColorChoice;
 
 /// A piece with more cells than this is left alone: that much text of a few bytes is allowed, and takes only time.
 const MOST_CELLS: u64 = 20_000;

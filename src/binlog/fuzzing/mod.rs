@@ -11,14 +11,14 @@ mod tests;
 
 pub use stream::{event, rows};
 
-use super::event::EventType;
 use super::gtid::{AnyGtid, AnyGtidSet, GtidEvent, GtidSet, MariaDbGtidEvent, MariaDbGtidSet, parse_gtid_list};
-use super::history::{NoSource, SchemaHistory, Statement};
-use super::json;
-use super::statement::classify;
 use crate::binlog::Position;
+use crate::binlog::event::header::EventType;
+use crate::binlog::table::history::{NoSource, SchemaHistory, Statement};
+use crate::binlog::transaction::statement::classify;
 use crate::fuzzing::assert_json;
 use crate::mysql::sql::{Lexis, mask_secrets};
+use crate::mysql::value::json;
 
 /// The first bytes of `data`, as many as the little-endian number in front of them says or as there are, and the rest.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {

@@ -2,12 +2,12 @@
 
 use super::forms::Forms;
 use super::split;
-use crate::binlog::assembler::{Assembler, AssemblerOptions};
-use crate::binlog::decoder::{Decoder, Event};
-use crate::binlog::event::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, MAGIC};
-use crate::binlog::history::NoSource;
-use crate::binlog::position::Position;
-use crate::binlog::rows::RowsType;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::decoder::{Decoder, Event};
+use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, MAGIC};
+use crate::binlog::event::rows::RowsType;
+use crate::binlog::table::history::NoSource;
+use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
 use crate::binlog::{AllTables, ColumnRules};
 
 /// A binlog file, with or without its first four bytes; without a FORMAT_DESCRIPTION at its front it gets one that knows no checksums.

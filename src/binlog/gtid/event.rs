@@ -3,7 +3,7 @@
 use super::set::{tag, uuid};
 use super::varlen::{little_endian, signed, unsigned};
 use super::{Gtid, Tag, Uuid};
-use crate::wire::{Malformed, Reader};
+use crate::mysql::wire::{Malformed, Reader};
 
 /// `ANONYMOUS_GTID_LOG_EVENT`: `gtid_mode=OFF`. These numbers: `libs/mysql/binlog/event/binlog_event.h`.
 const ANONYMOUS_GTID_LOG_EVENT: u8 = 34;

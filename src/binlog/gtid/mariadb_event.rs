@@ -3,7 +3,7 @@
 use bitflags::bitflags;
 
 use super::MariaDbGtid;
-use crate::wire::{Malformed, Reader};
+use crate::mysql::wire::{Malformed, Reader};
 
 bitflags! {
     /// `flags2` of a `GTID_EVENT` (`Gtid_log_event::FL_*` in MariaDB's `sql/log_event.h`).

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::intervals::{Interval, Intervals};
 use super::text::{ParseGtidError, Scanner};
 use super::{Gtid, Tag, Uuid, varlen};
-use crate::wire::{Malformed, Reader};
+use crate::mysql::wire::{Malformed, Reader};
 
 /// A set of MySQL's GTIDs, as `@@gtid_executed` has it.
 ///

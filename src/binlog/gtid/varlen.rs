@@ -1,7 +1,7 @@
 //! Variable-length integers of MySQL's serialization library (`libs/mysql/serialization/readme.md`, "Variable-length
 //! integers"): as many one bits at the low end of the first byte as there are further bytes, a zero bit, the value.
 
-use crate::wire::{Malformed, Reader};
+use crate::mysql::wire::{Malformed, Reader};
 
 /// The next integer: 1 to 9 bytes.
 pub(super) fn unsigned(reader: &mut Reader<'_>) -> Result<u64, Malformed> {

@@ -10,8 +10,8 @@ use super::encode::{Encoded, EncodedPiece};
 use super::progress::Reporter;
 use super::{BinlogConfig, RunError, Summary};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
-use crate::binlog::history::HistorySync;
-use crate::sink::{Direct, PushError};
+use crate::binlog::table::history::HistorySync;
+use crate::deliver::{Direct, PushError};
 
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the sinks have for what was read when reading has ended.

@@ -3,10 +3,10 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
 use super::RunError;
-use crate::binlog::form::RowForm;
-use crate::binlog::piece::{BrokenPiece, Piece};
+use crate::binlog::output::RowForm;
 use crate::binlog::source::BinlogError;
-use crate::sink::{Batch, SpareBatches};
+use crate::binlog::transaction::piece::{BrokenPiece, Piece};
+use crate::deliver::{Batch, SpareBatches};
 
 /// What the encoding threads get, each in turn.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use super::RunError;
 use super::place::{From, Until};
 use super::read::Reading;
 use crate::binlog::checkpoint::Checkpoint;
-use crate::binlog::position::Position;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::source::FileSource;
-use crate::binlog::tail::{Compared, TailCheck};
 
 /// Whether `name` and `expected` are of one binlog, but not the same. A relay log also names the files of the log it copies.
 fn is_another_of_its_log(name: &str, expected: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Where reading begins and ends.
 
+use crate::binlog::checkpoint::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
-use crate::binlog::position::Position;
 
 /// `--from`.
 #[derive(Debug, Clone, PartialEq)]

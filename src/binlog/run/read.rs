@@ -8,16 +8,16 @@ use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
 use super::progress::Extent;
 use super::{BinlogConfig, RunError};
-use crate::binlog::assembler::{Assembler, HoldError, Progress};
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
-use crate::binlog::decoder::{DecodeError, Decoder};
-use crate::binlog::event::{EventHeader, EventType};
-use crate::binlog::filter::TableRules;
-use crate::binlog::history::{HistorySync, NoSource, SchemaSource};
-use crate::binlog::piece::Piece;
-use crate::binlog::position::Position;
+use crate::binlog::event::decoder::{DecodeError, Decoder};
+use crate::binlog::event::header::{EventHeader, EventType};
 use crate::binlog::source::BinlogError;
-use crate::binlog::tail::{Compared, TailCheck};
+use crate::binlog::table::filter::TableRules;
+use crate::binlog::table::history::{HistorySync, NoSource, SchemaSource};
+use crate::binlog::transaction::assembler::{Assembler, HoldError, Progress};
+use crate::binlog::transaction::piece::Piece;
 
 /// Where pieces go: to each encoding thread in turn.
 pub(super) struct Out {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
 use super::{OnPurged, RunError, start_check};
-use crate::binlog::event::EventHeader;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::checkpoint::tail::{Compared, Tail, TailCheck};
+use crate::binlog::event::header::EventHeader;
 use crate::binlog::gtid::AnyGtidSet;
-use crate::binlog::position::Position;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
-use crate::binlog::tail::{Compared, Tail, TailCheck};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);

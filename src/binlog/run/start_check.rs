@@ -2,8 +2,8 @@
 
 use super::RunError;
 use super::place::Until;
+use crate::binlog::checkpoint::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
-use crate::binlog::position::Position;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSource};
 
 /// Refuses what the source cannot have; true where the end was read before, so that there is nothing to do. `origin` is what the start

@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
-use crate::binlog::client::{ClientError, ConnectOptions, Connection};
-use crate::binlog::decoder::{DecodeError, Decoder, Event, TableFilter};
-use crate::binlog::event::{EventHeader, EventType};
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::decoder::{DecodeError, Decoder, Event, TableFilter};
+use crate::binlog::event::header::{EventHeader, EventType};
 use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
-use crate::binlog::hidden::Hidden;
-use crate::binlog::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
-use crate::binlog::position::Position;
-use crate::binlog::schema::CatalogColumn;
+use crate::binlog::table::hidden::Hidden;
+use crate::binlog::table::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
+use crate::binlog::table::schema::CatalogColumn;
+use crate::client::{ClientError, ConnectOptions, Connection};
 
 /// Asks `information_schema`, connecting when it is first needed.
 #[derive(Debug)]
@@ -183,7 +183,9 @@ impl ServerSchemas {
                         }
                         Event::MariaDbGtid(gtid) => has_effect = is_of_effect(&gtid),
                         Event::Query(query)
-                            if has_effect && is_ahead(end) && crate::binlog::statement::is_definition(&query.sql) =>
+                            if has_effect
+                                && is_ahead(end)
+                                && crate::binlog::transaction::statement::is_definition(&query.sql) =>
                         {
                             found(end, OwnedStatement::new(&query).as_statement());
                         }
@@ -213,7 +215,7 @@ impl TableFilter for NoTables {
 
 /// Whether `place` is `end` or lies behind it.
 fn is_there(place: &Position, end: &Position) -> bool {
-    place == end || crate::binlog::history::is_behind(place, end)
+    place == end || crate::binlog::table::history::is_behind(place, end)
 }
 
 impl SchemaSource for ServerSchemas {

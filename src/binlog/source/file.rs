@@ -5,8 +5,8 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use super::BinlogError;
-use crate::binlog::event::{ENCRYPTED_MAGIC, EventHeader, HEADER_LENGTH, MAGIC};
-use crate::binlog::position::Position;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::header::{ENCRYPTED_MAGIC, EventHeader, HEADER_LENGTH, MAGIC};
 
 const READ_BYTES: usize = 512 * 1024;
 

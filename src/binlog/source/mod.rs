@@ -8,10 +8,10 @@ pub(crate) use catalog::{ServerSchemas, is_of_effect};
 pub(crate) use file::FileSource;
 pub(crate) use server::{BinlogStart, LogExtent, ServerSource, SourceOptions};
 
-use super::assembler::HoldError;
-use super::client::ClientError;
-use super::decoder::DecodeError;
-use super::position::Position;
+use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::decoder::DecodeError;
+use crate::binlog::transaction::assembler::HoldError;
+use crate::client::ClientError;
 
 /// Why reading ended.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::BinlogError;
-use crate::binlog::client::{ClientError, ConnectOptions, Connection};
+use crate::binlog::checkpoint::position::Position;
 use crate::binlog::gtid::{AnyGtidSet, GtidSet, MariaDbGtid};
-use crate::binlog::position::Position;
-use crate::wire::{MAX_PACKET_PAYLOAD, Malformed};
+use crate::client::{ClientError, ConnectOptions, Connection};
+use crate::mysql::wire::{MAX_PACKET_PAYLOAD, Malformed};
 
 const COM_BINLOG_DUMP: u8 = 0x12;
 const COM_REGISTER_SLAVE: u8 = 0x15;

@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
-use crate::config::{
-    ColorChoice, Compression, FileMode, KafkaOption, LogSettings, Origins, boolean, brokers, duration, size, topic,
-};
-use crate::sink::OnRefused;
+use crate::deliver::OnRefused;
+use crate::deliver::{Compression, KafkaOption};
+use crate::files::FileMode;
+use crate::pretty::ColorChoice;
+use crate::settings::{LogSettings, Origins, boolean, brokers, duration, size, topic};
 
 /// The command line of `binlog`.
 #[derive(Debug, Args)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::args::{
     BigInt, BigintUnsignedForm, Binlog, DecimalForm, Format, GeometryForm, ParquetCompression, ParquetLayout,
 };
-use crate::binlog::parquet::{self, Layout, ParquetConfig};
+use crate::binlog::output::parquet::{self, Layout, ParquetConfig};
 use crate::binlog::{
     BigintUnsigned, Checkpoint, Connector, Debezium, DebeziumOptions, DecimalHandling, FormFactory, Geometry, Maxwell,
     MaxwellOptions, Native, Routing, RowForm, RowsKafkaConfig, Text, TextOptions, ValueOptions,
 };
-use crate::config::{KafkaOption, NdjsonConfig, StdoutConfig};
-use crate::sink::{Direct, NdjsonSink, Sink, SinkError, StdoutSink, TransactionSettings};
+use crate::deliver::{Direct, NdjsonSink, Sink, SinkError, StdoutSink, TransactionSettings};
+use crate::deliver::{KafkaOption, NdjsonConfig, StdoutConfig};
 
 /// Where messages go, and in which forms.
 pub(super) struct Outputs {

@@ -1,7 +1,7 @@
 //! Settings of `binlog` that matter only together with others.
 
 use super::args::{Binlog, Format};
-use crate::config::{Origin, Rule};
+use crate::settings::{Origin, Rule};
 
 pub(in crate::cli) const RULES: &[Rule<Binlog>] = &[
     Rule {

@@ -16,8 +16,10 @@ use rdkafka::message::Message;
 use regex::Regex;
 
 use super::{FAILURE, logging};
-use crate::config::{ColorChoice, KafkaOption, LogSettings, PrettyColumn, Rule, brokers, topic};
+use crate::deliver::KafkaOption;
 use crate::lifecycle::{self, Patience};
+use crate::pretty::{ColorChoice, PrettyColumn};
+use crate::settings::{LogSettings, Rule, brokers, topic};
 use output::Output;
 use topics::{Ends, Events, Topics};
 

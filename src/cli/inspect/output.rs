@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal, Stdout, Write};
 
-use crate::config::{ColorChoice, PrettyColumn};
-use crate::sink::{Palette, Pretty};
+use crate::pretty::{ColorChoice, PrettyColumn};
+use crate::pretty::{Palette, Pretty};
 
 /// Output is written at the latest when so many bytes have gathered.
 const GATHER: usize = 64 * 1024;

@@ -13,8 +13,8 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use regex::Regex;
 
 use super::{InspectError, POLL, is_passing};
-use crate::config::KafkaOption;
-use crate::sink::{ClientLog, client_options, describe_client_error};
+use crate::deliver::KafkaOption;
+use crate::deliver::{ClientLog, client_options, describe_client_error};
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

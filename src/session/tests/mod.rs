@@ -7,7 +7,7 @@ mod prepared;
 mod queries;
 
 use super::{BatchPart, Now, Observer, ObserverConfig, Phase, SightLoss};
-use crate::wire::CapabilityFlags;
+use crate::mysql::wire::CapabilityFlags;
 
 /// Who sends, and what.
 #[derive(Debug, Clone)]

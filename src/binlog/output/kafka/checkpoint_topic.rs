@@ -1,0 +1,131 @@
+//! Checkpoints in a Kafka topic: one record per name that counts, the last one.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::binlog::checkpoint::Checkpoint;
+use crate::deliver::KafkaOption;
+use crate::deliver::{SinkError, TransactionSettings, client_options, describe_client_error};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How many records are looked at first, from the end; then eight times as many, and so on.
+const FIRST_STEP: i64 = 500;
+/// The topic is read whole at worst, and compacted only where a segment is complete.
+const SEGMENT_BYTES: &str = "16777216";
+
+/// Makes the topic if it is missing: one partition, compacted.
+pub(crate) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Result<(), SinkError> {
+    let client: AdminClient<_> = client_options(servers, &[], options)
+        .create()
+        .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })?;
+    let wanted = NewTopic::new(topic, 1, TopicReplication::Fixed(-1))
+        .set("cleanup.policy", "compact")
+        .set("segment.bytes", SEGMENT_BYTES);
+    tracing::info!(topic, servers, "asking Kafka for the last checkpoint");
+    let timeouts = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
+    // The client has a thread of its own: nothing of the runtime but its waiting is needed.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|source| SinkError::Thread { name: "checkpoint-topic".to_owned(), source })?;
+    let failed = |reason: String| SinkError::Client {
+        reason: format!(
+            "checkpoint topic {topic} at {servers}: {reason}; if the brokers can be reached, it can be made by hand: one partition, \
+             cleanup.policy=compact"
+        ),
+    };
+    let results =
+        runtime.block_on(client.create_topics([&wanted], &timeouts)).map_err(|error| failed(error.to_string()))?;
+    for result in results {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(failed(code.to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// The last committed checkpoint of this name. To be called when no older instance can commit any more.
+pub(crate) fn load(
+    servers: &str,
+    options: &[KafkaOption],
+    settings: &TransactionSettings,
+) -> Result<Option<Checkpoint>, SinkError> {
+    let topic = settings.checkpoint_topic.as_str();
+    let failed = |reason: String| SinkError::Client { reason: format!("checkpoint topic {topic}: {reason}") };
+    let defaults = [
+        // Not joined, and nothing is committed: a consumer has to have one.
+        ("group.id", "mysql-interceptor-checkpoint".to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+        ("enable.partition.eof", "true".to_owned()),
+        ("isolation.level", "read_committed".to_owned()),
+        ("auto.offset.reset", "earliest".to_owned()),
+    ];
+    let consumer: BaseConsumer<Quiet> = client_options(servers, &defaults, options)
+        .create_with_context(Quiet)
+        .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })?;
+    let deadline = Instant::now() + PATIENCE;
+    let (low, high) = loop {
+        match consumer.fetch_watermarks(topic, 0, Duration::from_secs(10)) {
+            Ok(offsets) => break offsets,
+            // A topic that was just made is not known everywhere yet.
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(200)),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    };
+    let mut step = FIRST_STEP;
+    loop {
+        let start = high.saturating_sub(step).max(low);
+        let found = last_record(&consumer, topic, start, settings.transactional_id.as_bytes(), deadline)
+            .map_err(|error| failed(error.to_string()))?;
+        if let Some(record) = found {
+            return serde_json::from_slice(&record).map(Some).map_err(|error| {
+                failed(format!("the record of {} is no checkpoint: {error}", settings.transactional_id))
+            });
+        }
+        if start == low {
+            return Ok(None);
+        }
+        step = step.saturating_mul(8);
+    }
+}
+
+/// Errors come back from each call; that a partition has come to its end is none.
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "while the checkpoint was read");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// The last record with this key from `start` to the end of what is committed.
+fn last_record(
+    consumer: &BaseConsumer<Quiet>,
+    topic: &str,
+    start: i64,
+    key: &[u8],
+    deadline: Instant,
+) -> Result<Option<Vec<u8>>, KafkaError> {
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(topic, 0, Offset::Offset(start))?;
+    consumer.assign(&assignment)?;
+    let mut found = None;
+    while Instant::now() < deadline {
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) if message.key() == Some(key) => found = message.payload().map(<[u8]>::to_vec),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
+            // What passes by itself is tried again by librdkafka.
+            Some(Ok(_) | Err(_)) | None => {}
+        }
+    }
+    // Half of an answer would be a wrong one.
+    Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
+}

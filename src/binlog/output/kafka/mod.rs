@@ -1,0 +1,87 @@
+//! Rows in Kafka: topics, keys, markers of transactions, and checkpoints in Kafka itself.
+
+mod checkpoint_topic;
+mod markers;
+mod topic;
+
+use std::sync::Arc;
+
+pub use topic::TopicTemplate;
+pub(crate) use topic::Topics;
+
+use crate::binlog::checkpoint::Checkpoint;
+use crate::binlog::output::{FormFactory, Routing, RowForm};
+use crate::deliver::KafkaOption;
+use crate::deliver::{ExactlyOnceSink, OnRefused, RowsSink, RowsSinkConfig, Sink, SinkError, TransactionSettings};
+use markers::WithTransactions;
+
+/// Bytes of messages that may be under way to the brokers at a time.
+const IN_FLIGHT_BYTES: usize = 4 << 20;
+
+/// How rows go to Kafka.
+#[derive(Debug, Clone)]
+pub struct RowsKafkaConfig {
+    /// `host:port`, comma-separated.
+    pub bootstrap_servers: String,
+    /// The topics of rows.
+    pub topic: TopicTemplate,
+    /// The topic of transactions' begins and ends, if they are wanted.
+    pub transaction_topic: Option<String>,
+    /// Rows and checkpoint in one Kafka transaction.
+    pub exactly_once: Option<TransactionSettings>,
+    /// What becomes of rows that Kafka will never take.
+    pub on_refused: OnRefused,
+    /// Properties of librdkafka; they override ours.
+    pub options: Vec<KafkaOption>,
+}
+
+/// A sink for rows, opened, and where reading goes on.
+pub struct KafkaRows {
+    /// To be given to [`Direct`](crate::deliver::Direct).
+    pub sink: Box<dyn Sink>,
+    /// The last checkpoint that was committed; `None` without `exactly_once`, and where there is none yet.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl RowsKafkaConfig {
+    /// Opens the sink. Exactly-once waits for the brokers: an older instance with the same name is ended first, then its last
+    /// checkpoint is read, from a topic that is made if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Options that librdkafka refuses; with exactly-once also brokers that do not answer, and a checkpoint that cannot be read.
+    pub fn open(&self) -> Result<KafkaRows, SinkError> {
+        let config = RowsSinkConfig {
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            topic: self.topic.expand("", ""),
+            in_flight_bytes: IN_FLIGHT_BYTES,
+            transactions: self.exactly_once.clone(),
+            on_refused: self.on_refused,
+            options: self.options.clone(),
+        };
+        let Some(transactions) = &self.exactly_once else {
+            return Ok(KafkaRows { sink: Box::new(RowsSink::open(&config)?), checkpoint: None });
+        };
+        checkpoint_topic::create(&self.bootstrap_servers, &self.options, &transactions.checkpoint_topic)?;
+        let sink = ExactlyOnceSink::open(&config)?;
+        let checkpoint = checkpoint_topic::load(&self.bootstrap_servers, &self.options, transactions)?;
+        Ok(KafkaRows { sink: Box::new(sink), checkpoint })
+    }
+
+    /// Makes forms whose messages have topics and keys. `make` makes the form of the rows.
+    pub fn forms(&self, make: impl Fn(Routing) -> Box<dyn RowForm> + Send + Sync + 'static) -> FormFactory {
+        let routing = Routing::to(self.topic.clone());
+        let transaction_topic: Option<Arc<str>> = self.transaction_topic.as_deref().map(Arc::from);
+        let checkpoint: Option<(Arc<str>, Arc<str>)> = self
+            .exactly_once
+            .as_ref()
+            .map(|settings| (settings.checkpoint_topic.as_str().into(), settings.transactional_id.as_str().into()));
+        Arc::new(move || {
+            Box::new(WithTransactions {
+                form: make(routing.clone()),
+                transaction_topic: transaction_topic.clone(),
+                checkpoint: checkpoint.clone(),
+            })
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! One file, from its first row until it has its name.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::writer::SerializedFileWriter;
+use arrow_schema::{Field, SchemaRef};
+
+use crate::binlog::output::parquet::columns::Columns;
+use crate::binlog::output::parquet::folder::sync;
+use crate::binlog::output::parquet::lanes::{GroupId, Lanes};
+use crate::binlog::output::parquet::schema::Schema;
+use crate::binlog::output::parquet::{Compression, names};
+use crate::deliver::SinkError;
+use crate::files::FileMode;
+use crate::mysql::wire::Reader;
+
+/// Rows are given to the encoding threads when there are so many bytes of them.
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
+
+/// A file's bytes on their way to the disk. Writing to it does not fail: what the disk does not take waits here, and is written from the
+/// byte on at which it stopped. So a full disk costs no row, and the encoder never sees it.
+struct Spool {
+    file: File,
+    waiting: Vec<u8>,
+}
+
+impl Spool {
+    /// Writes what waits.
+    fn settle(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        let result = loop {
+            let rest = self.waiting.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                break Ok(());
+            }
+            match self.file.write(rest) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.waiting.drain(..written);
+        result
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waiting.is_empty() {
+            match self.file.write(bytes) {
+                Ok(count) if count > 0 => return Ok(count),
+                // It will be tried again, and told of, when the group is complete.
+                _ => {}
+            }
+        }
+        self.waiting.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How far the end of a file has come; each step is tried again until it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Open,
+    FooterWritten,
+    Synced,
+    Named,
+}
+
+/// A file that is being written.
+pub(crate) struct PartFile {
+    writer: SerializedFileWriter<Spool>,
+    factory: ArrowRowGroupWriterFactory,
+    encoded: SchemaRef,
+    columns: Columns,
+    /// Bytes of messages in `columns`.
+    gathered: usize,
+    group: Option<GroupId>,
+    /// Bytes of messages in the group, those in `columns` included.
+    group_bytes: usize,
+    path: PathBuf,
+    part: PathBuf,
+    stage: Stage,
+}
+
+impl PartFile {
+    /// Makes the file under its temporary name.
+    pub(crate) fn create(
+        folder: &Path,
+        name: &str,
+        schema: &Schema,
+        compression: Compression,
+        mode: FileMode,
+    ) -> Result<Self, SinkError> {
+        if !folder.is_dir() {
+            mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
+            // The folders of a database and a table; where they were there before it does no harm.
+            folder.ancestors().skip(1).take(2).for_each(sync);
+        }
+        let part = folder.join(names::part_name(name));
+        let file = mode.create(&part).map_err(|source| failed("create", &part, source))?;
+        let encoded = schema.encoded();
+        let made = schema.written().and_then(|written| {
+            let spool = Spool { file, waiting: Vec::new() };
+            SerializedFileWriter::new(spool, written, Arc::new(schema.properties(compression)))
+        });
+        let writer = made.map_err(|error| broken(&part, &error))?;
+        let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&encoded));
+        Ok(Self {
+            writer,
+            factory,
+            encoded,
+            columns: Columns::new(schema),
+            gathered: 0,
+            group: None,
+            group_bytes: 0,
+            path: folder.join(name),
+            part,
+            stage: Stage::Open,
+        })
+    }
+
+    /// Adds a row: its cells, and the bytes of its message. Fails only where the file cannot go on.
+    pub(crate) fn append(&mut self, cells: &mut Reader<'_>, bytes: usize, lanes: &mut Lanes) -> Result<(), SinkError> {
+        self.columns.append(cells).map_err(|error| broken(&self.part, &error))?;
+        self.gathered += bytes;
+        self.group_bytes += bytes;
+        if self.gathered >= BATCH_BYTES { self.hand_over(lanes) } else { Ok(()) }
+    }
+
+    /// Bytes of messages that are in memory in one form or the other.
+    pub(crate) fn group_bytes(&self) -> usize {
+        self.group_bytes
+    }
+
+    /// Bytes of complete row groups.
+    pub(crate) fn written(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    fn hand_over(&mut self, lanes: &mut Lanes) -> Result<(), SinkError> {
+        if self.columns.is_empty() {
+            return Ok(());
+        }
+        let arrays = self.columns.take();
+        self.gathered = 0;
+        let fields = self.encoded.fields().iter().map(Arc::clone);
+        let arrays: Vec<(Arc<Field>, _)> = fields.zip(arrays).collect();
+        let given = (|| {
+            let group = match self.group {
+                Some(group) => group,
+                None => lanes.begin(self.factory.create_column_writers(self.writer.flushed_row_groups().len())?)?,
+            };
+            self.group = Some(group);
+            lanes.write(group, arrays)
+        })();
+        given.map_err(|error| broken(&self.part, &error))
+    }
+
+    /// Ends the row group and writes it: what the disk does not take waits (see [`Self::settle`]).
+    pub(crate) fn end_group(&mut self, lanes: &mut Lanes) -> Result<(), SinkError> {
+        self.hand_over(lanes)?;
+        let Some(group) = self.group.take() else { return Ok(()) };
+        self.group_bytes = 0;
+        let written = (|| {
+            let chunks = lanes.end(group)?;
+            let mut group = self.writer.next_row_group()?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut group)?;
+            }
+            group.close()?;
+            self.writer.flush().map_err(ParquetError::from)
+        })();
+        written.map_err(|error| broken(&self.part, &error))
+    }
+
+    /// Writes what the disk has not taken.
+    pub(crate) fn settle(&mut self) -> Result<(), SinkError> {
+        self.writer.inner_mut().settle().map_err(|source| failed("write to", &self.part, source))
+    }
+
+    /// Completes the file and gives it the name of a whole one, `whole`. To be called again after an error that is not the file's end.
+    pub(crate) fn finish(&mut self, whole: &Path, lanes: &mut Lanes) -> Result<(), SinkError> {
+        if self.stage == Stage::Open {
+            self.end_group(lanes)?;
+            self.writer.finish().map_err(|error| broken(&self.part, &error))?;
+            self.stage = Stage::FooterWritten;
+        }
+        if self.stage == Stage::FooterWritten {
+            self.settle()?;
+            // After a failure the system may have forgotten what it could not write: a second call would say that all is well.
+            self.writer.inner_mut().file.sync_all().map_err(|error| broken(&self.part, &error))?;
+            self.stage = Stage::Synced;
+        }
+        if self.stage == Stage::Synced {
+            match fs::rename(&self.part, whole) {
+                Ok(()) => self.stage = Stage::Named,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(broken(&self.part, &error)),
+                Err(error) => return Err(failed("rename", &self.part, error)),
+            }
+            whole.parent().into_iter().for_each(sync);
+        }
+        Ok(())
+    }
+
+    /// Whether rows can still be added.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// The name that readers see in the end.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What may work when it is tried again.
+pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> SinkError {
+    SinkError::Io { action, target: path.display().to_string(), source }
+}
+
+/// What ends the sink: its rows are read again from the checkpoint.
+fn broken(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
+    SinkError::Ended { target: path.display().to_string(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_full_disk_does_not_take_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let mut spool = Spool { file: File::create(&path).unwrap(), waiting: Vec::new() };
+        spool.write_all(b"begin ").unwrap();
+        let disk = std::mem::replace(&mut spool.file, File::options().write(true).open("/dev/full").unwrap());
+        spool.write_all(b"middle ").unwrap();
+        assert_eq!(spool.settle().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        spool.file = disk;
+        // Behind what waits, whether there is room now or not.
+        spool.write_all(b"end").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"begin ");
+        spool.settle().unwrap();
+        spool.settle().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"begin middle end");
+    }
+}

@@ -1,0 +1,190 @@
+//! The directory: one process at a time, and which of its files readers see.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::binlog::checkpoint::CheckpointFile;
+use crate::binlog::output::parquet::ParquetConfig;
+use crate::binlog::output::parquet::file::failed;
+use crate::binlog::output::parquet::names;
+use crate::deliver::{SinkError, Staged};
+
+/// Folders of databases, and of tables in them.
+const FOLDER_DEPTH: usize = 2;
+const LOCK: &str = ".mysql-interceptor.lock";
+
+/// A file that is whole, under a name that readers do not see.
+#[derive(Debug)]
+struct Waiting {
+    hidden: PathBuf,
+    path: PathBuf,
+    /// Its last row is this message of the sink, the first being 1.
+    last_message: u64,
+}
+
+/// The directory of a sink.
+///
+/// With checkpoints a file that is whole waits under a hidden name, `.NAME.parquet.RUN-LAST.whole`, until a checkpoint is saved that
+/// covers its last row. The checkpoint says how many messages of which run it covers, so at the next start it is known of each file that
+/// still waits whether it gets its name or is removed, because its rows come again.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    dir: PathBuf,
+    /// Tells this run's files from those of others.
+    run: String,
+    is_staged: bool,
+    waiting: Mutex<Vec<Waiting>>,
+    _lock: Option<File>,
+}
+
+impl Folder {
+    /// Makes the directory if it is not there, takes it for this process, and decides what becomes of an earlier run's files.
+    pub(crate) fn open(config: &ParquetConfig) -> Result<Self, SinkError> {
+        let dir = &config.dir;
+        match config.mode.create_folder(dir) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed("make the directory", dir, source));
+            }
+            _ => {}
+        }
+        let lock = lock(config)?;
+        let mut left = Vec::new();
+        names::unfinished(dir, FOLDER_DEPTH, &mut left).map_err(|source| failed("look into", dir, source))?;
+        let (mut published, mut removed, mut kept) = (0_usize, 0_usize, 0_usize);
+        // Only now: the checkpoint of a process that still runs may change.
+        let covered = match &config.checkpoint {
+            Some(path) if left.iter().any(|file| file.whole.is_some()) => {
+                let saved = CheckpointFile::new(path.clone(), config.mode).load();
+                let saved = saved.map_err(|error| ended(dir, &error))?;
+                Some(saved.map(|checkpoint| checkpoint.staged).unwrap_or_default())
+            }
+            Some(_) => Some(Default::default()),
+            None => None,
+        };
+        let mut folders = BTreeSet::new();
+        for file in left {
+            match (&file.whole, &covered) {
+                (Some(whole), Some(covered))
+                    if covered.get(&whole.run).is_some_and(|messages| whole.last_message <= *messages) =>
+                {
+                    publish(&file.path, &file.path.with_file_name(&whole.name), &mut folders)?;
+                    published += 1;
+                }
+                // Which checkpoint they belong to is not known.
+                (Some(_), None) => kept += 1,
+                (is_whole, _) => {
+                    fs::remove_file(&file.path)
+                        .map_err(|source| failed("remove an unfinished file", &file.path, source))?;
+                    removed += usize::from(is_whole.is_some());
+                }
+            }
+        }
+        folders.iter().for_each(|folder| sync(folder));
+        if published + removed > 0 {
+            tracing::info!(
+                dir = %dir.display(), published, removed,
+                "whole files of an earlier run: those that the checkpoint covers have their names now, the rows of the others come again"
+            );
+        }
+        if kept > 0 {
+            tracing::warn!(
+                dir = %dir.display(), files = kept,
+                "whole files of an earlier run wait for its checkpoint (--checkpoint), which is not given: they stay hidden"
+            );
+        }
+        Ok(Self {
+            dir: dir.clone(),
+            run: format!("{:016x}", RandomState::new().build_hasher().finish()),
+            is_staged: config.checkpoint.is_some(),
+            waiting: Mutex::new(Vec::new()),
+            _lock: lock,
+        })
+    }
+
+    /// Whether files wait for a checkpoint.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.is_staged
+    }
+
+    /// What the file at `path` is called when it is whole.
+    pub(crate) fn whole_name(&self, path: &Path, last_message: u64) -> PathBuf {
+        if !self.is_staged {
+            return path.to_owned();
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.with_file_name(names::whole_name(&name, &self.run, last_message))
+    }
+
+    /// The file at `path` has the name of a whole one.
+    pub(crate) fn is_whole(&self, path: &Path, last_message: u64) {
+        if self.is_staged {
+            let hidden = self.whole_name(path, last_message);
+            self.waiting().push(Waiting { hidden, path: path.to_owned(), last_message });
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Staged for Folder {
+    fn run(&self) -> Option<&str> {
+        self.is_staged.then_some(&self.run)
+    }
+
+    fn publish(&self, messages: u64) -> Result<(), SinkError> {
+        let mut folders = BTreeSet::new();
+        let mut waiting = self.waiting();
+        let mut result = Ok(());
+        waiting.retain(|file| {
+            if file.last_message > messages || result.is_err() {
+                return true;
+            }
+            result = publish(&file.hidden, &file.path, &mut folders);
+            if result.is_ok() {
+                tracing::debug!(dir = %self.dir.display(), file = %file.path.display(), "published");
+            }
+            result.is_err()
+        });
+        folders.iter().for_each(|folder| sync(folder));
+        result
+    }
+}
+
+fn lock(config: &ParquetConfig) -> Result<Option<File>, SinkError> {
+    let path = config.dir.join(LOCK);
+    let file = config
+        .mode
+        .open_or_create(&path, File::options().append(true))
+        .map_err(|source| failed("make", &path, source))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Err(ended(&config.dir, &"another process writes to it; each needs a directory of its own"))
+        }
+        Ok(()) => Ok(Some(file)),
+        // A file system without locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn publish(hidden: &Path, path: &Path, folders: &mut BTreeSet<PathBuf>) -> Result<(), SinkError> {
+    fs::rename(hidden, path).map_err(|source| failed("rename", hidden, source))?;
+    folders.extend(path.parent().map(Path::to_owned));
+    Ok(())
+}
+
+/// Names are on the disk when their folder is; a system that cannot do this with folders has its own way.
+pub(crate) fn sync(folder: &Path) {
+    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!(folder = %folder.display(), %error, "the folder was not synced");
+    }
+}
+
+fn ended(dir: &Path, reason: &dyn std::fmt::Display) -> SinkError {
+    SinkError::Ended { target: dir.display().to_string(), reason: reason.to_string() }
+}

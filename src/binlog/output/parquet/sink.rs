@@ -1,0 +1,392 @@
+//! The sink: which row goes to which file, and when a file ends.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::binlog::output::parquet::ParquetConfig;
+use crate::binlog::output::parquet::file::{self, PartFile};
+use crate::binlog::output::parquet::folder::Folder;
+use crate::binlog::output::parquet::lanes::Lanes;
+use crate::binlog::output::parquet::message::{BOUNDARY, RowHead};
+use crate::binlog::output::parquet::names;
+use crate::binlog::output::parquet::schema::{Registry, Schema};
+use crate::deliver::{Batch, Sink, SinkCounter, SinkError, Staged};
+use crate::mysql::wire::Reader;
+
+/// A row group ends when so many bytes of messages are in it. Compressed it waits in memory until then.
+const GROUP_BYTES: usize = 32 << 20;
+/// All row groups that are open together have no more than this: else the largest ends.
+const OPEN_BYTES: usize = 48 << 20;
+/// So many files are open at once at most.
+const OPEN_FILES: usize = 200;
+/// When whole files of so many times the size wait for others, all end.
+const MOST_WAITING: u64 = 8;
+/// The pause between attempts when the sink is to be closed.
+const FLUSH_PAUSE: Duration = Duration::from_millis(50);
+
+/// The files of one folder: one of them is open at most. A number, because it is looked up for each row.
+type Series = u32;
+
+/// A file that is open.
+struct Open {
+    schema: u32,
+    file: PartFile,
+    /// The message of the last row, the sink's first being 1.
+    last_message: u64,
+}
+
+/// Where the messages stand that were taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// More rows of the transaction may follow.
+    Inside,
+    /// Between two transactions.
+    Between,
+    /// Where reading could go on.
+    Boundary,
+}
+
+/// Writes rows to Parquet files; see [`super`].
+pub(crate) struct ParquetSink {
+    name: String,
+    config: ParquetConfig,
+    registry: Arc<Registry>,
+    counter: Arc<SinkCounter>,
+    lanes: Lanes,
+    /// Schemas by their numbers, as far as they were asked for, each with its series.
+    schemas: HashMap<u32, (Arc<Schema>, Series)>,
+    /// The series of each folder.
+    series: HashMap<PathBuf, Series>,
+    open: HashMap<Series, Open>,
+    /// When the oldest of the open files, or of those that were open with it, was begun.
+    since: Option<Instant>,
+    /// The binlog file of the last row.
+    binlog: String,
+    /// The last row's event is its transaction's last.
+    ends_transaction: bool,
+    place: Place,
+    /// Messages that were taken.
+    messages: u64,
+    /// Those of them that are not acknowledged.
+    unacknowledged: usize,
+    /// Bytes of whole files whose rows are not acknowledged.
+    waiting_bytes: u64,
+    folder: Arc<Folder>,
+    /// Bytes of messages in row groups that are open.
+    open_bytes: usize,
+    /// All files are to end: something went wrong before they all had.
+    ending: bool,
+    broken: Option<(String, String)>,
+}
+
+impl ParquetSink {
+    /// Takes the directory (see [`Folder::open`]) and starts the encoding threads.
+    pub(crate) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
+        let folder = Arc::new(Folder::open(&config)?);
+        let name = format!("parquet:{}", config.dir.display());
+        Ok(Self {
+            counter: Arc::new(SinkCounter::new(name.clone())),
+            name,
+            config,
+            registry,
+            lanes: Lanes::start()?,
+            schemas: HashMap::new(),
+            series: HashMap::new(),
+            open: HashMap::new(),
+            since: None,
+            binlog: String::new(),
+            ends_transaction: false,
+            place: Place::Boundary,
+            messages: 0,
+            unacknowledged: 0,
+            waiting_bytes: 0,
+            folder,
+            open_bytes: 0,
+            ending: false,
+            broken: None,
+        })
+    }
+
+    /// Once broken, always broken: the files' state is not known any more.
+    fn note<T>(&mut self, result: Result<T, SinkError>) -> Result<T, SinkError> {
+        if let Err(SinkError::Ended { target, reason }) = &result {
+            self.broken = Some((target.clone(), reason.clone()));
+        }
+        result
+    }
+
+    fn check(&self) -> Result<(), SinkError> {
+        match &self.broken {
+            Some((target, reason)) => Err(SinkError::Ended { target: target.clone(), reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn group_limit(&self) -> usize {
+        match usize::try_from(self.config.roll_bytes) {
+            // Whether a file is large enough is seen when a row group is complete.
+            Ok(roll) if roll > 0 => roll.clamp(1024, GROUP_BYTES),
+            _ => GROUP_BYTES,
+        }
+    }
+
+    /// Does again what could not be done before.
+    fn resume(&mut self) -> Result<(), SinkError> {
+        self.check()?;
+        if self.ending {
+            return self.end_all();
+        }
+        let unfinished = self.open.iter().find(|(_, open)| !open.file.is_open());
+        match unfinished.map(|(series, _)| *series) {
+            Some(series) => self.end_file(series),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every file.
+    fn end_all(&mut self) -> Result<(), SinkError> {
+        self.ending = true;
+        let all: Vec<Series> = self.open.keys().copied().collect();
+        for series in all {
+            self.end_file(series)?;
+        }
+        self.ending = false;
+        Ok(())
+    }
+
+    /// Ends the open file of a series.
+    fn end_file(&mut self, series: Series) -> Result<(), SinkError> {
+        let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
+        self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
+        let whole = self.folder.whole_name(open.file.path(), open.last_message);
+        open.file.finish(&whole, &mut self.lanes)?;
+        tracing::debug!(sink = self.name, file = %whole.display(), bytes = open.file.written(), "complete");
+        self.folder.is_whole(open.file.path(), open.last_message);
+        self.waiting_bytes += open.file.written();
+        self.open.remove(&series);
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// When no file is open, everything is on the disk: rows are acknowledged in their order, whatever file they are in. What waits for
+    /// a checkpoint must end where one can be: a file that it cuts in two could neither be shown nor left out.
+    fn acknowledge(&mut self) {
+        if self.open.is_empty() && (!self.folder.is_staged() || self.place == Place::Boundary) {
+            self.since = None;
+            self.waiting_bytes = 0;
+            self.counter.acknowledge(std::mem::take(&mut self.unacknowledged));
+        }
+    }
+
+    /// Whether the files have their age. Inside a transaction they may become twice as old: a file that begins inside one is read again
+    /// from its transaction's begin, and some of its rows are in two files then.
+    fn is_old(&self, place: Place, now: Instant) -> bool {
+        let limit = match place {
+            // They would not be acknowledged, and so be as old as before.
+            Place::Inside | Place::Between if self.folder.is_staged() => return false,
+            Place::Inside => self.config.roll_age.saturating_mul(2),
+            Place::Between | Place::Boundary => self.config.roll_age,
+        };
+        !self.config.roll_age.is_zero() && self.since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+    }
+
+    /// Whether a file is as large as it may be. With checkpoints it had better end at one.
+    fn is_large(&self, file: &PartFile, place: Place) -> bool {
+        let times = match place {
+            Place::Boundary => 1,
+            Place::Between => 1 + u64::from(self.folder.is_staged()),
+            Place::Inside => 2 + 2 * u64::from(self.folder.is_staged()),
+        };
+        let limit = self.config.roll_bytes.saturating_mul(times);
+        limit > 0 && file.written() >= limit
+    }
+
+    /// Reading could go on here: a checkpoint will cover what came before when all of it is in whole files.
+    fn boundary(&mut self, now: Instant) -> Result<(), SinkError> {
+        let is_large = |(_, open): &(&Series, &Open)| self.is_large(&open.file, Place::Boundary);
+        let large: Vec<Series> = self.open.iter().filter(is_large).map(|(series, _)| *series).collect();
+        for series in large {
+            self.end_file(series)?;
+        }
+        let most = self.config.roll_bytes.saturating_mul(MOST_WAITING);
+        if self.is_old(Place::Boundary, now) || (most > 0 && self.waiting_bytes >= most) {
+            self.end_all()?;
+        }
+        self.take(Place::Boundary);
+        self.acknowledge();
+        Ok(())
+    }
+
+    /// Takes note of a message.
+    fn take(&mut self, place: Place) {
+        self.messages += 1;
+        self.unacknowledged += 1;
+        self.place = place;
+    }
+
+    fn schema(&mut self, number: u32) -> Result<(Arc<Schema>, Series), SinkError> {
+        if let Some((schema, series)) = self.schemas.get(&number) {
+            return Ok((Arc::clone(schema), *series));
+        }
+        let schema = self.registry.schema(number).ok_or_else(|| self.not_ours())?;
+        let next = Series::try_from(self.series.len()).unwrap_or(Series::MAX);
+        let series = *self.series.entry(schema.folder.clone()).or_insert(next);
+        self.schemas.insert(number, (Arc::clone(&schema), series));
+        Ok((schema, series))
+    }
+
+    fn not_ours(&self) -> SinkError {
+        SinkError::Ended {
+            target: self.name.clone(),
+            reason: "a message that no Parquet form has made (this is a bug)".to_owned(),
+        }
+    }
+
+    /// Takes one row. After an error it was not taken.
+    fn row(&mut self, message: &[u8], now: Instant) -> Result<(), SinkError> {
+        let mut reader = Reader::new(message, "row on its way to a Parquet file");
+        let head = RowHead::read(&mut reader).map_err(|_| self.not_ours())?;
+        let other_file = self.binlog != head.file;
+        let place = match self.place {
+            Place::Boundary => Place::Boundary,
+            _ if other_file || (self.ends_transaction && head.row_in_event == 0) => Place::Between,
+            _ => Place::Inside,
+        };
+        if !self.open.is_empty() && ((other_file && self.config.roll_with_binlog) || self.is_old(place, now)) {
+            self.end_all()?;
+        }
+        let (schema, series) = self.schema(head.schema)?;
+        if let Some(open) = self.open.get_mut(&series) {
+            open.file.settle()?;
+        }
+        let ends = self.open.get(&series);
+        if ends.is_some_and(|open| open.schema != head.schema || self.is_large(&open.file, place)) {
+            self.end_file(series)?;
+        }
+        if !self.open.contains_key(&series) {
+            self.begin_file(&head, &schema, series, now)?;
+        }
+        let limit = self.group_limit();
+        let Some(open) = self.open.get_mut(&series) else { return Err(self.not_ours()) };
+        open.file.append(&mut reader, message.len(), &mut self.lanes)?;
+        open.last_message = self.messages + 1;
+        let group_bytes = open.file.group_bytes();
+        self.open_bytes += message.len();
+        self.ends_transaction = head.ends_transaction;
+        self.take(Place::Inside);
+        if other_file {
+            head.file.clone_into(&mut self.binlog);
+        }
+        if group_bytes >= limit {
+            self.end_group(series)?;
+        } else if self.open_bytes >= OPEN_BYTES {
+            self.end_largest_group()?;
+        }
+        Ok(())
+    }
+
+    fn begin_file(
+        &mut self,
+        first: &RowHead<'_>,
+        schema: &Schema,
+        series: Series,
+        now: Instant,
+    ) -> Result<(), SinkError> {
+        if self.open.len() >= OPEN_FILES {
+            let idle = self.open.iter().min_by_key(|(_, open)| open.last_message);
+            if let Some(idle) = idle.map(|(series, _)| *series) {
+                self.end_file(idle)?;
+            }
+        }
+        let folder = self.config.dir.join(&schema.folder);
+        // The directory itself must be there: a disk that is not mounted is not to be written beside.
+        if !self.config.dir.is_dir() {
+            return Err(file::failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
+        }
+        let file =
+            PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
+        self.open.insert(series, Open { schema: first.schema, file, last_message: self.messages });
+        self.since.get_or_insert(now);
+        Ok(())
+    }
+
+    fn end_largest_group(&mut self) -> Result<(), SinkError> {
+        let largest = self.open.iter().max_by_key(|(_, open)| open.file.group_bytes()).map(|(series, _)| *series);
+        largest.map_or(Ok(()), |series| self.end_group(series))
+    }
+
+    fn end_group(&mut self, series: Series) -> Result<(), SinkError> {
+        let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
+        self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
+        open.file.end_group(&mut self.lanes)
+    }
+}
+
+impl Sink for ParquetSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn attach(&mut self, counter: &Arc<SinkCounter>) {
+        self.counter = Arc::clone(counter);
+    }
+
+    fn staged(&self) -> Option<Arc<dyn Staged>> {
+        Some(Arc::clone(&self.folder) as Arc<dyn Staged>)
+    }
+
+    fn acknowledges_later(&self) -> bool {
+        true
+    }
+
+    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        let resumed = self.resume();
+        self.note(resumed)?;
+        let now = Instant::now();
+        for index in from..batch.len() {
+            let Some((_, message)) = batch.get(index) else { break };
+            let result = if message == BOUNDARY { self.boundary(now) } else { self.row(message, now) };
+            match self.note(result) {
+                Ok(()) => {}
+                // What is in the way is still there at the next attempt.
+                Err(SinkError::Io { .. }) if index > from => return Ok(index - from),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.place == Place::Inside && self.ends_transaction {
+            // A batch holds whole events.
+            self.place = Place::Between;
+        }
+        Ok(batch.len() - from)
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        let result =
+            self.resume().and_then(|()| if self.is_old(self.place, Instant::now()) { self.end_all() } else { Ok(()) });
+        self.note(result)
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        loop {
+            let result = self.check().and_then(|()| self.end_all());
+            let Err(error) = self.note(result) else { break };
+            if matches!(error, SinkError::Ended { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
+                return Err(SinkError::Undelivered { messages: self.unacknowledged as u64, reason: error.to_string() });
+            }
+            std::thread::sleep(FLUSH_PAUSE);
+        }
+        self.acknowledge();
+        if self.unacknowledged > 0 {
+            let rows = self.unacknowledged;
+            tracing::info!(
+                sink = self.name,
+                rows,
+                "stopped inside a transaction: rows since the checkpoint come again"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,435 @@
+//! Tables as rows are shown: with names, signs and character sets, from the table map or from the source's catalogue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::binlog::event::rows::Row;
+use crate::binlog::event::table_map::{MappedColumn, TableMap};
+use crate::binlog::table::hidden::without_hashes;
+use crate::binlog::value::Value;
+use crate::binlog::value::column::Storage;
+use crate::mysql::charset::Charset;
+use crate::rules::columns::ColumnRules;
+
+/// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Tells it from every other table that was made in this process, of the same name and time too.
+    pub(crate) number: TableNumber,
+    /// How its rows are stored.
+    pub map: Arc<TableMap>,
+    /// Its columns, in the order of the row images; without the hashes that MariaDB has at the images' ends.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key; empty without one, or where it is not known.
+    pub primary_key: Vec<usize>,
+    /// Whether the columns have their real names.
+    pub has_names: bool,
+    /// Whether the character set of some text may become known later.
+    pub(crate) lacks_charsets: bool,
+    /// Columns whose values are left out.
+    pub(crate) dropped: Vec<usize>,
+    /// Columns whose values are not shown.
+    pub(crate) redacted: Vec<usize>,
+}
+
+/// What is derived from a table is kept by this number: an address may be another table's later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TableNumber(u64);
+
+impl TableNumber {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// How values are stored.
+    pub storage: Storage,
+    /// Whether a number is unsigned.
+    pub unsigned: bool,
+    /// The character set of text; `None` for bytes.
+    pub charset: Option<Charset>,
+    /// The names of an ENUM or SET; empty where they are not known.
+    pub members: Vec<String>,
+    /// What BINARY bytes stand for.
+    pub meaning: Meaning,
+    /// What stands in place of the values, as a JSON string; none where they are shown.
+    pub(crate) redaction: Option<Vec<u8>>,
+    /// The name as a JSON key with its colon.
+    pub(crate) json_key: Vec<u8>,
+}
+
+/// MariaDB's types that are logged as BINARY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Meaning {
+    /// Nothing else.
+    #[default]
+    Bytes,
+    /// A UUID.
+    Uuid,
+    /// An IPv4 address.
+    Inet4,
+    /// An IPv6 address.
+    Inet6,
+}
+
+/// A column in the source's catalogue (`information_schema.COLUMNS`).
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CatalogColumn {
+    /// `COLUMN_NAME`.
+    pub name: String,
+    /// `DATA_TYPE`, in lower case.
+    pub data_type: String,
+    /// `COLUMN_TYPE`: with `unsigned`, and the names of an ENUM or SET.
+    pub column_type: String,
+    /// `CHARACTER_SET_NAME`.
+    pub charset: Option<String>,
+    /// `COLUMN_KEY` is `PRI`: its place in the primary key, from 1 on.
+    pub primary_key_place: Option<usize>,
+    /// The names of an ENUM or SET, where they are known better than by `column_type`: from the statement that made them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<Vec<String>>,
+    /// It is none of the catalogue's, but a hash that cannot be selected.
+    #[serde(skip)]
+    pub is_hash: bool,
+}
+
+impl CatalogColumn {
+    /// Whether its values are text, of which the character set may not be known.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.data_type.as_str(), "char" | "varchar" | "enum" | "set") || self.data_type.ends_with("text")
+    }
+
+    /// Whether its values are text or bytes of which a character set makes text.
+    pub(crate) fn is_string(&self) -> bool {
+        self.is_text() || matches!(self.data_type.as_str(), "binary" | "varbinary") || self.data_type.ends_with("blob")
+    }
+
+    /// Whether a value cannot be shown as text without the character set. The names of an ENUM are known by themselves or not at all.
+    fn needs_charset(&self) -> bool {
+        self.is_text() && !matches!(self.data_type.as_str(), "enum" | "set")
+    }
+}
+
+/// Whether neither the map nor the columns of a definition that fits it say the character set of some text.
+pub(crate) fn lacks_charsets(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+    map.columns
+        .iter()
+        .zip(columns)
+        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.needs_charset())
+}
+
+impl Table {
+    /// A table whose map says all (`binlog_row_metadata=FULL`), or as much as it says: see [`Table::has_names`].
+    ///
+    /// `catalog` are the columns of a table of that name in the source's catalogue, used for what the map leaves out where they fit
+    /// the map column by column.
+    pub fn resolve(map: &Arc<TableMap>, catalog: Option<&[CatalogColumn]>) -> Self {
+        let catalog = catalog.filter(|columns| fits(map, columns));
+        let map = with_vectors(map, catalog.unwrap_or_default());
+        let has_names = catalog.is_some() || map.columns.iter().all(|column| column.name.is_some());
+        let columns = map
+            .columns
+            .iter()
+            .enumerate()
+            .take(without_hashes(&map, catalog))
+            .map(|(index, mapped)| Column::resolve(index, mapped, catalog.and_then(|columns| columns.get(index))));
+        let columns: Vec<_> = columns.collect();
+        let mut primary_key = match (&map.primary_key, catalog) {
+            (Some(key), _) => key.clone(),
+            (None, Some(columns)) => primary_key(columns),
+            (None, None) => Vec::new(),
+        };
+        primary_key.retain(|index| *index < columns.len());
+        let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
+        Self {
+            number: TableNumber::next(),
+            map,
+            columns,
+            primary_key,
+            has_names,
+            lacks_charsets,
+            dropped: Vec::new(),
+            redacted: Vec::new(),
+        }
+    }
+
+    /// Hides columns. A dropped column is no part of the primary key any more either.
+    pub fn hide(&mut self, rules: &ColumnRules) {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            if rules.drops(&self.map.database, &self.map.table, &column.name) {
+                self.dropped.push(index);
+            } else if rules.redacts(&column.name) {
+                column.redaction = serde_json::to_vec(&rules.redact_value).ok();
+                self.redacted.push(index);
+            }
+        }
+        self.primary_key.retain(|index| !self.dropped.contains(index));
+    }
+
+    /// Whether an update gives the row another primary key.
+    pub(crate) fn key_changes(&self, row: Row<'_, '_>) -> bool {
+        let (Some(before), Some(after)) = (row.before, row.after) else { return false };
+        self.primary_key.iter().any(|index| match (before.get(*index), after.get(*index)) {
+            (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
+            (before, after) => before != after,
+        })
+    }
+
+    /// Whether some columns' values are not shown.
+    pub fn hides_columns(&self) -> bool {
+        !self.dropped.is_empty() || !self.redacted.is_empty()
+    }
+
+    /// Whether the map alone is not enough to show this table's rows right.
+    pub fn needs_catalog(map: &TableMap, writer: Writer) -> bool {
+        map.columns.iter().any(|column| {
+            // MariaDB's UUID and INET look like BINARY even in full metadata, its VECTOR like VARBINARY.
+            let hidden = match column.storage {
+                Storage::Fixed { max_bytes: 4 | 16 } => writer != Writer::MySql,
+                storage => writer == Writer::MariaDbWithVectors && may_be_vector(storage).is_some(),
+            };
+            column.name.is_none() || (hidden && column.collation.is_none_or(|id| id == BINARY_COLLATION))
+        })
+    }
+}
+
+/// The collation of bytes.
+pub(crate) const BINARY_COLLATION: u16 = 63;
+
+/// The server that wrote the binlog, as far as it matters for its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Writer {
+    /// MySQL.
+    #[default]
+    MySql,
+    /// MariaDB before 11.7.
+    MariaDb,
+    /// MariaDB 11.7 or later.
+    MariaDbWithVectors,
+}
+
+/// The storage of MariaDB's VECTOR, whose values are logged as those of VARBINARY (its `sql/sql_type_vector.h`).
+fn may_be_vector(storage: Storage) -> Option<Storage> {
+    match storage {
+        Storage::Variable { max_bytes, compressed: false } if max_bytes > 0 && max_bytes.is_multiple_of(4) => {
+            Some(Storage::Vector { length_bytes: if max_bytes > 255 { 2 } else { 1 } })
+        }
+        _ => None,
+    }
+}
+
+/// The map with the vectors that it does not tell from VARBINARY.
+fn with_vectors(map: &Arc<TableMap>, catalog: &[CatalogColumn]) -> Arc<TableMap> {
+    let vector = |storage, column: &CatalogColumn| may_be_vector(storage).filter(|_| column.data_type == "vector");
+    if !map.columns.iter().zip(catalog).any(|(mapped, column)| vector(mapped.storage, column).is_some()) {
+        return Arc::clone(map);
+    }
+    let mut map = TableMap::clone(map);
+    for (mapped, column) in map.columns.iter_mut().zip(catalog) {
+        mapped.storage = vector(mapped.storage, column).unwrap_or(mapped.storage);
+    }
+    Arc::new(map)
+}
+
+impl Column {
+    fn resolve(index: usize, mapped: &MappedColumn, catalog: Option<&CatalogColumn>) -> Self {
+        let known = catalog.cloned().unwrap_or_default();
+        let name = match (&mapped.name, catalog) {
+            (Some(name), _) => name.clone(),
+            (None, Some(column)) => column.name.clone(),
+            (None, None) => format!("@{}", index + 1),
+        };
+        let charset = match (mapped.collation, catalog) {
+            (Some(id), _) => Charset::from_collation(id),
+            (None, Some(column)) => column.charset.as_deref().and_then(Charset::from_name),
+            (None, None) => None,
+        };
+        let charset = charset.filter(|charset| !charset.is_binary());
+        let members = match &mapped.members {
+            Some(members) => members.iter().map(|name| text(charset, name)).collect(),
+            None if known.members.is_some() => known.members.unwrap_or_default(),
+            // The catalogue has `?` for characters beyond the basic plane: then the number is better than a wrong name.
+            None if known.column_type.contains('?') => Vec::new(),
+            None => members_of(&known.column_type),
+        };
+        let meaning = match known.data_type.as_str() {
+            "uuid" => Meaning::Uuid,
+            "inet4" => Meaning::Inet4,
+            "inet6" => Meaning::Inet6,
+            _ => Meaning::Bytes,
+        };
+        let mut json_key = serde_json::to_vec(&name).unwrap_or_default();
+        json_key.push(b':');
+        let unsigned = mapped.unsigned.unwrap_or_else(|| known.column_type.contains("unsigned"));
+        Self { name, storage: mapped.storage, unsigned, charset, members, meaning, redaction: None, json_key }
+    }
+}
+
+fn text(charset: Option<Charset>, bytes: &[u8]) -> String {
+    match charset {
+        Some(charset) => charset.to_utf8(bytes).into_owned(),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn primary_key(columns: &[CatalogColumn]) -> Vec<usize> {
+    let mut key: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .filter_map(|(index, column)| column.primary_key_place.map(|place| (place, index)))
+        .collect();
+    key.sort_unstable();
+    key.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Whether a table in the catalogue can be the one in the map. Its definition may be of another time: then its names would be
+/// wrong, and no names are better.
+pub(crate) fn fits(map: &TableMap, columns: &[CatalogColumn]) -> bool {
+    map.columns.len() == columns.len()
+        && map.columns.iter().zip(columns).all(|(mapped, column)| {
+            fits_type(mapped.storage, &column.data_type) && mapped.name.as_ref().is_none_or(|name| *name == column.name)
+        })
+}
+
+fn fits_type(storage: Storage, data_type: &str) -> bool {
+    match storage {
+        Storage::Integer { bytes } => matches!(
+            (bytes, data_type),
+            (1, "tinyint") | (2, "smallint") | (3, "mediumint") | (4, "int") | (8, "bigint")
+        ),
+        Storage::Float => data_type == "float",
+        Storage::Double => data_type == "double",
+        Storage::Decimal { .. } => data_type == "decimal",
+        Storage::Year => data_type == "year",
+        Storage::Date => data_type == "date",
+        Storage::Time { .. } | Storage::TimeOld => data_type == "time",
+        Storage::DateTime { .. } | Storage::DateTimeOld => data_type == "datetime",
+        Storage::Timestamp { .. } | Storage::TimestampOld => data_type == "timestamp",
+        Storage::Fixed { .. } => matches!(data_type, "char" | "binary" | "uuid" | "inet4" | "inet6"),
+        Storage::Variable { .. } => {
+            matches!(data_type, "varchar" | "varbinary") || (data_type == "vector" && may_be_vector(storage).is_some())
+        }
+        Storage::Blob { .. } => {
+            data_type.ends_with("blob") || data_type.ends_with("text") || data_type == "json" || data_type == "vector"
+        }
+        Storage::Json { .. } => data_type == "json",
+        Storage::Geometry { .. } => {
+            matches!(
+                data_type,
+                "geometry" | "point" | "linestring" | "polygon" | "geomcollection" | "geometrycollection"
+            ) || data_type.starts_with("multi")
+        }
+        Storage::Vector { .. } => data_type == "vector",
+        Storage::Bit { .. } => data_type == "bit",
+        Storage::Enum { .. } => data_type == "enum",
+        Storage::Set { .. } => data_type == "set",
+        Storage::Null => true,
+    }
+}
+
+/// The names in `enum('a','b''c')`, as the catalogue prints them: with quotes doubled.
+fn members_of(column_type: &str) -> Vec<String> {
+    let Some(list) = column_type
+        .split_once('(')
+        .map(|(_, list)| list)
+        .filter(|_| column_type.starts_with("enum(") || column_type.starts_with("set("))
+    else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    let mut rest = list;
+    while let Some(after) = rest.trim_start_matches(',').strip_prefix('\'') {
+        let mut name = String::new();
+        let mut chars = after.char_indices().peekable();
+        let mut end = after.len();
+        while let Some((at, character)) = chars.next() {
+            if character == '\\' {
+                // As the server escapes what would break a line.
+                match chars.next() {
+                    Some((_, 'n')) => name.push('\n'),
+                    Some((_, 'r')) => name.push('\r'),
+                    Some((_, '0')) => name.push('\0'),
+                    Some((_, other)) => name.push(other),
+                    None => {}
+                }
+                continue;
+            }
+            if character == '\'' {
+                if chars.peek().is_some_and(|(_, next)| *next == '\'') {
+                    chars.next();
+                } else {
+                    end = at + 1;
+                    break;
+                }
+            }
+            name.push(character);
+        }
+        names.push(name);
+        rest = after.get(end..).unwrap_or_default();
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `id INT, v` with this storage and collation.
+    fn map(storage: Storage, collation: Option<u16>) -> Arc<TableMap> {
+        let column = |name: &str, storage, collation| MappedColumn {
+            type_code: 0,
+            storage,
+            nullable: true,
+            unsigned: None,
+            collation,
+            name: Some(name.into()),
+            members: None,
+            visible: None,
+            geometry_type: None,
+        };
+        let columns = vec![column("id", Storage::Integer { bytes: 4 }, None), column("v", storage, collation)];
+        Arc::new(TableMap { columns, ..TableMap::default() })
+    }
+
+    #[test]
+    fn vectors_of_mariadb_look_like_varbinary() {
+        let storage = |max_bytes| Storage::Variable { max_bytes, compressed: false };
+        let catalog = |data_type: &str| {
+            [("id", "int"), ("v", data_type)].map(|(name, data_type)| CatalogColumn {
+                name: name.into(),
+                data_type: data_type.into(),
+                ..CatalogColumn::default()
+            })
+        };
+        for (max_bytes, length_bytes) in [(12, 1), (252, 1), (256, 2), (65_532, 2)] {
+            let map = map(storage(max_bytes), Some(BINARY_COLLATION));
+            assert!(Table::needs_catalog(&map, Writer::MariaDbWithVectors));
+            assert!(!Table::needs_catalog(&map, Writer::MariaDb) && !Table::needs_catalog(&map, Writer::MySql));
+            let table = Table::resolve(&map, Some(&catalog("vector")));
+            assert_eq!(table.columns[1].storage, Storage::Vector { length_bytes });
+            assert_eq!(table.map.columns[1].storage, Storage::Vector { length_bytes });
+            assert_eq!(Table::resolve(&map, Some(&catalog("varbinary"))).map, map);
+            assert_eq!(Table::resolve(&map, None).map, map);
+        }
+        // Text, and what is not made of whole numbers.
+        for (max_bytes, collation) in [(12, 45), (13, BINARY_COLLATION), (0, BINARY_COLLATION)] {
+            assert!(!Table::needs_catalog(&map(storage(max_bytes), Some(collation)), Writer::MariaDbWithVectors));
+        }
+        assert!(!fits(&map(storage(13), None), &catalog("vector")));
+    }
+
+    #[test]
+    fn names_of_an_enum_as_the_catalogue_prints_them() {
+        assert_eq!(members_of("enum('a','b''c','','d,e)')"), ["a", "b'c", "", "d,e)"]);
+        assert_eq!(members_of("set('x')"), ["x"]);
+        assert_eq!(members_of(r"enum('a\\b\n','\'')"), ["a\\b\n", "'"]);
+        assert_eq!(members_of("varchar(10)"), Vec::<String>::new());
+    }
+}

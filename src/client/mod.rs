@@ -1,0 +1,451 @@
+//! A connection of our own to a server: log in, ask, and read a stream of packets.
+//!
+//! Blocking, on a thread of its own: nothing else is to be done while the source has nothing to say, and a plain `read` into a
+//! large buffer is the fastest there is.
+
+mod auth;
+mod parsec;
+mod stream;
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::mysql::wire::{CapabilityFlags, ErrPacket, Greeting, MAX_PACKET_PAYLOAD, Malformed, Reader};
+use stream::Stream;
+pub use stream::{TlsMode, TlsOptions};
+
+/// Where and as whom to connect.
+#[derive(Clone)]
+pub struct ConnectOptions {
+    /// A name or an address.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+    /// The password; empty without one.
+    pub password: String,
+    /// How the connection is protected.
+    pub tls: TlsOptions,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+}
+
+impl ConnectOptions {
+    /// With TLS if the server offers it.
+    pub fn new(host: &str, port: u16, user: &str, password: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            user: user.to_owned(),
+            password: password.to_owned(),
+            tls: TlsOptions::default(),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl std::fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the password.
+        write!(f, "{}@{}:{}", self.user, self.host, self.port)
+    }
+}
+
+/// Why a server could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The connection failed.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to {address} broke: {source}")]
+    Io {
+        /// Host and port.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// TLS is not as asked for.
+    #[error("TLS with {address}: {reason}")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server refused.
+    #[error("{address} says: ERROR {code} ({state}): {message}{advice}")]
+    Server {
+        /// Host and port.
+        address: String,
+        /// The server's error number.
+        code: u16,
+        /// SQLSTATE.
+        state: String,
+        /// The server's text.
+        message: String,
+        /// What may help.
+        advice: &'static str,
+    },
+    /// The login needs something that is not known here.
+    #[error("cannot log in to {address}: {reason}")]
+    Auth {
+        /// Host and port.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server said something that is not understood.
+    #[error("{address} does not speak the protocol as expected: {what}")]
+    Malformed {
+        /// Host and port.
+        address: String,
+        /// What.
+        what: Malformed,
+    },
+}
+
+impl ClientError {
+    /// Whether trying again, here or elsewhere, may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Io { .. } => true,
+            // Too many connections, server shutdown, killed, lost the race for a server id.
+            Self::Server { code, .. } => matches!(code, 1040 | 1053 | 1317 | 1158..=1161 | 1927 | 3169 | 4031),
+            _ => false,
+        }
+    }
+}
+
+/// What may help against an error of the server.
+fn advice(code: u16, is_logged_in: bool) -> &'static str {
+    match code {
+        1045 if !is_logged_in => "; check user and password",
+        // MySQL's answer to COM_REGISTER_SLAVE and COM_BINLOG_DUMP says 1045, too.
+        1045 | 1227 => "; the user needs GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO it",
+        1130 => "; the server does not let this host in",
+        _ => "",
+    }
+}
+
+/// A connection after the login.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    address: String,
+    server_version: String,
+    /// What was read and not used, from `start` on.
+    buffer: Vec<u8>,
+    /// The end of what was read into it.
+    end: usize,
+    start: usize,
+    sequence: u8,
+    /// How long the server may say nothing.
+    patience: Duration,
+    stop: Option<Arc<AtomicBool>>,
+    interrupt: Option<Arc<AtomicBool>>,
+    is_logged_in: bool,
+}
+
+/// How often a reader that waits looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(200);
+const READ_BYTES: usize = 256 * 1024;
+
+/// What we can do.
+fn our_capabilities() -> CapabilityFlags {
+    CapabilityFlags::LONG_PASSWORD
+        | CapabilityFlags::PROTOCOL_41
+        | CapabilityFlags::TRANSACTIONS
+        | CapabilityFlags::SECURE_CONNECTION
+        | CapabilityFlags::PLUGIN_AUTH
+        | CapabilityFlags::PLUGIN_AUTH_LENENC_CLIENT_DATA
+}
+
+impl Connection {
+    /// Connects and logs in.
+    pub(crate) fn open(options: &ConnectOptions) -> Result<Self, ClientError> {
+        let address = format!("{}:{}", options.host, options.port);
+        let stream = Stream::connect(&options.host, options.port, options.connect_timeout)
+            .map_err(|source| ClientError::Connect { address: address.clone(), source })?;
+        let mut connection = Self {
+            stream,
+            address,
+            server_version: String::new(),
+            buffer: Vec::new(),
+            end: 0,
+            start: 0,
+            sequence: 0,
+            patience: options.connect_timeout.max(Duration::from_secs(60)),
+            stop: None,
+            interrupt: None,
+            is_logged_in: false,
+        };
+        connection.log_in(options)?;
+        connection.is_logged_in = true;
+        Ok(connection)
+    }
+
+    /// The server's version as its greeting has it.
+    pub(crate) fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
+    pub(crate) fn is_mariadb(&self) -> bool {
+        self.server_version.contains("MariaDB")
+    }
+
+    fn log_in(&mut self, options: &ConnectOptions) -> Result<(), ClientError> {
+        let mut greeting = Vec::new();
+        self.read_packet(&mut greeting)?;
+        self.check_error(&greeting)?;
+        let parsed = Greeting::parse(&greeting).map_err(|what| self.malformed(what))?;
+        self.server_version = String::from_utf8_lossy(parsed.server_version).into_owned();
+        let server = parsed.capabilities;
+        let (plugin, nonce) = auth::offer(&greeting).map_err(|what| self.malformed(what))?;
+        let mut capabilities = our_capabilities() & (server | CapabilityFlags::LONG_PASSWORD);
+        if options.tls.mode != TlsMode::Disabled {
+            if server.contains(CapabilityFlags::SSL) {
+                capabilities |= CapabilityFlags::SSL;
+                let request = auth::response_head(capabilities);
+                self.write_packet(&request)?;
+                self.stream
+                    .start_tls(&options.tls, &options.host)
+                    .map_err(|reason| ClientError::Tls { address: self.address.clone(), reason })?;
+            } else if options.tls.mode != TlsMode::Preferred {
+                let reason = format!("the server does not offer it, and --tls-mode={} asks for it", options.tls.mode);
+                return Err(ClientError::Tls { address: self.address.clone(), reason });
+            }
+        }
+        let mut exchange = auth::Exchange::new(plugin, nonce, &options.password, self.stream.is_tls());
+        let answer = exchange.first().map_err(|reason| self.auth(reason))?;
+        let response = auth::response(capabilities, &options.user, &answer, exchange.plugin());
+        self.write_packet(&response)?;
+        let mut packet = Vec::new();
+        loop {
+            self.read_packet(&mut packet)?;
+            self.check_error(&packet)?;
+            if packet.first() == Some(&0) {
+                return Ok(());
+            }
+            if let Some(answer) = exchange.next(&packet).map_err(|reason| self.auth(reason))? {
+                self.write_packet(&answer)?;
+            }
+        }
+    }
+
+    /// Sends a command without waiting for an answer.
+    pub(crate) fn command(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+        self.sequence = 0;
+        self.write_packet(payload)
+    }
+
+    /// Sends a command that is answered by OK.
+    pub(crate) fn command_ok(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+        self.command(payload)?;
+        let mut packet = Vec::new();
+        self.read_packet(&mut packet)?;
+        self.check_error(&packet)
+    }
+
+    /// Runs a statement and returns its rows, each column as text or NULL; no rows for one without a result.
+    pub(crate) fn query(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, ClientError> {
+        self.command(&[&[3], sql.as_bytes()].concat())?;
+        let mut packet = Vec::new();
+        self.read_packet(&mut packet)?;
+        self.check_error(&packet)?;
+        if packet.first() == Some(&0) {
+            return Ok(Vec::new());
+        }
+        let columns = Reader::new(&packet, "column count").lenenc_int().map_err(|what| self.malformed(what))?;
+        for _ in 0..columns {
+            self.read_packet(&mut packet)?;
+        }
+        // EOF behind the definitions: DEPRECATE_EOF is not asked for, so every server speaks the same dialect.
+        self.read_packet(&mut packet)?;
+        let mut rows = Vec::new();
+        loop {
+            self.read_packet(&mut packet)?;
+            self.check_error(&packet)?;
+            if packet.first() == Some(&0xfe) && packet.len() < 9 {
+                return Ok(rows);
+            }
+            rows.push(self.text_row(&packet, columns)?);
+        }
+    }
+
+    fn text_row(&self, packet: &[u8], columns: u64) -> Result<Vec<Option<String>>, ClientError> {
+        let mut reader = Reader::new(packet, "text row");
+        let mut row = Vec::new();
+        for _ in 0..columns {
+            if reader.rest().first() == Some(&0xfb) {
+                reader.bytes(1).map_err(|what| self.malformed(what))?;
+                row.push(None);
+            } else {
+                let text = reader.lenenc_bytes().map_err(|what| self.malformed(what))?;
+                row.push(Some(String::from_utf8_lossy(text).into_owned()));
+            }
+        }
+        Ok(row)
+    }
+
+    /// Where the server's binlog ends: file, offset, and more; no row where it writes none.
+    pub(crate) fn binlog_status(&mut self) -> Result<Vec<Vec<Option<String>>>, ClientError> {
+        if !self.is_mariadb() {
+            match self.query("SHOW BINARY LOG STATUS") {
+                // Servers before 8.2.
+                Err(ClientError::Server { code: 1064, .. }) => {}
+                result => return result,
+            }
+        }
+        self.query("SHOW MASTER STATUS")
+    }
+
+    /// The first column of the first row.
+    pub(crate) fn query_one(&mut self, sql: &str) -> Result<Option<String>, ClientError> {
+        Ok(self.query(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+
+    /// How long the server may say nothing from now on before the connection counts as broken.
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> Result<(), ClientError> {
+        self.patience = patience;
+        self.stream.set_read_timeout(Some(LOOK)).map_err(|source| self.io(source))
+    }
+
+    /// Reading fails when the flag is set.
+    pub(crate) fn stop_with(&mut self, stop: Arc<AtomicBool>) {
+        self.stop = Some(stop);
+    }
+
+    /// Reading also fails when this flag is set.
+    pub(crate) fn interrupt_with(&mut self, flag: Arc<AtomicBool>) {
+        self.interrupt = Some(flag);
+    }
+
+    /// Whether everything that was read has been used.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Reads one packet, put together where it was split, into `packet`.
+    pub(crate) fn read_packet(&mut self, packet: &mut Vec<u8>) -> Result<(), ClientError> {
+        packet.clear();
+        loop {
+            let header = self.buffered(4)?;
+            let length = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
+            self.sequence = header[3].wrapping_add(1);
+            self.start += 4;
+            self.copy(length, packet)?;
+            if length < MAX_PACKET_PAYLOAD {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next four bytes, read if they are not there yet.
+    fn buffered(&mut self, count: usize) -> Result<[u8; 4], ClientError> {
+        while self.end - self.start < count {
+            self.fill()?;
+        }
+        let bytes = self.buffer.get(self.start..self.start + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.ok_or_else(|| self.malformed(Malformed("packet header")))
+    }
+
+    fn fill(&mut self) -> Result<(), ClientError> {
+        use std::io::ErrorKind::{Interrupted, TimedOut, UnexpectedEof, WouldBlock};
+        // Never smaller than it is: the memory is zeroed once.
+        self.buffer.resize(READ_BYTES, 0);
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let filled = self.end;
+        let since = Instant::now();
+        let result = loop {
+            let read = self.stream.read(self.buffer.get_mut(filled..).unwrap_or_default());
+            match read {
+                Ok(0) => break Err(UnexpectedEof.into()),
+                Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {
+                    let is_set =
+                        |flag: &Option<Arc<AtomicBool>>| flag.as_ref().is_some_and(|it| it.load(Ordering::Relaxed));
+                    if is_set(&self.stop) || is_set(&self.interrupt) {
+                        break Err(std::io::Error::new(TimedOut, "stopped"));
+                    }
+                    if since.elapsed() >= self.patience {
+                        break Err(std::io::Error::new(
+                            TimedOut,
+                            "the server says nothing any more, not even heartbeats",
+                        ));
+                    }
+                }
+                read => break read,
+            }
+        };
+        self.end += result.as_ref().copied().unwrap_or(0);
+        result.map(drop).map_err(|source| self.io(source))
+    }
+
+    fn copy(&mut self, mut length: usize, packet: &mut Vec<u8>) -> Result<(), ClientError> {
+        while length > 0 {
+            if self.start == self.end {
+                self.fill()?;
+            }
+            let there = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let part = there.get(..length).unwrap_or(there);
+            packet.extend_from_slice(part);
+            length -= part.len();
+            self.start += part.len();
+        }
+        Ok(())
+    }
+
+    fn write_packet(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+        let mut chunks = payload.chunks(MAX_PACKET_PAYLOAD).peekable();
+        let mut whole = Vec::with_capacity(payload.len() + 4);
+        loop {
+            let chunk = chunks.next().unwrap_or_default();
+            let length = u32::try_from(chunk.len()).unwrap_or_default().to_le_bytes();
+            whole.extend_from_slice(length.get(..3).unwrap_or_default());
+            whole.push(self.sequence);
+            self.sequence = self.sequence.wrapping_add(1);
+            whole.extend_from_slice(chunk);
+            if chunk.len() < MAX_PACKET_PAYLOAD {
+                break;
+            }
+        }
+        self.stream.write_all(&whole).and_then(|()| self.stream.flush()).map_err(|source| self.io(source))
+    }
+
+    /// An error if the packet is one.
+    pub(crate) fn check_error(&self, packet: &[u8]) -> Result<(), ClientError> {
+        if packet.first() != Some(&0xff) {
+            return Ok(());
+        }
+        let error = ErrPacket::parse(packet).map_err(|what| self.malformed(what))?;
+        Err(ClientError::Server {
+            address: self.address.clone(),
+            code: error.code,
+            state: error.sql_state.map_or_else(|| "HY000".into(), |state| String::from_utf8_lossy(state).into_owned()),
+            message: String::from_utf8_lossy(error.message).into_owned(),
+            advice: advice(error.code, self.is_logged_in),
+        })
+    }
+
+    pub(crate) fn malformed(&self, what: Malformed) -> ClientError {
+        ClientError::Malformed { address: self.address.clone(), what }
+    }
+
+    fn io(&self, source: std::io::Error) -> ClientError {
+        ClientError::Io { address: self.address.clone(), source }
+    }
+
+    fn auth(&self, reason: String) -> ClientError {
+        ClientError::Auth { address: self.address.clone(), reason }
+    }
+}

@@ -1,0 +1,311 @@
+//! A run of serialised messages in one buffer.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Serialised messages in order.
+///
+/// The bytes hold one compact JSON object and a `\n` per message, so that a line-oriented sink writes a whole batch with
+/// one call, while [`Batch::get`] still reaches each message alone.
+#[derive(Debug, Default, Clone)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    /// The keys of routed messages, one behind the other.
+    keys: Vec<u8>,
+    /// The topics that entries name by number.
+    topics: Vec<Arc<str>>,
+}
+
+/// Where one message ends, and the key that keeps its connection's messages in order.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Offset just past the message's newline.
+    end: usize,
+    key: u64,
+    /// Offset just past the message's key in `keys`.
+    key_end: u32,
+    /// Its number in `topics`, or [`NO_TOPIC`].
+    topic: u32,
+}
+
+const NO_TOPIC: u32 = u32::MAX;
+
+/// A message with what is needed to send it where it belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed<'a> {
+    /// The topic; `None` for the sink's own.
+    pub topic: Option<&'a Arc<str>>,
+    /// The key; empty without one.
+    pub key: &'a [u8],
+    /// The message without its newline; empty for none, which is a tombstone.
+    pub value: &'a [u8],
+}
+
+impl Batch {
+    /// An empty batch that has not allocated anything yet.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new() }
+    }
+
+    /// Appends one message with a key of its own, for a topic or (`None`) the sink's own topic. `write` gets the message's bytes and
+    /// the key's to append to.
+    ///
+    /// If `write` fails, the batch is as it was before.
+    pub fn push_routed<E>(
+        &mut self,
+        topic: Option<&Arc<str>>,
+        write: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (start, key_start) = (self.bytes.len(), self.keys.len());
+        if let Err(error) = write(&mut self.bytes, &mut self.keys) {
+            self.bytes.truncate(start);
+            self.keys.truncate(key_start);
+            return Err(error);
+        }
+        self.bytes.push(b'\n');
+        let topic = topic.map_or(NO_TOPIC, |topic| self.topic_number(topic));
+        self.entries.push(Entry { end: self.bytes.len(), key: 0, key_end: offset(self.keys.len()), topic });
+        Ok(())
+    }
+
+    fn topic_number(&mut self, topic: &Arc<str>) -> u32 {
+        let known = self.topics.iter().rposition(|known| Arc::ptr_eq(known, topic) || known == topic);
+        let number = known.unwrap_or_else(|| {
+            self.topics.push(Arc::clone(topic));
+            self.topics.len() - 1
+        });
+        offset(number)
+    }
+
+    /// Message `index` with its topic and key.
+    pub fn routed(&self, index: usize) -> Option<Routed<'_>> {
+        let entry = self.entries.get(index)?;
+        let (_, value) = self.get(index)?;
+        let key = self.keys.get(self.key_start_of(index)..entry.key_end as usize).unwrap_or_default();
+        Some(Routed { topic: self.topics.get(entry.topic as usize), key, value })
+    }
+
+    /// Appends what `write` wrote plus a newline, as one message of connection `key`.
+    ///
+    /// If `write` fails, the batch is as it was before.
+    ///
+    /// ```
+    /// use mysql_interceptor::sink::Batch;
+    ///
+    /// let mut batch = Batch::new();
+    /// batch.push_with(7, |out| { out.extend_from_slice(b"{}"); Ok::<(), ()>(()) }).unwrap();
+    /// assert_eq!(batch.get(0), Some((7, &b"{}"[..])));
+    /// assert_eq!(batch.lines(0..1), b"{}\n");
+    /// ```
+    pub fn push_with<E>(&mut self, key: u64, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let start = self.bytes.len();
+        match write(&mut self.bytes) {
+            Ok(()) => {
+                self.bytes.push(b'\n');
+                let key_end = offset(self.keys.len());
+                self.entries.push(Entry { end: self.bytes.len(), key, key_end, topic: NO_TOPIC });
+                Ok(())
+            }
+            Err(error) => {
+                self.bytes.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// The number of messages.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The number of bytes, newlines included.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Message `index`: its connection id and its JSON without the newline.
+    pub fn get(&self, index: usize) -> Option<(u64, &[u8])> {
+        let entry = self.entries.get(index)?;
+        let line = self.bytes.get(self.start_of(index)..entry.end)?;
+        Some((entry.key, line.strip_suffix(b"\n").unwrap_or(line)))
+    }
+
+    /// The messages of `range` with their newlines; a range past the end is cut off at the end.
+    pub fn lines(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(self.start_of(range.start)..self.start_of(range.end)).unwrap_or_default()
+    }
+
+    /// Each message: its connection id and its JSON without the newline.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        (0..self.len()).map_while(|index| self.get(index))
+    }
+
+    /// Removes all messages; the memory is kept for the next ones.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.keys.clear();
+        self.topics.clear();
+    }
+
+    /// Keeps the first `messages` messages.
+    pub(crate) fn truncate(&mut self, messages: usize) {
+        self.bytes.truncate(self.start_of(messages));
+        self.keys.truncate(self.key_start_of(messages));
+        self.entries.truncate(messages);
+    }
+
+    /// Appends the messages of `range` of another batch.
+    pub(crate) fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        let (start, base) = (other.start_of(range.start), self.bytes.len());
+        let (key_start, key_end) = (other.key_start_of(range.start), other.key_start_of(range.end));
+        let key_base = self.keys.len();
+        self.bytes.extend_from_slice(other.lines(range.clone()));
+        self.keys.extend_from_slice(other.keys.get(key_start..key_end).unwrap_or_default());
+        for entry in other.entries.get(range).unwrap_or_default() {
+            let topic = other.topics.get(entry.topic as usize).map_or(NO_TOPIC, |topic| self.topic_number(topic));
+            let key_end = offset(entry.key_end as usize - key_start + key_base);
+            self.entries.push(Entry { end: entry.end - start + base, key: entry.key, key_end, topic });
+        }
+    }
+
+    /// A copy of the first `messages` messages.
+    pub(crate) fn prefix(&self, messages: usize) -> Self {
+        Self {
+            bytes: self.lines(0..messages).to_vec(),
+            entries: self.entries.get(..messages).unwrap_or(&self.entries).to_vec(),
+            keys: self.keys.get(..self.key_start_of(messages)).unwrap_or_default().to_vec(),
+            topics: self.topics.clone(),
+        }
+    }
+
+    /// How many messages from message `from` on end within the first `bytes` bytes after its start.
+    pub(crate) fn messages_within(&self, from: usize, bytes: usize) -> usize {
+        let limit = self.start_of(from).saturating_add(bytes);
+        let rest = self.entries.get(from..).unwrap_or_default();
+        rest.partition_point(|entry| entry.end <= limit)
+    }
+
+    /// Gives memory back that a burst left behind, so that recycled batches stay small.
+    pub(crate) fn shrink_to(&mut self, bytes: usize, messages: usize) {
+        self.bytes.shrink_to(bytes);
+        self.entries.shrink_to(messages);
+        self.keys.shrink_to(bytes / 8);
+    }
+
+    /// The offset at which message `index` starts, the end of the bytes for an index past the last message.
+    fn start_of(&self, index: usize) -> usize {
+        match index.checked_sub(1) {
+            None => 0,
+            Some(previous) => self.entries.get(previous).map_or(self.bytes.len(), |entry| entry.end),
+        }
+    }
+
+    /// The offset at which the key of message `index` starts.
+    fn key_start_of(&self, index: usize) -> usize {
+        match index.checked_sub(1) {
+            None => 0,
+            Some(previous) => self.entries.get(previous).map_or(self.keys.len(), |entry| entry.key_end as usize),
+        }
+    }
+}
+
+/// A batch ends long before its keys reach 4 GiB.
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+pub(crate) fn batch_of(messages: &[(u64, &str)]) -> Batch {
+    let mut batch = Batch::new();
+    for (key, json) in messages {
+        let pushed = batch.push_with(*key, |out| {
+            out.extend_from_slice(json.as_bytes());
+            Ok::<(), std::convert::Infallible>(())
+        });
+        assert!(pushed.is_ok());
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let mut batch = batch_of(&[(1, "a")]);
+        let result = batch.push_with(2, |out| {
+            out.extend_from_slice(b"half");
+            Err("no")
+        });
+        assert_eq!(result, Err("no"));
+        assert_eq!((batch.len(), batch.byte_len()), (1, 2));
+    }
+
+    #[test]
+    fn messages_are_found_by_index_and_range() {
+        let batch = batch_of(&[(1, "a"), (2, "bb"), (3, "")]);
+        assert_eq!(batch.get(1), Some((2, &b"bb"[..])));
+        assert_eq!(batch.get(2), Some((3, &b""[..])));
+        assert_eq!(batch.get(3), None);
+        assert_eq!(batch.lines(1..3), b"bb\n\n");
+        assert_eq!(batch.lines(0..99), b"a\nbb\n\n");
+        assert_eq!(batch.lines(7..9), b"");
+        assert_eq!(batch.iter().map(|(key, _)| key).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn routed_messages_keep_topic_and_key_wherever_they_go() {
+        let (orders, users): (Arc<str>, Arc<str>) = ("orders".into(), "users".into());
+        let mut batch = batch_of(&[(1, "a")]);
+        for (topic, key, value) in [(Some(&orders), "1", "b"), (Some(&users), "22", "c"), (None, "", "d")] {
+            let pushed = batch.push_routed(topic, |value_bytes, key_bytes| {
+                value_bytes.extend_from_slice(value.as_bytes());
+                key_bytes.extend_from_slice(key.as_bytes());
+                Ok::<(), ()>(())
+            });
+            assert_eq!(pushed, Ok(()));
+        }
+        let failed = batch.push_routed(Some(&users), |value, key| {
+            value.push(b'x');
+            key.push(b'x');
+            Err(())
+        });
+        assert_eq!(failed, Err(()));
+        let shown = |batch: &Batch| -> Vec<String> {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let message = |index| batch.routed(index).map(|routed| (routed.topic.cloned(), routed.key, routed.value));
+            let messages = (0..batch.len()).filter_map(message);
+            messages.map(|(topic, key, value)| format!("{topic:?}/{}/{}", text(key), text(value))).collect()
+        };
+        let all = ["None//a", "Some(\"orders\")/1/b", "Some(\"users\")/22/c", "None//d"];
+        assert_eq!(shown(&batch), all);
+        assert_eq!(shown(&batch.prefix(2)), all[..2]);
+        let mut other = batch_of(&[(9, "z")]);
+        other.extend_from(&batch, 2..4);
+        assert_eq!(shown(&other)[1..], all[2..]);
+        batch.truncate(3);
+        assert_eq!(shown(&batch), all[..3]);
+    }
+
+    #[test]
+    fn prefix_truncate_and_byte_budget_agree() {
+        let mut batch = batch_of(&[(1, "a"), (2, "bb"), (3, "ccc")]);
+        assert_eq!(batch.messages_within(0, 4), 1);
+        assert_eq!(batch.messages_within(0, 5), 2);
+        assert_eq!(batch.messages_within(1, 3), 1);
+        assert_eq!(batch.messages_within(3, 100), 0);
+        assert_eq!(batch.prefix(2).lines(0..9), b"a\nbb\n");
+        batch.truncate(1);
+        assert_eq!((batch.len(), batch.byte_len()), (1, 2));
+        batch.truncate(5);
+        assert_eq!(batch.len(), 1);
+    }
+}

@@ -1,0 +1,136 @@
+//! What sinks and their queues are told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::kafka::KafkaOption;
+use crate::files::FileMode;
+use crate::pretty::{ColorChoice, PrettyColumn};
+
+/// A destination of messages.
+#[derive(Debug, Clone)]
+pub enum SinkConfig {
+    /// Standard output.
+    Stdout(StdoutConfig),
+    /// A file of JSON lines.
+    Ndjson(NdjsonConfig),
+    /// A Kafka topic.
+    Kafka(KafkaConfig),
+}
+
+/// How messages look on standard output.
+#[derive(Debug, Clone)]
+pub struct StdoutConfig {
+    /// For people rather than one JSON object per line.
+    pub pretty: bool,
+    /// When to colour the pretty form.
+    pub color: ColorChoice,
+    /// The columns of the pretty form; none: all of them.
+    pub columns: Vec<PrettyColumn>,
+}
+
+/// A file of JSON lines and its rotation.
+#[derive(Debug, Clone)]
+pub struct NdjsonConfig {
+    /// The file that is appended to.
+    pub path: PathBuf,
+    /// The file is rotated when it would grow beyond so many bytes; 0: never.
+    pub rotate_size: u64,
+    /// The file is rotated at this age; zero: never.
+    pub rotate_age: Duration,
+    /// What happens to a rotated file.
+    pub compress: Compression,
+    /// How many rotated files are kept; 0: all.
+    pub keep: usize,
+    /// The rights of a new file.
+    pub mode: FileMode,
+}
+
+/// What happens to a rotated file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// It stays as it is
+    None,
+    /// It becomes FILE.zst, in the background
+    Zstd,
+}
+
+/// The Kafka producer.
+#[derive(Debug, Clone)]
+pub struct KafkaConfig {
+    /// `host:port`, comma-separated.
+    pub bootstrap_servers: String,
+    /// The topic of all messages.
+    pub topic: String,
+    /// What the brokers must have done before a message counts as delivered.
+    pub acks: Acks,
+    /// How often the client library sends a message again by itself.
+    pub retries: u32,
+    /// How long messages wait for others to share a request with.
+    pub linger: Duration,
+    /// Bytes of one partition's batch.
+    pub batch_size: u32,
+    /// Bytes that may wait in the client library.
+    pub buffer_memory: u64,
+    /// Further properties of librdkafka; they override the above.
+    pub options: Vec<KafkaOption>,
+}
+
+/// What the brokers must have done before a message counts as delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Acks {
+    /// All in-sync replicas have it
+    #[value(alias = "-1")]
+    All,
+    /// Nothing
+    #[value(name = "0")]
+    None,
+    /// The partition's leader has it
+    #[value(name = "1")]
+    Leader,
+}
+
+/// The bounded queues in front of the sinks.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// Messages in one sink's queue.
+    pub max_messages: usize,
+    /// Bytes in one sink's queue; one message above it is accepted when the queue is empty.
+    pub max_bytes: usize,
+    /// At most so many messages of a worker are gathered before they are handed on.
+    pub batch_size: usize,
+    /// At most so long messages are gathered before they are handed on.
+    pub flush_interval: Duration,
+    /// What happens when a queue is full.
+    pub backpressure: Backpressure,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            max_messages: 10_000,
+            max_bytes: 64 << 20,
+            batch_size: 500,
+            flush_interval: Duration::from_millis(500),
+            backpressure: Backpressure::Block,
+        }
+    }
+}
+
+/// What happens when a sink's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Backpressure {
+    /// The clients wait; no message is lost
+    Block,
+    /// Messages are dropped and counted; no client waits
+    Drop,
+}
+
+impl fmt::Display for Backpressure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}

@@ -1,0 +1,228 @@
+//! The thread that carries messages from the workers to the sinks' queues.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::deliver::batch::Batch;
+use crate::deliver::counters::{LossReason, SinkCounter};
+use crate::deliver::ingest::{Shared, Slot};
+use crate::deliver::pool::Pool;
+use crate::deliver::queue::{Offered, SinkQueue, lock};
+use crate::deliver::rate_limit::RateLimit;
+
+/// How long the dispatcher sleeps between two rounds while there is traffic.
+///
+/// Long enough that a thousand statements a second and more cost no wake-up each, short enough that nobody who watches the
+/// terminal notices.
+const ROUND: Duration = Duration::from_millis(10);
+
+/// How often dropped messages are worth a log line, and clients that are kept waiting.
+const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long clients are kept waiting, all in all, before it is worth a log line. Bursts make short pauses, which are what `block` is for.
+const HELD_UP_AT_LEAST: Duration = Duration::from_millis(500);
+
+pub(crate) struct Dispatcher {
+    shared: Arc<Shared>,
+    slots: Arc<Mutex<Vec<Arc<Slot>>>>,
+    outlets: Vec<Outlet>,
+    pool: Arc<Pool>,
+    round: Duration,
+}
+
+/// A sink as the dispatcher sees it.
+pub(crate) struct Outlet {
+    queue: Arc<SinkQueue>,
+    counter: Arc<SinkCounter>,
+    drops: RateLimit,
+    /// Milliseconds for which there was no room.
+    full: RateLimit,
+}
+
+impl Outlet {
+    pub(crate) fn new(queue: Arc<SinkQueue>, counter: Arc<SinkCounter>) -> Self {
+        Self { queue, counter, drops: RateLimit::new(DROP_LOG_INTERVAL), full: RateLimit::new(DROP_LOG_INTERVAL) }
+    }
+
+    fn account(&mut self, batch: &Batch, offered: &Offered) {
+        match offered {
+            Offered::Ended => self.counter.lose(LossReason::SinkEnded, batch.len() as u64),
+            Offered::Accepted(messages) => {
+                self.counter.queue(*messages);
+                let dropped = batch.len().saturating_sub(*messages) as u64;
+                if dropped > 0 {
+                    self.counter.lose(LossReason::QueueFull, dropped);
+                    let dropped = self.drops.add(dropped, Instant::now());
+                    self.log_drops(dropped);
+                }
+            }
+        }
+    }
+
+    /// There was no room for so long, while so many clients waited.
+    fn note_full(&mut self, waited: Duration, clients: usize, now: Instant) {
+        if clients == 0 {
+            return;
+        }
+        self.full.hold_back(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+        if Duration::from_millis(self.full.held_back()) < HELD_UP_AT_LEAST {
+            return;
+        }
+        if let Some(milliseconds) = self.full.due(now) {
+            tracing::warn!(
+                sink = self.counter.name(),
+                clients,
+                milliseconds,
+                "the sink's queue is full, and clients are kept waiting until it takes messages (--backpressure=block)"
+            );
+        }
+    }
+
+    fn log_drops(&self, dropped: Option<u64>) {
+        if let Some(dropped) = dropped {
+            tracing::warn!(
+                sink = self.counter.name(),
+                dropped,
+                total = self.counter.lost(LossReason::QueueFull),
+                "the sink is too slow: messages dropped because its queue was full"
+            );
+        }
+    }
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        slots: Arc<Mutex<Vec<Arc<Slot>>>>,
+        outlets: Vec<Outlet>,
+        pool: Arc<Pool>,
+        flush_interval: Duration,
+    ) -> Self {
+        let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
+        Self { shared, slots, outlets, pool, round }
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut slots = Vec::new();
+        while self.shared.closing.get().is_none() {
+            slots.clone_from(&lock(&self.slots));
+            if self.carry(&slots) {
+                thread::park_timeout(self.round);
+            } else {
+                self.idle(&slots);
+            }
+        }
+        slots.clone_from(&lock(&self.slots));
+        self.finish(&slots);
+    }
+
+    /// One round: every worker's messages into every sink's queue. Returns whether there were any.
+    fn carry(&mut self, slots: &[Arc<Slot>]) -> bool {
+        let mut found = false;
+        for slot in slots {
+            let mut batch = self.pool.take();
+            let Some(spare) = Arc::get_mut(&mut batch) else {
+                continue;
+            };
+            if slot.swap_out(spare) {
+                found = true;
+                self.fan_out(&batch, slots);
+            }
+            self.pool.give(batch);
+        }
+        for outlet in &mut self.outlets {
+            if found {
+                outlet.queue.announce();
+            }
+            if outlet.drops.has_held_back() {
+                let dropped = outlet.drops.due(Instant::now());
+                outlet.log_drops(dropped);
+            }
+        }
+        found
+    }
+
+    fn fan_out(&mut self, batch: &Arc<Batch>, slots: &[Arc<Slot>]) {
+        if !self.shared.blocks {
+            for outlet in &mut self.outlets {
+                let offered = outlet.queue.offer(batch);
+                outlet.account(batch, &offered);
+            }
+            return;
+        }
+        // Everybody who has room gets it before anybody is waited for.
+        let mut waiting: Vec<usize> = Vec::new();
+        for (index, outlet) in self.outlets.iter_mut().enumerate() {
+            match outlet.queue.offer_whole(batch) {
+                Some(offered) => outlet.account(batch, &offered),
+                None => waiting.push(index),
+            }
+        }
+        for index in waiting {
+            self.wait_for_room(index, batch, slots);
+        }
+    }
+
+    #[cold]
+    fn wait_for_room(&mut self, index: usize, batch: &Arc<Batch>, slots: &[Arc<Slot>]) {
+        for outlet in &self.outlets {
+            outlet.queue.announce();
+        }
+        let Some(outlet) = self.outlets.get_mut(index) else {
+            return;
+        };
+        let mut since = Instant::now();
+        loop {
+            if let Some(offered) = outlet.queue.offer_whole(batch) {
+                outlet.account(batch, &offered);
+                return;
+            }
+            let mut patience = HELD_UP_AT_LEAST;
+            if let Some(deadline) = self.shared.closing.get() {
+                patience = patience.min(deadline.saturating_duration_since(Instant::now()));
+                if patience.is_zero() {
+                    outlet.counter.lose(LossReason::Shutdown, batch.len() as u64);
+                    return;
+                }
+            }
+            for slot in slots {
+                slot.mark_full();
+            }
+            thread::park_timeout(patience);
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(since);
+            if waited >= Duration::from_millis(1) {
+                outlet.note_full(waited, self.shared.held_up.load(Ordering::Relaxed), now);
+                since = now;
+            }
+        }
+    }
+
+    /// Sleeps until somebody appends.
+    fn idle(&self, slots: &[Arc<Slot>]) {
+        self.shared.idle.store(true, Ordering::Relaxed);
+        if slots.iter().all(|slot| slot.is_empty()) && self.shared.closing.get().is_none() {
+            if self.outlets.iter().any(|outlet| outlet.drops.has_held_back()) {
+                thread::park_timeout(DROP_LOG_INTERVAL);
+            } else {
+                thread::park();
+            }
+        }
+        self.shared.idle.store(false, Ordering::Relaxed);
+    }
+
+    /// The last round, after which the workers' messages are lost and the sinks have until the deadline.
+    fn finish(&mut self, slots: &[Arc<Slot>]) {
+        self.carry(slots);
+        for slot in slots {
+            let late = slot.close(&self.shared);
+            self.shared.counters.lose_everywhere(LossReason::Shutdown, late);
+        }
+        let deadline = self.shared.closing.get().copied().unwrap_or_else(Instant::now);
+        for outlet in &self.outlets {
+            outlet.queue.close(deadline);
+        }
+    }
+}

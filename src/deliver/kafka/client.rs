@@ -1,0 +1,142 @@
+//! What every Kafka client of ours has in common.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::deliver::KafkaOption;
+use crate::deliver::queue::lock;
+use crate::deliver::rate_limit::RateLimit;
+
+/// librdkafka repeats itself at every attempt to reconnect. What it says of an outage is said once, and then this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Kinds of lines that a user can do nothing about, or hears of another way: failed connections and requests come to the error callback
+/// or back with their messages; an identity for the idempotent producer, and a partition's leader, are asked for until the brokers, which
+/// have just started or are about to stop, have one.
+const REPORTED_OTHERWISE: [&str; 4] = ["FAIL", "REQTMOUT", "GETPID", "METADATAUPDATE"];
+
+/// A client's options: the brokers and what the user gave.
+pub(crate) fn client_options(
+    bootstrap_servers: &str,
+    defaults: &[(&str, String)],
+    given: &[KafkaOption],
+) -> ClientConfig {
+    let mut options = ClientConfig::new();
+    options.set("bootstrap.servers", bootstrap_servers);
+    options.set("client.id", "mysql-interceptor");
+    // A broker that comes back should not be found out only after librdkafka's ten seconds.
+    options.set("reconnect.backoff.max.ms", "2000");
+    for (key, value) in defaults {
+        options.set(*key, value);
+    }
+    for option in given {
+        options.set(&option.key, &option.value);
+    }
+    // librdkafka writes what its property `debug` asks for only on the level of the same name.
+    let debugging = given.iter().any(|option| option.key == "debug");
+    options.set_log_level(if debugging { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+    options
+}
+
+/// Why a client could not be made, without the value of the property, which may be a secret.
+pub(crate) fn describe_client_error(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, description, key, value) => {
+            let description = if value.is_empty() { description.clone() } else { description.replace(value, "***") };
+            format!("property {key}: {description}")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// Passes librdkafka's log lines on to `tracing`, each kind at most once per interval.
+#[derive(Debug, Default)]
+pub(crate) struct ClientLog {
+    limits: Mutex<HashMap<String, RateLimit>>,
+}
+
+impl ClientLog {
+    /// A log line of librdkafka.
+    pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let quiet = matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice);
+        if quiet || REPORTED_OTHERWISE.contains(&facility) {
+            tracing::debug!(target: "librdkafka", facility, "{message}");
+            return;
+        }
+        let Some(repeated) = self.admit(facility) else {
+            return;
+        };
+        match level {
+            RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", facility, repeated, "{message}"),
+            _ => tracing::error!(target: "librdkafka", facility, repeated, "{message}"),
+        };
+    }
+
+    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones. Returns whether it was said.
+    pub(crate) fn error(&self, error: &KafkaError, reason: &str) -> bool {
+        // That all brokers are down follows from the error before, which says why.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            tracing::debug!(target: "librdkafka", %error, "{reason}");
+            return false;
+        }
+        let Some(repeated) = self.admit(&error.to_string()) else {
+            return false;
+        };
+        tracing::warn!(target: "librdkafka", repeated, %error, "{reason}");
+        true
+    }
+
+    /// It works again: the next error is news.
+    pub(crate) fn recovered(&self) {
+        lock(&self.limits).clear();
+    }
+
+    /// What another client has said need not be said again.
+    pub(crate) fn inherit(&self, other: &Self) {
+        *lock(&self.limits) = std::mem::take(&mut *lock(&other.limits));
+    }
+
+    fn admit(&self, kind: &str) -> Option<u64> {
+        let mut limits = lock(&self.limits);
+        let limit = limits.entry(kind.to_owned()).or_insert_with(|| RateLimit::new(LOG_INTERVAL));
+        limit.add(1, Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_said_once_until_it_is_over() {
+        let log = ClientLog::default();
+        let error = |code| KafkaError::Global(code);
+        assert!(log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        assert!(!log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        assert!(!log.error(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
+        // Another kind is news, and so is the next outage. Another client goes on with what was said.
+        assert!(log.error(&error(RDKafkaErrorCode::Authentication), "wrong password"));
+        let next = ClientLog::default();
+        next.inherit(&log);
+        assert!(!next.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        next.recovered();
+        assert!(next.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+    }
+
+    #[test]
+    fn a_wrong_option_is_named_and_its_value_is_not() {
+        let given = |text: &str| [text.parse::<KafkaOption>().unwrap()];
+        let error = |text: &str| {
+            let options = client_options("localhost:1", &[], &given(text));
+            describe_client_error(&options.create_native_config().err().unwrap())
+        };
+        assert!(error("no.such.option=1").contains("property no.such.option: No such configuration property"));
+        let shown = error("security.protocol=hunter2");
+        assert!(shown.contains("security.protocol") && !shown.contains("hunter2"), "{shown}");
+    }
+}

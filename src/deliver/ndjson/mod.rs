@@ -1,0 +1,170 @@
+//! Messages in a file, one JSON object per line, rotated by size and age.
+
+mod file;
+mod janitor;
+mod rotated;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use file::{Kind, Output};
+use janitor::Janitor;
+use rotated::RotatedName;
+
+use crate::deliver::{Batch, Sink, SinkError};
+use crate::deliver::{Compression, NdjsonConfig};
+
+/// How often the file under the path is compared with the file that is open.
+const PATH_CHECK: Duration = Duration::from_secs(1);
+
+/// Appends messages to a file.
+///
+/// Only whole lines ever stay in it: what a full disk or a crash left of a line is cut off or completed.
+#[derive(Debug)]
+pub struct NdjsonSink {
+    name: String,
+    path: PathBuf,
+    config: NdjsonConfig,
+    kind: Kind,
+    /// `None` while a named pipe has no reader, or after the file could not be opened again.
+    output: Option<Output>,
+    janitor: Option<Janitor>,
+    path_checked: Instant,
+}
+
+impl NdjsonSink {
+    /// Opens or creates the file, cuts off a torn last line, and resumes compressing what an earlier run rotated.
+    pub fn open(config: NdjsonConfig) -> Result<Self, SinkError> {
+        let name = format!("ndjson:{}", config.path.display());
+        let kind = Kind::of(&config.path);
+        // Rotation renames the file, not a link to it.
+        let path = match kind {
+            Kind::Regular => fs::canonicalize(&config.path).unwrap_or_else(|_| config.path.clone()),
+            Kind::Pipe | Kind::Special => config.path.clone(),
+        };
+        let output = match kind {
+            Kind::Regular | Kind::Special => Some(Output::open(&path, kind, config.mode)?),
+            // Opening waits for a reader, which is the sink thread's business.
+            Kind::Pipe => None,
+        };
+        let needs_janitor = kind == Kind::Regular && (config.compress == Compression::Zstd || config.keep > 0);
+        let janitor = match needs_janitor {
+            true => Some(Janitor::start(path.clone(), config.compress, config.keep)?),
+            false => None,
+        };
+        Ok(Self { name, path, config, kind, output, janitor, path_checked: Instant::now() })
+    }
+
+    fn output(&mut self) -> Result<&mut Output, SinkError> {
+        if self.output.is_none() {
+            self.output = Some(Output::open(&self.path, self.kind, self.config.mode)?);
+        }
+        // Just set; the alternative would be an unwrap.
+        self.output.as_mut().ok_or(SinkError::BufferFull)
+    }
+
+    /// Moves the file out of the way; the next write makes a new one.
+    fn rotate(&mut self) -> Result<(), SinkError> {
+        // Somebody else may have renamed the file already: then there is nothing of ours to rename.
+        let is_ours = self.output.as_ref().is_some_and(|output| output.is_at(&self.path));
+        self.output = None;
+        if !is_ours {
+            return Ok(());
+        }
+        let target = RotatedName::free(&self.path, SystemTime::now());
+        fs::rename(&self.path, &target).map_err(|source| failed("rename", &self.path, source))?;
+        tracing::info!(sink = self.name, file = %target.display(), "rotated");
+        if let Some(janitor) = &self.janitor {
+            janitor.wake();
+        }
+        Ok(())
+    }
+
+    /// Notices that the file was renamed, removed or truncated by somebody else.
+    fn check_path(&mut self) -> Result<(), SinkError> {
+        let Some(output) = &mut self.output else {
+            return if self.kind == Kind::Pipe { Ok(()) } else { self.output().map(|_| ()) };
+        };
+        if output.is_at(&self.path) {
+            output.refresh_size();
+            return Ok(());
+        }
+        tracing::info!(sink = self.name, "the file was renamed or removed; opening it again");
+        self.output = None;
+        self.output().map(|_| ())
+    }
+
+    fn is_too_old(&self) -> bool {
+        let limit = self.config.rotate_age;
+        let output = self.output.as_ref().filter(|_| !limit.is_zero() && self.kind == Kind::Regular);
+        output.is_some_and(|output| !output.is_empty() && output.age() >= limit)
+    }
+}
+
+impl Sink for NdjsonSink {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        let limit = match (self.kind, self.config.rotate_size) {
+            (Kind::Pipe | Kind::Special, _) | (_, 0) => u64::MAX,
+            (Kind::Regular, limit) => limit,
+        };
+        let output = self.output()?;
+        let room = usize::try_from(output.room(limit)).unwrap_or(usize::MAX);
+        let mut fitting = batch.messages_within(from, room);
+        if fitting == 0 {
+            if !output.is_empty() {
+                self.rotate()?;
+            }
+            // One message larger than the limit has a file of its own.
+            let room = usize::try_from(limit).unwrap_or(usize::MAX);
+            fitting = batch.messages_within(from, room).max(1);
+        }
+        let (taken, error) = self.output()?.append(batch, from, fitting);
+        match error {
+            None => Ok(taken),
+            Some(error) => {
+                if error.kind() == std::io::ErrorKind::BrokenPipe {
+                    // The reader of a named pipe went away. The next one starts with a whole line.
+                    self.output = None;
+                }
+                if taken > 0 { Ok(taken) } else { Err(failed("write to", &self.path, error)) }
+            }
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        if self.kind != Kind::Regular {
+            return Ok(());
+        }
+        if self.path_checked.elapsed() >= PATH_CHECK {
+            self.path_checked = Instant::now();
+            self.check_path()?;
+        }
+        if self.is_too_old() {
+            self.rotate()?;
+            self.output()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        // Everything was written. There may be no next start, as in a container, that would compress what is left.
+        if let Some(janitor) = self.janitor.take()
+            && !janitor.finish(deadline)
+        {
+            tracing::info!(sink = self.name, "not all rotated files are compressed; that goes on with the next start");
+        }
+        Ok(())
+    }
+}
+
+fn failed(action: &'static str, path: &Path, source: std::io::Error) -> SinkError {
+    SinkError::Io { action, target: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! Values as the servers store and show them: decimals, dates and times, JSON documents, geometries.
+
+pub mod decimal;
+pub mod digits;
+pub mod geometry;
+pub mod json;
+pub mod json_string;
+pub mod temporal;

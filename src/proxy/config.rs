@@ -1,0 +1,116 @@
+//! What the proxy is told.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::address::Upstream;
+use crate::deliver::{QueueConfig, SinkConfig};
+
+/// Everything `mysql-interceptor proxy` needs to know.
+#[derive(Debug, Clone)]
+pub struct ProxyConfig {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The database server.
+    pub upstream: Upstream,
+    /// Worker threads; 0 means one per CPU.
+    pub workers: usize,
+    /// TLS on both sides.
+    pub tls: TlsConfig,
+    /// How long a connection to the server may take to open.
+    pub connect_timeout: Duration,
+    /// How long the handshake and the login may take.
+    pub handshake_timeout: Duration,
+    /// How long running statements and the sinks have at the end.
+    pub drain_timeout: Duration,
+    /// Which statements become messages, and what of them.
+    pub capture: CaptureConfig,
+    /// Where the messages go; never empty.
+    pub sinks: Vec<SinkConfig>,
+    /// The queues in front of the sinks.
+    pub queue: QueueConfig,
+}
+
+/// TLS towards clients and towards the server.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// What happens to TLS at the proxy.
+    pub mode: TlsMode,
+    /// The certificate chain shown to clients (PEM); `None`: one is made at start.
+    pub cert: Option<PathBuf>,
+    /// The key of `cert` (PEM).
+    pub key: Option<PathBuf>,
+    /// The authorities that the server's certificate is checked with (PEM).
+    pub upstream_ca: Option<PathBuf>,
+    /// How the server's certificate is checked.
+    pub upstream_verify: UpstreamVerify,
+}
+
+/// What happens to TLS at the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TlsMode {
+    /// End the client's TLS here, and use TLS to the server exactly when the client used it
+    Terminate,
+    /// Tell clients that the server has no TLS
+    Strip,
+    /// Forward TLS sessions blind: their statements are not seen
+    Passthrough,
+}
+
+impl fmt::Display for TlsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// What becomes of a session whose statements cannot be seen (any more).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnUnobservable {
+    /// It goes on, and a message says so
+    #[default]
+    Continue,
+    /// It ends with an error; bytes are observed before they are forwarded
+    Close,
+}
+
+/// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UpstreamVerify {
+    /// Any certificate will do
+    None,
+    /// It must be signed by an authority in --upstream-ca
+    Ca,
+    /// It must also be made out to the upstream's host name
+    Full,
+}
+
+/// Which statements become messages, and what of them.
+#[derive(Debug, Clone)]
+pub struct CaptureConfig {
+    /// Off: no messages at all.
+    pub statement_logging: bool,
+    /// `SELECT`s and everything else.
+    pub all: bool,
+    /// When not all: DDL too.
+    pub ddl: bool,
+    /// When not all: `CALL` too.
+    pub callproc: bool,
+    /// Whether `sql` is filled.
+    pub include_sql: bool,
+    /// Whether `queryParams` is filled.
+    pub include_params: bool,
+    /// Characters of a parameter value that are kept.
+    pub max_param_length: usize,
+    /// Bytes of one statement that are kept in memory.
+    pub max_statement_bytes: usize,
+    /// What becomes of a session that cannot be observed.
+    pub on_unobservable: OnUnobservable,
+    /// The message's `debug` field.
+    pub debug: String,
+    /// The message's `defaultTZ` field; `None`: this host's zone.
+    pub default_tz: Option<String>,
+}

@@ -1,0 +1,4 @@
+//! Which tables and columns are meant by an option's patterns, and what is done with a column's values.
+
+pub mod columns;
+pub mod names;

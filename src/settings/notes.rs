@@ -1,0 +1,101 @@
+//! What is said at the start about settings that were given and do nothing.
+
+use std::fmt;
+
+use crate::settings::error::Origin;
+
+/// One line for the log: what has no effect, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Note(String);
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Settings that matter only together with another, for one subcommand's settings `S`.
+pub(crate) struct Rule<S> {
+    /// Their ids.
+    pub(crate) settings: &'static [&'static str],
+    /// Whether they matter.
+    pub(crate) matters: fn(&S) -> bool,
+    /// Why not, and what to do.
+    pub(crate) otherwise: &'static str,
+}
+
+/// A line for each rule that is against something that was given.
+pub(crate) fn ineffective<S>(rules: &[Rule<S>], settings: &S, origin: &dyn Fn(&str) -> Origin) -> Vec<Note> {
+    let mut said: Vec<&str> = Vec::new();
+    let mut notes = Vec::new();
+    for rule in rules.iter().filter(|rule| !(rule.matters)(settings)) {
+        let given = rule.settings.iter().filter(|id| !said.contains(id));
+        let given: Vec<_> = given.map(|id| (*id, origin(id))).filter(|(_, origin)| origin.is_given()).collect();
+        if given.is_empty() {
+            continue;
+        }
+        said.extend(given.iter().map(|(id, _)| id));
+        let names: Vec<_> = given.iter().map(|(_, origin)| origin.to_string()).collect();
+        notes.push(Note(format!("{}: no effect, {}", names.join(", "), rule.otherwise)));
+    }
+    notes
+}
+
+/// Variables that look as if they were ours and are not.
+pub(crate) fn unknown_variables<'a>(given: impl Iterator<Item = &'a str>, known: &[String]) -> Vec<Note> {
+    let mut unknown: Vec<_> = given
+        .filter(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|name| !known.iter().any(|known| known == name))
+        .filter(|name| !BESIDE.contains(name) && !is_of_a_service(name))
+        .collect();
+    unknown.sort_unstable();
+    let note = |name: &str| {
+        let nearest = nearest(name, known.iter().map(String::as_str));
+        let meant = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        Note(format!("{name}: no effect, there is no such variable{meant}"))
+    };
+    unknown.into_iter().map(note).collect()
+}
+
+const PREFIXES: [&str; 2] = ["INTERCEPTOR_", "DEBUGQUERYINTERCEPTOR_"];
+
+/// What the scripts of this project call their variables.
+const BESIDE: [&str; 4] = ["INTERCEPTOR_BINARY", "INTERCEPTOR_CACHE", "INTERCEPTOR_LONG", "INTERCEPTOR_TAG"];
+
+/// Kubernetes, and Docker's links, give every container variables about a service of the name `interceptor`.
+fn is_of_a_service(name: &str) -> bool {
+    let is_port = |rest: &str| rest.is_empty() || rest.starts_with('_');
+    ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
+        .iter()
+        .any(|end| name.split_once(end).is_some_and(|(_, rest)| is_port(rest)))
+}
+
+/// The name that was probably meant.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 > 0.8).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_not_known_is_said_with_the_nearest_name() {
+        let known =
+            ["INTERCEPTOR_UPSTREAM", "INTERCEPTOR_KAFKA_TOPIC", "DEBUGQUERYINTERCEPTOR_DEBUG"].map(str::to_owned);
+        let notes = |given: &[&str]| -> Vec<_> {
+            unknown_variables(given.iter().copied(), &known).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            notes(&["INTERCEPTOR_UPSTRAEM"]),
+            ["INTERCEPTOR_UPSTRAEM: no effect, there is no such variable; did you mean INTERCEPTOR_UPSTREAM?"]
+        );
+        assert_eq!(notes(&["DEBUGQUERYINTERCEPTOR_DEBUGG"]).len(), 1);
+        // Not ours, of our scripts, and what Kubernetes makes of a service.
+        let others = ["INTERCEPTORS", "PATH", "INTERCEPTOR_CACHE", "INTERCEPTOR_SERVICE_HOST", "INTERCEPTOR_PORT"];
+        assert!(notes(&others).is_empty());
+        assert!(notes(&["INTERCEPTOR_PORT_3307_TCP_ADDR", "INTERCEPTOR_SERVICE_PORT_MYSQL"]).is_empty());
+    }
+}
