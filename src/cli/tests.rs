@@ -412,29 +412,29 @@ fn nonsense_is_named_where_it_was_given() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The table in README says of each option what clap says of it.
+/// The table in docs/options.md says of each option what clap says of it.
 #[test]
-fn the_readme_has_every_option_of_the_proxy() {
-    let readme = include_str!("../../README.md");
+fn the_documents_have_every_option_of_the_proxy() {
+    let page = include_str!("../../docs/options.md");
     let command = Cli::command();
     let proxy = command.find_subcommand("proxy").unwrap();
     for argument in proxy.get_arguments().filter(|argument| argument.get_id() != "help") {
         let flag = format!("| `--{}` |", argument.get_long().unwrap());
-        let row = readme.lines().find(|line| line.starts_with(&flag) && line.split(" | ").count() == 6);
-        let row = row.unwrap_or_else(|| panic!("README has no row that begins with {flag}"));
+        let row = page.lines().find(|line| line.starts_with(&flag) && line.split(" | ").count() == 6);
+        let row = row.unwrap_or_else(|| panic!("docs/options.md has no row that begins with {flag}"));
         let cells: Vec<_> = row.split(" | ").collect();
         let defaults: Vec<_> = argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
         let default = if defaults.is_empty() { "none".to_owned() } else { format!("`{}`", defaults.join(",")) };
         assert_eq!(cells[2], default, "{row}");
         assert_eq!(cells[3], format!("`{}`", argument.get_env().unwrap().to_str().unwrap()), "{row}");
     }
-    for line in readme.lines().filter(|line| line.starts_with("| `--") && line.contains("INTERCEPTOR_")) {
+    for line in page.lines().filter(|line| line.starts_with("| `--") && line.contains("INTERCEPTOR_")) {
         let flag = line.trim_start_matches("| `--").split('`').next().unwrap();
         assert!(
             command
                 .get_subcommands()
                 .any(|subcommand| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag))),
-            "README has --{flag}, which does not exist"
+            "docs/options.md has --{flag}, which does not exist"
         );
     }
 }

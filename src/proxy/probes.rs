@@ -24,7 +24,7 @@ impl Probes {
                 client = %client.ip(),
                 "clients connect and leave without a byte, as a TCP health check does: the server counts each as a failed handshake, \
                  and after max_connect_errors of them refuses everybody who comes through this proxy (error 1129). Check in another \
-                 way (README, \"Health checks\"). Said once; the counter left_without_login goes on"
+                 way (docs/operations.md, \"Health checks\"). Said once; the counter left_without_login goes on"
             );
         }
     }
