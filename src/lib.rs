@@ -1,21 +1,25 @@
 //! mysql-interceptor: a transparent MySQL and MariaDB wire proxy whose every statement becomes a message, and a reader of binlogs.
 //!
-//! The rooms, from top to bottom. Each may use only what stands below it:
+//! The rooms, from top to bottom. Each may use only what stands below it; those on one line know nothing of each other
+//! (`tests/architecture.rs` reads this list and holds every import against it):
 //!
 //! ```text
-//!   cli         one file per subcommand; flags, exit codes
-//!   settings    typed settings, layer over layer, each with its origin
-//!   lifecycle   signals and the stop
-//!   proxy       sockets, TLS, forwarding              binlog   events -> rows -> transactions -> output
-//!   message     a statement as a SqlLogMessage
-//!   session     sans-IO observer of one connection: bytes and a clock in, statements out
-//!   client      a connection to a server of our own
-//!   deliver     queues; sinks: stdout, files, Kafka
-//!   pretty      messages as lines for people
-//!   rules, segment, tls, files                        leaves: names of tables and columns, records on disk, certificates, file rights
-//!   mysql       what both halves know of MySQL and MariaDB, all of it pure: wire, charset, sql, value
+//!   cli             one file per subcommand; flags, exit codes
+//!   settings        typed settings, layer over layer, each with its origin
+//!   lifecycle       signals and the stop
+//!   proxy, binlog   sockets, TLS, forwarding; events -> rows -> transactions -> output
+//!   message         a statement as a SqlLogMessage
+//!   session         sans-IO observer of one connection: bytes and a clock in, statements out
+//!   client          our own connection to a server
+//!   deliver         queues; sinks: stdout, files, Kafka
+//!   pretty          messages as lines for people
+//!   rules, segment, tls, files, backoff
+//!                   leaves: names of tables and columns, records on disk, certificates, file permissions, pauses between attempts
+//!   mysql           what both halves know of MySQL and MariaDB, all of it pure: wire, charset, sql, value
+//!   json            JSON as text
 //! ```
 
+mod backoff;
 pub mod binlog;
 mod cli;
 mod client;
@@ -23,6 +27,7 @@ pub mod deliver;
 pub mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod json;
 mod lifecycle;
 pub mod message;
 pub mod mysql;

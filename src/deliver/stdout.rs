@@ -29,8 +29,9 @@ impl StdoutSink {
     pub fn open(config: &StdoutConfig) -> Result<Self, SinkError> {
         let stdout = io::stdout();
         let output = stdout.as_fd().try_clone_to_owned().map_err(|source| failed("open", source))?;
-        let pretty =
-            config.pretty.then(|| Pretty::new(Palette::choose(config.color, stdout.is_terminal()), &config.columns));
+        let pretty = config.pretty.then(|| {
+            Pretty::new(Palette::choose(config.color, stdout.is_terminal()), &config.columns, jiff::Timestamp::now())
+        });
         Ok(Self { output: File::from(output), pretty, rendered: Vec::new(), partial: 0 })
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Zoned;
 
 use crate::pretty::PrettyColumn;
-use crate::pretty::Shown;
 use crate::pretty::line::{Line, columns_of};
 use crate::pretty::palette::Style;
+use crate::pretty::shown::Shown;
 
 /// How much room the columns have.
 #[derive(Debug, Clone, Copy)]

@@ -14,57 +14,19 @@ mod line;
 mod members;
 mod palette;
 mod row;
+mod shown;
 mod sql;
-
-use std::borrow::Cow;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use columns::Columns;
 pub use config::{ColorChoice, PrettyColumn};
 pub(crate) use line::Line;
 pub(crate) use palette::{Palette, Style};
+use shown::Shown;
 pub(crate) use sql::highlight;
-
-/// What is shown of a message. Fields that are missing or `null` are left blank.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    timestamp: Option<i64>,
-    #[serde(borrow)]
-    user: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    client: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    db_name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    stmt_db_name: Option<Cow<'a, str>>,
-    connection_id: Option<u64>,
-    duration_ns: Option<u64>,
-    update_count: Option<i64>,
-    #[serde(borrow)]
-    sql: Option<Cow<'a, str>>,
-    query_params: Option<Vec<Option<String>>>,
-    #[serde(borrow)]
-    error_message: Option<Cow<'a, str>>,
-    // What messages of rows have, and those of statements do not.
-    #[serde(rename = "type")]
-    kind: Option<IgnoredAny>,
-    op: Option<IgnoredAny>,
-    payload: Option<IgnoredAny>,
-    status: Option<IgnoredAny>,
-    ddl: Option<IgnoredAny>,
-}
-
-impl Shown<'_> {
-    fn is_statement(&self) -> bool {
-        [&self.kind, &self.op, &self.payload, &self.status, &self.ddl].iter().all(|member| member.is_none())
-    }
-}
 
 /// Renders messages. Columns grow with their contents up to a limit, so that neighbouring lines stay aligned.
 #[derive(Debug)]
@@ -85,11 +47,10 @@ const NARROW_INDENT: usize = 4;
 const MOST_LINES: usize = 6;
 
 impl Pretty {
-    /// With these columns, or all if none is named.
-    pub(crate) fn new(palette: Palette, columns: &[PrettyColumn]) -> Self {
+    /// With these columns, or all if none is named. Messages of the day of `now` need no date.
+    pub(crate) fn new(palette: Palette, columns: &[PrettyColumn], now: Timestamp) -> Self {
         let zone = TimeZone::system();
-        // What is of today needs no date.
-        let day = Some(Timestamp::now().to_zoned(zone.clone()).date());
+        let day = Some(now.to_zoned(zone.clone()).date());
         Self { palette, zone, width: None, day, columns: Columns::new(columns) }
     }
 

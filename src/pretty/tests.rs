@@ -5,7 +5,7 @@ use crate::pretty::*;
 const MESSAGE: &str = r#"{"timestamp":1795239646980,"serverHost":"db:3306","serverVersion":"9.7.4","user":"app","client":"web-1","dbName":"shop","stmtDbName":"shop","debug":"d","connectionId":42,"totalPoolCount":1,"executionCount":1,"serverFlags":2,"clientFlags":3842565,"iFlags":9,"defaultTZ":"UTC","serverTZ":null,"isolationLvl":null,"durationNs":1240000,"updateCount":3,"sql":"SELECT name\n  FROM users\tWHERE id = ? AND note = 'a  b'","queryParams":["7",null],"errorMessage":null,"serverInfo":null}"#;
 
 fn pretty(color: ColorChoice, width: Option<usize>) -> Pretty {
-    Pretty { zone: TimeZone::UTC, width, ..Pretty::new(Palette::choose(color, false), &[]) }
+    Pretty { zone: TimeZone::UTC, width, ..Pretty::new(Palette::choose(color, false), &[], Timestamp::now()) }
 }
 
 fn render(pretty: &mut Pretty, json: &str) -> String {
@@ -83,10 +83,13 @@ fn a_long_statement_is_cut_off_after_some_lines() {
 #[test]
 fn columns_are_chosen() {
     let chosen = [PrettyColumn::Duration, PrettyColumn::Sql, PrettyColumn::Time];
-    let mut pretty = Pretty { zone: TimeZone::UTC, ..Pretty::new(Palette::choose(ColorChoice::Never, false), &chosen) };
+    let mut pretty = Pretty {
+        zone: TimeZone::UTC,
+        ..Pretty::new(Palette::choose(ColorChoice::Never, false), &chosen, Timestamp::now())
+    };
     let sql = "SELECT name FROM users WHERE id = ? AND note = 'a  b'  [7, NULL]";
     assert_eq!(render(&mut pretty, MESSAGE), format!("05:40:46.980   1.24 ms  {sql}\n"));
-    let mut pretty = Pretty::new(Palette::choose(ColorChoice::Never, false), &[PrettyColumn::Sql]);
+    let mut pretty = Pretty::new(Palette::choose(ColorChoice::Never, false), &[PrettyColumn::Sql], Timestamp::now());
     assert_eq!(render(&mut pretty, MESSAGE), format!("{sql}\n"));
 }
 

@@ -13,6 +13,7 @@ use tokio_rustls::{client, server};
 
 use super::handshake::Prefixed;
 use super::unacknowledged::unacknowledged;
+use crate::backoff::Backoff;
 
 /// How a peer ended its half of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,10 +143,9 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 /// that may be a COMMIT.
 pub(super) async fn reset<S: Socket>(socket: &S) {
     let deadline = Instant::now() + ACKNOWLEDGED_WITHIN;
-    let mut pause = Duration::from_micros(200);
+    let mut backoff = Backoff::new(Duration::from_micros(200), Duration::from_millis(100));
     while socket.unacknowledged() > 0 && Instant::now() < deadline {
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
+        sleep(backoff.pause()).await;
     }
     socket.reset_on_close();
 }

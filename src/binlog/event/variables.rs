@@ -3,7 +3,7 @@
 //! Source: MySQL's `libs/mysql/binlog/event/statement_events.h`.
 
 use crate::binlog::event::header::IntVar;
-use crate::binlog::output::json_value::{base64, escaped, number};
+use crate::json::{base64, escaped, number};
 use crate::mysql::value::digits::integer;
 use crate::mysql::wire::{Malformed, Reader};
 

@@ -1,16 +1,13 @@
 //! A value as JSON.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::binlog::event::decoder::decompress_column;
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Integer, Value};
+use crate::json::{base64, escaped, number, quoted, utf8};
 use crate::mysql::value::digits::integer;
 use crate::mysql::value::geometry;
 use crate::mysql::value::json;
-use crate::mysql::value::json_string::{escape, is_plain};
 use crate::mysql::wire::Malformed;
 
 /// How values are shown where there is a choice.
@@ -103,19 +100,6 @@ fn write_integer(out: &mut Vec<u8>, column: &Column, value: Integer, options: Va
     }
 }
 
-/// The shortest digits that give the same number again.
-pub(crate) fn number(out: &mut Vec<u8>, value: impl serde::Serialize) {
-    // Writing to a vector cannot fail; what is not a number (the servers store none) becomes null.
-    let _ = serde_json::to_writer(&mut *out, &value);
-}
-
-/// Appends what `write` writes between quotes; it needs no escapes.
-pub(crate) fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    out.push(b'"');
-    write(out);
-    out.push(b'"');
-}
-
 /// Appends text as UTF-8, bytes in base64.
 pub(crate) fn write_bytes(out: &mut Vec<u8>, column: &Column, bytes: &[u8]) {
     match (column.charset, column.storage) {
@@ -202,16 +186,6 @@ fn uuid(out: &mut Vec<u8>, stored: &[u8]) {
     }
 }
 
-/// Appends base64 with its quotes.
-pub(crate) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = out.get_mut(start..).and_then(|room| STANDARD.encode_slice(bytes, room).ok()).unwrap_or(0);
-    out.truncate(start + written);
-    out.push(b'"');
-}
-
 /// Appends an array of 4-byte floats.
 pub(crate) fn vector(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'[');
@@ -238,28 +212,6 @@ fn set(out: &mut Vec<u8>, column: &Column, bits: u64) {
         }
     }
     escaped(out, &text);
-}
-
-/// Appends text that should be UTF-8 as a JSON string; what is not is replaced.
-#[inline]
-pub(crate) fn utf8(out: &mut Vec<u8>, bytes: &[u8]) {
-    if is_plain(bytes) {
-        out.push(b'"');
-        out.extend_from_slice(bytes);
-        return out.push(b'"');
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => escaped(out, text),
-        Err(_) => escaped(out, &String::from_utf8_lossy(bytes)),
-    }
-}
-
-/// Appends a JSON string.
-#[inline]
-pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    escape(text.as_bytes(), out);
-    out.push(b'"');
 }
 
 #[cfg(test)]

@@ -15,11 +15,12 @@ mod tests;
 use std::sync::Arc;
 
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
-use crate::binlog::output::json_value::{ValueOptions, base64, escaped, write_value};
+use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::{Definition, FormFactory, Routing, RowContext, RowForm};
 use crate::binlog::table::schema::{Column, Table};
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
+use crate::json::{base64, escaped};
 use crate::mysql::value::digits::integer;
 use crate::mysql::value::geometry;
 use crate::mysql::wire::Malformed;

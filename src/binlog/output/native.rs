@@ -8,11 +8,12 @@
 use std::ops::Range;
 
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
-use crate::binlog::output::json_value::{ValueOptions, escaped, write_value};
+use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::{Definition, LoggedStatement, Routing, RowContext, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
+use crate::json::escaped;
 use crate::mysql::value::digits::{append_short, integer};
 use crate::mysql::wire::Malformed;
 

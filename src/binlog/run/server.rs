@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
 use super::{OnPurged, RunError, start_check};
+use crate::backoff::Backoff;
 use crate::binlog::checkpoint::position::Position;
 use crate::binlog::checkpoint::tail::{Compared, Tail, TailCheck};
 use crate::binlog::event::header::EventHeader;
 use crate::binlog::gtid::AnyGtidSet;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a transaction that is in the binlog may take to be executed.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ struct Resume {
 
 struct Stream {
     resume: Option<Resume>,
-    backoff: Duration,
+    backoff: Backoff,
     /// What was purged is given up (`--on-purged=oldest`).
     from_oldest: bool,
     has_history: bool,
@@ -46,8 +46,7 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
     if servers.is_empty() {
         return Err(RunError::Start("no --source is given".into()));
     }
-    let mut stream =
-        Stream { resume: None, backoff: FIRST_BACKOFF, from_oldest: false, has_history: false, server: None };
+    let mut stream = Stream { resume: None, backoff: BACKOFF, from_oldest: false, has_history: false, server: None };
     let mut next_servers = servers.iter().cycle().peekable();
     let (mut failed_in_a_row, mut last_error) = (0, None);
     while let Some(options) = next_servers.peek() {
@@ -65,7 +64,7 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
             continue;
         }
         // Before anything was read an error that will not go away is told at once, unless another server may do.
-        failed_in_a_row = if stream.backoff == FIRST_BACKOFF { 1 } else { failed_in_a_row + 1 };
+        failed_in_a_row = if stream.backoff.is_fresh() { 1 } else { failed_in_a_row + 1 };
         let may_go_on = error.is_transient() && stream.resume.is_some();
         let others_left = servers.len() > 1 && failed_in_a_row < servers.len();
         if !may_go_on && !others_left {
@@ -73,9 +72,9 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
         }
         next_servers.next();
         let what = if stream.resume.is_some() { "the stream broke" } else { "this source cannot be read" };
-        tracing::warn!(%error, seconds = stream.backoff.as_secs_f64(), "{what}; connecting {}", if servers.len() > 1 { "to the next" } else { "again" });
-        wait(stream.backoff, reading);
-        stream.backoff = (stream.backoff * 2).min(LONGEST_BACKOFF);
+        let pause = stream.backoff.pause();
+        tracing::warn!(%error, seconds = pause.as_secs_f64(), "{what}; connecting {}", if servers.len() > 1 { "to the next" } else { "again" });
+        wait(pause, reading);
         last_error = Some(error).filter(|error| !error.is_transient());
     }
     Ok(())
@@ -168,7 +167,7 @@ impl Stream {
                 || reading.assembler.counters().transactions > transactions_before;
             if is_somewhere && !reading.assembler.in_transaction() && !reading.assembler.position().file.is_empty() {
                 self.keep(reading, reading.assembler.position().clone(), server.clone());
-                self.backoff = FIRST_BACKOFF;
+                self.backoff.reset();
                 self.from_oldest = false;
             }
             if is_end {

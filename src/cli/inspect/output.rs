@@ -17,7 +17,8 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(pretty: bool, color: ColorChoice, columns: &[PrettyColumn]) -> Self {
         let stdout = io::stdout();
-        let pretty = pretty.then(|| Pretty::new(Palette::choose(color, stdout.is_terminal()), columns));
+        let pretty =
+            pretty.then(|| Pretty::new(Palette::choose(color, stdout.is_terminal()), columns, jiff::Timestamp::now()));
         Self { stdout, pretty, gathered: Vec::new() }
     }
 

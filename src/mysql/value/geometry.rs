@@ -3,7 +3,7 @@
 //! Sources: MySQL's `sql/spatial.h` (the stored form), `sql/item_geofunc.cc` (Item_func_as_geojson); OGC 06-103r4, 8.2 (WKB);
 //! RFC 7946 (GeoJSON).
 
-use crate::binlog::output::json_value::number;
+use crate::json::number;
 use crate::mysql::wire::{Malformed, Reader};
 
 const WHAT: &str = "geometry";

@@ -4,5 +4,4 @@ pub mod decimal;
 pub mod digits;
 pub mod geometry;
 pub mod json;
-pub mod json_string;
 pub mod temporal;

@@ -3,9 +3,9 @@
 use crate::binlog::event::rows::Row;
 use crate::binlog::output::debezium::RowContext;
 use crate::binlog::output::debezium::value::{Presence, Values};
-use crate::binlog::output::json_value::escaped;
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
+use crate::json::escaped;
 use crate::mysql::value::digits::integer;
 use crate::mysql::wire::Malformed;
 

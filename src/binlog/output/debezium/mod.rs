@@ -25,11 +25,11 @@ use value::Values;
 pub use value::{BigintUnsigned, DecimalHandling};
 
 use crate::binlog::event::rows::{Row, RowsEvent};
-use crate::binlog::output::json_value::escaped;
 use crate::binlog::output::native::nullable;
 use crate::binlog::output::{Definition, FormFactory, Routing, RowContext, RowForm, TableEvents, TransactionEdge};
 use crate::binlog::table::schema::Table;
 use crate::deliver::Batch;
+use crate::json::escaped;
 use crate::mysql::value::digits::integer;
 use crate::mysql::wire::Malformed;
 

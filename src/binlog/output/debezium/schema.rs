@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use crate::binlog::event::table_map::MappedColumn;
 use crate::binlog::output::debezium::value::{BigintUnsigned, DecimalHandling};
 use crate::binlog::output::debezium::{Connector, DebeziumOptions};
-use crate::binlog::output::json_value::escaped;
 use crate::binlog::table::schema::{Column, Meaning, Table, TableNumber};
 use crate::binlog::value::column::Storage;
+use crate::json::escaped;
 use crate::mysql::value::digits::integer;
 
 /// So many tables' schemas are kept.

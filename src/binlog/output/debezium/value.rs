@@ -6,10 +6,11 @@
 
 use crate::binlog::event::table_map::MappedColumn;
 use crate::binlog::output::debezium::schema::is_masked;
-use crate::binlog::output::json_value::{ValueOptions, base64, escaped, number, quoted, write_value};
+use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::table::schema::Column;
 use crate::binlog::value::Value;
 use crate::binlog::value::column::Storage;
+use crate::json::{base64, escaped, number, quoted};
 use crate::mysql::value::digits::integer;
 use crate::mysql::value::geometry;
 use crate::mysql::value::temporal::{Date, Timestamp};

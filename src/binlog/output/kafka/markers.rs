@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::RowsEvent;
-use crate::binlog::output::json_value::escaped;
 use crate::binlog::output::{Definition, LoggedStatement, RowContext, RowForm, TableEvents, TransactionEdge};
 use crate::binlog::table::schema::Table;
 use crate::deliver::Batch;
+use crate::json::escaped;
 use crate::mysql::wire::Malformed;
 
 /// A form, and beside its messages those about transactions and checkpoints.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
-use crate::binlog::output::json_value::{ValueOptions, escaped, write_value};
+use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::native::image;
 use crate::binlog::output::parquet::cells::{Fit, write_cell};
 use crate::binlog::output::parquet::events::kind_name;
@@ -19,6 +19,7 @@ use crate::binlog::output::{Definition, RowContext, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
+use crate::json::escaped;
 use crate::mysql::wire::Malformed;
 
 /// Our columns in front of the table's.

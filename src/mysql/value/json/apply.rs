@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use crate::mysql::value::json::diff::{JsonDiff, JsonDiffOperation, JsonDiffs};
 use crate::mysql::value::json::document::{Parsed, Value};
 use crate::mysql::value::json::path::{self, Leg};
-use crate::mysql::value::json::write::{Budget, Writer, deeper};
-use crate::mysql::value::json::{or_undo, text};
+use crate::mysql::value::json::text;
+use crate::mysql::value::json::write::{Budget, Writer, deeper, or_undo};
 use crate::mysql::wire::Malformed;
 
 /// A diff for another document than this one: the server rejects it too (`enum_json_diff_status::REJECTED`).

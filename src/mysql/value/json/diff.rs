@@ -1,6 +1,7 @@
 //! The diffs of a partial update, as `PARTIAL_UPDATE_ROWS_EVENT` holds them.
 
-use crate::mysql::value::json::{or_undo, text, write_json};
+use crate::mysql::value::json::text;
+use crate::mysql::value::json::write::{or_undo, write_json};
 use crate::mysql::wire::{Malformed, Reader};
 
 const WHAT: &str = "JSON diff";

@@ -1,7 +1,12 @@
 //! The form of a document: a type's byte, then the value; objects and arrays begin with a table of their members.
 
-use crate::mysql::value::json::WHAT;
 use crate::mysql::wire::{Malformed, Reader};
+
+/// How deep arrays and objects may nest: `JSON_DOCUMENT_MAX_DEPTH` in `sql-common/json_syntax_check.h`.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// What errors name.
+pub(crate) const WHAT: &str = "binary JSON document";
 
 // `JSONB_TYPE_...` in `sql-common/json_binary.cc`.
 const SMALL_OBJECT: u8 = 0x00;

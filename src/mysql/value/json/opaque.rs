@@ -4,7 +4,8 @@
 //! and its kin in `mysys/my_time.cc`.
 
 use crate::mysql::value::decimal::Decimal;
-use crate::mysql::value::json::{WHAT, text};
+use crate::mysql::value::json::document::WHAT;
+use crate::mysql::value::json::text;
 use crate::mysql::wire::{Malformed, Reader};
 
 // `enum_field_types` in `include/field_types.h`.

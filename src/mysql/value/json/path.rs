@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::mysql::value::json::MAX_DEPTH;
+use crate::mysql::value::json::document::MAX_DEPTH;
 use crate::mysql::wire::Malformed;
 
 const WHAT: &str = "JSON path";

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use crate::mysql::value::json::diff::{JsonDiff, JsonDiffOperation, JsonDiffs};
+use crate::mysql::value::json::document::WHAT;
 use crate::mysql::value::json::*;
+use crate::mysql::wire::Malformed;
 
 const DOCUMENTS: &str = include_str!("../../../../tests/data/json/documents.txt");
 const DIFFS: &str = include_str!("../../../../tests/data/json/diffs.txt");

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use crate::json::{escape, is_plain};
 use crate::mysql::value::digits::append_short;
-use crate::mysql::value::json_string::{escape, is_plain};
 
 /// Appends a string with its quotes; what is not UTF-8 becomes U+FFFD.
 #[inline]

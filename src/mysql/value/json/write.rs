@@ -1,9 +1,37 @@
 //! Values to text.
 
 use crate::mysql::value::digits::integer;
-use crate::mysql::value::json::document::{Container, Parsed, Value};
-use crate::mysql::value::json::{MAX_DEPTH, WHAT, opaque, text};
+use crate::mysql::value::json::document::{Container, MAX_DEPTH, Parsed, Value, WHAT};
+use crate::mysql::value::json::{opaque, text};
 use crate::mysql::wire::Malformed;
+
+/// Appends the text of a whole document. No bytes at all stand for JSON null, as in the server (`parse_binary`).
+///
+/// Bytes that are not UTF-8 become U+FFFD. The text is at most a small multiple of `bytes` long, whatever they are: the
+/// values of a document may not share bytes.
+///
+/// # Errors
+///
+/// For a document that does not have the form, or nests deeper than 100; `out` is then as it was.
+pub(crate) fn write_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    or_undo(out, |out| {
+        let mut writer = Writer { out, budget: Budget(bytes.len()) };
+        writer.value(Value::document(bytes)?, 0)
+    })
+}
+
+/// Leaves in `out` all that `write` appends, or nothing of it.
+pub(crate) fn or_undo(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let length = out.len();
+    let result = write(out);
+    if result.is_err() {
+        out.truncate(length);
+    }
+    result
+}
 
 /// How many bytes of a document may still be read. In a proper one no byte belongs to two values; without a bound, a
 /// few hundred bytes with many places that say the same could become any amount of text.

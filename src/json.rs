@@ -1,6 +1,11 @@
-//! The inside of JSON strings.
+//! JSON as text, written by hand: strings and their escapes, numbers, bytes in base64.
+//!
+//! The one place that knows how JSON is spelled. What is written once and not per row goes through serde_json.
 
-/// The letter behind the backslash for each byte that cannot stand for itself in a string, `u` for `\u00xx`; 0 for those that can.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The letter after the backslash for each byte that cannot stand for itself in a string, `u` for `\u00xx`; 0 for those that can.
 const ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -71,6 +76,51 @@ fn first_special(bytes: &[u8]) -> Option<usize> {
 
 fn hex_digit(value: u8) -> u8 {
     if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}
+
+/// Appends text that should be UTF-8 as a JSON string; what is not is replaced.
+#[inline]
+pub(crate) fn utf8(out: &mut Vec<u8>, bytes: &[u8]) {
+    if is_plain(bytes) {
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => escaped(out, text),
+        Err(_) => escaped(out, &String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// Appends a JSON string.
+#[inline]
+pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    escape(text.as_bytes(), out);
+    out.push(b'"');
+}
+
+/// The shortest digits that give the same number again.
+pub(crate) fn number(out: &mut Vec<u8>, value: impl serde::Serialize) {
+    // Writing to a vector cannot fail; what is not a number (the servers store none) becomes null.
+    let _ = serde_json::to_writer(&mut *out, &value);
+}
+
+/// Appends what `write` writes between quotes; it needs no escapes.
+pub(crate) fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+}
+
+/// Appends base64 with its quotes.
+pub(crate) fn base64(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = out.get_mut(start..).and_then(|room| STANDARD.encode_slice(bytes, room).ok()).unwrap_or(0);
+    out.truncate(start + written);
+    out.push(b'"');
 }
 
 #[cfg(test)]
