@@ -9,6 +9,8 @@ use std::sync::Arc;
 /// one call, while [`Batch::get`] still reaches each message alone.
 #[derive(Debug, Default, Clone)]
 pub struct Batch {
+    /// The position of the first message; 0 until the batch enters delivery.
+    first: u64,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     /// The keys of routed messages, one behind the other.
@@ -45,7 +47,17 @@ pub struct Routed<'a> {
 impl Batch {
     /// An empty batch that has not allocated anything yet.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new() }
+        Self { first: 0, bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new() }
+    }
+
+    /// The position of message `index` (see [`position`](crate::deliver::position)).
+    pub const fn position(&self, index: usize) -> u64 {
+        self.first.saturating_add(index as u64)
+    }
+
+    /// The batch enters delivery: its first message has the position `first`, and each further one the next.
+    pub const fn set_position(&mut self, first: u64) {
+        self.first = first;
     }
 
     /// Appends one message with a key of its own, for a topic or (`None`) the sink's own topic. `write` gets the message's bytes and
@@ -91,7 +103,7 @@ impl Batch {
     /// If `write` fails, the batch is as it was before.
     ///
     /// ```
-    /// use mysql_interceptor::sink::Batch;
+    /// use mysql_interceptor::deliver::Batch;
     ///
     /// let mut batch = Batch::new();
     /// batch.push_with(7, |out| { out.extend_from_slice(b"{}"); Ok::<(), ()>(()) }).unwrap();
@@ -148,6 +160,7 @@ impl Batch {
 
     /// Removes all messages; the memory is kept for the next ones.
     pub fn clear(&mut self) {
+        self.first = 0;
         self.bytes.clear();
         self.entries.clear();
         self.keys.clear();
@@ -161,8 +174,11 @@ impl Batch {
         self.entries.truncate(messages);
     }
 
-    /// Appends the messages of `range` of another batch.
+    /// Appends the messages of `range` of another batch. Positions are taken over by an empty batch only.
     pub(crate) fn extend_from(&mut self, other: &Self, range: Range<usize>) {
+        if self.is_empty() {
+            self.first = other.position(range.start);
+        }
         let (start, base) = (other.start_of(range.start), self.bytes.len());
         let (key_start, key_end) = (other.key_start_of(range.start), other.key_start_of(range.end));
         let key_base = self.keys.len();
@@ -178,6 +194,7 @@ impl Batch {
     /// A copy of the first `messages` messages.
     pub(crate) fn prefix(&self, messages: usize) -> Self {
         Self {
+            first: self.first,
             bytes: self.lines(0..messages).to_vec(),
             entries: self.entries.get(..messages).unwrap_or(&self.entries).to_vec(),
             keys: self.keys.get(..self.key_start_of(messages)).unwrap_or_default().to_vec(),
@@ -221,6 +238,15 @@ fn offset(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
+/// Gives a test's batch the positions after those of the batches that the test numbered before.
+#[cfg(test)]
+pub(crate) fn numbered(mut batch: Batch) -> Batch {
+    thread_local!(static NEXT: std::cell::Cell<u64> = const { std::cell::Cell::new(1) });
+    batch.set_position(NEXT.get());
+    NEXT.set(NEXT.get() + batch.len() as u64);
+    batch
+}
+
 #[cfg(test)]
 pub(crate) fn batch_of(messages: &[(u64, &str)]) -> Batch {
     let mut batch = Batch::new();
@@ -231,7 +257,7 @@ pub(crate) fn batch_of(messages: &[(u64, &str)]) -> Batch {
         });
         assert!(pushed.is_ok());
     }
-    batch
+    numbered(batch)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Why a message did not reach a sink's destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +81,12 @@ pub struct SinkCounter {
     name: String,
     queued: AtomicU64,
     taken: AtomicU64,
-    acknowledged: AtomicU64,
+    through: AtomicU64,
+    done: AtomicU64,
     resent: AtomicU64,
     failures: AtomicU64,
     lost: [AtomicU64; LossReason::ALL.len()],
+    closed: AtomicBool,
 }
 
 impl SinkCounter {
@@ -93,10 +95,12 @@ impl SinkCounter {
             name,
             queued: AtomicU64::new(0),
             taken: AtomicU64::new(0),
-            acknowledged: AtomicU64::new(0),
+            through: AtomicU64::new(0),
+            done: AtomicU64::new(0),
             resent: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             lost: Default::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -115,9 +119,19 @@ impl SinkCounter {
         self.taken.load(Relaxed)
     }
 
-    /// Messages that the destination confirmed: the broker's acknowledgement; for files and stdout the write itself.
-    pub fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Relaxed)
+    /// The position up to which everything is delivered, or lost for good and counted.
+    pub fn delivered_through(&self) -> u64 {
+        self.through.load(Relaxed)
+    }
+
+    /// Messages that the destination has: those up to [`Self::delivered_through`] that it did not refuse.
+    pub fn delivered(&self) -> u64 {
+        self.done.load(Relaxed).saturating_sub(self.lost(LossReason::TooLarge) + self.lost(LossReason::Rejected))
+    }
+
+    /// Messages that were queued and are not done.
+    pub fn outstanding(&self) -> u64 {
+        self.queued().saturating_sub(self.done.load(Relaxed))
     }
 
     /// Messages that were sent again after a failed delivery.
@@ -148,8 +162,10 @@ impl SinkCounter {
         self.taken.fetch_add(messages as u64, Relaxed);
     }
 
-    pub(crate) fn acknowledge(&self, messages: usize) {
-        self.acknowledged.fetch_add(messages as u64, Relaxed);
+    /// Everything through `position` is done, `messages` more than before. To be called by the sink's own thread.
+    pub(crate) fn done(&self, position: u64, messages: u64) {
+        self.done.fetch_add(messages, Relaxed);
+        self.through.store(position, Relaxed);
     }
 
     pub(crate) fn resend(&self, messages: u64) {
@@ -163,6 +179,13 @@ impl SinkCounter {
     pub(crate) fn lose(&self, reason: LossReason, messages: u64) {
         if let Some(counter) = self.lost.get(reason as usize) {
             counter.fetch_add(messages, Relaxed);
+        }
+    }
+
+    /// Counts what is lost because the sink is at its end, unless that was done: a sink that is left behind may still come to its end.
+    pub(crate) fn close(&self, reason: LossReason, messages: u64) {
+        if !self.closed.swap(true, Relaxed) {
+            self.lose(reason, messages);
         }
     }
 }

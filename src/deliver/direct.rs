@@ -31,7 +31,7 @@ pub struct Direct {
     counters: Arc<SinkCounters>,
     pool: Arc<Pool>,
     ended: Mutex<Receiver<usize>>,
-    /// How many messages of each form were pushed.
+    /// The last position of each form.
     pushed: Vec<u64>,
     staged: Vec<(usize, Arc<dyn Staged>)>,
 }
@@ -92,7 +92,9 @@ impl Direct {
     }
 
     /// Gives a batch in form `form` to every sink that takes this form, waiting for room as long as `stop` is not set.
-    pub fn push(&mut self, form: usize, batch: Batch, stop: &AtomicBool) -> Result<(), PushError> {
+    pub fn push(&mut self, form: usize, mut batch: Batch, stop: &AtomicBool) -> Result<(), PushError> {
+        let first = self.pushed.get(form).map_or(1, |last| last + 1);
+        batch.set_position(first);
         let full = Arc::new(batch);
         let mut result = Ok(());
         let takers = self.queues.iter().zip(self.counters.sinks()).filter(|((taken, _), _)| *taken == form);
@@ -129,35 +131,34 @@ impl Direct {
         SpareBatches(Arc::clone(&self.pool))
     }
 
-    /// How many messages of each form were pushed.
+    /// The last position of each form.
     pub fn pushed(&self) -> &[u64] {
         &self.pushed
     }
 
-    /// Whether every sink has delivered so many messages of its form, from the first on. What the destination will never take counts
-    /// too; what was lost because a sink ended, or at the shutdown, does not: it is to come again.
-    pub fn has_delivered(&self, messages: &[u64]) -> bool {
-        self.queues.iter().zip(self.counters.sinks()).all(|((form, _), counter)| {
-            let wanted = messages.get(*form).copied().unwrap_or(0);
-            let refused = counter.lost(LossReason::TooLarge) + counter.lost(LossReason::Rejected);
-            counter.acknowledged() + refused >= wanted
-        })
+    /// Whether every sink has delivered everything through the position of its form. What the destination will never take counts too;
+    /// what was lost because a sink ended, or at the shutdown, does not: it is to come again.
+    pub fn has_delivered(&self, positions: &[u64]) -> bool {
+        self.queues
+            .iter()
+            .zip(self.counters.sinks())
+            .all(|((form, _), counter)| counter.delivered_through() >= positions.get(*form).copied().unwrap_or(0))
     }
 
-    /// What a checkpoint behind so many messages of each form has to say of what sinks keep back until it is saved: how many messages
-    /// it covers, by the run.
-    pub fn marks(&self, messages: &[u64]) -> BTreeMap<String, u64> {
+    /// What a checkpoint after these positions, one for each form, has to say of what sinks keep back until it is saved: the position
+    /// that it covers, by the run.
+    pub fn marks(&self, positions: &[u64]) -> BTreeMap<String, u64> {
         let mark = |(form, staged): &(usize, Arc<dyn Staged>)| {
-            let count = messages.get(*form).copied().unwrap_or(0);
-            staged.run().map(|run| (run.to_owned(), count))
+            let through = positions.get(*form).copied().unwrap_or(0);
+            staged.run().map(|run| (run.to_owned(), through))
         };
         self.staged.iter().filter_map(mark).collect()
     }
 
     /// That checkpoint is saved.
-    pub fn publish(&self, messages: &[u64]) -> Result<(), SinkError> {
+    pub fn publish(&self, positions: &[u64]) -> Result<(), SinkError> {
         for (form, staged) in &self.staged {
-            staged.publish(messages.get(*form).copied().unwrap_or(0))?;
+            staged.publish(positions.get(*form).copied().unwrap_or(0))?;
         }
         Ok(())
     }
@@ -201,6 +202,7 @@ mod tests {
     #[derive(Default)]
     struct Slow {
         taken: Arc<Mutex<Vec<u8>>>,
+        delivered: u64,
     }
 
     impl Sink for Slow {
@@ -211,7 +213,12 @@ mod tests {
         fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
             thread::sleep(Duration::from_millis(2));
             lock(&self.taken).extend_from_slice(batch.lines(from..from + 1));
+            self.delivered = batch.position(from);
             Ok(1)
+        }
+
+        fn delivered_through(&self) -> u64 {
+            self.delivered
         }
 
         fn tick(&mut self) -> Result<(), SinkError> {
@@ -269,6 +276,10 @@ mod tests {
             if from == 0 { Ok(1) } else { Err(SinkError::Closed { target: "reader".into() }) }
         }
 
+        fn delivered_through(&self) -> u64 {
+            1
+        }
+
         fn tick(&mut self) -> Result<(), SinkError> {
             Ok(())
         }
@@ -305,6 +316,10 @@ mod tests {
             // Until the test is over.
             let _ = self.release.recv();
             Ok(batch.len() - from)
+        }
+
+        fn delivered_through(&self) -> u64 {
+            0
         }
 
         fn tick(&mut self) -> Result<(), SinkError> {

@@ -30,6 +30,8 @@ pub(crate) struct Dispatcher {
     outlets: Vec<Outlet>,
     pool: Arc<Pool>,
     round: Duration,
+    /// The position of the last message that entered delivery.
+    position: u64,
 }
 
 /// A sink as the dispatcher sees it.
@@ -101,7 +103,7 @@ impl Dispatcher {
         flush_interval: Duration,
     ) -> Self {
         let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
-        Self { shared, slots, outlets, pool, round }
+        Self { shared, slots, outlets, pool, round, position: 0 }
     }
 
     pub(crate) fn run(mut self) {
@@ -128,6 +130,8 @@ impl Dispatcher {
             };
             if slot.swap_out(spare) {
                 found = true;
+                spare.set_position(self.position + 1);
+                self.position += spare.len() as u64;
                 self.fan_out(&batch, slots);
             }
             self.pool.give(batch);

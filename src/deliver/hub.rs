@@ -62,15 +62,9 @@ impl SinkReport {
     pub(crate) fn new(queue: &SinkQueue, counter: &SinkCounter, finished: bool) -> Self {
         if !finished {
             queue.end(&thread::current());
-            let answered = counter.acknowledged() + counter.lost_total();
-            counter.lose(LossReason::Shutdown, counter.queued().saturating_sub(answered));
+            counter.close(LossReason::Shutdown, counter.outstanding());
         }
-        Self {
-            name: counter.name().to_owned(),
-            delivered: counter.acknowledged(),
-            lost: counter.lost_total(),
-            finished,
-        }
+        Self { name: counter.name().to_owned(), delivered: counter.delivered(), lost: counter.lost_total(), finished }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounter};
 use crate::deliver::error::SinkError;
 use crate::deliver::pool::Pool;
+use crate::deliver::position::Outstanding;
 use crate::deliver::queue::{Popped, SinkQueue};
 
 /// [`Sink::tick`] is called at least this often, except while the sink itself is blocked in a system call.
@@ -26,20 +27,32 @@ pub(crate) struct Runner {
     counter: Arc<SinkCounter>,
     pool: Arc<Pool>,
     dispatcher: Thread,
+    /// What the sink took and has not delivered.
+    outstanding: Outstanding,
     last_tick: Instant,
     outages: Outages,
 }
 
-/// Ends the queue whatever way the thread ends, so that the dispatcher never waits for it.
+/// How a sink's thread ends.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// Why what is still in the queue is lost, and what the sink took and has not delivered.
+    reason: LossReason,
+    /// The sink holds back what it took and has not delivered: it comes again and is not lost.
+    holds_back: bool,
+}
+
+/// Ends the queue whatever way the thread ends, so that nobody ever waits for it.
 struct EndQueue<'a> {
     runner: &'a mut Runner,
-    reason: LossReason,
+    end: End,
 }
 
 impl Drop for EndQueue<'_> {
     fn drop(&mut self) {
-        let left = self.runner.queue.end(&self.runner.dispatcher);
-        self.runner.counter.lose(self.reason, left as u64);
+        let queued = self.runner.queue.end(&self.runner.dispatcher) as u64;
+        let taken = if self.end.holds_back { 0 } else { self.runner.outstanding.len() };
+        self.runner.counter.close(self.end.reason, queued + taken);
     }
 }
 
@@ -52,42 +65,49 @@ impl Runner {
         dispatcher: Thread,
     ) -> Self {
         let outages = Outages::new(Arc::clone(&counter));
-        Self { sink, queue, counter, pool, dispatcher, last_tick: Instant::now(), outages }
+        Self {
+            sink,
+            queue,
+            counter,
+            pool,
+            dispatcher,
+            outstanding: Outstanding::default(),
+            last_tick: Instant::now(),
+            outages,
+        }
     }
 
     /// Works until the queue is closed and empty, its deadline is over, or the sink ends.
     pub(crate) fn run(mut self) {
-        let mut end = EndQueue { runner: &mut self, reason: LossReason::SinkEnded };
-        end.reason = end.runner.work();
+        let panicked = End { reason: LossReason::SinkEnded, holds_back: false };
+        let mut end = EndQueue { runner: &mut self, end: panicked };
+        end.end = end.runner.work();
     }
 
-    fn work(&mut self) -> LossReason {
+    fn work(&mut self) -> End {
         loop {
             let until_tick = TICK.saturating_sub(self.last_tick.elapsed()).min(self.sink.until_tick());
             match self.queue.pop(until_tick) {
                 Popped::Batch(batch) => {
                     if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
-                        self.flush(Instant::now());
-                        return LossReason::Shutdown;
+                        return self.flush(LossReason::Shutdown, Instant::now());
                     }
                     let delivered = self.deliver(&batch);
                     self.pool.give(batch);
                     if let Err(reason) = delivered {
-                        self.flush(self.queue.closed().unwrap_or_else(Instant::now));
-                        return reason;
+                        return self.flush(reason, self.queue.closed().unwrap_or_else(Instant::now));
                     }
                 }
                 Popped::Nothing => {}
                 Popped::Closed(deadline) => {
-                    self.flush(deadline);
-                    return LossReason::Shutdown;
+                    return self.flush(LossReason::Shutdown, deadline);
                 }
             }
             if let Err(error) = self.tick_if_due()
                 && error.ends_sink()
             {
                 tracing::error!(sink = self.counter.name(), %error, "the sink ends");
-                return LossReason::SinkEnded;
+                return End { reason: LossReason::SinkEnded, holds_back: false };
             }
         }
     }
@@ -97,13 +117,15 @@ impl Runner {
         let mut from = 0;
         let mut backoff = FIRST_BACKOFF;
         while from < batch.len() {
-            match self.sink.write(batch, from) {
+            let written = self.sink.write(batch, from);
+            if let Ok(taken) = written {
+                self.outstanding.take(batch.position(from), taken.min(batch.len() - from));
+            }
+            self.note_delivered();
+            match written {
                 Ok(taken) if taken > 0 => {
                     let taken = taken.min(batch.len() - from);
                     self.counter.take(taken);
-                    if !self.sink.acknowledges_later() {
-                        self.counter.acknowledge(taken);
-                    }
                     let bytes = batch.lines(from..from + taken).len();
                     self.queue.release(taken, bytes, &self.dispatcher);
                     from += taken;
@@ -159,19 +181,30 @@ impl Runner {
         }
         self.last_tick = Instant::now();
         let result = self.sink.tick();
+        self.note_delivered();
         if let Err(error) = &result {
             self.outages.failed(error);
         }
         result
     }
 
-    fn flush(&mut self, deadline: Instant) {
-        if let Err(error) = self.sink.flush(deadline) {
-            if let SinkError::Undelivered { messages, .. } = &error {
-                self.counter.lose(LossReason::Shutdown, *messages);
-            }
+    /// Asks the sink how far it is.
+    fn note_delivered(&mut self) {
+        let through = self.sink.delivered_through();
+        if through > self.outstanding.through() {
+            let messages = self.outstanding.done_through(through);
+            self.counter.done(through, messages);
+        }
+    }
+
+    /// The end, for this reason: the sink delivers what it took.
+    fn flush(&mut self, reason: LossReason, deadline: Instant) -> End {
+        let result = self.sink.flush(deadline);
+        self.note_delivered();
+        if let Err(error) = &result {
             tracing::error!(sink = self.counter.name(), %error, "the sink could not be flushed");
         }
+        End { reason, holds_back: result.is_ok() }
     }
 }
 

@@ -22,6 +22,7 @@ pub struct StdoutSink {
     rendered: Vec<u8>,
     /// Bytes of the next message that were written before an error.
     partial: usize,
+    delivered: u64,
 }
 
 impl StdoutSink {
@@ -32,7 +33,7 @@ impl StdoutSink {
         let pretty = config.pretty.then(|| {
             Pretty::new(Palette::choose(config.color, stdout.is_terminal()), &config.columns, jiff::Timestamp::now())
         });
-        Ok(Self { output: File::from(output), pretty, rendered: Vec::new(), partial: 0 })
+        Ok(Self { output: File::from(output), pretty, rendered: Vec::new(), partial: 0, delivered: 0 })
     }
 
     fn write_pretty(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -51,17 +52,8 @@ impl StdoutSink {
             Some(error) => Err(error),
         }
     }
-}
 
-impl Sink for StdoutSink {
-    fn name(&self) -> &str {
-        "stdout"
-    }
-
-    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
-        if self.pretty.is_some() {
-            return self.write_pretty(batch, from);
-        }
+    fn write_lines(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
         let lines = batch.lines(from..batch.len()).get(self.partial..).unwrap_or_default();
         let (written, error) = write_as_much(&self.output, lines);
         let written = written + self.partial;
@@ -71,6 +63,24 @@ impl Sink for StdoutSink {
             Some(error) if taken == 0 => Err(error),
             _ => Ok(taken),
         }
+    }
+}
+
+impl Sink for StdoutSink {
+    fn name(&self) -> &str {
+        "stdout"
+    }
+
+    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        let taken = if self.pretty.is_some() { self.write_pretty(batch, from) } else { self.write_lines(batch, from) }?;
+        if let Some(last) = (from + taken).checked_sub(1) {
+            self.delivered = batch.position(last);
+        }
+        Ok(taken)
+    }
+
+    fn delivered_through(&self) -> u64 {
+        self.delivered
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {

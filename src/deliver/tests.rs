@@ -15,6 +15,7 @@ struct Recorder {
     gate: Arc<Mutex<()>>,
     /// What the next writes answer.
     failures: Receiver<SinkError>,
+    delivered: u64,
 }
 
 struct Handle {
@@ -27,7 +28,7 @@ fn recorder(name: &'static str) -> (Box<dyn Sink>, Handle) {
     let (sender, failures) = mpsc::channel();
     let handle = Handle { seen: Arc::default(), gate: Arc::default(), failures: sender };
     let (seen, gate) = (Arc::clone(&handle.seen), Arc::clone(&handle.gate));
-    (Box::new(Recorder { name, seen, gate, failures }), handle)
+    (Box::new(Recorder { name, seen, gate, failures, delivered: 0 }), handle)
 }
 
 impl Sink for Recorder {
@@ -44,7 +45,12 @@ impl Sink for Recorder {
         seen.extend(
             batch.iter().skip(from).map(|(_, json)| (Instant::now(), String::from_utf8(json.to_vec()).unwrap())),
         );
+        self.delivered = batch.position(batch.len() - 1);
         Ok(batch.len() - from)
+    }
+
+    fn delivered_through(&self) -> u64 {
+        self.delivered
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {

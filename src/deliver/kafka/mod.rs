@@ -26,6 +26,7 @@ use stall::{Remedy, Stall};
 
 use crate::deliver::KafkaConfig;
 use crate::deliver::counters::{LossReason, SinkCounter};
+use crate::deliver::position::Outstanding;
 use crate::deliver::rate_limit::RateLimit;
 use crate::deliver::{Batch, Sink, SinkError};
 pub(crate) use client::{ClientLog, client_options, describe_client_error};
@@ -63,6 +64,7 @@ pub struct KafkaSink {
     counter: Arc<SinkCounter>,
     gathering: Gathering,
     burst: Option<Burst>,
+    positions: Outstanding,
     stall: Stall,
     pause: Duration,
     failures: RateLimit,
@@ -82,6 +84,7 @@ impl KafkaSink {
             counter: Arc::new(SinkCounter::new("kafka".to_owned())),
             gathering: Gathering::new(config),
             burst: None,
+            positions: Outstanding::default(),
             stall: Stall::new(Instant::now()),
             pause: FIRST_PAUSE,
             failures: RateLimit::new(FAILURE_LOG_INTERVAL),
@@ -177,14 +180,15 @@ impl KafkaSink {
         self.stall.progress(now);
         let (failed, refused) = self.producer.context().take_results();
         let acknowledged = burst.handed_over().saturating_sub(failed.len()).saturating_sub(refused);
-        self.counter.acknowledge(acknowledged);
         if acknowledged > 0 {
             self.producer.context().note_delivery();
         }
         if failed.is_empty() && burst.is_handed_over() {
             self.pause = FIRST_PAUSE;
             self.stall.success();
-            self.gathering.recycle(burst.into_batch());
+            let batch = burst.into_batch();
+            self.positions.done(batch.len() as u64);
+            self.gathering.recycle(batch);
             return;
         }
         burst.again(failed, now + self.pause);
@@ -262,16 +266,18 @@ impl Sink for KafkaSink {
         self.producer.context().attach(counter);
     }
 
-    fn acknowledges_later(&self) -> bool {
-        true
+    fn delivered_through(&self) -> u64 {
+        self.positions.through()
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
         let mut taken = self.gathering.add(batch, from, Instant::now());
+        self.positions.take(batch.position(from), taken);
         self.advance(false)?;
         if taken == 0 {
             // What was just sent may have made room.
             taken = self.gathering.add(batch, from, Instant::now());
+            self.positions.take(batch.position(from), taken);
         }
         if taken > 0 { Ok(taken) } else { Err(SinkError::BufferFull) }
     }

@@ -31,6 +31,7 @@ pub struct NdjsonSink {
     output: Option<Output>,
     janitor: Option<Janitor>,
     path_checked: Instant,
+    delivered: u64,
 }
 
 impl NdjsonSink {
@@ -53,7 +54,7 @@ impl NdjsonSink {
             true => Some(Janitor::start(path.clone(), config.compress, config.keep)?),
             false => None,
         };
-        Ok(Self { name, path, config, kind, output, janitor, path_checked: Instant::now() })
+        Ok(Self { name, path, config, kind, output, janitor, path_checked: Instant::now(), delivered: 0 })
     }
 
     fn output(&mut self) -> Result<&mut Output, SinkError> {
@@ -124,6 +125,9 @@ impl Sink for NdjsonSink {
             fitting = batch.messages_within(from, room).max(1);
         }
         let (taken, error) = self.output()?.append(batch, from, fitting);
+        if taken > 0 {
+            self.delivered = batch.position(from + taken - 1);
+        }
         match error {
             None => Ok(taken),
             Some(error) => {
@@ -134,6 +138,10 @@ impl Sink for NdjsonSink {
                 if taken > 0 { Ok(taken) } else { Err(failed("write to", &self.path, error)) }
             }
         }
+    }
+
+    fn delivered_through(&self) -> u64 {
+        self.delivered
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {

@@ -22,8 +22,8 @@ const LOCK: &str = ".mysql-interceptor.lock";
 struct Waiting {
     hidden: PathBuf,
     path: PathBuf,
-    /// Its last row is this message of the sink, the first being 1.
-    last_message: u64,
+    /// The position of its last row.
+    last_position: u64,
 }
 
 /// The directory of a sink.
@@ -69,7 +69,7 @@ impl Folder {
         for file in left {
             match (&file.whole, &covered) {
                 (Some(whole), Some(covered))
-                    if covered.get(&whole.run).is_some_and(|messages| whole.last_message <= *messages) =>
+                    if covered.get(&whole.run).is_some_and(|messages| whole.last_position <= *messages) =>
                 {
                     publish(&file.path, &file.path.with_file_name(&whole.name), &mut folders)?;
                     published += 1;
@@ -111,19 +111,19 @@ impl Folder {
     }
 
     /// What the file at `path` is called when it is whole.
-    pub(crate) fn whole_name(&self, path: &Path, last_message: u64) -> PathBuf {
+    pub(crate) fn whole_name(&self, path: &Path, last_position: u64) -> PathBuf {
         if !self.is_staged {
             return path.to_owned();
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        path.with_file_name(names::whole_name(&name, &self.run, last_message))
+        path.with_file_name(names::whole_name(&name, &self.run, last_position))
     }
 
     /// The file at `path` has the name of a whole one.
-    pub(crate) fn is_whole(&self, path: &Path, last_message: u64) {
+    pub(crate) fn is_whole(&self, path: &Path, last_position: u64) {
         if self.is_staged {
-            let hidden = self.whole_name(path, last_message);
-            self.waiting().push(Waiting { hidden, path: path.to_owned(), last_message });
+            let hidden = self.whole_name(path, last_position);
+            self.waiting().push(Waiting { hidden, path: path.to_owned(), last_position });
         }
     }
 
@@ -137,12 +137,12 @@ impl Staged for Folder {
         self.is_staged.then_some(&self.run)
     }
 
-    fn publish(&self, messages: u64) -> Result<(), SinkError> {
+    fn publish(&self, through: u64) -> Result<(), SinkError> {
         let mut folders = BTreeSet::new();
         let mut waiting = self.waiting();
         let mut result = Ok(());
         waiting.retain(|file| {
-            if file.last_message > messages || result.is_err() {
+            if file.last_position > through || result.is_err() {
                 return true;
             }
             result = publish(&file.hidden, &file.path, &mut folders);

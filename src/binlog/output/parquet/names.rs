@@ -28,8 +28,8 @@ pub(crate) fn part_name(name: &str) -> String {
 }
 
 /// The name while the file, which is whole, waits for a checkpoint.
-pub(crate) fn whole_name(name: &str, run: &str, last_message: u64) -> String {
-    format!(".{name}.{run}-{last_message}{WHOLE_SUFFIX}")
+pub(crate) fn whole_name(name: &str, run: &str, last_position: u64) -> String {
+    format!(".{name}.{run}-{last_position}{WHOLE_SUFFIX}")
 }
 
 /// What [`whole_name`] was made of.
@@ -37,15 +37,15 @@ pub(crate) fn whole_name(name: &str, run: &str, last_message: u64) -> String {
 pub(crate) struct Whole {
     pub(crate) name: String,
     pub(crate) run: String,
-    pub(crate) last_message: u64,
+    pub(crate) last_position: u64,
 }
 
 impl Whole {
     fn parse(hidden: &str) -> Option<Self> {
         let (name, mark) = hidden.strip_prefix('.')?.strip_suffix(WHOLE_SUFFIX)?.rsplit_once('.')?;
-        let (run, last_message) = mark.split_once('-')?;
-        let last_message = last_message.parse().ok()?;
-        name.ends_with(SUFFIX).then(|| Self { name: name.to_owned(), run: run.to_owned(), last_message })
+        let (run, last_position) = mark.split_once('-')?;
+        let last_position = last_position.parse().ok()?;
+        name.ends_with(SUFFIX).then(|| Self { name: name.to_owned(), run: run.to_owned(), last_position })
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(part_name(&file_name(&head)), ".binlog.000002-0000001234-7.parquet.part");
         let hidden = whole_name(&file_name(&head), "0123456789abcdef", 42);
         assert_eq!(hidden, ".binlog.000002-0000001234-7.parquet.0123456789abcdef-42.whole");
-        let whole = Whole { name: file_name(&head), run: "0123456789abcdef".into(), last_message: 42 };
+        let whole = Whole { name: file_name(&head), run: "0123456789abcdef".into(), last_position: 42 };
         assert_eq!(Whole::parse(&hidden), Some(whole));
         for other in [".x.whole", ".a.parquet.whole", ".a.parquet.x-.whole", ".a.txt.x-1.whole", "a.parquet.x-1.whole"]
         {

@@ -13,7 +13,7 @@ use crate::binlog::output::parquet::lanes::Lanes;
 use crate::binlog::output::parquet::message::{BOUNDARY, RowHead};
 use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::schema::{Registry, Schema};
-use crate::deliver::{Batch, Sink, SinkCounter, SinkError, Staged};
+use crate::deliver::{Batch, Sink, SinkError, Staged};
 use crate::mysql::wire::Reader;
 
 /// A row group ends when so many bytes of messages are in it. Compressed it waits in memory until then.
@@ -34,8 +34,8 @@ type Series = u32;
 struct Open {
     schema: u32,
     file: PartFile,
-    /// The message of the last row, the sink's first being 1.
-    last_message: u64,
+    /// The position of the last row.
+    last_position: u64,
 }
 
 /// Where the messages stand that were taken.
@@ -54,7 +54,6 @@ pub(crate) struct ParquetSink {
     name: String,
     config: ParquetConfig,
     registry: Arc<Registry>,
-    counter: Arc<SinkCounter>,
     lanes: Lanes,
     /// Schemas by their numbers, as far as they were asked for, each with its series.
     schemas: HashMap<u32, (Arc<Schema>, Series)>,
@@ -68,11 +67,11 @@ pub(crate) struct ParquetSink {
     /// The last row's event is its transaction's last.
     ends_transaction: bool,
     place: Place,
-    /// Messages that were taken.
-    messages: u64,
-    /// Those of them that are not acknowledged.
-    unacknowledged: usize,
-    /// Bytes of whole files whose rows are not acknowledged.
+    /// The position of the last message that was taken.
+    taken: u64,
+    /// The position up to which all rows are in whole files.
+    delivered: u64,
+    /// Bytes of whole files with rows after that.
     waiting_bytes: u64,
     folder: Arc<Folder>,
     /// Bytes of messages in row groups that are open.
@@ -88,7 +87,6 @@ impl ParquetSink {
         let folder = Arc::new(Folder::open(&config)?);
         let name = format!("parquet:{}", config.dir.display());
         Ok(Self {
-            counter: Arc::new(SinkCounter::new(name.clone())),
             name,
             config,
             registry,
@@ -100,8 +98,8 @@ impl ParquetSink {
             binlog: String::new(),
             ends_transaction: false,
             place: Place::Boundary,
-            messages: 0,
-            unacknowledged: 0,
+            taken: 0,
+            delivered: 0,
             waiting_bytes: 0,
             folder,
             open_bytes: 0,
@@ -161,10 +159,10 @@ impl ParquetSink {
     fn end_file(&mut self, series: Series) -> Result<(), SinkError> {
         let Some(open) = self.open.get_mut(&series) else { return Ok(()) };
         self.open_bytes = self.open_bytes.saturating_sub(open.file.group_bytes());
-        let whole = self.folder.whole_name(open.file.path(), open.last_message);
+        let whole = self.folder.whole_name(open.file.path(), open.last_position);
         open.file.finish(&whole, &mut self.lanes)?;
         tracing::debug!(sink = self.name, file = %whole.display(), bytes = open.file.written(), "complete");
-        self.folder.is_whole(open.file.path(), open.last_message);
+        self.folder.is_whole(open.file.path(), open.last_position);
         self.waiting_bytes += open.file.written();
         self.open.remove(&series);
         self.acknowledge();
@@ -177,7 +175,7 @@ impl ParquetSink {
         if self.open.is_empty() && (!self.folder.is_staged() || self.place == Place::Boundary) {
             self.since = None;
             self.waiting_bytes = 0;
-            self.counter.acknowledge(std::mem::take(&mut self.unacknowledged));
+            self.delivered = self.taken;
         }
     }
 
@@ -205,7 +203,7 @@ impl ParquetSink {
     }
 
     /// Reading could go on here: a checkpoint will cover what came before when all of it is in whole files.
-    fn boundary(&mut self, now: Instant) -> Result<(), SinkError> {
+    fn boundary(&mut self, position: u64, now: Instant) -> Result<(), SinkError> {
         let is_large = |(_, open): &(&Series, &Open)| self.is_large(&open.file, Place::Boundary);
         let large: Vec<Series> = self.open.iter().filter(is_large).map(|(series, _)| *series).collect();
         for series in large {
@@ -215,15 +213,14 @@ impl ParquetSink {
         if self.is_old(Place::Boundary, now) || (most > 0 && self.waiting_bytes >= most) {
             self.end_all()?;
         }
-        self.take(Place::Boundary);
+        self.take(position, Place::Boundary);
         self.acknowledge();
         Ok(())
     }
 
-    /// Takes note of a message.
-    fn take(&mut self, place: Place) {
-        self.messages += 1;
-        self.unacknowledged += 1;
+    /// Takes note of the message at this position.
+    fn take(&mut self, position: u64, place: Place) {
+        self.taken = position;
         self.place = place;
     }
 
@@ -246,7 +243,7 @@ impl ParquetSink {
     }
 
     /// Takes one row. After an error it was not taken.
-    fn row(&mut self, message: &[u8], now: Instant) -> Result<(), SinkError> {
+    fn row(&mut self, position: u64, message: &[u8], now: Instant) -> Result<(), SinkError> {
         let mut reader = Reader::new(message, "row on its way to a Parquet file");
         let head = RowHead::read(&mut reader).map_err(|_| self.not_ours())?;
         let other_file = self.binlog != head.file;
@@ -272,11 +269,11 @@ impl ParquetSink {
         let limit = self.group_limit();
         let Some(open) = self.open.get_mut(&series) else { return Err(self.not_ours()) };
         open.file.append(&mut reader, message.len(), &mut self.lanes)?;
-        open.last_message = self.messages + 1;
+        open.last_position = position;
         let group_bytes = open.file.group_bytes();
         self.open_bytes += message.len();
         self.ends_transaction = head.ends_transaction;
-        self.take(Place::Inside);
+        self.take(position, Place::Inside);
         if other_file {
             head.file.clone_into(&mut self.binlog);
         }
@@ -296,7 +293,7 @@ impl ParquetSink {
         now: Instant,
     ) -> Result<(), SinkError> {
         if self.open.len() >= OPEN_FILES {
-            let idle = self.open.iter().min_by_key(|(_, open)| open.last_message);
+            let idle = self.open.iter().min_by_key(|(_, open)| open.last_position);
             if let Some(idle) = idle.map(|(series, _)| *series) {
                 self.end_file(idle)?;
             }
@@ -308,7 +305,7 @@ impl ParquetSink {
         }
         let file =
             PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
-        self.open.insert(series, Open { schema: first.schema, file, last_message: self.messages });
+        self.open.insert(series, Open { schema: first.schema, file, last_position: self.taken });
         self.since.get_or_insert(now);
         Ok(())
     }
@@ -330,16 +327,12 @@ impl Sink for ParquetSink {
         &self.name
     }
 
-    fn attach(&mut self, counter: &Arc<SinkCounter>) {
-        self.counter = Arc::clone(counter);
-    }
-
     fn staged(&self) -> Option<Arc<dyn Staged>> {
         Some(Arc::clone(&self.folder) as Arc<dyn Staged>)
     }
 
-    fn acknowledges_later(&self) -> bool {
-        true
+    fn delivered_through(&self) -> u64 {
+        self.delivered
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -348,7 +341,11 @@ impl Sink for ParquetSink {
         let now = Instant::now();
         for index in from..batch.len() {
             let Some((_, message)) = batch.get(index) else { break };
-            let result = if message == BOUNDARY { self.boundary(now) } else { self.row(message, now) };
+            let position = batch.position(index);
+            let result = match message {
+                BOUNDARY => self.boundary(position, now),
+                _ => self.row(position, message, now),
+            };
             match self.note(result) {
                 Ok(()) => {}
                 // What is in the way is still there at the next attempt.
@@ -374,13 +371,16 @@ impl Sink for ParquetSink {
             let result = self.check().and_then(|()| self.end_all());
             let Err(error) = self.note(result) else { break };
             if matches!(error, SinkError::Ended { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
-                return Err(SinkError::Undelivered { messages: self.unacknowledged as u64, reason: error.to_string() });
+                return Err(SinkError::Undelivered {
+                    messages: self.taken - self.delivered,
+                    reason: error.to_string(),
+                });
             }
             std::thread::sleep(FLUSH_PAUSE);
         }
         self.acknowledge();
-        if self.unacknowledged > 0 {
-            let rows = self.unacknowledged;
+        if self.taken > self.delivered {
+            let rows = self.taken - self.delivered;
             tracing::info!(
                 sink = self.name,
                 rows,

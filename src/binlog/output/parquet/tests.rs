@@ -17,7 +17,7 @@ use crate::binlog::output::parquet::{Compression, Layout, ParquetConfig, open};
 use crate::binlog::output::{RowContext, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::column::Storage;
-use crate::deliver::{Batch, Sink, SinkCounter, SinkError};
+use crate::deliver::{Batch, Sink, SinkError};
 
 const UTF8MB4: u16 = 255;
 
@@ -84,15 +84,14 @@ fn context(file: &str, offset: u64) -> RowContext {
 struct Feed {
     sink: Box<dyn Sink>,
     form: Box<dyn RowForm>,
-    counter: Arc<SinkCounter>,
+    /// The last position.
+    last: u64,
 }
 
 impl Feed {
     fn new(config: ParquetConfig) -> Self {
-        let (mut sink, factory) = open(config, ValueOptions::default()).unwrap();
-        let counter = Arc::new(SinkCounter::new("test".into()));
-        sink.attach(&counter);
-        Self { sink, form: factory(), counter }
+        let (sink, factory) = open(config, ValueOptions::default()).unwrap();
+        Self { sink, form: factory(), last: 0 }
     }
 
     /// The messages of one event; each image has the columns whose bits are set.
@@ -105,6 +104,12 @@ impl Feed {
         let rows = header.with_table(&table.map, rows_type, header.rows).unwrap();
         let mut batch = Batch::new();
         self.form.rows(&rows, table, context, &mut batch).unwrap();
+        self.numbered(batch)
+    }
+
+    fn numbered(&mut self, mut batch: Batch) -> Batch {
+        batch.set_position(self.last + 1);
+        self.last += batch.len() as u64;
         batch
     }
 
@@ -117,6 +122,7 @@ impl Feed {
     fn boundary(&mut self) {
         let mut batch = Batch::new();
         self.form.checkpoint(&Checkpoint::default(), &mut batch);
+        let batch = self.numbered(batch);
         assert_eq!(self.sink.write(&batch, 0).unwrap(), 1);
     }
 
@@ -183,10 +189,10 @@ fn events_have_nine_columns() {
     let batch = feed.messages(&table, EventType::DeleteRows, &[0xff], &user(1, "b"), &context("binlog.000002", 3000));
     assert_eq!(feed.sink.write(&batch, 0).unwrap(), 1);
     // Nothing is acknowledged before the file is whole, and until then it does not have its name.
-    assert_eq!(feed.counter.acknowledged(), 0);
+    assert_eq!(feed.sink.delivered_through(), 0);
     assert_eq!(files(dir.path()), [".binlog.000002-0000001234.parquet.part"]);
     feed.flush();
-    assert_eq!(feed.counter.acknowledged(), 4);
+    assert_eq!(feed.sink.delivered_through(), 4);
     assert_eq!(files(dir.path()), ["binlog.000002-0000001234.parquet"]);
 
     let path = dir.path().join("binlog.000002-0000001234.parquet");
@@ -358,7 +364,7 @@ fn a_table_that_changes_goes_on_in_a_new_file() {
     };
     assert_eq!(sizes(names[0]), [None]);
     assert_eq!(sizes(names[1]), [Some("3".to_owned()), Some("4".to_owned())]);
-    assert_eq!(feed.counter.acknowledged(), 3);
+    assert_eq!(feed.sink.delivered_through(), 3);
 }
 
 #[test]
@@ -373,9 +379,9 @@ fn rows_of_several_tables_are_acknowledged_together() {
     }
     // Files of the large table are whole; but a row before all of theirs is not.
     assert!(files(dir.path()).iter().filter(|name| name.starts_with("shop/large/b")).count() > 1);
-    assert_eq!(feed.counter.acknowledged(), 0);
+    assert_eq!(feed.sink.delivered_through(), 0);
     feed.flush();
-    assert_eq!(feed.counter.acknowledged(), 61);
+    assert_eq!(feed.sink.delivered_through(), 61);
 }
 
 /// Rows in transactions of two events of two rows each.
@@ -407,7 +413,7 @@ fn files_end_with_transactions_and_come_out_the_same_again() {
         assert_eq!(rows.len() % 4, 0);
         in_whole += rows.len() as u64;
     }
-    assert_eq!(feed.counter.acknowledged(), in_whole);
+    assert_eq!(feed.sink.delivered_through(), in_whole);
     // It is killed, and what was acknowledged is not read again.
     drop(feed);
     let mut feed = Feed::new(rolling(first.path()));
@@ -431,13 +437,13 @@ fn a_file_ends_with_its_binlog_file_or_its_age() {
     feed.insert(&table, &[user(1, "a")], &context("b.1", 100));
     feed.insert(&table, &[user(2, "a")], &context("b.2", 100));
     assert_eq!(files(dir.path()), [".b.2-0000000100.parquet.part", "b.1-0000000100.parquet"]);
-    assert_eq!(feed.counter.acknowledged(), 1);
+    assert_eq!(feed.sink.delivered_through(), 1);
     drop(feed);
     let (dir, aged) = (tempfile::tempdir().unwrap(), Duration::from_nanos(1));
     let mut feed = Feed::new(ParquetConfig { roll_age: aged, ..config(dir.path(), Layout::Events) });
     feed.insert(&table, &[user(1, "a")], &context("b.1", 100));
     feed.sink.tick().unwrap();
-    assert_eq!((files(dir.path()), feed.counter.acknowledged()), (vec!["b.1-0000000100.parquet".to_owned()], 1));
+    assert_eq!((files(dir.path()), feed.sink.delivered_through()), (vec!["b.1-0000000100.parquet".to_owned()], 1));
 }
 
 #[test]
@@ -460,7 +466,7 @@ fn a_directory_that_is_away_costs_no_row() {
     assert!(feed.sink.write(&batch, 0).is_err());
     fs::remove_dir(dir.join("b.1-0000000100.parquet")).unwrap();
     feed.sink.tick().unwrap();
-    assert_eq!(feed.counter.acknowledged(), 1);
+    assert_eq!(feed.sink.delivered_through(), 1);
     assert_eq!(ids(&dir.join("b.1-0000000100.parquet")), [r#""{"id":1,"name":"a"}""#]);
 }
 
@@ -474,7 +480,7 @@ fn a_file_that_is_taken_away_ends_the_sink() {
     let flushed = feed.sink.flush(Instant::now());
     assert!(matches!(flushed, Err(SinkError::Undelivered { messages: 1, .. })), "{flushed:?}");
     assert!(matches!(feed.sink.tick(), Err(SinkError::Ended { .. })));
-    assert_eq!(feed.counter.acknowledged(), 0);
+    assert_eq!(feed.sink.delivered_through(), 0);
 }
 
 #[test]
@@ -512,14 +518,14 @@ fn with_checkpoints_files_show_when_one_covers_them() {
     let long = |number: u64| format!("{:0100}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut number = 0;
     // Whole files wait until there are so many of them that those that are open end too.
-    while feed.counter.acknowledged() == 0 {
+    while feed.sink.delivered_through() == 0 {
         number += 1;
         feed.insert(&large, &[user(1, &long(number))], &context("b.1", 200 + number));
         feed.boundary();
         assert!(number < 1000);
     }
     let covered = 2 + 2 * number;
-    assert_eq!(feed.counter.acknowledged(), covered);
+    assert_eq!(feed.sink.delivered_through(), covered);
     let whole = files(&config.dir);
     assert!(whole.len() > 3 && whole.iter().all(|name| name.ends_with(".whole")), "{whole:?}");
     let staged = feed.sink.staged().unwrap();
@@ -533,7 +539,7 @@ fn with_checkpoints_files_show_when_one_covers_them() {
     // Stopped inside a transaction: its file is whole, but nothing of it is acknowledged.
     feed.insert(&large, &[user(1, "x")], &context("b.1", 900));
     feed.flush();
-    assert_eq!((feed.counter.acknowledged(), files(&config.dir).len()), (covered, whole.len() + 1));
+    assert_eq!((feed.sink.delivered_through(), files(&config.dir).len()), (covered, whole.len() + 1));
 }
 
 #[test]
@@ -546,7 +552,7 @@ fn at_the_start_the_checkpoint_says_what_becomes_of_whole_files() {
         feed.insert(&users(1, "users"), &[user(1, "a"), user(2, "b")], &context("b.1", 100));
         feed.boundary();
         feed.flush();
-        assert_eq!(feed.counter.acknowledged(), 3);
+        assert_eq!(feed.sink.delivered_through(), 3);
         let number = feed.sink.staged().unwrap().run().unwrap().to_owned();
         // Killed before or after the checkpoint is saved.
         drop(feed);

@@ -11,6 +11,7 @@ use crate::deliver::kafka::rows::settings::RowsSinkConfig;
 use crate::deliver::kafka::rows::window::Settled;
 use crate::deliver::kafka::rows::{ANSWER_POLL, FAILURE_LOG_INTERVAL, FIRST_PAUSE, GIVE_BACK, LONGEST_PAUSE, PATIENCE};
 use crate::deliver::kafka::stall::{Remedy, Stall};
+use crate::deliver::position::Outstanding;
 use crate::deliver::rate_limit::RateLimit;
 use crate::deliver::{Batch, Sink, SinkError};
 
@@ -29,6 +30,7 @@ pub struct RowsSink {
     outlet: Outlet,
     counter: Arc<SinkCounter>,
     settled: Settled,
+    positions: Outstanding,
     phase: Phase,
     stall: Stall,
     pause: Duration,
@@ -56,6 +58,7 @@ impl RowsSink {
             outlet: Outlet::open(&config)?,
             counter: Arc::new(SinkCounter::new("kafka".to_owned())),
             settled: Settled::default(),
+            positions: Outstanding::default(),
             phase: Phase::Working,
             stall: Stall::new(Instant::now()),
             pause: FIRST_PAUSE,
@@ -132,7 +135,7 @@ impl RowsSink {
     fn settle(&mut self) {
         self.outlet.window.settle(&mut self.settled);
         if self.settled.messages() > 0 {
-            self.settled.report(&self.counter);
+            self.positions.done(self.settled.report(&self.counter));
             if self.phase == Phase::Working {
                 self.pause = FIRST_PAUSE;
                 self.stall.success();
@@ -150,8 +153,8 @@ impl Sink for RowsSink {
         self.counter = Arc::clone(counter);
     }
 
-    fn acknowledges_later(&self) -> bool {
-        true
+    fn delivered_through(&self) -> u64 {
+        self.positions.through()
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -161,6 +164,7 @@ impl Sink for RowsSink {
             let taken = self.outlet.room(batch, from, None);
             if taken > 0 {
                 self.outlet.window.add(batch, from..from + taken);
+                self.positions.take(batch.position(from), taken);
                 self.advance()?;
                 return Ok(taken);
             }

@@ -12,6 +12,7 @@ use crate::deliver::kafka::rows::settings::RowsSinkConfig;
 use crate::deliver::kafka::rows::window::Settled;
 use crate::deliver::kafka::rows::{ANSWER_POLL, FAILURE_LOG_INTERVAL, FIRST_PAUSE, GIVE_BACK, LONGEST_PAUSE, PATIENCE};
 use crate::deliver::kafka::stall::{Remedy, Stall};
+use crate::deliver::position::Outstanding;
 use crate::deliver::rate_limit::RateLimit;
 use crate::deliver::{Batch, Sink, SinkError};
 
@@ -50,6 +51,7 @@ pub struct ExactlyOnceSink {
     is_complete: bool,
     /// Messages that are done when the transaction is committed: checkpoints that others replace, and rows that are not kept.
     settled: Settled,
+    positions: Outstanding,
     replaced_checkpoints: usize,
     /// Delivered messages of the transaction were dropped from the window.
     is_forgetful: bool,
@@ -92,6 +94,7 @@ impl ExactlyOnceSink {
             rows_before: 0,
             is_complete: false,
             settled: Settled::default(),
+            positions: Outstanding::default(),
             replaced_checkpoints: 0,
             is_forgetful: false,
             bytes: 0,
@@ -221,7 +224,7 @@ impl ExactlyOnceSink {
             Ok(()) => {
                 self.outlet.window.settle(&mut self.settled);
                 self.settled.add_delivered(std::mem::take(&mut self.replaced_checkpoints));
-                self.settled.report(&self.counter);
+                self.positions.done(self.settled.report(&self.counter));
                 self.is_complete = false;
                 self.is_forgetful = false;
                 self.rows_before = 0;
@@ -369,8 +372,8 @@ impl Sink for ExactlyOnceSink {
         self.counter = Arc::clone(counter);
     }
 
-    fn acknowledges_later(&self) -> bool {
-        true
+    fn delivered_through(&self) -> u64 {
+        self.positions.through()
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -379,6 +382,7 @@ impl Sink for ExactlyOnceSink {
             self.advance(false)?;
             let taken = self.take(batch, from);
             if taken > 0 {
+                self.positions.take(batch.position(from), taken);
                 self.advance(false)?;
                 return Ok(taken);
             }

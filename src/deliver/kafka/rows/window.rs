@@ -61,15 +61,15 @@ impl Settled {
         self.delivered as u64 + self.lost.iter().sum::<u64>()
     }
 
-    /// Tells the counter, and begins anew.
-    pub(crate) fn report(&mut self, counter: &SinkCounter) {
+    /// Tells the counter what was lost, and begins again. Returns how many messages there were.
+    pub(crate) fn report(&mut self, counter: &SinkCounter) -> u64 {
         let settled = std::mem::take(self);
-        counter.acknowledge(settled.delivered);
         for (reason, lost) in LossReason::ALL.into_iter().zip(settled.lost) {
             if lost > 0 {
                 counter.lose(reason, lost);
             }
         }
+        settled.messages()
     }
 }
 
@@ -281,8 +281,7 @@ mod tests {
         window.settle(&mut settled);
         assert_eq!((settled.messages(), window.len(), window.bytes()), (3, 1, 1));
         let counter = SinkCounter::new("x".to_owned());
-        settled.report(&counter);
-        assert_eq!((counter.acknowledged(), counter.lost(LossReason::TooLarge)), (2, 1));
+        assert_eq!((settled.report(&counter), counter.lost(LossReason::TooLarge)), (3, 1));
         assert!(window.next().is_none());
         assert!(window.get(handed[3].0).is_some() && window.get(handed[0].0).is_none());
     }

@@ -57,7 +57,7 @@ fn the_last_checkpoint_is_found_and_an_older_instance_is_ended() {
     old.attach(&counter);
     write_all(&mut *old, &numbers(&name, 0..10));
     old.flush(in_a_minute()).unwrap();
-    assert_eq!(counter.acknowledged(), 20);
+    assert_eq!(delivered(&*old, &counter), 20);
     // Begun, but never committed.
     write_all(&mut *old, &rows(&[(&name, "1", "half")]));
     let second = open(&servers, &name).unwrap();
@@ -237,7 +237,7 @@ fn speed() {
     let seconds = began.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    assert_eq!(counter.acknowledged(), written as u64);
+    assert_eq!(delivered(&*sink, &counter), written as u64);
     println!(
         "{written} rows of {} bytes in {seconds:.2} s: {:.0} rows/s, our CPU {:.2} s, {peak}",
         bytes / written,
