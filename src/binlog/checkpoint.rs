@@ -1,6 +1,5 @@
 //! Where reading goes on after a restart.
 
-pub(crate) mod position;
 pub(crate) mod tail;
 
 use std::collections::BTreeMap;
@@ -10,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::binlog::checkpoint::position::Position;
 use crate::binlog::checkpoint::tail::Tail;
+use crate::binlog::event::position::Position;
 use crate::files::FileMode;
 
 /// A place between two transactions, all before which is delivered.

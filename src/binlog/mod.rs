@@ -1,13 +1,17 @@
 //! Binlog events of MySQL and MariaDB: bytes in, rows out.
 //!
+//! The rooms, from top to bottom. Each may use only what stands below it:
+//!
 //! ```text
-//!   source      a server's stream, files, standard input          whole events, header to checksum
-//!     |
-//!   decoder     checksums, compression, table maps, filter        Event: Rows, Gtid, Query, ...
-//!     |
-//!   assembler   transactions, names, DDL                          messages, and where reading may go on
-//!     |
-//!   sink        one queue each, bounded in bytes                  acknowledged: the checkpoint moves
+//!   run, row_stream   `mysql-interceptor binlog`: read, encode, deliver, checkpoint; rows for a program
+//!   source         a server's stream, files, standard input: whole events, header to checksum
+//!   transaction    events put together until the end is known: pieces of rows
+//!   output         what becomes of a row: JSON, Debezium, Maxwell, a line for people, Parquet; topics in Kafka
+//!   checkpoint     where reading goes on after a restart
+//!   table          what columns are called and mean; schema history; which tables are wanted
+//!   event          checksums, compression, table maps, row images: Event::Rows, Gtid, Query, ...
+//!   value          one column's value in a row image
+//!   gtid           GTIDs and sets of them
 //! ```
 //!
 //! A program that wants rows takes a [`RowStream`], over files or over a server's stream:
@@ -26,19 +30,19 @@
 //! # Ok::<(), mysql_interceptor::binlog::BinlogError>(())
 //! ```
 //!
-//! The decoder is sans-IO and of use by itself, where the events' bytes come from elsewhere:
+//! The decoder is sans-IO and can be used by itself, where the events' bytes come from elsewhere:
 //!
 //! ```
 //! use mysql_interceptor::binlog::{Decoder, Event, EventHeader, RowKind};
 //!
 //! let file = include_bytes!("../../tests/data/binlog/shop.000001");
-//! let mut rest = &file[4..]; // behind the four bytes that all binlog files begin with
+//! let mut rest = &file[4..]; // after the four bytes that all binlog files begin with
 //! let mut decoder = Decoder::default();
 //! let mut kinds = Vec::new();
 //! while !rest.is_empty() {
 //!     // Whole events, the FORMAT_DESCRIPTION first.
-//!     let (event, behind) = rest.split_at(EventHeader::parse(rest)?.length as usize);
-//!     rest = behind;
+//!     let (event, after) = rest.split_at(EventHeader::parse(rest)?.length as usize);
+//!     rest = after;
 //!     decoder.decode(event, &mut |header, event| {
 //!         if let Event::Rows(event) = event {
 //!             println!("{} {}.{}", header.next_position, event.table.database, event.table.table);
@@ -75,30 +79,41 @@ pub use crate::mysql::value::temporal::{Date, DateTime, Time, Timestamp};
 pub use crate::rules::columns::{ColumnPattern, ColumnRules};
 pub use crate::rules::names::Patterns;
 pub use crate::segment::SegmentError;
-pub use checkpoint::position::Position;
 pub use checkpoint::tail::Tail;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
-pub use event::decoder::{AllTables, DecodeError, Decoder, Emit, Event, TableFilter};
-pub use event::header::{EventHeader, EventType, FormatDescription, IntVar, Query, Rotate};
+pub use event::control::Rotate;
+pub use event::decoder::{AllTables, Decoder, Emit, Event, TableFilter};
+pub use event::error::{DecodeError, EventError};
+pub use event::event_type::EventType;
+pub use event::format::{FormatDescription, Writer};
+pub use event::header::EventHeader;
+pub use event::position::Position;
+pub use event::query::Query;
 pub use event::rows::{Row, RowKind, Rows, RowsEvent};
 pub use event::table_map::{MappedColumn, TableMap};
-pub use event::variables::{UserValue, UserVar};
+pub use event::variables::{IntVar, UserValue, UserVar};
+pub use output::context::{Definition, LoggedStatement, RowContext, TransactionEdge};
+pub use output::debezium::form::Debezium;
+pub use output::debezium::options::{BigintUnsigned, Connector, DebeziumOptions, DecimalHandling};
+pub use output::form::{FormFactory, RowForm};
 pub use output::json_value::{Geometry, ValueOptions, write_value};
 pub use output::kafka::{KafkaRows, RowsKafkaConfig, TopicTemplate};
-pub use output::{
-    BigintUnsigned, Connector, Debezium, DebeziumOptions, DecimalHandling, Definition, FormFactory, LoggedStatement,
-    Maxwell, MaxwellOptions, Native, Routing, RowContext, RowForm, Text, TextOptions, TransactionEdge,
-};
+pub use output::maxwell::{Maxwell, MaxwellOptions};
+pub use output::native::Native;
+pub use output::routing::Routing;
+pub use output::text::{Text, TextOptions};
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
 pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
+pub use table::catalog::CatalogColumn;
 pub use table::filter::{TablePattern, TableRules};
 pub use table::history::{
     HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
 };
-pub use table::schema::{CatalogColumn, Column, Meaning, Table, Writer};
-pub use transaction::assembler::{Assembler, AssemblerOptions, BinlogCounters, HoldError, Progress};
+pub use table::schema::{Column, Meaning, Table};
+pub use transaction::assembler::{Assembler, AssemblerOptions, HoldError, Progress};
+pub use transaction::counters::BinlogCounters;
 pub use transaction::piece::{BrokenPiece, Piece};
 pub use value::column::Storage;
 pub use value::{Integer, Value};

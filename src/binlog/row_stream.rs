@@ -10,11 +10,12 @@ use super::checkpoint::Checkpoint;
 use super::gtid::AnyGtidSet;
 use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
 use super::value::Value;
-use crate::binlog::checkpoint::position::Position;
-use crate::binlog::event::decoder::{DecodeError, Decoder};
+use crate::binlog::event::decoder::Decoder;
+use crate::binlog::event::error::DecodeError;
 use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::position::Position;
 use crate::binlog::event::rows::RowKind;
-use crate::binlog::output::RowContext;
+use crate::binlog::output::context::RowContext;
 use crate::binlog::table::history::{NoSource, SchemaSource};
 use crate::binlog::table::schema::{Column, Table};
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions, HoldError};
@@ -194,14 +195,14 @@ impl RowStream {
         if let Some(Left::Bytes(left)) = self.left {
             stored.keep_last(left);
         }
-        let event = stored.event(table, &self.piece.bytes);
+        let event = stored.event(&table.map, table.hidden.as_ref(), &self.piece.bytes);
         let mut rows = event.rows();
         let (before, after) = match rows.next() {
             Ok(Some(row)) => (row.before.map(<[_]>::to_vec), row.after.map(<[_]>::to_vec)),
             Ok(None) => return Ok(None),
             Err(what) => {
                 self.is_broken = true;
-                return Err(broken(context, what.into()));
+                return Err(broken(context, what.into()).into());
             }
         };
         self.left = Some(if rows.is_over() { Left::Nothing } else { Left::Bytes(rows.left()) });

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, EventType, HEADER_LENGTH};
+use crate::binlog::event::event_type::EventType;
+use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH};
 
 /// So many bytes of events are compared at least, where there are as many.
 const STRIDE: u64 = 64 * 1024;

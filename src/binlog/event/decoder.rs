@@ -5,52 +5,23 @@ use std::collections::HashMap;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
 
-use crate::binlog::event::header::{
-    CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, IntVar, Query, Rotate,
-};
-use crate::binlog::event::header::{heartbeat, incident, rows_query, xid};
+use crate::binlog::event::control::Rotate;
+use crate::binlog::event::control::{heartbeat, incident};
+use crate::binlog::event::error::DecodeError;
+use crate::binlog::event::event_type::EventType;
+use crate::binlog::event::format::FormatDescription;
+use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH};
+use crate::binlog::event::query::Query;
+use crate::binlog::event::query::{rows_query, xid};
 use crate::binlog::event::rows::{RowsEvent, RowsHeader, RowsType};
 use crate::binlog::event::table_map::TableMap;
+use crate::binlog::event::variables::IntVar;
 use crate::binlog::event::variables::{UserVar, rand_seeds};
 use crate::binlog::gtid::{AnyGtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, parse_gtid_list};
 use crate::mysql::wire::{Malformed, Reader};
 
 /// The largest event that is decoded: the servers' own limit (`slave_max_allowed_packet`).
 const LARGEST_EVENT: u64 = 1 << 30;
-
-/// Why an event could not be decoded. The reader of the stream adds where it stands.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The event does not have the form its type gives it.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-    /// The event is not as it was written.
-    #[error("checksum error: the event says {stored:08x}, its bytes give {computed:08x}")]
-    Checksum {
-        /// The checksum in the event.
-        stored: u32,
-        /// That of its bytes.
-        computed: u32,
-    },
-    /// An event came before any FORMAT_DESCRIPTION.
-    #[error("no FORMAT_DESCRIPTION event has come yet: reading must begin at the start of a file")]
-    NoFormat,
-    /// A row event's table map did not come before it.
-    #[error("no table map with number {0} has come before its rows: reading began in the middle of a transaction?")]
-    NoTableMap(u64),
-    /// A transaction's compression is not known.
-    #[error("transaction payload: compression type {0} is not known")]
-    Compression(u64),
-    /// Compressed bytes could not be decompressed.
-    #[error("compressed data: {0}")]
-    Decompress(std::io::Error),
-    /// The file's events are encrypted.
-    #[error("the events are encrypted; the server sends them in clear (--source)")]
-    Encrypted,
-    /// The consumer of the events wants no more of them.
-    #[error(transparent)]
-    Consumer(Box<dyn std::error::Error + Send + Sync>),
-}
 
 /// What an event says. Borrows from the event's bytes.
 #[derive(Debug)]

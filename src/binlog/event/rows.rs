@@ -5,10 +5,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::binlog::event::header::EventType;
+use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::table_map::{TableMap, bit};
-use crate::binlog::table::schema::Table;
-use crate::binlog::transaction::piece::part;
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Value, with_length};
 use crate::mysql::wire::{Malformed, Reader};
@@ -39,8 +37,32 @@ pub struct RowsEvent<'a> {
     after_columns: &'a [u8],
     is_partial: bool,
     rows: &'a [u8],
-    /// The table, where it hides columns.
-    hiding: Option<Arc<Table>>,
+    /// The columns that are hidden, if any are.
+    hidden: Option<Arc<HiddenColumns>>,
+}
+
+/// Columns whose values are not given out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct HiddenColumns {
+    /// Those that are left out, as if the image did not have them.
+    pub(crate) dropped: Vec<usize>,
+    /// Those of which it is only said whether they are NULL.
+    pub(crate) redacted: Vec<usize>,
+}
+
+impl HiddenColumns {
+    fn hide(&self, values: &mut [Value<'_>]) {
+        for index in &self.dropped {
+            if let Some(value) = values.get_mut(*index) {
+                *value = Value::Absent;
+            }
+        }
+        for index in &self.redacted {
+            if let Some(value) = values.get_mut(*index).filter(|value| !matches!(value, Value::Null | Value::Absent)) {
+                *value = Value::Redacted;
+            }
+        }
+    }
 }
 
 /// What stands in front of a row event's images.
@@ -138,7 +160,7 @@ impl<'a> RowsHeader<'a> {
             after_columns: self.second_columns,
             is_partial: rows_type.is_partial,
             rows,
-            hiding: None,
+            hidden: None,
         })
     }
 }
@@ -155,17 +177,22 @@ pub(crate) struct StoredRows {
 }
 
 impl StoredRows {
-    /// The event, with the table and the bytes it was stored with.
-    pub(crate) fn event<'a>(&self, table: &Arc<Table>, bytes: &'a [u8]) -> RowsEvent<'a> {
+    /// The event, with the table map and the bytes it was stored with.
+    pub(crate) fn event<'a>(
+        &self,
+        map: &Arc<TableMap>,
+        hidden: Option<&Arc<HiddenColumns>>,
+        bytes: &'a [u8],
+    ) -> RowsEvent<'a> {
         RowsEvent {
-            table: Arc::clone(&table.map),
+            table: Arc::clone(map),
             kind: self.kind,
             ends_statement: self.ends_statement,
             before_columns: part(bytes, &self.before_columns),
             after_columns: part(bytes, &self.after_columns),
             is_partial: self.is_partial,
             rows: part(bytes, &self.rows),
-            hiding: table.hides_columns().then(|| Arc::clone(table)),
+            hidden: hidden.map(Arc::clone),
         }
     }
 
@@ -247,14 +274,14 @@ impl<'a> RowsEvent<'a> {
         Ok(count)
     }
 
-    /// How many of its rows are updates that change the primary key.
-    pub(crate) fn count_key_changes(&self, table: &Table) -> Result<u64, Malformed> {
-        if self.kind != RowKind::Update || table.primary_key.is_empty() {
+    /// How many of its rows are updates that change the primary key, which has these columns.
+    pub(crate) fn count_key_changes(&self, primary_key: &[usize]) -> Result<u64, Malformed> {
+        if self.kind != RowKind::Update || primary_key.is_empty() {
             return Ok(0);
         }
         let (mut rows, mut count) = (self.rows(), 0);
         while let Some(row) = rows.next()? {
-            count += u64::from(table.key_changes(row));
+            count += u64::from(row.changes_any(primary_key));
         }
         Ok(count)
     }
@@ -320,6 +347,15 @@ impl<'a> Row<'_, 'a> {
             _ => of(self.before).unwrap_or(Value::Absent),
         }
     }
+
+    /// Whether an update gives one of these columns another value. What an image does not have is not known to differ.
+    pub(crate) fn changes_any(&self, columns: &[usize]) -> bool {
+        let (Some(before), Some(after)) = (self.before, self.after) else { return false };
+        columns.iter().any(|index| match (before.get(*index), after.get(*index)) {
+            (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
+            (before, after) => before != after,
+        })
+    }
 }
 
 impl<'a> Rows<'_, 'a> {
@@ -353,9 +389,9 @@ impl<'a> Rows<'_, 'a> {
             // A table without columns, or none of them present, and bytes all the same.
             return Err(Malformed("row event: rows of no length"));
         }
-        if let Some(table) = &event.hiding {
-            hide(table, &mut self.before);
-            hide(table, &mut self.after);
+        if let Some(hidden) = &event.hidden {
+            hidden.hide(&mut self.before);
+            hidden.hide(&mut self.after);
         }
         Ok(Some(Row {
             before: has_before.then_some(self.before.as_slice()),
@@ -365,17 +401,9 @@ impl<'a> Rows<'_, 'a> {
     }
 }
 
-fn hide(table: &Table, values: &mut [Value<'_>]) {
-    for index in &table.dropped {
-        if let Some(value) = values.get_mut(*index) {
-            *value = Value::Absent;
-        }
-    }
-    for index in &table.redacted {
-        if let Some(value) = values.get_mut(*index).filter(|value| !matches!(value, Value::Null | Value::Absent)) {
-            *value = Value::Redacted;
-        }
-    }
+/// The bytes at a place that was noted when they were stored.
+fn part<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
+    bytes.get(range.clone()).unwrap_or_default()
 }
 
 /// Reads one image: the NULL bits of the columns that are present, then their values.

@@ -1,11 +1,14 @@
 //! Every form of a row, and what must be true of its messages.
 
+use crate::binlog::output::debezium::form::Debezium;
+use crate::binlog::output::debezium::options::{BigintUnsigned, DebeziumOptions, DecimalHandling};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::{Geometry, ValueOptions};
+use crate::binlog::output::maxwell::{Maxwell, MaxwellOptions};
+use crate::binlog::output::native::Native;
 use crate::binlog::output::parquet::fuzzing::Cells;
-use crate::binlog::output::{
-    BigintUnsigned, Debezium, DebeziumOptions, DecimalHandling, Maxwell, MaxwellOptions, Native, Routing, RowForm,
-    Text, TextOptions,
-};
+use crate::binlog::output::routing::Routing;
+use crate::binlog::output::text::{Text, TextOptions};
 use crate::binlog::transaction::piece::{Item, Piece};
 use crate::deliver::Batch;
 use crate::fuzzing::assert_json;
@@ -65,7 +68,7 @@ impl Forms {
         let mut is_whole = true;
         for item in &piece.items {
             if let Item::Rows { rows: stored, table, .. } = item {
-                match stored.event(table, &piece.bytes).count() {
+                match stored.event(&table.map, table.hidden.as_ref(), &piece.bytes).count() {
                     Ok(count) => {
                         rows += count;
                         cells += count * (1 + table.columns.len() as u64);

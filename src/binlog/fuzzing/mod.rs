@@ -12,9 +12,10 @@ mod tests;
 pub use stream::{event, rows};
 
 use super::gtid::{AnyGtid, AnyGtidSet, GtidEvent, GtidSet, MariaDbGtidEvent, MariaDbGtidSet, parse_gtid_list};
-use crate::binlog::Position;
-use crate::binlog::event::header::EventType;
-use crate::binlog::table::history::{NoSource, SchemaHistory, Statement};
+use crate::binlog::event::event_type::EventType;
+use crate::binlog::event::position::Position;
+use crate::binlog::table::history::source::Statement;
+use crate::binlog::table::history::{NoSource, SchemaHistory};
 use crate::binlog::transaction::statement::classify;
 use crate::fuzzing::assert_json;
 use crate::mysql::sql::{Lexis, mask_secrets};

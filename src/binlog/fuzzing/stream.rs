@@ -2,13 +2,16 @@
 
 use super::forms::Forms;
 use super::split;
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::decoder::AllTables;
 use crate::binlog::event::decoder::{Decoder, Event};
-use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, EventType, FormatDescription, HEADER_LENGTH, MAGIC};
+use crate::binlog::event::event_type::EventType;
+use crate::binlog::event::format::FormatDescription;
+use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH, MAGIC};
+use crate::binlog::event::position::Position;
 use crate::binlog::event::rows::RowsType;
 use crate::binlog::table::history::NoSource;
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
-use crate::binlog::{AllTables, ColumnRules};
+use crate::rules::columns::ColumnRules;
 
 /// A binlog file, with or without its first four bytes; without a FORMAT_DESCRIPTION at its front it gets one that knows no checksums.
 /// It is read as it is, and once more with all lengths and checksums mended, which a mutation would have to guess.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::binlog::event::header::EventType;
+use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::rows::{RowKind, RowsEvent, RowsHeader, RowsType};
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
-use crate::binlog::output::RowContext;
+use crate::binlog::output::context::RowContext;
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::column::Storage;
 

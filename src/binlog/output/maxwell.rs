@@ -15,8 +15,10 @@ mod tests;
 use std::sync::Arc;
 
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
+use crate::binlog::output::context::{Definition, RowContext};
+use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::output::json_value::{ValueOptions, write_value};
-use crate::binlog::output::{Definition, FormFactory, Routing, RowContext, RowForm};
+use crate::binlog::output::routing::Routing;
 use crate::binlog::table::schema::{Column, Table};
 use crate::binlog::value::Value;
 use crate::deliver::Batch;

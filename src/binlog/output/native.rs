@@ -8,8 +8,10 @@
 use std::ops::Range;
 
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
+use crate::binlog::output::context::{Definition, LoggedStatement, RowContext};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::{ValueOptions, write_value};
-use crate::binlog::output::{Definition, LoggedStatement, Routing, RowContext, RowForm};
+use crate::binlog::output::routing::Routing;
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::binlog::output::kafka::{TopicTemplate, Topics};
+use crate::binlog::output::kafka::topic::{TopicTemplate, Topics};
 use crate::deliver::Batch;
 
 /// What a message carries besides its text. Each form has one of its own.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
-use crate::binlog::output::{Definition, FormFactory, LoggedStatement, RowContext, RowForm, TransactionEdge};
+use crate::binlog::output::context::{Definition, LoggedStatement, RowContext, TransactionEdge};
+use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;

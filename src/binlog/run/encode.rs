@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
 use super::RunError;
-use crate::binlog::output::RowForm;
+use crate::binlog::output::form::RowForm;
 use crate::binlog::source::BinlogError;
 use crate::binlog::transaction::piece::{BrokenPiece, Piece};
 use crate::deliver::{Batch, SpareBatches};
@@ -98,9 +98,7 @@ fn write_broken(
     spare_batches: &SpareBatches,
 ) -> Encoded {
     let whole = piece.split_off_whole(broken.item);
-    if let BinlogError::Event { position, .. } = &broken.error {
-        piece.position.clone_from(position);
-    }
+    piece.position.clone_from(&broken.error.position);
     let before = whole.iter().chain([&piece]).map(|piece| write(piece, forms, spare_batches).0).collect();
-    Encoded::Broken { before, error: broken.error.into() }
+    Encoded::Broken { before, error: BinlogError::from(broken.error).into() }
 }

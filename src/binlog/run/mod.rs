@@ -30,10 +30,11 @@ pub(crate) use progress::{ProgressStyle, clear_bar};
 
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 use super::source::{BinlogError, SourceOptions};
-use crate::binlog::checkpoint::position::Position;
-use crate::binlog::output::FormFactory;
+use crate::binlog::event::position::Position;
+use crate::binlog::output::form::FormFactory;
 use crate::binlog::table::history::{HistoryError, HistorySync};
-use crate::binlog::transaction::assembler::{AssemblerOptions, BinlogCounters, HoldError};
+use crate::binlog::transaction::assembler::{AssemblerOptions, HoldError};
+use crate::binlog::transaction::counters::BinlogCounters;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::{Direct, PushError, SinkError};
 use crate::files::FileMode;

@@ -1,6 +1,6 @@
 //! Where reading begins and ends.
 
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
 
 /// `--from`.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Summary;
 use super::place::{bytes_between, is_at_or_behind};
 use super::start_check;
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::source::{BinlogError, LogExtent, ServerSource, SourceOptions};
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);

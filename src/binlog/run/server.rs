@@ -8,9 +8,9 @@ use super::place::{From, Until, bytes_between, is_at_or_behind};
 use super::read::Reading;
 use super::{OnPurged, RunError, start_check};
 use crate::backoff::Backoff;
-use crate::binlog::checkpoint::position::Position;
 use crate::binlog::checkpoint::tail::{Compared, Tail, TailCheck};
 use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::AnyGtidSet;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSchemas, ServerSource, SourceOptions};
 

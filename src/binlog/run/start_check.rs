@@ -2,7 +2,7 @@
 
 use super::RunError;
 use super::place::Until;
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSource};
 

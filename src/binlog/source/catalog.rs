@@ -5,13 +5,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
-use crate::binlog::checkpoint::position::Position;
-use crate::binlog::event::decoder::{DecodeError, Decoder, Event, TableFilter};
-use crate::binlog::event::header::{EventHeader, EventType};
-use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
+use crate::binlog::event::decoder::{Decoder, Event, TableFilter};
+use crate::binlog::event::error::DecodeError;
+use crate::binlog::event::event_type::EventType;
+use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::position::Position;
+use crate::binlog::table::catalog::CatalogColumn;
 use crate::binlog::table::hidden::Hidden;
-use crate::binlog::table::history::{OwnedStatement, SchemaSource, Snapshot, Statement, TableSchema};
-use crate::binlog::table::schema::CatalogColumn;
+use crate::binlog::table::history::apply::TableSchema;
+use crate::binlog::table::history::source::Statement;
+use crate::binlog::table::history::{OwnedStatement, SchemaSource, Snapshot};
+use crate::binlog::transaction::statement::is_of_effect;
 use crate::client::{ClientError, ConnectOptions, Connection};
 
 /// Asks `information_schema`, connecting when it is first needed.
@@ -199,12 +203,6 @@ impl ServerSchemas {
     }
 }
 
-/// Whether a statement behind this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
-/// back (MariaDB's `binlog_alter_two_phase`).
-pub(crate) fn is_of_effect(gtid: &MariaDbGtidEvent<'_>) -> bool {
-    !gtid.extra_flags.intersects(MariaDbExtraFlags::START_ALTER | MariaDbExtraFlags::ROLLBACK_ALTER)
-}
-
 struct NoTables;
 
 impl TableFilter for NoTables {
@@ -215,7 +213,7 @@ impl TableFilter for NoTables {
 
 /// Whether `place` is `end` or lies behind it.
 fn is_there(place: &Position, end: &Position) -> bool {
-    place == end || crate::binlog::table::history::is_behind(place, end)
+    place == end || place.is_after(end)
 }
 
 impl SchemaSource for ServerSchemas {

@@ -5,8 +5,8 @@ use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use super::BinlogError;
-use crate::binlog::checkpoint::position::Position;
 use crate::binlog::event::header::{ENCRYPTED_MAGIC, EventHeader, HEADER_LENGTH, MAGIC};
+use crate::binlog::event::position::Position;
 
 const READ_BYTES: usize = 512 * 1024;
 

@@ -4,12 +4,12 @@ mod catalog;
 mod file;
 mod server;
 
-pub(crate) use catalog::{ServerSchemas, is_of_effect};
+pub(crate) use catalog::ServerSchemas;
 pub(crate) use file::FileSource;
 pub(crate) use server::{BinlogStart, LogExtent, ServerSource, SourceOptions};
 
-use crate::binlog::checkpoint::position::Position;
-use crate::binlog::event::decoder::DecodeError;
+use crate::binlog::event::error::{DecodeError, EventError};
+use crate::binlog::event::position::Position;
 use crate::binlog::transaction::assembler::HoldError;
 use crate::client::ClientError;
 
@@ -74,6 +74,12 @@ pub enum BinlogError {
     /// The server does not have any more what was asked for.
     #[error("{0}")]
     Purged(String),
+}
+
+impl From<EventError> for BinlogError {
+    fn from(EventError { position, source }: EventError) -> Self {
+        Self::Event { position, source }
+    }
 }
 
 impl BinlogError {

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::BinlogError;
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtidSet, GtidSet, MariaDbGtid};
 use crate::client::{ClientError, ConnectOptions, Connection};
 use crate::mysql::wire::{MAX_PACKET_PAYLOAD, Malformed};

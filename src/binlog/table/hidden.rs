@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
-use crate::binlog::table::schema::{CatalogColumn, fits};
+use crate::binlog::table::catalog::{CatalogColumn, fits};
 use crate::binlog::value::column::Storage;
 
 /// Which columns of a table may be hidden, at most.

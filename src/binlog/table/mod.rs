@@ -1,6 +1,14 @@
-//! Tables: what their columns are called and mean, now and at any earlier place of the binlog, and which of them are wanted.
+//! Tables: what their columns are called and mean, now and at any earlier position of the binlog, and which of them are wanted.
+//!
+//! ```text
+//!   filter     which tables are wanted
+//!   history    columns' names through time
+//!   schema     a table as its rows are shown
+//!   hidden     columns of row images that no catalogue lists           catalog   columns that one lists
+//! ```
 
-pub mod filter;
-pub mod hidden;
-pub mod history;
-pub mod schema;
+pub(crate) mod catalog;
+pub(crate) mod filter;
+pub(crate) mod hidden;
+pub(crate) mod history;
+pub(crate) mod schema;

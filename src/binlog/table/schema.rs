@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::binlog::event::rows::Row;
+use crate::binlog::event::format::Writer;
+use crate::binlog::event::rows::HiddenColumns;
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
+use crate::binlog::table::catalog::{BINARY_COLLATION, CatalogColumn, fits, lacks_charsets, may_be_vector};
 use crate::binlog::table::hidden::without_hashes;
-use crate::binlog::value::Value;
 use crate::binlog::value::column::Storage;
 use crate::mysql::charset::Charset;
 use crate::rules::columns::ColumnRules;
@@ -26,10 +27,8 @@ pub struct Table {
     pub has_names: bool,
     /// Whether the character set of some text may become known later.
     pub(crate) lacks_charsets: bool,
-    /// Columns whose values are left out.
-    pub(crate) dropped: Vec<usize>,
-    /// Columns whose values are not shown.
-    pub(crate) redacted: Vec<usize>,
+    /// Columns whose values are not given out, if there are any.
+    pub(crate) hidden: Option<Arc<HiddenColumns>>,
 }
 
 /// What is derived from a table is kept by this number: an address may be another table's later.
@@ -78,53 +77,6 @@ pub enum Meaning {
     Inet6,
 }
 
-/// A column in the source's catalogue (`information_schema.COLUMNS`).
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct CatalogColumn {
-    /// `COLUMN_NAME`.
-    pub name: String,
-    /// `DATA_TYPE`, in lower case.
-    pub data_type: String,
-    /// `COLUMN_TYPE`: with `unsigned`, and the names of an ENUM or SET.
-    pub column_type: String,
-    /// `CHARACTER_SET_NAME`.
-    pub charset: Option<String>,
-    /// `COLUMN_KEY` is `PRI`: its place in the primary key, from 1 on.
-    pub primary_key_place: Option<usize>,
-    /// The names of an ENUM or SET, where they are known better than by `column_type`: from the statement that made them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<Vec<String>>,
-    /// It is none of the catalogue's, but a hash that cannot be selected.
-    #[serde(skip)]
-    pub is_hash: bool,
-}
-
-impl CatalogColumn {
-    /// Whether its values are text, of which the character set may not be known.
-    pub(crate) fn is_text(&self) -> bool {
-        matches!(self.data_type.as_str(), "char" | "varchar" | "enum" | "set") || self.data_type.ends_with("text")
-    }
-
-    /// Whether its values are text or bytes of which a character set makes text.
-    pub(crate) fn is_string(&self) -> bool {
-        self.is_text() || matches!(self.data_type.as_str(), "binary" | "varbinary") || self.data_type.ends_with("blob")
-    }
-
-    /// Whether a value cannot be shown as text without the character set. The names of an ENUM are known by themselves or not at all.
-    fn needs_charset(&self) -> bool {
-        self.is_text() && !matches!(self.data_type.as_str(), "enum" | "set")
-    }
-}
-
-/// Whether neither the map nor the columns of a definition that fits it say the character set of some text.
-pub(crate) fn lacks_charsets(map: &TableMap, columns: &[CatalogColumn]) -> bool {
-    map.columns
-        .iter()
-        .zip(columns)
-        .any(|(mapped, column)| mapped.collation.is_none() && column.charset.is_none() && column.needs_charset())
-}
-
 impl Table {
     /// A table whose map says all (`binlog_row_metadata=FULL`), or as much as it says: see [`Table::has_names`].
     ///
@@ -148,43 +100,27 @@ impl Table {
         };
         primary_key.retain(|index| *index < columns.len());
         let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
-        Self {
-            number: TableNumber::next(),
-            map,
-            columns,
-            primary_key,
-            has_names,
-            lacks_charsets,
-            dropped: Vec::new(),
-            redacted: Vec::new(),
-        }
+        Self { number: TableNumber::next(), map, columns, primary_key, has_names, lacks_charsets, hidden: None }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.
     pub fn hide(&mut self, rules: &ColumnRules) {
+        let mut hidden = HiddenColumns::default();
         for (index, column) in self.columns.iter_mut().enumerate() {
             if rules.drops(&self.map.database, &self.map.table, &column.name) {
-                self.dropped.push(index);
+                hidden.dropped.push(index);
             } else if rules.redacts(&column.name) {
                 column.redaction = serde_json::to_vec(&rules.redact_value).ok();
-                self.redacted.push(index);
+                hidden.redacted.push(index);
             }
         }
-        self.primary_key.retain(|index| !self.dropped.contains(index));
-    }
-
-    /// Whether an update gives the row another primary key.
-    pub(crate) fn key_changes(&self, row: Row<'_, '_>) -> bool {
-        let (Some(before), Some(after)) = (row.before, row.after) else { return false };
-        self.primary_key.iter().any(|index| match (before.get(*index), after.get(*index)) {
-            (Some(Value::Absent), _) | (_, Some(Value::Absent)) => false,
-            (before, after) => before != after,
-        })
+        self.primary_key.retain(|index| !hidden.dropped.contains(index));
+        self.hidden = (hidden != HiddenColumns::default()).then(|| Arc::new(hidden));
     }
 
     /// Whether some columns' values are not shown.
     pub fn hides_columns(&self) -> bool {
-        !self.dropped.is_empty() || !self.redacted.is_empty()
+        self.hidden.is_some()
     }
 
     /// Whether the map alone is not enough to show this table's rows right.
@@ -197,31 +133,6 @@ impl Table {
             };
             column.name.is_none() || (hidden && column.collation.is_none_or(|id| id == BINARY_COLLATION))
         })
-    }
-}
-
-/// The collation of bytes.
-pub(crate) const BINARY_COLLATION: u16 = 63;
-
-/// The server that wrote the binlog, as far as it matters for its columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Writer {
-    /// MySQL.
-    #[default]
-    MySql,
-    /// MariaDB before 11.7.
-    MariaDb,
-    /// MariaDB 11.7 or later.
-    MariaDbWithVectors,
-}
-
-/// The storage of MariaDB's VECTOR, whose values are logged as those of VARBINARY (its `sql/sql_type_vector.h`).
-fn may_be_vector(storage: Storage) -> Option<Storage> {
-    match storage {
-        Storage::Variable { max_bytes, compressed: false } if max_bytes > 0 && max_bytes.is_multiple_of(4) => {
-            Some(Storage::Vector { length_bytes: if max_bytes > 255 { 2 } else { 1 } })
-        }
-        _ => None,
     }
 }
 
@@ -287,51 +198,6 @@ fn primary_key(columns: &[CatalogColumn]) -> Vec<usize> {
         .collect();
     key.sort_unstable();
     key.into_iter().map(|(_, index)| index).collect()
-}
-
-/// Whether a table in the catalogue can be the one in the map. Its definition may be of another time: then its names would be
-/// wrong, and no names are better.
-pub(crate) fn fits(map: &TableMap, columns: &[CatalogColumn]) -> bool {
-    map.columns.len() == columns.len()
-        && map.columns.iter().zip(columns).all(|(mapped, column)| {
-            fits_type(mapped.storage, &column.data_type) && mapped.name.as_ref().is_none_or(|name| *name == column.name)
-        })
-}
-
-fn fits_type(storage: Storage, data_type: &str) -> bool {
-    match storage {
-        Storage::Integer { bytes } => matches!(
-            (bytes, data_type),
-            (1, "tinyint") | (2, "smallint") | (3, "mediumint") | (4, "int") | (8, "bigint")
-        ),
-        Storage::Float => data_type == "float",
-        Storage::Double => data_type == "double",
-        Storage::Decimal { .. } => data_type == "decimal",
-        Storage::Year => data_type == "year",
-        Storage::Date => data_type == "date",
-        Storage::Time { .. } | Storage::TimeOld => data_type == "time",
-        Storage::DateTime { .. } | Storage::DateTimeOld => data_type == "datetime",
-        Storage::Timestamp { .. } | Storage::TimestampOld => data_type == "timestamp",
-        Storage::Fixed { .. } => matches!(data_type, "char" | "binary" | "uuid" | "inet4" | "inet6"),
-        Storage::Variable { .. } => {
-            matches!(data_type, "varchar" | "varbinary") || (data_type == "vector" && may_be_vector(storage).is_some())
-        }
-        Storage::Blob { .. } => {
-            data_type.ends_with("blob") || data_type.ends_with("text") || data_type == "json" || data_type == "vector"
-        }
-        Storage::Json { .. } => data_type == "json",
-        Storage::Geometry { .. } => {
-            matches!(
-                data_type,
-                "geometry" | "point" | "linestring" | "polygon" | "geomcollection" | "geometrycollection"
-            ) || data_type.starts_with("multi")
-        }
-        Storage::Vector { .. } => data_type == "vector",
-        Storage::Bit { .. } => data_type == "bit",
-        Storage::Enum { .. } => data_type == "enum",
-        Storage::Set { .. } => data_type == "set",
-        Storage::Null => true,
-    }
 }
 
 /// The names in `enum('a','b''c')`, as the catalogue prints them: with quotes doubled.

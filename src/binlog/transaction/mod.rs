@@ -1,6 +1,14 @@
 //! Transactions: events are put together until the end is known, and only then passed on.
+//!
+//! ```text
+//!   assembler      events in, pieces of rows out
+//!   piece          row events on their way to the forms                piece_record   a piece on the disk
+//!   statement      what a QUERY event means for the stream             variables      what a statement logged as text depends on
+//! ```
 
-pub mod assembler;
-pub mod piece;
-pub mod piece_record;
-pub mod statement;
+pub(crate) mod assembler;
+pub(crate) mod counters;
+pub(crate) mod piece;
+pub(crate) mod piece_record;
+pub(crate) mod statement;
+pub(crate) mod variables;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::checkpoint::tail::Tail;
-use crate::binlog::event::decoder::DecodeError;
+use crate::binlog::event::error::{DecodeError, EventError};
+use crate::binlog::event::position::Position;
 use crate::binlog::event::rows::StoredRows;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
-use crate::binlog::output::{Definition, LoggedStatement, RowContext, RowForm, TableEvents, TransactionEdge};
-use crate::binlog::source::BinlogError;
+use crate::binlog::output::context::{Definition, LoggedStatement, RowContext, TableEvents, TransactionEdge};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::table::schema::Table;
-use crate::binlog::{BinlogCounters, Position};
+use crate::binlog::transaction::counters::BinlogCounters;
 use crate::deliver::Batch;
 
 /// About the memory of an item with its context and its share of what they refer to.
@@ -67,7 +68,7 @@ pub struct BrokenPiece {
     pub(crate) item: usize,
     /// What is wrong with it, and where it is.
     #[source]
-    pub error: BinlogError,
+    pub error: EventError,
 }
 
 #[derive(Debug)]
@@ -201,7 +202,7 @@ impl Piece {
                 }
                 Item::Rows { rows, table, context } => {
                     let context = &RowContext { first_row: row, ..RowContext::clone(context) };
-                    let event = rows.event(table, &self.bytes);
+                    let event = rows.event(&table.map, table.hidden.as_ref(), &self.bytes);
                     let count = form.rows(&event, table, context, out).map_err(|what| BrokenPiece {
                         rows: rows_written + event.count_whole(),
                         item: index,
@@ -219,7 +220,7 @@ impl Piece {
     }
 
     /// The number of the row after the piece's last within its transaction, and what happened to its tables up to there.
-    pub(crate) fn behind(&self) -> Result<Behind, BinlogError> {
+    pub(crate) fn behind(&self) -> Result<Behind, EventError> {
         let (mut row, mut tables) = (self.first_row, self.earlier.clone());
         for item in &self.items {
             match item {
@@ -228,9 +229,10 @@ impl Piece {
                     tables.clear();
                 }
                 Item::Rows { rows, table, context } => {
-                    let event = rows.event(table, &self.bytes);
+                    let event = rows.event(&table.map, table.hidden.as_ref(), &self.bytes);
                     let count = event.count().map_err(|what| broken(context, what.into()))?;
-                    let changes = event.count_key_changes(table).map_err(|what| broken(context, what.into()))?;
+                    let changes =
+                        event.count_key_changes(&table.primary_key).map_err(|what| broken(context, what.into()))?;
                     row += count;
                     TableEvents::add(&mut tables, &table.map, count + changes);
                 }
@@ -333,11 +335,6 @@ impl Ending {
 }
 
 /// An error in the rows of an event.
-pub(crate) fn broken(context: &RowContext, source: DecodeError) -> BinlogError {
-    BinlogError::Event { position: Position { file: context.file.to_string(), offset: context.offset }, source }
-}
-
-/// A place in [`Piece::bytes`].
-pub(crate) fn part<'a>(bytes: &'a [u8], range: &Range<usize>) -> &'a [u8] {
-    bytes.get(range.clone()).unwrap_or_default()
+pub(crate) fn broken(context: &RowContext, source: DecodeError) -> EventError {
+    EventError { position: Position { file: context.file.to_string(), offset: context.offset }, source }
 }

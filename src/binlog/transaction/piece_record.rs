@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::binlog::event::rows::StoredRows;
-use crate::binlog::output::RowContext;
+use crate::binlog::output::context::RowContext;
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::piece::{Item, Piece};
 use crate::mysql::wire::{Malformed, Reader};

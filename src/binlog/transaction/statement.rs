@@ -1,5 +1,6 @@
 //! What a statement in a QUERY event means for the stream.
 
+use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
 use crate::mysql::sql::{Lexis, Tokens, skip_statement_variables, unquote};
 
 /// A statement's kind.
@@ -88,6 +89,12 @@ fn roll_back(words: &mut Tokens<'_>) -> StatementKind {
 /// A savepoint's name without its quotes.
 fn identifier(words: &mut Tokens<'_>) -> Vec<u8> {
     words.next().map(|name| unquote(words.text(&name), words.lexis()).into()).unwrap_or_default()
+}
+
+/// Whether a statement behind this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
+/// back (MariaDB's `binlog_alter_two_phase`).
+pub(crate) fn is_of_effect(gtid: &MariaDbGtidEvent<'_>) -> bool {
+    !gtid.extra_flags.intersects(MariaDbExtraFlags::START_ALTER | MariaDbExtraFlags::ROLLBACK_ALTER)
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::args::{Binlog, Kind, Progress};
 use super::source_url::SourceUrl;
 use crate::binlog::{
-    AssemblerOptions, BinlogConfig, ColumnRules, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig,
-    SourceOptions, TableRules, TlsMode, TlsOptions,
+    AssemblerOptions, BinlogConfig, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig, SourceOptions,
+    TableRules, TlsMode, TlsOptions,
 };
+use crate::rules::columns::ColumnRules;
 
 pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
     let source = match (settings.source.as_slice(), settings.file.as_slice()) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::args::{
     BigInt, BigintUnsignedForm, Binlog, DecimalForm, Format, GeometryForm, ParquetCompression, ParquetLayout,
 };
-use crate::binlog::output::parquet::{self, Layout, ParquetConfig};
+use crate::binlog::output::parquet;
+use crate::binlog::output::parquet::config::{Layout, ParquetConfig};
 use crate::binlog::{
     BigintUnsigned, Checkpoint, Connector, Debezium, DebeziumOptions, DecimalHandling, FormFactory, Geometry, Maxwell,
     MaxwellOptions, Native, Routing, RowForm, RowsKafkaConfig, Text, TextOptions, ValueOptions,

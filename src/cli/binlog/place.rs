@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
-use crate::binlog::{From, Position, Until};
+use crate::binlog::{From, Until};
 
 #[derive(Debug, Clone)]
 pub(super) struct FromPlace(pub(super) From);

@@ -1,7 +1,7 @@
 //! One message of a row: its images, its key, its place in its transaction.
 
 use crate::binlog::event::rows::Row;
-use crate::binlog::output::debezium::RowContext;
+use crate::binlog::output::context::RowContext;
 use crate::binlog::output::debezium::value::{Presence, Values};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;

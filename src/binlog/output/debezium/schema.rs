@@ -6,12 +6,15 @@
 use std::collections::HashMap;
 
 use crate::binlog::event::table_map::MappedColumn;
-use crate::binlog::output::debezium::value::{BigintUnsigned, DecimalHandling};
-use crate::binlog::output::debezium::{Connector, DebeziumOptions};
+use crate::binlog::output::debezium::options::{BigintUnsigned, DecimalHandling};
+use crate::binlog::output::debezium::options::{Connector, DebeziumOptions};
 use crate::binlog::table::schema::{Column, Meaning, Table, TableNumber};
 use crate::binlog::value::column::Storage;
 use crate::json::escaped;
 use crate::mysql::value::digits::integer;
+
+/// The geometry type of a POINT column in a table map (`Field::geometry_type`).
+pub(crate) const GEOMETRY_POINT: u64 = 1;
 
 /// So many tables' schemas are kept.
 const MOST_TABLES: usize = 1024;
@@ -157,7 +160,7 @@ fn column(out: &mut Vec<u8>, column: &Column, mapped: &MappedColumn, options: &D
         Storage::Geometry { .. } => {
             push(out, ",\"fields\":[");
             doc = Some("Geometry");
-            if mapped.geometry_type == Some(crate::binlog::output::debezium::value::GEOMETRY_POINT) {
+            if mapped.geometry_type == Some(GEOMETRY_POINT) {
                 (name, doc) = (Some("io.debezium.data.geometry.Point"), Some("Geometry (POINT)"));
                 push(out, r#"{"type":"double","optional":false,"field":"x"},"#);
                 push(out, r#"{"type":"double","optional":false,"field":"y"},"#);

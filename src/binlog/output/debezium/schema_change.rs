@@ -2,7 +2,7 @@
 //!
 //! Sources, in debezium/debezium: `.../schema/SchemaFactory.java`, `.../pipeline/txmetadata/AbstractTransactionStructMaker.java`.
 
-use crate::binlog::output::debezium::Connector;
+use crate::binlog::output::debezium::options::Connector;
 use crate::binlog::output::debezium::schema::{end, fields, plain, push, source};
 
 /// Of a definition.

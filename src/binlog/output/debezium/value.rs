@@ -5,12 +5,14 @@
 //! `.../BinlogGeometry.java`, `debezium-core/.../jdbc/JdbcValueConverters.java`, `.../time/ZonedTimestamp.java`.
 
 use crate::binlog::event::table_map::MappedColumn;
-use crate::binlog::output::debezium::schema::is_masked;
+use crate::binlog::output::debezium::options::{BigintUnsigned, DecimalHandling};
+use crate::binlog::output::debezium::schema::{GEOMETRY_POINT, is_masked};
 use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::table::schema::Column;
 use crate::binlog::value::Value;
 use crate::binlog::value::column::Storage;
-use crate::json::{base64, escaped, number, quoted};
+use crate::json::number;
+use crate::json::{base64, escaped, quoted};
 use crate::mysql::value::digits::integer;
 use crate::mysql::value::geometry;
 use crate::mysql::value::temporal::{Date, Timestamp};
@@ -18,30 +20,6 @@ use crate::mysql::wire::Malformed;
 
 /// What stands for a BLOB or TEXT that is not in an image (`unavailable.value.placeholder`).
 const UNAVAILABLE: &str = "__debezium_unavailable_value";
-/// The geometry type of a POINT column in a table map (`Field::geometry_type`).
-pub(crate) const GEOMETRY_POINT: u64 = 1;
-
-/// `decimal.handling.mode`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum DecimalHandling {
-    /// The digits without the point, a big-endian number in two's complement, in base64.
-    #[default]
-    Precise,
-    /// The digits as a string.
-    String,
-    /// The nearest double.
-    Double,
-}
-
-/// `bigint.unsigned.handling.mode`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum BigintUnsigned {
-    /// As a signed number of 64 bits: what is above its range comes out negative.
-    #[default]
-    Long,
-    /// As a DECIMAL without a fraction is with [`DecimalHandling::Precise`].
-    Precise,
-}
 
 /// Whether a column is shown in an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

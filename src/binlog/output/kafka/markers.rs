@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::RowsEvent;
-use crate::binlog::output::{Definition, LoggedStatement, RowContext, RowForm, TableEvents, TransactionEdge};
+use crate::binlog::output::context::{Definition, LoggedStatement, RowContext, TableEvents, TransactionEdge};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::table::schema::Table;
 use crate::deliver::Batch;
 use crate::json::escaped;
@@ -104,7 +105,8 @@ fn marker(edge: TransactionEdge, context: &RowContext, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::binlog::output::json_value::ValueOptions;
-    use crate::binlog::output::{Native, Routing};
+    use crate::binlog::output::native::Native;
+    use crate::binlog::output::routing::Routing;
 
     fn context(gtid: Option<&str>) -> RowContext {
         RowContext {

@@ -2,15 +2,15 @@
 
 mod checkpoint_topic;
 mod markers;
-mod topic;
+pub(crate) mod topic;
 
 use std::sync::Arc;
 
 pub use topic::TopicTemplate;
-pub(crate) use topic::Topics;
 
 use crate::binlog::checkpoint::Checkpoint;
-use crate::binlog::output::{FormFactory, Routing, RowForm};
+use crate::binlog::output::form::{FormFactory, RowForm};
+use crate::binlog::output::routing::Routing;
 use crate::deliver::KafkaOption;
 use crate::deliver::{ExactlyOnceSink, OnRefused, RowsSink, RowsSinkConfig, Sink, SinkError, TransactionSettings};
 use markers::WithTransactions;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::{RowKind, RowsEvent};
+use crate::binlog::output::context::{Definition, RowContext};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
 use crate::binlog::output::native::image;
 use crate::binlog::output::parquet::kind::Kind;
 use crate::binlog::output::parquet::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
 use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Schema};
-use crate::binlog::output::{Definition, RowContext, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;

@@ -11,10 +11,11 @@ use ::parquet::file::writer::SerializedFileWriter;
 use arrow_schema::{Field, SchemaRef};
 
 use crate::binlog::output::parquet::columns::Columns;
-use crate::binlog::output::parquet::folder::sync;
+use crate::binlog::output::parquet::config::Compression;
+use crate::binlog::output::parquet::disk::{ended, failed, sync};
 use crate::binlog::output::parquet::lanes::{GroupId, Lanes};
+use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::schema::Schema;
-use crate::binlog::output::parquet::{Compression, names};
 use crate::deliver::SinkError;
 use crate::files::FileMode;
 use crate::mysql::wire::Reader;
@@ -114,7 +115,7 @@ impl PartFile {
             let spool = Spool { file, waiting: Vec::new() };
             SerializedFileWriter::new(spool, written, Arc::new(schema.properties(compression)))
         });
-        let writer = made.map_err(|error| broken(&part, &error))?;
+        let writer = made.map_err(|error| ended(&part, &error))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&encoded));
         Ok(Self {
             writer,
@@ -132,7 +133,7 @@ impl PartFile {
 
     /// Adds a row: its cells, and the bytes of its message. Fails only where the file cannot go on.
     pub(crate) fn append(&mut self, cells: &mut Reader<'_>, bytes: usize, lanes: &mut Lanes) -> Result<(), SinkError> {
-        self.columns.append(cells).map_err(|error| broken(&self.part, &error))?;
+        self.columns.append(cells).map_err(|error| ended(&self.part, &error))?;
         self.gathered += bytes;
         self.group_bytes += bytes;
         if self.gathered >= BATCH_BYTES { self.hand_over(lanes) } else { Ok(()) }
@@ -164,7 +165,7 @@ impl PartFile {
             self.group = Some(group);
             lanes.write(group, arrays)
         })();
-        given.map_err(|error| broken(&self.part, &error))
+        given.map_err(|error| ended(&self.part, &error))
     }
 
     /// Ends the row group and writes it: what the disk does not take waits (see [`Self::settle`]).
@@ -181,7 +182,7 @@ impl PartFile {
             group.close()?;
             self.writer.flush().map_err(ParquetError::from)
         })();
-        written.map_err(|error| broken(&self.part, &error))
+        written.map_err(|error| ended(&self.part, &error))
     }
 
     /// Writes what the disk has not taken.
@@ -193,19 +194,19 @@ impl PartFile {
     pub(crate) fn finish(&mut self, whole: &Path, lanes: &mut Lanes) -> Result<(), SinkError> {
         if self.stage == Stage::Open {
             self.end_group(lanes)?;
-            self.writer.finish().map_err(|error| broken(&self.part, &error))?;
+            self.writer.finish().map_err(|error| ended(&self.part, &error))?;
             self.stage = Stage::FooterWritten;
         }
         if self.stage == Stage::FooterWritten {
             self.settle()?;
             // After a failure the system may have forgotten what it could not write: a second call would say that all is well.
-            self.writer.inner_mut().file.sync_all().map_err(|error| broken(&self.part, &error))?;
+            self.writer.inner_mut().file.sync_all().map_err(|error| ended(&self.part, &error))?;
             self.stage = Stage::Synced;
         }
         if self.stage == Stage::Synced {
             match fs::rename(&self.part, whole) {
                 Ok(()) => self.stage = Stage::Named,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(broken(&self.part, &error)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ended(&self.part, &error)),
                 Err(error) => return Err(failed("rename", &self.part, error)),
             }
             whole.parent().into_iter().for_each(sync);
@@ -222,16 +223,6 @@ impl PartFile {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// What may work when it is tried again.
-pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> SinkError {
-    SinkError::Io { action, target: path.display().to_string(), source }
-}
-
-/// What ends the sink: its rows are read again from the checkpoint.
-fn broken(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
-    SinkError::Ended { target: path.display().to_string(), reason: reason.to_string() }
 }
 
 #[cfg(test)]

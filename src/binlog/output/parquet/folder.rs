@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::binlog::checkpoint::CheckpointFile;
-use crate::binlog::output::parquet::ParquetConfig;
-use crate::binlog::output::parquet::file::failed;
+use crate::binlog::output::parquet::config::ParquetConfig;
+use crate::binlog::output::parquet::disk::{ended, failed, sync};
 use crate::binlog::output::parquet::names;
 use crate::deliver::{SinkError, Staged};
 
@@ -176,15 +176,4 @@ fn publish(hidden: &Path, path: &Path, folders: &mut BTreeSet<PathBuf>) -> Resul
     fs::rename(hidden, path).map_err(|source| failed("rename", hidden, source))?;
     folders.extend(path.parent().map(Path::to_owned));
     Ok(())
-}
-
-/// Names are on the disk when their folder is; a system that cannot do this with folders has its own way.
-pub(crate) fn sync(folder: &Path) {
-    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
-        tracing::debug!(folder = %folder.display(), %error, "the folder was not synced");
-    }
-}
-
-fn ended(dir: &Path, reason: &dyn std::fmt::Display) -> SinkError {
-    SinkError::Ended { target: dir.display().to_string(), reason: reason.to_string() }
 }

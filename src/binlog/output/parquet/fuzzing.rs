@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::binlog::output::RowForm;
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
 use crate::binlog::output::parquet::columns::Columns;
 use crate::binlog::output::parquet::events::{self, EventsForm};

@@ -12,7 +12,7 @@
 //!
 //! All numbers are little-endian. Where reading could go on there is a message of four bytes: a number that no schema has.
 
-use crate::binlog::output::RowContext;
+use crate::binlog::output::context::RowContext;
 use crate::deliver::Batch;
 use crate::mysql::wire::{Malformed, Reader};
 

@@ -81,6 +81,8 @@
 
 mod cells;
 mod columns;
+pub(crate) mod config;
+mod disk;
 mod events;
 mod file;
 mod folder;
@@ -96,85 +98,13 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ::parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
+pub use config::{Compression, Layout, ParquetConfig};
 
+use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::output::json_value::ValueOptions;
-use crate::binlog::output::{FormFactory, RowForm};
 use crate::deliver::{Sink, SinkError};
-use crate::files::FileMode;
-
-/// What a file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
-    /// The rows of all tables, their values as JSON.
-    #[default]
-    Events,
-    /// The rows of one table, each column with its type.
-    Tables,
-}
-
-/// How pages are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// Zstandard, level 1.
-    #[default]
-    Zstd,
-    /// gzip, level 6.
-    Gzip,
-    /// Not at all.
-    None,
-}
-
-impl Compression {
-    fn codec(self) -> Codec {
-        match self {
-            Self::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()),
-            Self::Gzip => Codec::GZIP(GzipLevel::default()),
-            Self::None => Codec::UNCOMPRESSED,
-        }
-    }
-}
-
-/// Where rows go as Parquet, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParquetConfig {
-    /// The directory. It is made at the start if only it, and not the one it is in, is missing.
-    pub dir: PathBuf,
-    /// What a file holds.
-    pub layout: Layout,
-    /// How pages are compressed.
-    pub compression: Compression,
-    /// A file of at least so many bytes is ended; 0: however large.
-    pub roll_bytes: u64,
-    /// A file of this age is ended, so that its rows are acknowledged; zero: however old.
-    pub roll_age: Duration,
-    /// A file ends with the binlog file its rows are of.
-    pub roll_with_binlog: bool,
-    /// The rights of a new file.
-    pub mode: FileMode,
-    /// Where checkpoints are saved: files become visible when one covers their rows. Without, when they are whole.
-    pub checkpoint: Option<PathBuf>,
-}
-
-impl ParquetConfig {
-    /// Files in `dir`, of 256 MiB or 5 minutes.
-    pub fn new(dir: PathBuf) -> Self {
-        Self {
-            dir,
-            layout: Layout::default(),
-            compression: Compression::default(),
-            roll_bytes: 256 << 20,
-            roll_age: Duration::from_secs(300),
-            roll_with_binlog: true,
-            mode: FileMode::default(),
-            checkpoint: None,
-        }
-    }
-}
 
 /// The sink, and what makes its forms: only their messages are for it, and theirs are for no other sink.
 ///

@@ -11,7 +11,7 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
 
-use crate::binlog::output::parquet::Compression;
+use crate::binlog::output::parquet::config::Compression;
 use crate::binlog::output::parquet::kind::Kind;
 
 /// A column of a file.

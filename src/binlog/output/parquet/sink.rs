@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::binlog::output::parquet::ParquetConfig;
-use crate::binlog::output::parquet::file::{self, PartFile};
+use crate::binlog::output::parquet::config::ParquetConfig;
+use crate::binlog::output::parquet::disk::failed;
+use crate::binlog::output::parquet::file::PartFile;
 use crate::binlog::output::parquet::folder::Folder;
 use crate::binlog::output::parquet::lanes::Lanes;
 use crate::binlog::output::parquet::message::{BOUNDARY, RowHead};
@@ -301,7 +302,7 @@ impl ParquetSink {
         let folder = self.config.dir.join(&schema.folder);
         // The directory itself must be there: a disk that is not mounted is not to be written beside.
         if !self.config.dir.is_dir() {
-            return Err(file::failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
+            return Err(failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
         }
         let file =
             PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::{Row, RowKind, RowsEvent};
+use crate::binlog::output::context::{Definition, RowContext};
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::native::image;
 use crate::binlog::output::parquet::cells::{Fit, write_cell};
@@ -15,7 +17,6 @@ use crate::binlog::output::parquet::kind::Kind;
 use crate::binlog::output::parquet::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
 use crate::binlog::output::parquet::names::escape;
 use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Registry, Schema};
-use crate::binlog::output::{Definition, RowContext, RowForm};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
-use crate::binlog::event::header::EventType;
+use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::rows::{RowsHeader, RowsType};
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
+use crate::binlog::output::context::RowContext;
+use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
-use crate::binlog::output::parquet::{Compression, Layout, ParquetConfig, open};
-use crate::binlog::output::{RowContext, RowForm};
+use crate::binlog::output::parquet::config::{Compression, Layout, ParquetConfig};
+use crate::binlog::output::parquet::open;
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::column::Storage;
 use crate::deliver::{Batch, Sink, SinkError};
@@ -618,7 +620,8 @@ fn every_compression_can_be_read() {
 #[test]
 #[ignore = "reads the binlog that BINLOG_FILE names, and says how fast"]
 fn a_real_binlog() {
-    use crate::binlog::event::decoder::{DecodeError, Decoder, Event};
+    use crate::binlog::event::decoder::{Decoder, Event};
+    use crate::binlog::event::error::DecodeError;
     use crate::deliver::Direct;
     let data = fs::read(std::env::var("BINLOG_FILE").unwrap()).unwrap();
     let dir = PathBuf::from(std::env::var("PARQUET_DIR").unwrap());

@@ -1,6 +1,7 @@
-//! The parts of an ALTER TABLE.
+//! ALTER: the statement and the parts of an ALTER TABLE.
 
-use crate::binlog::table::history::ddl::{NewCharset, Parser, Place, Spec, TableName};
+use crate::binlog::table::history::definition::{Ddl, NewCharset, Place, Spec, TableName};
+use crate::binlog::table::history::parser::Parser;
 
 /// What begins options that may stand without `=`, and parts that change no column.
 const HARMLESS: [&str; 49] = [
@@ -64,8 +65,71 @@ const WHOLE: [&str; 6] = ["ORDER", "PARTITION", "DISCARD", "IMPORT", "SECONDARY_
 const TO_PARTITIONS: [&str; 10] =
     ["DROP", "REBUILD", "OPTIMIZE", "ANALYZE", "CHECK", "REPAIR", "COALESCE", "TRUNCATE", "REORGANIZE", "EXCHANGE"];
 
+impl Parser<'_> {
+    pub(crate) fn alter(&mut self) -> Option<Ddl> {
+        while self.cursor.take("ONLINE") || self.cursor.take("IGNORE") {}
+        if self.cursor.take("TABLE") {
+            self.if_exists();
+            let table = self.table()?;
+            return Some(self.alter_table(&table).unwrap_or_else(|| Ddl::Unclear(vec![table])));
+        }
+        if self.cursor.take("DATABASE") || self.cursor.take("SCHEMA") {
+            let option = ["DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "ENCRYPTION", "READ", "COMMENT"];
+            let named = !option.iter().any(|word| self.cursor.is(word));
+            let name = if named { self.cursor.name()? } else { self.database.to_owned() };
+            return Some(Ddl::AlterDatabase { database: self.folded(name), charset: self.options_charset()? });
+        }
+        if self.cursor.take("SEQUENCE") {
+            self.if_exists();
+            let sequence = self.table()?;
+            // Its type may change.
+            return Some(if self.cursor.has_word("AS") { Ddl::Unclear(vec![sequence]) } else { Ddl::Nothing });
+        }
+        self.other_object()
+    }
+
+    fn alter_table(&mut self, table: &TableName) -> Option<Ddl> {
+        let (mut specs, mut rename) = (Vec::new(), None);
+        while self.cursor.take("WAIT") || self.cursor.take("NOWAIT") {
+            let _ = self.cursor.number();
+        }
+        if let Some(ddl) = self.converted_partition(table) {
+            return ddl;
+        }
+        loop {
+            spec(self, &mut specs, &mut rename)?;
+            self.cursor.skip_to_comma();
+            if !self.cursor.symbol(',') {
+                break;
+            }
+        }
+        let _ = self.cursor.symbol(';');
+        specs.extend(self.hides());
+        self.cursor.is_empty().then(|| Ddl::Alter { table: table.clone(), specs, rename })
+    }
+
+    /// MariaDB's `CONVERT PARTITION p TO TABLE new` and `CONVERT TABLE old TO PARTITION ...`; the inner `None` where they cannot be read.
+    fn converted_partition(&mut self, table: &TableName) -> Option<Option<Ddl>> {
+        if !self.cursor.is("CONVERT") || self.cursor.next_is(&["TO"]) {
+            return None;
+        }
+        self.cursor.skip();
+        if self.cursor.take("TABLE") {
+            return Some(self.table().map(|old| Ddl::Drop(vec![old])));
+        }
+        while !self.cursor.take("TABLE") {
+            if self.cursor.is_empty() {
+                return Some(None);
+            }
+            self.cursor.skip();
+        }
+        let like = table.clone();
+        Some(self.table().map(|table| Ddl::CreateLike { table, if_not_exists: false, like }))
+    }
+}
+
 /// Reads one part up to its comma, except for what does not matter. `None` where it is not understood.
-pub(crate) fn spec(parser: &mut Parser<'_>, specs: &mut Vec<Spec>, rename: &mut Option<TableName>) -> Option<()> {
+fn spec(parser: &mut Parser<'_>, specs: &mut Vec<Spec>, rename: &mut Option<TableName>) -> Option<()> {
     let start = parser.cursor.at();
     // MariaDB's engines have options of any name.
     if parser.cursor.next_is_symbol('=') && !["CHARSET", "COLLATE", "RENAME"].iter().any(|word| parser.cursor.is(word))

@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::binlog::table::catalog::CatalogColumn;
 use crate::binlog::table::hidden::Hidden;
 use crate::binlog::table::history::column_type::{ColumnType, Text};
-use crate::binlog::table::history::ddl::{Body, ColumnDefinition, NewCharset, Place, Spec};
-use crate::binlog::table::schema::CatalogColumn;
+use crate::binlog::table::history::definition::{Body, ColumnDefinition, NewCharset, Place, Spec};
 use crate::mysql::charset::Charset;
 
 /// A table's columns, and its default character set where that is known.

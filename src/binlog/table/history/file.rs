@@ -13,10 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::table::history::apply::TableSchema;
-use crate::binlog::table::history::ddl::TableName;
-use crate::binlog::table::history::is_behind;
+use crate::binlog::table::history::definition::TableName;
 use crate::files::FileMode;
 
 /// Why the history could not be kept.
@@ -214,16 +213,16 @@ fn load(text: &[u8], source: &str, at: &Position) -> Loaded {
         let Some(file) = line.file else { continue };
         let position = Position { file, offset: line.offset };
         let (Some(database), Some(table)) = (line.database, line.table) else {
-            if through.as_ref().is_none_or(|last| is_behind(&position, last)) {
+            if through.as_ref().is_none_or(|last| position.is_after(last)) {
                 through = Some(position);
             }
             continue;
         };
-        if is_behind(&position, at) {
+        if position.is_after(at) {
             continue;
         }
         let name = (database, table);
-        if tables.get(&name).is_none_or(|(last, _)| !is_behind(last, &position)) {
+        if tables.get(&name).is_none_or(|(last, _)| !last.is_after(&position)) {
             tables.insert(name, (position, line.schema));
         }
     }
@@ -232,7 +231,7 @@ fn load(text: &[u8], source: &str, at: &Position) -> Loaded {
         return Loaded::default();
     }
     // What was repeated is not known any more: later lines are left out.
-    let through = through.map(|through| if is_behind(&through, at) { at.clone() } else { through });
+    let through = through.map(|through| if through.is_after(at) { at.clone() } else { through });
     let tables =
         tables.into_iter().filter_map(|(name, (position, schema))| Some((name, (position, schema?)))).collect();
     Loaded { tables, through }

@@ -1,8 +1,8 @@
 //! Types that only the table map knows.
 
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
+use crate::binlog::table::catalog::BINARY_COLLATION;
 use crate::binlog::table::history::apply::TableSchema;
-use crate::binlog::table::schema::BINARY_COLLATION;
 use crate::binlog::value::column::Storage;
 
 /// Gives columns whose type was changed since (see [`unalter`](crate::binlog::table::history::apply::unalter)), or that only the server knows, the type that the map

@@ -1,10 +1,10 @@
 //! MariaDB's sequences, which are tables of one row.
 
 use crate::binlog::table::history::column_type::ColumnType;
-use crate::binlog::table::history::ddl::{Body, ColumnDefinition};
+use crate::binlog::table::history::definition::{Body, ColumnDefinition};
 
 /// The columns (MariaDB's `sql/sql_sequence.cc`, sequence_structure); with `AS`, the first are of a type of their own, which the map says.
-pub(crate) fn body(has_type: bool) -> Body {
+pub(crate) fn sequence(has_type: bool) -> Body {
     let own = if has_type { "" } else { "bigint" };
     let columns = [
         ("next_not_cached_value", own, false),

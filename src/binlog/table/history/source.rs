@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::binlog::checkpoint::position::Position;
-use crate::binlog::event::header::Query;
-use crate::binlog::table::history::TableSchema;
+use crate::binlog::event::position::Position;
+use crate::binlog::event::query::Query;
+use crate::binlog::table::history::apply::TableSchema;
 use crate::mysql::charset::Charset;
 use crate::mysql::sql::{Lexis, mask_secrets};
 

@@ -1,6 +1,17 @@
+use std::collections::HashMap;
+
+use crate::binlog::event::position::Position;
+use crate::binlog::event::table_map::TableMap;
+use crate::binlog::table::catalog::CatalogColumn;
 use crate::binlog::table::hidden::Hidden;
-use crate::binlog::table::history::apply::unalter;
+use crate::binlog::table::history::apply::{Surroundings, alter, create, unalter};
+use crate::binlog::table::history::ddl::parse;
+use crate::binlog::table::history::definition::{Ddl, TableName};
+use crate::binlog::table::history::fill::fill;
+use crate::binlog::table::history::parser::Naming;
 use crate::binlog::table::history::*;
+use crate::files::FileMode;
+use crate::mysql::charset::Charset;
 
 fn schema(sql: &str) -> TableSchema {
     match parsed(sql) {
@@ -339,7 +350,7 @@ fn the_map_says_the_types() {
         let map = TableMap { columns: vec![mapped], ..TableMap::default() };
         let unknown = CatalogColumn { name: "a".into(), ..CatalogColumn::default() };
         let schema = TableSchema { columns: vec![unknown], ..TableSchema::default() };
-        let filled = fill::fill(schema, &map).map(|schema| schema.columns[0].column_type.clone());
+        let filled = fill(schema, &map).map(|schema| schema.columns[0].column_type.clone());
         assert_eq!(filled.as_deref(), expected, "{storage:?}");
     }
 }
@@ -418,7 +429,7 @@ impl SchemaSource for Server {
     fn statements(&mut self, from: &Position, to: &Position, found: &mut dyn FnMut(&Position, Statement<'_>)) -> bool {
         self.looked.set(self.looked.get() + 1);
         for (end, sql) in &self.binlog {
-            if is_behind(&at(*end), from) && !is_behind(&at(*end), to) {
+            if at(*end).is_after(from) && !at(*end).is_after(to) {
                 found(&at(*end), Statement { database: "d", sql, sql_mode: Some(0), ..Statement::default() });
             }
         }

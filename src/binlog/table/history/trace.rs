@@ -1,9 +1,8 @@
 //! Statements that the stream has yet to bring: what lies between it and the catalogue's now.
 
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::position::Position;
 use crate::binlog::table::history::apply::{Surroundings, TableSchema, unalter};
-use crate::binlog::table::history::ddl::{Ddl, Exists, Spec, TableName};
-use crate::binlog::table::history::is_behind;
+use crate::binlog::table::history::definition::{Ddl, Exists, Spec, TableName};
 
 /// All statements that change definitions between two places of the binlog.
 #[derive(Debug, Default)]
@@ -25,13 +24,13 @@ impl Ahead {
     /// Forgets what the stream has passed.
     pub(crate) fn pass(&mut self, at: &Position) {
         match &mut self.range {
-            Some((_, end)) if is_behind(at, end) => {
+            Some((_, end)) if at.is_after(end) => {
                 self.range = None;
                 self.found.clear();
             }
-            Some((start, _)) if is_behind(at, start) => {
+            Some((start, _)) if at.is_after(start) => {
                 start.clone_from(at);
-                let passed = self.found.partition_point(|(end, _)| !is_behind(end, at));
+                let passed = self.found.partition_point(|(end, _)| !end.is_after(at));
                 self.found.drain(..passed);
             }
             _ => {}
@@ -43,7 +42,7 @@ impl Ahead {
         let mut name = table.clone();
         let mut changes = Vec::new();
         let mut is_hidden = false;
-        for (_, ddl) in self.found.iter().filter(|(end, _)| is_behind(end, at)) {
+        for (_, ddl) in self.found.iter().filter(|(end, _)| end.is_after(at)) {
             match ddl {
                 Ddl::Alter { table, specs, rename } if *table == name => {
                     if is_hidden {
@@ -81,7 +80,7 @@ impl Ahead {
 
     /// Whether a database's default may have changed since `at`.
     pub(crate) fn touches_database(&self, database: &str, at: &Position) -> bool {
-        self.found.iter().filter(|(end, _)| is_behind(end, at)).any(|(_, ddl)| match ddl {
+        self.found.iter().filter(|(end, _)| end.is_after(at)).any(|(_, ddl)| match ddl {
             Ddl::CreateDatabase { database: name, .. }
             | Ddl::AlterDatabase { database: name, .. }
             | Ddl::DropDatabase(name) => name == database,

@@ -15,22 +15,25 @@ use std::sync::Arc;
 
 use held::Held;
 pub use held::HoldError;
-pub use options::{AssemblerOptions, BinlogCounters};
+pub use options::AssemblerOptions;
 use savepoints::Names;
 use transaction::{End, Transaction};
 
-use crate::binlog::checkpoint::position::Position;
 use crate::binlog::checkpoint::tail::{Tail, TailReader};
-use crate::binlog::event::decoder::{DecodeError, Event};
+use crate::binlog::event::decoder::Event;
+use crate::binlog::event::error::DecodeError;
+use crate::binlog::event::format::Writer;
 use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::position::Position;
 use crate::binlog::event::table_map::TableMap;
-use crate::binlog::event::variables::StatementVariables;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet, MariaDbGtidFlags};
-use crate::binlog::output::RowContext;
-use crate::binlog::source::is_of_effect;
+use crate::binlog::output::context::RowContext;
 use crate::binlog::table::history::{SchemaHistory, SchemaSource, statement_head, without_secrets};
-use crate::binlog::table::schema::{Table, Writer};
+use crate::binlog::table::schema::Table;
+use crate::binlog::transaction::counters::BinlogCounters;
 use crate::binlog::transaction::piece::{Behind, Piece};
+use crate::binlog::transaction::statement::is_of_effect;
+use crate::binlog::transaction::variables::StatementVariables;
 
 /// A piece that has so many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;

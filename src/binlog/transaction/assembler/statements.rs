@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::binlog::event::decoder::DecodeError;
-use crate::binlog::event::header::{EventHeader, Query};
+use crate::binlog::event::error::DecodeError;
+use crate::binlog::event::format::Writer;
+use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::query::Query;
 use crate::binlog::event::rows::{RowKind, RowsEvent};
 use crate::binlog::event::table_map::TableMap;
+use crate::binlog::table::catalog::lacks_charsets;
 use crate::binlog::table::history::{OwnedStatement, SchemaSource, Subject, statement_text, without_secrets};
-use crate::binlog::table::schema::{Table, Writer, lacks_charsets};
+use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::assembler::held::HoldError;
 use crate::binlog::transaction::assembler::transaction::End;
 use crate::binlog::transaction::assembler::{Assembler, Progress, Resolved};

@@ -8,8 +8,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::binlog::checkpoint::position::Position;
 use crate::binlog::event::header::EventHeader;
+use crate::binlog::event::position::Position;
 use crate::binlog::gtid::AnyGtid;
 use crate::binlog::table::history::SchemaSource;
 use crate::binlog::transaction::assembler::savepoints::{Rows, Savepoints};

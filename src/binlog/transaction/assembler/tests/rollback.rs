@@ -54,7 +54,7 @@ fn rows_of_a_group_that_ends_in_rollback_did_not_happen() {
 #[test]
 fn temporary_tables_do_not_end_a_group() {
     let mut stream = Stream::new();
-    let format = crate::binlog::FormatDescription::parse(&format_of("10.11.9-MariaDB")).unwrap();
+    let format = crate::binlog::event::format::FormatDescription::parse(&format_of("10.11.9-MariaDB")).unwrap();
     stream.feed(EventType::FormatDescription, Event::FormatDescription(&format));
     mariadb(&mut stream, 1, MariaDbGtidFlags::TRANSACTIONAL);
     stream.rows(30..31);

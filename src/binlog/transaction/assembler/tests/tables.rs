@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::binlog::checkpoint::position::Position;
+use crate::binlog::event::format::Writer;
+use crate::binlog::event::position::Position;
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
+use crate::binlog::table::catalog::CatalogColumn;
 use crate::binlog::table::hidden::Hidden;
-use crate::binlog::table::history::{SchemaSource, Snapshot, Statement, TableSchema};
-use crate::binlog::table::schema::{CatalogColumn, Writer};
+use crate::binlog::table::history::apply::TableSchema;
+use crate::binlog::table::history::source::Statement;
+use crate::binlog::table::history::{SchemaSource, Snapshot};
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
 use crate::binlog::value::column::Storage;
 

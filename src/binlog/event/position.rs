@@ -24,6 +24,14 @@ impl Position {
         log(a) == log(b)
     }
 
+    /// Whether it comes after `other`. Files' numbers count, not their texts: `binlog.1000000` comes after `binlog.999999`.
+    pub(crate) fn is_after(&self, other: &Self) -> bool {
+        match (self.file_number(), other.file_number()) {
+            (Some(number), Some(others)) => (number, self.offset) > (others, other.offset),
+            _ => (&self.file, self.offset) > (&other.file, other.offset),
+        }
+    }
+
     /// Goes to the end of an event. False for one that stands in no file: the server has made it up.
     pub(crate) fn pass(&mut self, header: &EventHeader) -> bool {
         if !header.is_in_file() {
@@ -47,7 +55,7 @@ impl std::fmt::Display for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binlog::event::header::EventType;
+    use crate::binlog::event::event_type::EventType;
 
     fn header(event_type: EventType, length: u32, next_position: u32) -> EventHeader {
         EventHeader { timestamp: 0, event_type, server_id: 1, length, next_position, flags: 0 }

@@ -1,9 +1,11 @@
 use serde_json::{Value as Json, json};
 
-use crate::binlog::RowKind;
+use super::*;
+use crate::binlog::event::rows::RowKind;
 use crate::binlog::event::table_map::TableMap;
-use crate::binlog::output::debezium::*;
+use crate::binlog::output::debezium::options::{BigintUnsigned, DecimalHandling};
 use crate::binlog::output::fixture::{Body, INT, VARCHAR, context, int, table, varchar};
+use crate::binlog::output::routing::Routing;
 use crate::binlog::value::Value;
 use crate::binlog::value::column::Storage;
 use crate::mysql::value::decimal::Decimal;
@@ -46,7 +48,7 @@ fn events(options: DebeziumOptions, body: &Body, table: &Table, context: &RowCon
 /// Checks an event against an example of the documentation: all its fields, and no others but those that the examples lack.
 fn assert_documented(event: &Json, name: &str) {
     const BEYOND_THE_EXAMPLES: [&str; 6] = ["transaction", "sequence", "ts_us", "ts_ns", "version", "snapshot"];
-    let all: Json = serde_json::from_str(include_str!("../../../../tests/data/forms/debezium.json")).unwrap();
+    let all: Json = serde_json::from_str(include_str!("../../../../../tests/data/forms/debezium.json")).unwrap();
     let without = |object: &Json| {
         let mut fields = object.as_object().unwrap().clone();
         fields.remove("source");
@@ -361,7 +363,7 @@ impl MappedColumnOfPoint {
     fn new(storage: Storage) -> Self {
         let table = table("d", "t", &[("v", storage, true)], &[]);
         let mut mapped = table.map.columns[0].clone();
-        mapped.geometry_type = Some(value::GEOMETRY_POINT);
+        mapped.geometry_type = Some(crate::binlog::output::debezium::schema::GEOMETRY_POINT);
         Self(table, mapped)
     }
 }
@@ -376,7 +378,7 @@ fn schemas_are_those_of_the_documentation() {
     let message = batch.routed(0).unwrap();
     let event: Json = serde_json::from_slice(message.value).unwrap();
     assert_eq!(event["payload"]["after"]["id"], 1004);
-    let documented: Json = serde_json::from_str(include_str!("../../../../tests/data/forms/debezium.json")).unwrap();
+    let documented: Json = serde_json::from_str(include_str!("../../../../../tests/data/forms/debezium.json")).unwrap();
     assert_eq!(event["schema"], documented["schema"]);
     let key: Json = serde_json::from_slice(message.key).unwrap();
     assert_eq!(key, documented["key"]);
@@ -388,7 +390,7 @@ fn redacted_values_keep_the_type_of_their_schema() {
     let columns = [("id", INT, false), ("secret_text", VARCHAR, false), ("secret_number", INT, false)];
     let mut table = table("d", "t", &columns, &[0]);
     table.columns[1].charset = Some(crate::mysql::charset::Charset::Utf8mb4);
-    table.hide(&crate::binlog::ColumnRules {
+    table.hide(&crate::rules::columns::ColumnRules {
         redact_keys: vec!["secret".into()],
         redact_value: "***".into(),
         ..Default::default()
@@ -398,7 +400,10 @@ fn redacted_values_keep_the_type_of_their_schema() {
     let rows = body.event(&table).store(&mut stored);
     let mut batch = Batch::new();
     let with = DebeziumOptions { with_schema: true, ..options() };
-    assert_eq!(form(with).rows(&rows.event(&table, &stored), &table, &context(), &mut batch), Ok(1));
+    assert_eq!(
+        form(with).rows(&rows.event(&table.map, table.hidden.as_ref(), &stored), &table, &context(), &mut batch),
+        Ok(1)
+    );
     let found = messages(&batch);
     assert_eq!(found[0]["payload"]["after"], json!({"id": 1, "secret_text": "***", "secret_number": null}));
     let fields = &found[0]["schema"]["fields"][1]["fields"];
