@@ -36,7 +36,7 @@ pub mod proxy;
 pub mod rules;
 mod segment;
 pub mod session;
-pub mod settings;
+mod settings;
 mod tls;
 
 pub use cli::run;

@@ -3,17 +3,18 @@
 mod binlog;
 mod generate;
 mod inspect;
+mod log_file;
 mod logging;
 mod proxy;
+mod settings;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::proxy::ProxyConfig;
-use crate::settings::{
-    ConfigError, Layers, LogConfig, LogFormat, LogSettings, Note, PROXY_RULES, ProxySettings, ineffective,
-};
+use crate::settings::{LogConfig, LogFormat, Note, Origins, check};
+use settings::{CliError, Layers, LogArgs, complete};
 
 /// The exit code for a wrong command line or configuration, as clap has it.
 const USAGE: u8 = 2;
@@ -41,17 +42,20 @@ struct Cli {
 enum Command {
     /// Forward clients to a server and turn their statements into messages
     #[command(after_help = proxy::EXAMPLES)]
-    Proxy(Box<ProxySettings>),
+    Proxy(Box<proxy::ProxyArgs>),
     /// Pass on each row that changed, from a server's binlog or from binlog files
     #[command(after_help = binlog::EXAMPLES)]
-    Binlog(Box<binlog::Binlog>),
+    Binlog(Box<binlog::BinlogArgs>),
     /// Print messages from Kafka or standard input
     #[command(after_help = inspect::EXAMPLES)]
-    Inspect(Box<inspect::Inspect>),
+    Inspect(Box<inspect::InspectArgs>),
     /// Print a completion script for a shell
     Completions(generate::Completions),
     /// Print the manual page (roff)
     Man,
+    /// Print docs/options.md
+    #[command(hide = true)]
+    Options,
 }
 
 /// Runs the program with this process's arguments and environment.
@@ -60,7 +64,7 @@ pub fn run() -> ExitCode {
     let layers = Layers { arguments: std::env::args_os().collect(), environment: variables.collect() };
     match parse(&layers) {
         Ok(call) => call.run(),
-        Err(ConfigError::Usage(error)) => {
+        Err(CliError::Usage(error)) => {
             // Help and version go to standard output and are no error; a closed pipe is nobody's concern.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
@@ -93,6 +97,7 @@ fn wants_json(layers: &Layers) -> bool {
 /// What was called, and what is to be said about it.
 struct Call {
     parsed: Parsed,
+    origins: Origins,
     log: LogConfig,
     notes: Vec<Note>,
 }
@@ -100,62 +105,75 @@ struct Call {
 /// The configuration of the subcommand that was called.
 enum Parsed {
     Proxy(Box<ProxyConfig>),
-    Binlog(Box<binlog::Binlog>),
-    Inspect(Box<inspect::Inspect>),
+    Binlog(Box<binlog::BinlogArgs>),
+    Inspect(Box<inspect::InspectArgs>),
     Completions(generate::Completions),
     Man,
+    Options,
 }
 
 impl Call {
     fn run(self) -> ExitCode {
-        logging::start(&self.log);
+        if let Err(error) = logging::start(&self.log, &self.origins) {
+            logging::complain(error);
+            return ExitCode::from(USAGE);
+        }
         for note in &self.notes {
             tracing::warn!("{note}");
         }
         match self.parsed {
             Parsed::Proxy(config) => proxy::run(*config),
-            Parsed::Binlog(binlog) => binlog::run(&binlog),
+            Parsed::Binlog(args) => binlog::run(&args, &self.origins),
             Parsed::Inspect(inspect) => inspect::run(&inspect),
-            Parsed::Completions(completions) => generate::completions(&completions, Cli::command()),
-            Parsed::Man => generate::man(Cli::command()),
+            Parsed::Completions(completions) => generate::completions(&completions, command()),
+            Parsed::Man => generate::man(command()),
+            Parsed::Options => generate::print_options(&command()),
         }
     }
 }
 
-fn parse(layers: &Layers) -> Result<Call, ConfigError> {
-    let layered = layers.parse(Cli::command())?;
-    let origins = layered.origins();
-    let origin = |id: &str| origins.of(id);
+/// The command line's definition, complete.
+fn command() -> clap::Command {
+    Cli::command()
+        .mut_subcommand("proxy", |proxy| complete(proxy, "INTERCEPTOR_"))
+        .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
+        .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
+}
+
+fn parse(layers: &Layers) -> Result<Call, CliError> {
+    let layered = layers.parse(command())?;
+    let origins = layered.origins;
     let rust_log = layers.environment.get("RUST_LOG").and_then(|filter| filter.to_str());
-    let log = |settings: &LogSettings, default| settings.config(rust_log, default);
+    let log = |args: &LogArgs, default| args.config(rust_log, default);
     let mut notes = layered.notes;
     let (parsed, log) = match Cli::from_arg_matches(&layered.matches)?.command {
-        Command::Proxy(settings) => {
-            notes.extend(ineffective(PROXY_RULES, &*settings, &origin));
-            let log = log(&settings.log, "info")?;
-            (Parsed::Proxy(Box::new(ProxyConfig::build(*settings, &origins)?)), log)
+        Command::Proxy(args) => {
+            notes.extend(check(&proxy::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            (Parsed::Proxy(Box::new(proxy::config(*args, &origins)?)), log)
         }
-        Command::Binlog(mut settings) => {
-            notes.extend(ineffective(binlog::RULES, &*settings, &origin));
-            let log = log(&settings.log, "info")?;
-            settings.origins = origins;
-            (Parsed::Binlog(settings), log)
+        Command::Binlog(args) => {
+            notes.extend(check(&binlog::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            (Parsed::Binlog(args), log)
         }
-        Command::Inspect(settings) => {
-            notes.extend(ineffective(inspect::RULES, &*settings, &origin));
+        Command::Inspect(mut args) => {
+            notes.extend(check(&inspect::rules(), &*args, &origins)?);
+            args.settle(&origins);
             // librdkafka's errors come back as our own, in words that say what to do.
-            let log = log(&settings.log, "warn,librdkafka=off")?;
-            (Parsed::Inspect(settings), log)
+            let log = log(&args.log, "warn,librdkafka=off")?;
+            (Parsed::Inspect(args), log)
         }
         Command::Completions(completions) => (Parsed::Completions(completions), LogConfig::default()),
         Command::Man => (Parsed::Man, LogConfig::default()),
+        Command::Options => (Parsed::Options, LogConfig::default()),
     };
-    Ok(Call { parsed, log, notes })
+    Ok(Call { parsed, origins, log, notes })
 }
 
 /// What `parse` makes of an environment and a command line, for tests.
 #[cfg(test)]
-fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Call, ConfigError> {
+fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Call, CliError> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
     let arguments = std::iter::once("mysql-interceptor").chain(arguments.iter().copied()).map(Into::into).collect();
     parse(&Layers { arguments, environment })

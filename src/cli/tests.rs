@@ -1,5 +1,6 @@
 //! What the command line, the environment and the file make of each other.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::*;
@@ -31,7 +32,7 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 
 #[test]
 fn the_command_line_is_well_formed() {
-    Cli::command().debug_assert();
+    command().debug_assert();
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn help_shows_the_defaults_not_the_environment() {
 
 #[test]
 fn every_setting_has_a_variable_and_a_group() {
-    let command = Cli::command();
+    let command = command();
     let proxy = command.find_subcommand("proxy").unwrap();
     for argument in proxy.get_arguments().filter(|argument| !["help", "config"].contains(&argument.get_id().as_str())) {
         assert!(argument.get_env().is_some(), "{argument}");
@@ -294,28 +295,28 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
          publish_flush_interval_s buffer_until_commit redact_keys redact_value inline_debug split_values session_probe \
-         log_level log_format",
+         log_level log_format log_file",
         ),
         (
             "binlog",
             "source file from until checkpoint schema_history temp_dir include exclude only drop_columns redact_keys sink pretty \
-         queue_bytes exactly_once progress strict config log_level log_format",
+         queue_bytes exactly_once progress strict config log_level log_format log_file",
         ),
         (
             "inspect",
-            "input bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
-         log_level log_format",
+            "input config kafka_bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
+         log_level log_format log_file",
         ),
     ];
     let rules = |name: &str| -> Vec<&str> {
         let of_rules: Vec<&[&str]> = match name {
-            "proxy" => PROXY_RULES.iter().map(|rule| rule.settings).collect(),
-            "binlog" => binlog::RULES.iter().map(|rule| rule.settings).collect(),
-            _ => inspect::RULES.iter().map(|rule| rule.settings).collect(),
+            "proxy" => proxy::rules().iter().map(|rule| rule.settings).collect(),
+            "binlog" => binlog::rules().iter().map(|rule| rule.settings).collect(),
+            _ => inspect::rules().iter().map(|rule| rule.settings).collect(),
         };
         of_rules.concat()
     };
-    let command = Cli::command();
+    let command = command();
     for (name, free) in on_their_own {
         let (free, bound): (Vec<_>, _) = (free.split_whitespace().collect(), rules(name));
         let arguments = command.find_subcommand(name).unwrap().get_arguments();
@@ -343,13 +344,13 @@ fn authorities_are_heeded_unless_told_otherwise() {
 #[test]
 fn the_short_help_fits_two_screens() {
     for name in ["proxy", "binlog", "inspect"] {
-        let mut command = Cli::command().term_width(100);
-        command.build();
-        let help = parse_help(command, &[name, "-h"]);
+        let mut built = command().term_width(100);
+        built.build();
+        let help = parse_help(built, &[name, "-h"]);
         assert!(help.lines().count() <= 100, "{name}: {} lines\n{help}", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{name}: {help}");
         assert!(help.contains("Examples:") && !help.contains("[env:"), "{help}");
-        let long = parse_help(Cli::command().term_width(100), &[name, "--help"]);
+        let long = parse_help(command().term_width(100), &[name, "--help"]);
         assert!(long.contains("Examples:") && long.contains("[env: INTERCEPTOR_"), "{long}");
         assert!(!long.contains("--buffer-until-commit") && !long.contains("Not built"), "{long}");
     }
@@ -357,7 +358,7 @@ fn the_short_help_fits_two_screens() {
 
 fn parse_help(command: clap::Command, words: &[&str]) -> String {
     let arguments = std::iter::once("mysql-interceptor").chain(words.iter().copied()).map(Into::into).collect();
-    match (Layers { arguments, environment: std::collections::HashMap::new() }).parse(command) {
+    match (Layers { arguments, environment: HashMap::new() }).parse(command) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("no help"),
     }
@@ -365,7 +366,7 @@ fn parse_help(command: clap::Command, words: &[&str]) -> String {
 
 #[test]
 fn pages_and_completions_are_made_of_the_same_table() {
-    let page = generate::page(Cli::command()).unwrap();
+    let page = generate::page(command()).unwrap();
     let page = String::from_utf8(page).unwrap();
     for words in ["upstream\\-tls\\-verify", "INTERCEPTOR_KAFKA_TOPIC", "BINLOG", "Examples"] {
         assert!(page.contains(words), "{words}");
@@ -389,7 +390,7 @@ fn nonsense_is_named_where_it_was_given() {
             wrong.push(format!("{words:?} {environment:?}: {error:?}"));
         }
     };
-    let command = Cli::command();
+    let command = command();
     for name in ["proxy", "binlog", "inspect"] {
         for argument in command.find_subcommand(name).unwrap().get_arguments() {
             let id = argument.get_id().as_str();
@@ -412,29 +413,30 @@ fn nonsense_is_named_where_it_was_given() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The table in docs/options.md says of each option what clap says of it.
+/// `INTERCEPTOR_BLESS=1 cargo test options_md` writes it.
 #[test]
-fn the_documents_have_every_option_of_the_proxy() {
-    let page = include_str!("../../docs/options.md");
-    let command = Cli::command();
-    let proxy = command.find_subcommand("proxy").unwrap();
-    for argument in proxy.get_arguments().filter(|argument| argument.get_id() != "help") {
-        let flag = format!("| `--{}` |", argument.get_long().unwrap());
-        let row = page.lines().find(|line| line.starts_with(&flag) && line.split(" | ").count() == 6);
-        let row = row.unwrap_or_else(|| panic!("docs/options.md has no row that begins with {flag}"));
-        let cells: Vec<_> = row.split(" | ").collect();
-        let defaults: Vec<_> = argument.get_default_values().iter().filter_map(|value| value.to_str()).collect();
-        let default = if defaults.is_empty() { "none".to_owned() } else { format!("`{}`", defaults.join(",")) };
-        assert_eq!(cells[2], default, "{row}");
-        assert_eq!(cells[3], format!("`{}`", argument.get_env().unwrap().to_str().unwrap()), "{row}");
+fn options_md_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/options.md");
+    let wanted = generate::options(&command());
+    if std::env::var_os("INTERCEPTOR_BLESS").is_some() {
+        std::fs::write(path, &wanted).unwrap();
     }
-    for line in page.lines().filter(|line| line.starts_with("| `--") && line.contains("INTERCEPTOR_")) {
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(found == wanted, "docs/options.md is out of date: INTERCEPTOR_BLESS=1 cargo test options_md writes it");
+}
+
+/// What README says of options is true of some subcommand.
+#[test]
+fn readme_names_options_that_exist() {
+    let readme = include_str!("../../README.md");
+    let command = command();
+    for line in readme.lines().filter(|line| line.starts_with("| `--") && line.contains("INTERCEPTOR_")) {
         let flag = line.trim_start_matches("| `--").split('`').next().unwrap();
         assert!(
             command
                 .get_subcommands()
                 .any(|subcommand| subcommand.get_arguments().any(|argument| argument.get_long() == Some(flag))),
-            "docs/options.md has --{flag}, which does not exist"
+            "README has --{flag}, which does not exist"
         );
     }
 }

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::tls::{self, Identity, Peer, client_config};
 
 /// How the connection to the source is protected; the names are those of the mysql client's `--ssl-mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TlsMode {
     /// No TLS
     Disabled,
@@ -22,7 +22,7 @@ pub enum TlsMode {
     Preferred,
     /// TLS, whatever the certificate
     Required,
-    /// TLS, with a certificate signed by an authority in --tls-ca
+    /// TLS, with a certificate signed by an authority in `tls_ca`
     VerifyCa,
     /// TLS, with a certificate made out to the host
     VerifyIdentity,
@@ -32,12 +32,6 @@ impl TlsMode {
     /// Whether the server's certificate is checked.
     pub fn verifies(self) -> bool {
         matches!(self, Self::VerifyCa | Self::VerifyIdentity)
-    }
-}
-
-impl std::fmt::Display for TlsMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
     }
 }
 

@@ -1,10 +1,7 @@
 //! What sinks and their queues are told.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use clap::ValueEnum;
 
 use super::kafka::KafkaOption;
 use crate::files::FileMode;
@@ -50,7 +47,8 @@ pub struct NdjsonConfig {
 }
 
 /// What happens to a rotated file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Compression {
     /// It stays as it is
     None,
@@ -80,16 +78,17 @@ pub struct KafkaConfig {
 }
 
 /// What the brokers must have done before a message counts as delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Acks {
     /// All in-sync replicas have it
-    #[value(alias = "-1")]
+    #[strum(serialize = "all", serialize = "-1")]
     All,
     /// Nothing
-    #[value(name = "0")]
+    #[strum(serialize = "0")]
     None,
     /// The partition's leader has it
-    #[value(name = "1")]
+    #[strum(serialize = "1")]
     Leader,
 }
 
@@ -121,16 +120,11 @@ impl Default for QueueConfig {
 }
 
 /// What happens when a sink's queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Backpressure {
     /// The clients wait; no message is lost
     Block,
     /// Messages are dropped and counted; no client waits
     Drop,
-}
-
-impl fmt::Display for Backpressure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
-    }
 }

@@ -1,9 +1,8 @@
 //! What the form for people is told.
 
-use clap::ValueEnum;
-
 /// A column of the form for people. The statement itself is always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum PrettyColumn {
     /// Time of day
     Time,
@@ -22,7 +21,8 @@ pub enum PrettyColumn {
 }
 
 /// When to use colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set
     Auto,

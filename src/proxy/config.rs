@@ -1,11 +1,8 @@
 //! What the proxy is told.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use clap::ValueEnum;
 
 use super::address::Upstream;
 use crate::deliver::{QueueConfig, SinkConfig};
@@ -51,7 +48,8 @@ pub struct TlsConfig {
 }
 
 /// What happens to TLS at the proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TlsMode {
     /// End the client's TLS here, and use TLS to the server exactly when the client used it
     Terminate,
@@ -61,14 +59,9 @@ pub enum TlsMode {
     Passthrough,
 }
 
-impl fmt::Display for TlsMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.to_possible_value().as_ref().map_or("", |value| value.get_name()))
-    }
-}
-
 /// What becomes of a session whose statements cannot be seen (any more).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OnUnobservable {
     /// It goes on, and a message says so
     #[default]
@@ -78,11 +71,12 @@ pub enum OnUnobservable {
 }
 
 /// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum UpstreamVerify {
     /// Any certificate will do
     None,
-    /// It must be signed by an authority in --upstream-ca
+    /// It must be signed by an authority in `upstream_ca`
     Ca,
     /// It must also be made out to the upstream's host name
     Full,

@@ -31,6 +31,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "longer than ten years".to_owned())
 }
 
+/// A number of seconds, without a unit, for what must happen now and then.
+pub(crate) fn number_of_seconds(text: &str) -> Result<Duration, String> {
+    let expected = "expected a number of seconds above 0 and below 86400";
+    match text.trim().parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds < 86_400.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(expected.to_owned()),
+    }
+}
+
 /// Bytes, or a number with `kB`, `MB`, `GB` (powers of 1000) or `KiB`, `MiB`, `GiB` (powers of 1024; also `K`, `M`, `G`).
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let expected = || "expected bytes, or a number with a unit such as 500MB, 256MiB, 1GiB".to_owned();

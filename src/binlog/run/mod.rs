@@ -58,7 +58,8 @@ pub(crate) enum SourceConfig {
 }
 
 /// What to do where the source does not have any more what is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum OnPurged {
     /// End with an error
     #[default]

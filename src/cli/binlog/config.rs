@@ -4,67 +4,63 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{Binlog, Kind, Progress};
+use super::args::{BinlogArgs, RangeArgs, SourceArgs};
+use super::forms::{Kind, Progress};
 use super::source_url::SourceUrl;
 use crate::binlog::{
     AssemblerOptions, BinlogConfig, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig, SourceOptions,
     TableRules, TlsMode, TlsOptions,
 };
+use crate::cli::settings::Writes;
 use crate::rules::columns::ColumnRules;
+use crate::settings::{Origins, SinkKind};
 
-pub(super) fn config(settings: &Binlog) -> Result<BinlogConfig, String> {
-    let source = match (settings.source.as_slice(), settings.file.as_slice()) {
+/// Builds the configuration of settings that the rules let pass.
+pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfig, String> {
+    let files = &args.source.file;
+    let source = match (args.source.source.as_slice(), files.as_slice()) {
         ([], []) => return Err("nothing to read: give --source URL or --file FILE".into()),
-        ([], files) => SourceConfig::Files(files.to_vec()),
-        ([_, ..], [_, ..]) => {
-            return Err(format!("{} and {} do not go together", settings.named("source"), settings.named("file")));
-        }
-        (urls, []) => SourceConfig::Servers(servers(settings, urls)?),
+        (_, [_, ..]) => SourceConfig::Files(files.clone()),
+        (urls, []) => SourceConfig::Servers(servers(&args.source, urls, origins)?),
     };
-    let keeps_checkpoint = settings.checkpoint.is_some() || settings.exactly_once;
-    let from = match &settings.from {
+    let keeps_checkpoint = args.range.checkpoint.is_some() || args.topics.exactly_once;
+    let from = match &args.range.from {
         Some(place) => place.0.clone(),
         None if keeps_checkpoint => From::Checkpoint,
-        None if !settings.file.is_empty() => From::Oldest,
+        None if !files.is_empty() => From::Oldest,
         None => From::Now,
     };
-    if from == From::Now && !settings.file.is_empty() {
-        return Err(format!(
-            "{}: files have no now; it is oldest, FILE:POS, a time or checkpoint",
-            settings.named("from")
-        ));
-    }
-    let wants = |kind| settings.only.is_empty() || settings.only.contains(&kind);
+    let wants = |kind| args.selection.only.is_empty() || args.selection.only.contains(&kind);
     Ok(BinlogConfig {
         source,
         from,
-        until: settings.until.0.clone(),
+        until: args.range.until.0.clone(),
         messages: AssemblerOptions {
             inserts: wants(Kind::Insert),
             updates: wants(Kind::Update),
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
             statements: wants(Kind::Statement),
-            tables: TableRules::new(&flat(&settings.include), &flat(&settings.exclude))?,
+            tables: TableRules::new(&flat(&args.selection.include), &flat(&args.selection.exclude))?,
             columns: ColumnRules {
-                drop: flat(&settings.drop_columns),
-                redact_keys: settings.redact_keys.clone(),
-                redact_value: settings.redact_value.clone(),
+                drop: flat(&args.selection.drop_columns),
+                redact_keys: args.selection.redact_keys.clone(),
+                redact_value: args.selection.redact_value.clone(),
             },
-            temp_dir: temp_dir(settings),
+            temp_dir: temp_dir(&args.range),
         },
-        checkpoint: settings.checkpoint.clone(),
-        schema_history: settings.schema_history.clone().or_else(|| {
-            let mut path = settings.checkpoint.clone()?.into_os_string();
+        checkpoint: args.range.checkpoint.clone(),
+        schema_history: args.range.schema_history.clone().or_else(|| {
+            let mut path = args.range.checkpoint.clone()?.into_os_string();
             path.push(".schema");
             Some(path.into())
         }),
-        file_mode: settings.file_mode.unwrap_or_default(),
+        file_mode: args.files.mode(),
         resume: None,
-        keeps_checkpoint_elsewhere: settings.exactly_once,
-        on_purged: settings.on_purged,
-        progress: progress(settings),
-        strict: settings.strict,
+        keeps_checkpoint_elsewhere: args.topics.exactly_once,
+        on_purged: args.range.on_purged,
+        progress: progress(args),
+        strict: args.source.strict,
     })
 }
 
@@ -73,33 +69,30 @@ fn flat<T: Clone>(patterns: &[Patterns<T>]) -> Vec<T> {
 }
 
 /// Beside the checkpoint there is a disk that is kept; `/tmp` may be memory.
-fn temp_dir(settings: &Binlog) -> Option<PathBuf> {
+fn temp_dir(range: &RangeArgs) -> Option<PathBuf> {
     let beside = || {
-        let folder = settings.checkpoint.as_ref()?.parent()?;
+        let folder = range.checkpoint.as_ref()?.parent()?;
         Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
     };
-    settings.temp_dir.clone().or_else(beside)
+    range.temp_dir.clone().or_else(beside)
 }
 
-fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, String> {
-    let tls = tls(settings)?;
-    let from_file = match &settings.password_file {
+fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {
+    let tls = tls(source, origins)?;
+    let from_file = match &source.password_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
-                format!("{}: cannot read {}: {error}", settings.named("password_file"), path.display())
+                format!("{}: cannot read {}: {error}", origins.of("password_file").name(), path.display())
             })?;
             Some(text.lines().next().unwrap_or_default().to_owned())
         }
         None => None,
     };
-    let asked = match settings.ask_password {
+    let asked = match source.ask_password {
         true => Some(rpassword::prompt_password("password: ").map_err(|error| format!("--ask-password: {error}"))?),
         false => None,
     };
     let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
-    if !(settings.heartbeat > 0.0 && settings.heartbeat < 86_400.0) {
-        return Err(format!("{}: expected a number of seconds above 0 and below 86400", settings.named("heartbeat")));
-    }
     let server = |url: &SourceUrl| SourceOptions {
         connect: ConnectOptions {
             host: url.host.clone(),
@@ -109,36 +102,34 @@ fn servers(settings: &Binlog, urls: &[SourceUrl]) -> Result<Vec<SourceOptions>, 
             tls: tls.clone(),
             connect_timeout: Duration::from_secs(10),
         },
-        server_id: settings.server_id,
-        report_host: settings.report_host.clone(),
-        heartbeat: Duration::from_secs_f64(settings.heartbeat),
+        server_id: source.server_id,
+        report_host: source.report_host.clone(),
+        heartbeat: source.heartbeat,
     };
     Ok(urls.iter().map(server).collect())
 }
 
-fn tls(settings: &Binlog) -> Result<TlsOptions, String> {
-    // Who names authorities wants them to be heeded, as with the mysql client's --ssl-ca.
-    let mode = match (settings.tls_mode, &settings.tls_ca) {
-        (Some(mode), None) if mode.verifies() => {
-            return Err(format!("{}: {mode} needs --tls-ca too", settings.named("tls_mode")));
-        }
+fn tls(source: &SourceArgs, origins: &Origins) -> Result<TlsOptions, String> {
+    // Whoever names authorities wants them to be used, as with the mysql client's --ssl-ca.
+    let mode = match (source.tls_mode, &source.tls_ca) {
         (Some(mode), _) => mode,
         (None, Some(_)) => TlsMode::VerifyCa,
         (None, None) => TlsMode::Preferred,
     };
     // Read where it is used: at each connection. That it cannot be is to be known before the first.
-    if let Some(ca) = settings.tls_ca.as_ref().filter(|_| mode.verifies()) {
-        crate::tls::read_chain(ca)
-            .map_err(|error| format!("{}: cannot use {}: {}", settings.named("tls_ca"), ca.display(), error.reason))?;
+    if let Some(ca) = source.tls_ca.as_ref().filter(|_| mode.verifies()) {
+        crate::tls::read_chain(ca).map_err(|error| {
+            format!("{}: cannot use {}: {}", origins.of("tls_ca").name(), ca.display(), error.reason)
+        })?;
     }
-    Ok(TlsOptions { mode, ca: settings.tls_ca.clone() })
+    Ok(TlsOptions { mode, ca: source.tls_ca.clone() })
 }
 
 /// Rows on the same terminal would tear a bar to pieces.
-fn progress(settings: &Binlog) -> ProgressStyle {
-    let writes_to_stdout = settings.sink.is_empty() || settings.sink.iter().any(|sink| sink == "stdout");
+fn progress(args: &BinlogArgs) -> ProgressStyle {
+    let writes_to_stdout = args.writes_to(SinkKind::Stdout);
     let is_free = std::io::stderr().is_terminal() && !(writes_to_stdout && std::io::stdout().is_terminal());
-    match settings.progress {
+    match args.rows.progress {
         Progress::Bar => ProgressStyle::Bar,
         Progress::Auto if is_free => ProgressStyle::Bar,
         Progress::Auto | Progress::Log => ProgressStyle::Log,

@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod forms;
 mod memory;
 mod outputs;
 mod place;
@@ -18,8 +19,9 @@ use std::time::Instant;
 use super::{FAILURE, USAGE, logging};
 use crate::binlog::RunError;
 use crate::lifecycle::{self, Patience};
-pub(super) use args::Binlog;
-pub(super) use rules::RULES;
+use crate::settings::Origins;
+pub(super) use args::{BinlogArgs, adapt};
+pub(super) use rules::rules;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -33,9 +35,9 @@ Flags win over variables, variables over the file, the file over the defaults.
 SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
 
 /// Runs until the end that was asked for, or a signal.
-pub(super) fn run(settings: &Binlog) -> ExitCode {
+pub(super) fn run(args: &BinlogArgs, origins: &Origins) -> ExitCode {
     memory::keep_freed();
-    let mut config = match config::config(settings) {
+    let mut config = match config::config(args, origins) {
         Ok(config) => config,
         Err(reason) => {
             logging::complain(reason);
@@ -48,7 +50,7 @@ pub(super) fn run(settings: &Binlog) -> ExitCode {
         logging::complain(format_args!("signals cannot be caught: {error}"));
         return ExitCode::from(FAILURE);
     }
-    let mut outputs = match outputs::open(settings) {
+    let mut outputs = match outputs::open(args, origins) {
         Ok(outputs) => outputs,
         Err(reason) => {
             logging::complain(reason);

@@ -1,9 +1,44 @@
-//! Settings of `binlog` that matter only together with others.
+//! Settings of `binlog` that matter only together with others, or are refused without them.
 
-use super::args::{Binlog, Format};
-use crate::settings::{Origin, Rule};
+use super::args::BinlogArgs;
+use super::forms::Format;
+use crate::binlog::{From, TlsMode};
+use crate::cli::settings::{Writes, file_rules, specs};
+use crate::settings::Otherwise::{NoEffect, Refused};
+use crate::settings::{Rule, SinkKind};
 
-pub(in crate::cli) const RULES: &[Rule<Binlog>] = &[
+/// Every rule.
+pub(in crate::cli) fn rules() -> Vec<Rule<BinlogArgs>> {
+    let mut rules = Vec::from(SOURCE);
+    rules.extend(OUTPUT);
+    rules.extend(FORMS);
+    rules.extend(file_rules());
+    rules.extend(FILES);
+    rules.extend(KAFKA);
+    rules
+}
+
+const SOURCE: [Rule<BinlogArgs>; 8] = [
+    Rule {
+        settings: &["source"],
+        needs: |args| args.source.file.is_empty(),
+        otherwise: Refused("a server and files (--file) do not go together"),
+    },
+    Rule {
+        settings: &["from"],
+        needs: |args| args.source.file.is_empty() || args.range.from.as_ref().is_none_or(|place| place.0 != From::Now),
+        otherwise: Refused("files have no now; it is oldest, FILE:POS, a time or checkpoint"),
+    },
+    Rule {
+        settings: &["tls_mode"],
+        needs: |args| args.source.tls_mode != Some(TlsMode::VerifyCa) || args.source.tls_ca.is_some(),
+        otherwise: Refused("verify-ca needs --tls-ca too"),
+    },
+    Rule {
+        settings: &["tls_mode"],
+        needs: |args| args.source.tls_mode != Some(TlsMode::VerifyIdentity) || args.source.tls_ca.is_some(),
+        otherwise: Refused("verify-identity needs --tls-ca too"),
+    },
     Rule {
         settings: &[
             "password_file",
@@ -15,74 +50,102 @@ pub(in crate::cli) const RULES: &[Rule<Binlog>] = &[
             "heartbeat",
             "on_purged",
         ],
-        matters: |settings| settings.file.is_empty(),
-        otherwise: "files are read, not a server",
+        needs: |args| args.source.file.is_empty(),
+        otherwise: NoEffect("files are read, not a server"),
     },
     Rule {
         settings: &["password_file", "ask_password"],
-        matters: |settings| settings.source.is_empty() || settings.source.iter().any(|url| url.password.is_none()),
-        otherwise: "the password is in --source",
+        needs: |args| args.source.source.is_empty() || args.source.source.iter().any(|url| url.password.is_none()),
+        otherwise: NoEffect("the password is in --source"),
     },
     Rule {
         settings: &["tls_ca"],
-        matters: |settings| settings.tls_mode.is_none_or(|mode| mode.verifies()),
-        otherwise: "nothing is checked with this --tls-mode: leave that out, or set it to verify-ca or verify-identity",
+        needs: |args| args.source.tls_mode.is_none_or(TlsMode::verifies),
+        otherwise: NoEffect(
+            "nothing is checked with this --tls-mode: leave that out, or set it to verify-ca or verify-identity",
+        ),
     },
     Rule {
         settings: &["redact_value"],
-        matters: |settings| !settings.redact_keys.is_empty(),
-        otherwise: "nothing is redacted: set --redact-keys",
+        needs: |args| !args.selection.redact_keys.is_empty(),
+        otherwise: NoEffect("nothing is redacted: set --redact-keys"),
     },
-    Rule { settings: &["color"], matters: Binlog::is_pretty, otherwise: "it is about --pretty" },
+];
+
+const OUTPUT: [Rule<BinlogArgs>; 5] = [
+    Rule {
+        settings: &["exactly_once"],
+        needs: |args| !args.topics.exactly_once || specs(&args.sink).all(|spec| spec.kind() == SinkKind::Kafka),
+        otherwise: Refused("needs --sink kafka, and no other sink: a kill would leave gaps in the others"),
+    },
+    Rule {
+        settings: &["exactly_once"],
+        needs: |args| !args.topics.exactly_once || args.writes_to(SinkKind::Kafka),
+        otherwise: Refused("needs --sink kafka"),
+    },
+    Rule {
+        settings: &["exactly_once"],
+        needs: |args| !args.topics.exactly_once || args.range.checkpoint.is_none(),
+        otherwise: Refused("the checkpoint is kept in Kafka: leave --checkpoint out"),
+    },
+    Rule {
+        settings: &["sink"],
+        needs: |args| !args.writes_to(SinkKind::Kafka) || args.kafka.brokers().is_some(),
+        otherwise: Refused("kafka needs --kafka-bootstrap-servers too"),
+    },
+    Rule {
+        settings: &["pretty"],
+        needs: |args| !args.pretty.pretty || args.writes_to(SinkKind::Stdout),
+        otherwise: Refused("it is for --sink stdout"),
+    },
+];
+
+const FORMS: [Rule<BinlogArgs>; 6] = [
+    Rule { settings: &["color"], needs: BinlogArgs::is_pretty, otherwise: NoEffect("it is about --pretty") },
     Rule {
         settings: &["format"],
-        matters: Binlog::has_format,
-        otherwise: "no sink takes it: --pretty and Parquet have forms of their own",
+        needs: BinlogArgs::has_format,
+        otherwise: NoEffect("no sink takes it: --pretty and Parquet have forms of their own"),
     },
     Rule {
         settings: &["transactions"],
-        matters: |settings| settings.is_pretty() || settings.format == Format::Debezium && settings.has_lines(),
-        otherwise: "it is about --format debezium and --pretty; in Kafka it is --kafka-transaction-topic",
+        needs: |args| args.is_pretty() || args.is_debezium() && args.has_lines(),
+        otherwise: NoEffect("it is about --format debezium and --pretty; in Kafka it is --kafka-transaction-topic"),
     },
     Rule {
         settings: &["bigint", "geometry"],
-        matters: |settings| settings.format == Format::Native && settings.has_format() || settings.writes_to("parquet"),
-        otherwise: "it is about --format native",
+        needs: |args| args.rows.format == Format::Native && args.has_format() || args.writes_to(SinkKind::Parquet),
+        otherwise: NoEffect("it is about --format native"),
     },
     Rule {
         settings: &["server_name", "decimal", "bigint_unsigned", "schemas"],
-        matters: |settings| settings.format == Format::Debezium && settings.has_format(),
-        otherwise: "it is about --format debezium",
+        needs: |args| args.is_debezium() && args.has_format(),
+        otherwise: NoEffect("it is about --format debezium"),
     },
     Rule {
         settings: &["debezium_tombstones"],
-        matters: |settings| settings.format == Format::Debezium && settings.writes_to("kafka"),
-        otherwise: "it is about --format debezium in Kafka: other sinks have no keys",
+        needs: |args| args.is_debezium() && args.writes_to(SinkKind::Kafka),
+        otherwise: NoEffect("it is about --format debezium in Kafka: other sinks have no keys"),
     },
-    Rule {
-        settings: &["ndjson_rotate_size", "ndjson_rotate_age", "ndjson_compress", "ndjson_keep"],
-        matters: |settings| settings.writes_to("ndjson"),
-        otherwise: "no sink is a file of lines: add --sink ndjson:PATH",
-    },
-    Rule {
-        settings: &["ndjson_compress", "ndjson_keep"],
-        matters: |settings| settings.ndjson_rotate_size > 0 || !settings.ndjson_rotate_age.is_zero(),
-        otherwise: "the file is never rotated: set --ndjson-rotate-size or --ndjson-rotate-age",
-    },
+];
+
+const FILES: [Rule<BinlogArgs>; 2] = [
     Rule {
         settings: &["file_mode"],
-        matters: |settings| {
-            ["ndjson", "parquet"].iter().any(|kind| settings.writes_to(kind))
-                || settings.checkpoint.is_some()
-                || settings.schema_history.is_some()
+        needs: |args| {
+            let keeps = args.range.checkpoint.is_some() || args.range.schema_history.is_some();
+            keeps || args.writes_to(SinkKind::Ndjson) || args.writes_to(SinkKind::Parquet)
         },
-        otherwise: "no file is written",
+        otherwise: NoEffect("no file is written"),
     },
     Rule {
         settings: &["parquet_layout", "parquet_compression", "parquet_roll_size", "parquet_roll_age"],
-        matters: |settings| settings.writes_to("parquet"),
-        otherwise: "no sink is Parquet: add --sink parquet:DIR",
+        needs: |args| args.writes_to(SinkKind::Parquet),
+        otherwise: NoEffect("no sink is Parquet: add --sink parquet:DIR"),
     },
+];
+
+const KAFKA: [Rule<BinlogArgs>; 2] = [
     Rule {
         settings: &[
             "kafka_bootstrap_servers",
@@ -93,44 +156,32 @@ pub(in crate::cli) const RULES: &[Rule<Binlog>] = &[
             "kafka_checkpoint_topic",
             "kafka_transactional_id",
         ],
-        matters: |settings| settings.writes_to("kafka"),
-        otherwise: "there is no Kafka sink: add --sink kafka",
+        needs: |args| args.writes_to(SinkKind::Kafka),
+        otherwise: NoEffect("there is no Kafka sink: add --sink kafka"),
     },
     Rule {
         settings: &["kafka_checkpoint_topic", "kafka_transactional_id"],
-        matters: |settings| settings.exactly_once,
-        otherwise: "it is about --exactly-once",
+        needs: |args| args.topics.exactly_once,
+        otherwise: NoEffect("it is about --exactly-once"),
     },
 ];
 
-impl Binlog {
-    /// The flag, variable or key that set `id`.
-    pub(super) fn named(&self, id: &str) -> String {
-        match self.origins.of(id) {
-            Origin::Default(flag) => flag,
-            origin => origin.to_string(),
-        }
-    }
-
-    /// Whether there is a sink of this kind: `stdout`, `ndjson`, `kafka` or `parquet`.
-    pub(super) fn writes_to(&self, kind: &str) -> bool {
-        match self.sink.as_slice() {
-            [] => kind == "stdout",
-            sinks => sinks.iter().any(|sink| sink.split(':').next() == Some(kind)),
-        }
-    }
-
+impl BinlogArgs {
     fn is_pretty(&self) -> bool {
-        self.pretty && self.writes_to("stdout")
+        self.pretty.pretty && self.writes_to(SinkKind::Stdout)
     }
 
     /// Whether a sink takes JSON lines.
     fn has_lines(&self) -> bool {
-        self.writes_to("ndjson") || self.writes_to("stdout") && !self.pretty
+        self.writes_to(SinkKind::Ndjson) || self.writes_to(SinkKind::Stdout) && !self.pretty.pretty
     }
 
     /// Whether a sink takes rows in the form of `--format`.
     fn has_format(&self) -> bool {
-        self.has_lines() || self.writes_to("kafka")
+        self.has_lines() || self.writes_to(SinkKind::Kafka)
+    }
+
+    fn is_debezium(&self) -> bool {
+        self.rows.format == Format::Debezium
     }
 }

@@ -1,14 +1,16 @@
 //! What flags, variables and the file make of each other, and what does not go together.
 
-use super::args::{Binlog, Format, Kind};
+use super::args::BinlogArgs;
+use super::forms::{Format, Kind};
 use super::{config, outputs};
 use crate::binlog::TlsMode;
 use crate::cli::{Parsed, parse_words};
+use crate::settings::Origins;
 
-fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Binlog, String> {
+fn settings(arguments: &[&str], environment: &[(&str, &str)]) -> Result<(BinlogArgs, Origins), String> {
     let arguments: Vec<_> = std::iter::once("binlog").chain(arguments.iter().copied()).collect();
-    match parse_words(&arguments, environment).map(|call| call.parsed) {
-        Ok(Parsed::Binlog(binlog)) => Ok(*binlog),
+    match parse_words(&arguments, environment).map(|call| (call.parsed, call.origins)) {
+        Ok((Parsed::Binlog(args), origins)) => Ok((*args, origins)),
         Ok(_) => Err("another subcommand".to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -24,21 +26,25 @@ fn flags_over_variables_over_the_file() {
     )
     .unwrap();
     let config = ["--config", path.to_str().unwrap(), "--format", "debezium"];
-    let found = settings(
+    let (found, _) = settings(
         &config,
         &[("INTERCEPTOR_BINLOG_SOURCE", "mysql://variable@db"), ("INTERCEPTOR_BINLOG_ONLY", "insert,ddl")],
     )
     .unwrap();
-    assert_eq!(format!("{:?}", found.source), "[mysql://variable@db:3306]");
-    assert_eq!((found.include.len(), found.strict, found.queue_bytes), (2, true, 4 << 20));
-    assert_eq!((found.format, found.only), (Format::Debezium, vec![Kind::Insert, Kind::Ddl]));
+    assert_eq!(format!("{:?}", found.source.source), "[mysql://variable@db:3306]");
+    assert_eq!((found.selection.include.len(), found.source.strict, found.rows.queue_bytes), (2, true, 4 << 20));
+    assert_eq!((found.rows.format, found.selection.only), (Format::Debezium, vec![Kind::Insert, Kind::Ddl]));
 }
 
 #[test]
 fn switches_can_be_switched_off() {
     let on = [("INTERCEPTOR_BINLOG_PRETTY", "yes")];
-    assert!(settings(&[], &on).unwrap().pretty && settings(&["--pretty"], &[]).unwrap().pretty);
-    assert!(!settings(&["--pretty=false"], &on).unwrap().pretty);
+    let pretty = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let (args, _) = settings(arguments, environment).unwrap();
+        args.pretty.pretty
+    };
+    assert!(pretty(&[], &on) && pretty(&["--pretty"], &[]));
+    assert!(!pretty(&["--pretty=false"], &on));
 }
 
 #[test]
@@ -58,8 +64,11 @@ fn wrong_values_name_their_key() {
 #[test]
 fn what_does_not_go_together_is_refused() {
     let refused = |arguments: &[&str], words: &str| {
-        let settings = settings(arguments, &[]).unwrap();
-        let error = config::config(&settings).map(drop).and_then(|()| outputs::open(&settings).map(drop)).unwrap_err();
+        let open = |(args, origins): (BinlogArgs, Origins)| {
+            config::config(&args, &origins)?;
+            outputs::open(&args, &origins).map(drop)
+        };
+        let error = settings(arguments, &[]).and_then(open).unwrap_err();
         assert!(error.contains(words), "{arguments:?}: {error}");
     };
     let source = ["--source", "mysql://u:p@db"];
@@ -109,7 +118,8 @@ fn what_has_no_effect_is_said() {
 fn authorities_are_heeded_unless_told_otherwise() {
     let mode = |arguments: &[&str]| {
         let arguments: Vec<_> = ["--source=mysql://u:p@db"].into_iter().chain(arguments.iter().copied()).collect();
-        match config::config(&settings(&arguments, &[]).unwrap()).map(|config| config.source) {
+        let config = |(args, origins): (BinlogArgs, Origins)| config::config(&args, &origins);
+        match settings(&arguments, &[]).and_then(config).map(|config| config.source) {
             Ok(crate::binlog::SourceConfig::Servers(servers)) => Ok(servers[0].connect.tls.mode),
             Ok(_) => Err("files".to_owned()),
             Err(error) => Err(error),

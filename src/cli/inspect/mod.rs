@@ -1,5 +1,6 @@
 //! `mysql-interceptor inspect`: messages from Kafka or standard input, one JSON object per line or for people.
 
+mod args;
 mod output;
 mod topics;
 
@@ -9,17 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clap::Args;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use regex::Regex;
 
 use super::{FAILURE, logging};
-use crate::deliver::KafkaOption;
 use crate::lifecycle::{self, Patience};
-use crate::pretty::{ColorChoice, PrettyColumn};
-use crate::settings::{LogSettings, Rule, brokers, topic};
+pub(super) use args::{InspectArgs, adapt, rules};
 use output::Output;
 use topics::{Ends, Events, Topics};
 
@@ -35,79 +32,7 @@ Examples:
   mysql-interceptor proxy --upstream db:3306 | tee sql.ndjson | mysql-interceptor inspect - --pretty
   zstdcat rows.ndjson.*.zst | mysql-interceptor inspect - --pretty
 
-It joins no consumer group, commits nothing and reads no configuration file.";
-
-/// Settings that matter only together with others.
-pub(super) const RULES: &[Rule<Inspect>] = &[Rule {
-    settings: &["color", "pretty_columns"],
-    matters: |inspect| inspect.pretty,
-    otherwise: "it is about --pretty",
-}];
-
-/// The command line of `inspect`.
-#[derive(Debug, Args)]
-pub(super) struct Inspect {
-    /// Read messages from standard input, a line each, instead of Kafka
-    #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
-    #[arg(conflicts_with_all = [
-        "bootstrap_servers", "topic", "pattern", "follow", "from_beginning", "tail", "list_topics", "kafka_option",
-    ])]
-    input: Option<String>,
-
-    /// Brokers, HOST:PORT comma-separated
-    #[arg(long, env = "INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", value_name = "SERVERS", default_value = "127.0.0.1:9092")]
-    #[arg(value_parser = brokers, help_heading = "Kafka")]
-    bootstrap_servers: String,
-
-    /// Topic to read; repeatable [default: MYSQL_EVENTS]
-    #[arg(long, env = "INTERCEPTOR_KAFKA_TOPIC", value_name = "TOPIC", value_parser = topic, help_heading = "Kafka")]
-    topic: Vec<String>,
-
-    /// Read all topics whose name matches instead
-    #[arg(long, value_name = "REGEX", conflicts_with = "topic", help_heading = "Kafka")]
-    pattern: Option<Regex>,
-
-    /// Print the names of the topics
-    #[arg(long, help_heading = "Kafka")]
-    #[arg(conflicts_with_all = ["topic", "pattern", "debug", "follow", "from_beginning", "tail", "pretty", "color", "pretty_columns"])]
-    list_topics: bool,
-
-    /// Any librdkafka property, such as sasl.username=app; repeatable
-    #[arg(long, env = "INTERCEPTOR_KAFKA_OPTION", value_name = "KEY=VALUE", help_heading = "Kafka")]
-    kafka_option: Vec<KafkaOption>,
-
-    /// Start with the oldest message (the default)
-    #[arg(long, conflicts_with = "tail", help_heading = "Range")]
-    from_beginning: bool,
-
-    /// Start with the last N messages of each partition
-    #[arg(long, value_name = "N", help_heading = "Range")]
-    tail: Option<u32>,
-
-    /// Wait for further messages instead of stopping at the end
-    #[arg(long, short, help_heading = "Range")]
-    follow: bool,
-
-    /// Only messages with this debug field
-    #[arg(long, value_name = "VALUE", help_heading = "Range")]
-    debug: Option<String>,
-
-    /// For people: a readable line per statement, rows with what changed
-    #[arg(long, help_heading = "Output")]
-    pretty: bool,
-
-    /// Columns of --pretty, comma-separated [default: all]
-    #[arg(long, env = "INTERCEPTOR_PRETTY_COLUMNS", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
-    #[arg(help_heading = "Output")]
-    pretty_columns: Vec<PrettyColumn>,
-
-    /// Colours of --pretty
-    #[arg(long, value_name = "WHEN", default_value = "auto", ignore_case = true, help_heading = "Output")]
-    color: ColorChoice,
-
-    #[command(flatten)]
-    pub(super) log: LogSettings,
-}
+It joins no consumer group and commits nothing.";
 
 /// Why nothing (more) can be printed.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +62,7 @@ enum InspectError {
 }
 
 /// Prints what was asked for.
-pub(super) fn run(inspect: &Inspect) -> ExitCode {
+pub(super) fn run(inspect: &InspectArgs) -> ExitCode {
     match inspect.print() {
         Ok(()) => ExitCode::SUCCESS,
         // `inspect | head` is no error.
@@ -149,22 +74,26 @@ pub(super) fn run(inspect: &Inspect) -> ExitCode {
     }
 }
 
-impl Inspect {
+impl InspectArgs {
+    fn connect(&self) -> Result<Topics, InspectError> {
+        Topics::connect(self.kafka.brokers().unwrap_or_default(), &self.kafka.kafka_option)
+    }
+
     fn print(&self) -> Result<(), InspectError> {
-        let mut output = Output::new(self.pretty, self.color, &self.pretty_columns);
+        let mut output = Output::new(self.pretty.pretty, self.pretty.color, &self.columns.pretty_columns);
         if self.input.is_some() {
             return self.copy(&mut output);
         }
         let stop = stop_flag()?;
-        let topics = Topics::connect(&self.bootstrap_servers, &self.kafka_option)?;
-        if self.list_topics {
+        let topics = self.connect()?;
+        if self.topics.list_topics {
             for topic in topics.names() {
                 output.line(topic)?;
             }
             return Ok(output.flush()?);
         }
         let (topics, wanted) = self.wanted_topics(topics, &stop)?;
-        let ends = topics.assign(&wanted, self.tail)?;
+        let ends = topics.assign(&wanted, self.range.tail)?;
         self.read(topics.consumer(), ends, &mut output, &stop)
     }
 
@@ -172,14 +101,14 @@ impl Inspect {
     fn wanted_topics(&self, mut topics: Topics, stop: &AtomicBool) -> Result<(Topics, Vec<String>), InspectError> {
         let mut said = false;
         loop {
-            let wanted = match &self.pattern {
+            let wanted = match &self.topics.pattern {
                 Some(pattern) => topics.matching(pattern),
-                None if self.topic.is_empty() => topics.named(&["MYSQL_EVENTS".to_owned()]),
-                None => topics.named(&self.topic),
+                None if self.topics.topic.is_empty() => topics.named(&["MYSQL_EVENTS".to_owned()]),
+                None => topics.named(&self.topics.topic),
             };
             match wanted {
                 Ok(wanted) => return Ok((topics, wanted)),
-                Err(missing) if self.follow && !stop.load(Ordering::Relaxed) => {
+                Err(missing) if self.range.follow && !stop.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut said, true) {
                         tracing::warn!("{missing}; waiting for it");
                     }
@@ -187,7 +116,7 @@ impl Inspect {
                 Err(missing) => return Err(missing),
             }
             std::thread::sleep(TOPIC_POLL);
-            topics = Topics::connect(&self.bootstrap_servers, &self.kafka_option)?;
+            topics = self.connect()?;
         }
     }
 
@@ -216,13 +145,13 @@ impl Inspect {
         output: &mut Output,
         stop: &AtomicBool,
     ) -> Result<(), InspectError> {
-        while (self.follow || !ends.is_empty()) && !stop.load(Ordering::Relaxed) {
+        while (self.range.follow || !ends.is_empty()) && !stop.load(Ordering::Relaxed) {
             match consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     let before_end = ends.pass(message.topic(), message.partition(), message.offset());
                     // A tombstone has none.
                     let Some(payload) = message.payload() else { continue };
-                    if (before_end || self.follow) && self.is_wanted(payload) {
+                    if (before_end || self.range.follow) && self.is_wanted(payload) {
                         output.message(payload)?;
                     }
                     continue;
@@ -247,7 +176,7 @@ impl Inspect {
             #[serde(borrow)]
             debug: Option<std::borrow::Cow<'a, str>>,
         }
-        let Some(wanted) = &self.debug else {
+        let Some(wanted) = &self.range.debug else {
             return true;
         };
         serde_json::from_slice::<Debug<'_>>(payload).is_ok_and(|message| message.debug.as_deref() == Some(wanted))

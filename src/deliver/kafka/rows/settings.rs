@@ -33,7 +33,8 @@ pub struct RowsSinkConfig {
 }
 
 /// What becomes of a message that Kafka will never take, because it is too large or of no allowed form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OnRefused {
     /// End with an error; reading begins with it again at the next start
     #[default]

@@ -9,58 +9,62 @@ use std::path::PathBuf;
 use clap::builder::{OsStr, Resettable};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
-use crate::settings::error::{ConfigError, Origin};
-use crate::settings::file::File;
-use crate::settings::notes::{Note, unknown_variables};
-
-/// The argument that names the configuration file.
-pub(crate) const CONFIG: &str = "config";
-
-/// Arguments whose values are not to be repeated in an error.
-pub(crate) const MAY_HOLD_SECRETS: [&str; 2] = ["kafka_option", "source"];
+use super::table::settings_of;
+use crate::settings::{CONFIG, ConfigError, File, Note, Origin, Origins, Setting, unknown_variables};
 
 /// Where values may come from.
 #[derive(Debug)]
-pub(crate) struct Layers {
+pub(in crate::cli) struct Layers {
     /// The command line, the program's name first.
-    pub(crate) arguments: Vec<OsString>,
+    pub(in crate::cli) arguments: Vec<OsString>,
     /// The environment's variables.
-    pub(crate) environment: HashMap<String, OsString>,
+    pub(in crate::cli) environment: HashMap<String, OsString>,
 }
 
 /// The parsed command line with all layers under it.
 #[derive(Debug)]
-pub(crate) struct Layered {
-    pub(crate) matches: ArgMatches,
+pub(in crate::cli) struct Layered {
+    pub(in crate::cli) matches: ArgMatches,
     /// Variables that are none of ours, though they look so.
-    pub(crate) notes: Vec<Note>,
-    origins: Origins,
+    pub(in crate::cli) notes: Vec<Note>,
+    /// The settings of the subcommand that is called.
+    pub(in crate::cli) settings: Vec<Setting>,
+    /// Where their values came from.
+    pub(in crate::cli) origins: Origins,
 }
 
-/// Where values came from, by argument id.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Origins(HashMap<String, Origin>);
+/// Why there is nothing to run.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::cli) enum CliError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The command line is wrong in form, or asks for help; clap says it best.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+}
 
 impl Layers {
     /// Parses the command line with the other layers as defaults of whichever subcommand is called.
-    pub(crate) fn parse(&self, command: Command) -> Result<Layered, ConfigError> {
-        let command = command.mut_subcommands(|subcommand| subcommand.mut_args(|arg| arg.hide_env_values(true)));
+    pub(in crate::cli) fn parse(&self, command: Command) -> Result<Layered, CliError> {
         let notes = unknown_variables(self.environment.keys().map(String::as_str), &variables(&command));
-        let mut origins = Origins::default();
-        let layered = match self.subcommand_of(&command) {
-            Some(name) => self.fill(command.clone(), &name, &mut origins)?,
-            None => command.clone(),
-        };
+        let path = self.subcommands(&command);
+        let settings = find(&command, &path).map(settings_of).unwrap_or_default();
+        let mut origins = Origins::new(&settings);
+        let layered = self.fill(command.clone(), &path, &settings, &mut origins)?;
         match layered.try_get_matches_from(&self.arguments) {
-            Ok(matches) => Ok(Layered { matches, notes, origins }),
+            Ok(matches) => {
+                note_flags(&matches, &settings, &mut origins);
+                Ok(Layered { matches, notes, settings, origins })
+            }
             // Help shows the true defaults.
             Err(error) if error.kind() == ErrorKind::DisplayHelp => {
                 let command = if self.asks_for_short_help() { at_a_glance(command) } else { command };
                 Err(command.try_get_matches_from(&self.arguments).err().unwrap_or(error).into())
             }
-            Err(error) => Err(self.explain(error, &origins)),
+            Err(error) => Err(self.explain(error, &settings, &origins)),
         }
     }
 
@@ -68,53 +72,59 @@ impl Layers {
         self.arguments.iter().any(|argument| argument == "-h")
     }
 
-    fn subcommand_of(&self, command: &Command) -> Option<String> {
-        let words = self.arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-        words.take(1).find(|word| command.find_subcommand(word).is_some()).map(str::to_owned)
+    /// The subcommand that is called, and those in it.
+    fn subcommands(&self, command: &Command) -> Vec<String> {
+        let (mut command, mut path) = (command, Vec::new());
+        for word in self.arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+            match command.find_subcommand(word) {
+                Some(subcommand) => {
+                    path.push(word.to_owned());
+                    command = subcommand;
+                }
+                // A subcommand with settings of its own has none in it; words that follow are theirs.
+                None if path.is_empty() || !command.has_subcommands() => break,
+                None => {}
+            }
+        }
+        path
     }
 
-    fn fill(&self, command: Command, name: &str, origins: &mut Origins) -> Result<Command, ConfigError> {
-        let Some(subcommand) = command.find_subcommand(name) else {
-            return Ok(command);
-        };
-        let arguments: Vec<Arg> = subcommand.get_arguments().cloned().collect();
-        let mut file = match self.config_path(&arguments) {
-            Some(path) => File::read(&path, &arguments)?,
+    /// Gives the arguments of a subcommand the values of the other layers as defaults.
+    fn fill(
+        &self,
+        command: Command,
+        path: &[String],
+        settings: &[Setting],
+        origins: &mut Origins,
+    ) -> Result<Command, ConfigError> {
+        let mut file = match self.config_path(settings) {
+            Some(path) => File::read(&path, settings)?,
             None => File::default(),
         };
         let mut values: HashMap<String, Vec<OsString>> = HashMap::new();
-        for argument in &arguments {
-            let id = argument.get_id().to_string();
-            if let Some((variable, value)) = self.variable_of(argument) {
-                origins.0.insert(id.clone(), Origin::Variable(variable));
-                values.insert(id, split(argument, value));
-            } else if let Some(given) = file.values.remove(&id) {
-                let (key, path) = (id.clone(), file.path.clone());
-                origins.0.insert(id.clone(), Origin::File { key, path, line: given.line });
-                values.insert(id, given.words);
+        for setting in settings {
+            if let Some((variable, value)) = self.variable_of(setting) {
+                origins.set(&setting.id, Origin::Variable(variable));
+                values.insert(setting.id.clone(), split(setting, value));
+            } else if let Some(given) = file.values.remove(&setting.id) {
+                let origin = Origin::File { key: given.key, path: file.path.clone(), line: given.line };
+                origins.set(&setting.id, origin);
+                values.insert(setting.id.clone(), given.words);
             }
         }
-        Ok(command.mut_subcommand(name, |subcommand| {
-            subcommand.mut_args(|argument| {
-                let argument = argument.env(Resettable::Reset);
-                match values.remove(argument.get_id().as_str()) {
-                    Some(values) => argument.default_values(values.into_iter().map(OsStr::from)),
-                    None => argument,
-                }
-            })
-        }))
+        Ok(with_defaults(command, path, &mut values))
     }
 
-    /// The environment variable of an argument and its value; empty counts as not set.
-    fn variable_of(&self, argument: &Arg) -> Option<(String, OsString)> {
-        let variable = argument.get_env()?.to_str()?.to_owned();
+    /// The environment variable of a setting and its value; empty counts as not set.
+    fn variable_of(&self, setting: &Setting) -> Option<(String, OsString)> {
+        let variable = setting.variable.clone()?;
         let value = self.environment.get(&variable).filter(|value| !value.is_empty())?;
         Some((variable, value.clone()))
     }
 
     /// The configuration file has to be known before the command line can be parsed with what it says.
-    fn config_path(&self, arguments: &[Arg]) -> Option<PathBuf> {
-        let argument = arguments.iter().find(|argument| argument.get_id() == CONFIG)?;
+    fn config_path(&self, settings: &[Setting]) -> Option<PathBuf> {
+        let setting = settings.iter().find(|setting| setting.id == CONFIG)?;
         let mut words = self.arguments.iter();
         while let Some(word) = words.next() {
             if word == "--config" {
@@ -124,11 +134,11 @@ impl Layers {
                 return Some(PathBuf::from(path));
             }
         }
-        self.variable_of(argument).map(|(_, path)| PathBuf::from(path))
+        self.variable_of(setting).map(|(_, path)| PathBuf::from(path))
     }
 
     /// Replaces clap's words about a wrong value by ours, which name the layer it came from.
-    fn explain(&self, error: clap::Error, origins: &Origins) -> ConfigError {
+    fn explain(&self, error: clap::Error, settings: &[Setting], origins: &Origins) -> CliError {
         if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
             return error.into();
         }
@@ -145,12 +155,12 @@ impl Layers {
             // `[-]`, which has no flag.
             _ => argument.as_str(),
         };
-        let id = flag.trim_start_matches('-').replace('-', "_");
+        let setting = settings.iter().find(|setting| setting.flag == flag);
         let prefix = format!("{flag}=");
         let on_command_line = self.arguments.iter().filter_map(|argument| argument.to_str());
         let on_command_line = on_command_line.into_iter().any(|word| word == flag || word.starts_with(&prefix));
-        let origin = match origins.0.get(&id) {
-            Some(origin) if !on_command_line => origin.clone(),
+        let origin = match setting {
+            Some(setting) if !on_command_line => origins.of(&setting.id),
             _ => Origin::Flag(flag.to_owned()),
         };
         let allowed = match error.get(ContextKind::ValidValue) {
@@ -160,44 +170,48 @@ impl Layers {
             _ => std::error::Error::source(&error).map_or_else(|| "invalid".to_owned(), ToString::to_string),
         };
         let allowed = on_one_line(&allowed);
-        if MAY_HOLD_SECRETS.contains(&id.as_str()) {
-            return ConfigError::InvalidSecret { origin, allowed };
+        match setting.is_some_and(Setting::may_hold_secrets) {
+            true => ConfigError::InvalidSecret { origin, allowed }.into(),
+            false => ConfigError::Invalid { origin, given, allowed }.into(),
         }
-        ConfigError::Invalid { origin, given, allowed }
     }
 }
 
-impl Layered {
-    /// Where the values of the subcommand's arguments came from, those of the command line too.
-    pub(crate) fn origins(&self) -> Origins {
-        let mut origins = self.origins.clone();
-        let Some((_, matches)) = self.matches.subcommand() else {
-            return origins;
-        };
-        for id in matches.ids().map(|id| id.as_str()) {
-            if matches.value_source(id) == Some(ValueSource::CommandLine) {
-                origins.0.insert(id.to_owned(), Origin::Flag(flag_of(id)));
+/// Notes which values are the command line's.
+fn note_flags(matches: &ArgMatches, settings: &[Setting], origins: &mut Origins) {
+    let mut called = matches;
+    while let Some((_, matches)) = called.subcommand() {
+        called = matches;
+    }
+    let ids: Vec<_> = called.ids().map(|id| id.as_str()).collect();
+    for setting in settings.iter().filter(|setting| ids.contains(&setting.id.as_str())) {
+        if called.value_source(&setting.id) == Some(ValueSource::CommandLine) {
+            origins.set(&setting.id, Origin::Flag(setting.flag.clone()));
+        }
+    }
+}
+
+fn find<'a>(command: &'a Command, path: &[String]) -> Option<&'a Command> {
+    path.iter().try_fold(command, |command, name| command.find_subcommand(name)).filter(|_| !path.is_empty())
+}
+
+fn with_defaults(command: Command, path: &[String], values: &mut HashMap<String, Vec<OsString>>) -> Command {
+    match path.split_first() {
+        Some((name, rest)) => command.mut_subcommand(name, |subcommand| with_defaults(subcommand, rest, values)),
+        None => command.mut_args(|argument| {
+            let argument = argument.env(Resettable::Reset);
+            match values.remove(argument.get_id().as_str()) {
+                Some(values) => argument.default_values(values.into_iter().map(OsStr::from)),
+                None => argument,
             }
-        }
-        origins
+        }),
     }
-}
-
-impl Origins {
-    /// Where the value of argument `id` came from.
-    pub(crate) fn of(&self, id: &str) -> Origin {
-        self.0.get(id).cloned().unwrap_or_else(|| Origin::Default(flag_of(id)))
-    }
-}
-
-fn flag_of(id: &str) -> String {
-    format!("--{}", id.replace('_', "-"))
 }
 
 /// The variables of all subcommands: one may be meant for another than the one that is called.
 fn variables(command: &Command) -> Vec<String> {
-    let arguments = command.get_subcommands().flat_map(Command::get_arguments);
-    arguments.filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned)).collect()
+    let settings = command.get_subcommands().flat_map(settings_of);
+    settings.filter_map(|setting| setting.variable).collect()
 }
 
 /// The short help is to be seen at a glance: no variables, and choices in place of the value's name or after the text.
@@ -234,9 +248,9 @@ fn on_one_line(reason: &str) -> String {
 }
 
 /// The values of a repeatable setting stand on lines of their own in a variable: any other separator could be in a value.
-fn split(argument: &Arg, value: OsString) -> Vec<OsString> {
-    match (argument.get_action(), value.to_str()) {
-        (ArgAction::Append, Some(text)) => {
+fn split(setting: &Setting, value: OsString) -> Vec<OsString> {
+    match value.to_str() {
+        Some(text) if setting.is_repeatable => {
             text.lines().map(str::trim).filter(|line| !line.is_empty()).map(OsString::from).collect()
         }
         _ => vec![value],

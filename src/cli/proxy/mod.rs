@@ -1,5 +1,9 @@
 //! `mysql-interceptor proxy`.
 
+mod args;
+mod config;
+mod rules;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -9,6 +13,9 @@ use super::{FAILURE, USAGE, logging};
 use crate::deliver::{self, Hub, ShutdownReport};
 use crate::lifecycle::{self, Patience};
 use crate::proxy::ProxyConfig;
+pub(super) use args::ProxyArgs;
+pub(super) use config::config;
+pub(super) use rules::rules;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

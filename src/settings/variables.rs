@@ -1,45 +1,6 @@
-//! What is said at the start about settings that were given and do nothing.
+//! Environment variables that look like settings and are not.
 
-use std::fmt;
-
-use crate::settings::error::Origin;
-
-/// One line for the log: what has no effect, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note(String);
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Settings that matter only together with another, for one subcommand's settings `S`.
-pub(crate) struct Rule<S> {
-    /// Their ids.
-    pub(crate) settings: &'static [&'static str],
-    /// Whether they matter.
-    pub(crate) matters: fn(&S) -> bool,
-    /// Why not, and what to do.
-    pub(crate) otherwise: &'static str,
-}
-
-/// A line for each rule that is against something that was given.
-pub(crate) fn ineffective<S>(rules: &[Rule<S>], settings: &S, origin: &dyn Fn(&str) -> Origin) -> Vec<Note> {
-    let mut said: Vec<&str> = Vec::new();
-    let mut notes = Vec::new();
-    for rule in rules.iter().filter(|rule| !(rule.matters)(settings)) {
-        let given = rule.settings.iter().filter(|id| !said.contains(id));
-        let given: Vec<_> = given.map(|id| (*id, origin(id))).filter(|(_, origin)| origin.is_given()).collect();
-        if given.is_empty() {
-            continue;
-        }
-        said.extend(given.iter().map(|(id, _)| id));
-        let names: Vec<_> = given.iter().map(|(_, origin)| origin.to_string()).collect();
-        notes.push(Note(format!("{}: no effect, {}", names.join(", "), rule.otherwise)));
-    }
-    notes
-}
+use super::rules::Note;
 
 /// Variables that look as if they were ours and are not.
 pub(crate) fn unknown_variables<'a>(given: impl Iterator<Item = &'a str>, known: &[String]) -> Vec<Note> {

@@ -1,0 +1,100 @@
+//! From the command line to what the proxy is told.
+
+use std::time::Duration;
+
+use super::args::{ProxyArgs, TlsArgs};
+use crate::cli::settings::{check_distinct, specs};
+use crate::deliver::{KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
+use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
+use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec};
+
+/// Builds the configuration of settings that the rules let pass.
+pub(in crate::cli) fn config(args: ProxyArgs, origins: &Origins) -> Result<ProxyConfig, ConfigError> {
+    args.kafka.check(origins)?;
+    check_distinct(&args.sink, origins)?;
+    let sinks = sinks(&args);
+    let capture = args.capture;
+    let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
+    Ok(ProxyConfig {
+        listen: args.connections.listen,
+        upstream: args.connections.upstream,
+        workers: args.connections.workers,
+        tls: tls(args.tls),
+        connect_timeout: args.connections.connect_timeout,
+        handshake_timeout: args.connections.handshake_timeout,
+        drain_timeout: args.connections.drain_timeout,
+        capture: CaptureConfig {
+            statement_logging: capture.statement_logging,
+            on_unobservable: capture.on_unobservable,
+            all: capture.capture_all,
+            ddl: capture.capture_ddl,
+            callproc: capture.capture_callproc,
+            include_sql: capture.include_sql,
+            include_params: capture.include_params,
+            max_param_length: capture.max_param_length,
+            max_statement_bytes: capture.max_statement_bytes,
+            debug: non_empty(capture.debug_value).unwrap_or(capture.service_name),
+            default_tz: non_empty(capture.default_tz),
+        },
+        sinks,
+        queue: QueueConfig {
+            max_messages: args.queues.publish_queue_maxsize,
+            max_bytes: args.queues.publish_queue_bytes,
+            batch_size: args.queues.publish_batch_size,
+            flush_interval: args.queues.publish_flush_interval_s,
+            backpressure: args.queues.backpressure,
+        },
+    })
+}
+
+fn tls(args: TlsArgs) -> TlsConfig {
+    // Whoever names authorities wants them to be used, as with the mysql client's --ssl-ca.
+    let verify = match (args.upstream_tls_verify, &args.upstream_ca) {
+        (Some(verify), _) => verify,
+        (None, Some(_)) => UpstreamVerify::Ca,
+        (None, None) => UpstreamVerify::None,
+    };
+    TlsConfig {
+        mode: args.tls,
+        cert: args.tls_cert,
+        key: args.tls_key,
+        upstream_ca: args.upstream_ca,
+        upstream_verify: verify,
+    }
+}
+
+fn sinks(args: &ProxyArgs) -> Vec<SinkConfig> {
+    let open = |spec: &SinkSpec| match spec {
+        SinkSpec::Stdout => Some(SinkConfig::Stdout(stdout(args))),
+        SinkSpec::Ndjson(path) => Some(SinkConfig::Ndjson(args.files.ndjson(path.clone()))),
+        SinkSpec::Kafka => kafka(args).map(SinkConfig::Kafka),
+        // Not a sink of statements: refused where the setting is read.
+        SinkSpec::Parquet(_) => None,
+    };
+    let mut sinks: Vec<_> = specs(&args.sink).filter_map(open).collect();
+    if !args.names(SinkKind::Kafka) {
+        sinks.extend(kafka(args).map(SinkConfig::Kafka));
+    }
+    if sinks.is_empty() {
+        sinks.push(SinkConfig::Stdout(stdout(args)));
+    }
+    sinks
+}
+
+fn stdout(args: &ProxyArgs) -> StdoutConfig {
+    StdoutConfig { pretty: args.pretty.pretty, color: args.pretty.color, columns: args.columns.pretty_columns.clone() }
+}
+
+fn kafka(args: &ProxyArgs) -> Option<KafkaConfig> {
+    let producer = &args.producer;
+    Some(KafkaConfig {
+        bootstrap_servers: args.kafka.brokers()?.to_owned(),
+        topic: producer.kafka_topic.clone(),
+        acks: producer.kafka_acks,
+        retries: producer.kafka_retries,
+        linger: Duration::from_millis(producer.kafka_linger_ms.into()),
+        batch_size: producer.kafka_batch_size,
+        buffer_memory: producer.kafka_buffer_memory,
+        options: args.kafka.kafka_option.clone(),
+    })
+}

@@ -1,0 +1,176 @@
+//! Settings of `proxy` that matter only together with others, or are refused without them.
+
+use super::args::ProxyArgs;
+use crate::cli::settings::{Writes, file_rules};
+use crate::proxy::{TlsMode, UpstreamVerify};
+use crate::settings::Otherwise::{NoEffect, Refused};
+use crate::settings::{Rule, SinkKind};
+
+const BUFFERING_NOT_BUILT: &str = "holding messages until the commit is not built yet, each message is published at once; unset it or set it to false to accept that";
+const REDACTION_NOT_BUILT: &str =
+    "redaction is not built yet, values would be published in clear; unset it to accept that";
+const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
+const SPLIT_VALUES_NOT_BUILT: &str =
+    "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
+const PROBE_NOT_BUILT: &str = "asking the server for session values is not built yet; unset it or set it to off, then they are unknown until seen";
+
+/// Every rule.
+pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
+    let mut rules = Vec::from(NOT_BUILT);
+    rules.extend(CAPTURE);
+    rules.extend(TLS);
+    rules.extend(OUTPUT);
+    rules.extend(file_rules());
+    rules.extend(KAFKA);
+    rules
+}
+
+const NOT_BUILT: [Rule<ProxyArgs>; 6] = [
+    Rule {
+        settings: &["buffer_until_commit"],
+        needs: |args| args.not_built.buffer_until_commit != Some(true),
+        otherwise: Refused(BUFFERING_NOT_BUILT),
+    },
+    Rule {
+        settings: &["redact_keys"],
+        needs: |args| args.not_built.redact_keys.as_ref().is_none_or(String::is_empty),
+        otherwise: Refused(REDACTION_NOT_BUILT),
+    },
+    Rule {
+        settings: &["redact_value"],
+        needs: |args| args.not_built.redact_value.as_ref().is_none_or(String::is_empty),
+        otherwise: Refused(REDACTION_NOT_BUILT),
+    },
+    Rule {
+        settings: &["inline_debug"],
+        needs: |args| args.not_built.inline_debug != Some(true),
+        otherwise: Refused(INLINE_DEBUG_NOT_BUILT),
+    },
+    Rule {
+        settings: &["split_values"],
+        needs: |args| args.not_built.split_values != Some(true),
+        otherwise: Refused(SPLIT_VALUES_NOT_BUILT),
+    },
+    Rule {
+        settings: &["session_probe"],
+        needs: |args| args.not_built.session_probe.as_ref().is_none_or(|probe| probe.eq_ignore_ascii_case("off")),
+        otherwise: Refused(PROBE_NOT_BUILT),
+    },
+];
+
+const CAPTURE: [Rule<ProxyArgs>; 4] = [
+    Rule {
+        settings: &[
+            "capture_all",
+            "capture_ddl",
+            "capture_callproc",
+            "include_sql",
+            "include_params",
+            "max_param_length",
+            "max_statement_bytes",
+            "on_unobservable",
+            "debug_value",
+            "service_name",
+            "default_tz",
+        ],
+        needs: |args| args.capture.statement_logging,
+        otherwise: NoEffect("there are no messages with --statement-logging=false"),
+    },
+    Rule {
+        settings: &["capture_ddl", "capture_callproc"],
+        needs: |args| !args.capture.capture_all,
+        otherwise: NoEffect("every statement becomes a message unless --capture-all=false"),
+    },
+    Rule {
+        settings: &["max_param_length"],
+        needs: |args| args.capture.include_params,
+        otherwise: NoEffect("messages have no parameters with --include-params=false"),
+    },
+    Rule {
+        settings: &["service_name"],
+        needs: |args| args.capture.debug_value.as_deref().unwrap_or_default().is_empty(),
+        otherwise: NoEffect("the field debug is --debug-value"),
+    },
+];
+
+const TLS: [Rule<ProxyArgs>; 5] = [
+    Rule {
+        settings: &["tls_cert"],
+        needs: |args| args.tls.tls_key.is_some(),
+        otherwise: Refused("needs --tls-key too"),
+    },
+    Rule {
+        settings: &["tls_key"],
+        needs: |args| args.tls.tls_cert.is_some(),
+        otherwise: Refused("needs --tls-cert too"),
+    },
+    Rule {
+        settings: &["upstream_tls_verify"],
+        needs: |args| {
+            args.tls.upstream_ca.is_some() || args.tls.upstream_tls_verify.is_none_or(|how| how == UpstreamVerify::None)
+        },
+        otherwise: Refused("needs --upstream-ca too"),
+    },
+    Rule {
+        settings: &["tls_cert", "tls_key", "upstream_ca", "upstream_tls_verify"],
+        needs: |args| args.tls.tls == TlsMode::Terminate,
+        otherwise: NoEffect("the proxy takes part in TLS only with --tls terminate"),
+    },
+    Rule {
+        settings: &["upstream_ca"],
+        needs: |args| args.tls.upstream_tls_verify != Some(UpstreamVerify::None),
+        otherwise: NoEffect(
+            "nothing is checked with --upstream-tls-verify none: leave that out, or set it to ca or full",
+        ),
+    },
+];
+
+const OUTPUT: [Rule<ProxyArgs>; 4] = [
+    Rule {
+        settings: &["sink"],
+        needs: |args| !args.names(SinkKind::Kafka) || args.kafka.brokers().is_some(),
+        otherwise: Refused("kafka needs --kafka-bootstrap-servers too"),
+    },
+    Rule {
+        settings: &["pretty", "pretty_columns", "color"],
+        needs: |args| args.writes_to(SinkKind::Stdout),
+        otherwise: NoEffect("no sink is stdout: add --sink stdout"),
+    },
+    Rule {
+        settings: &["pretty_columns", "color"],
+        needs: |args| args.pretty.pretty,
+        otherwise: NoEffect("it is about --pretty"),
+    },
+    Rule {
+        settings: &["file_mode"],
+        needs: |args| args.writes_to(SinkKind::Ndjson),
+        otherwise: NoEffect("no sink is a file: add --sink ndjson:PATH"),
+    },
+];
+
+const KAFKA: [Rule<ProxyArgs>; 3] = [
+    Rule {
+        settings: &[
+            "kafka_topic",
+            "kafka_acks",
+            "kafka_retries",
+            "kafka_linger_ms",
+            "kafka_batch_size",
+            "kafka_buffer_memory",
+            "kafka_adaptive_partitioning_enabled",
+            "kafka_option",
+        ],
+        needs: |args| args.writes_to(SinkKind::Kafka),
+        otherwise: NoEffect("there is no Kafka sink: set --kafka-bootstrap-servers"),
+    },
+    Rule {
+        settings: &["kafka_adaptive_partitioning_enabled"],
+        needs: |args| !args.producer.kafka_adaptive_partitioning_enabled,
+        otherwise: NoEffect("every message has a key, which chooses the partition"),
+    },
+    Rule {
+        settings: &["enable_queueing_publisher"],
+        needs: |args| args.queues.enable_queueing_publisher,
+        otherwise: NoEffect("the proxy always queues"),
+    },
+];

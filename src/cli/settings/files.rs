@@ -1,0 +1,80 @@
+//! Files of JSON lines, their rotation, and the rights of all files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::choices::choice;
+use super::output::Writes;
+use crate::deliver::{Compression, NdjsonConfig};
+use crate::files::FileMode;
+use crate::settings::{Otherwise, Rule, SinkKind, duration, size};
+
+/// How files are written.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files")]
+pub(in crate::cli) struct FileArgs {
+    /// ndjson: rotate before this size; 0: never
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    ndjson_rotate_size: u64,
+
+    /// ndjson: rotate at this age; 0: never
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
+    ndjson_rotate_age: Duration,
+
+    /// ndjson: what happens to rotated files
+    #[arg(long, value_name = "HOW", default_value = "none", value_parser = choice::<Compression>())]
+    ndjson_compress: Compression,
+
+    /// ndjson: how many rotated files to keep; 0: all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    ndjson_keep: usize,
+
+    /// Rights of new files, in octal [default: 0640]
+    ///
+    /// Files of every kind: NDJSON, Parquet, checkpoint, schema history. They are set whatever the umask is; the default is reduced by the umask. A file that already exists keeps its rights.
+    #[arg(long, value_name = "RIGHTS")]
+    file_mode: Option<FileMode>,
+}
+
+impl FileArgs {
+    /// The file of JSON lines at `path`.
+    pub(in crate::cli) fn ndjson(&self, path: PathBuf) -> NdjsonConfig {
+        NdjsonConfig {
+            path,
+            rotate_size: self.ndjson_rotate_size,
+            rotate_age: self.ndjson_rotate_age,
+            compress: self.ndjson_compress,
+            keep: self.ndjson_keep,
+            mode: self.mode(),
+        }
+    }
+
+    /// The rights of new files.
+    pub(in crate::cli) fn mode(&self) -> FileMode {
+        self.file_mode.unwrap_or_default()
+    }
+
+    fn rotates(&self) -> bool {
+        self.ndjson_rotate_size > 0 || !self.ndjson_rotate_age.is_zero()
+    }
+}
+
+/// When these settings matter.
+pub(in crate::cli) fn file_rules<S: Writes>() -> [Rule<S>; 2] {
+    [
+        Rule {
+            settings: &["ndjson_rotate_size", "ndjson_rotate_age", "ndjson_compress", "ndjson_keep"],
+            needs: |settings| settings.writes_to(SinkKind::Ndjson),
+            otherwise: Otherwise::NoEffect("no sink is a file of JSON lines: add --sink ndjson:PATH"),
+        },
+        Rule {
+            settings: &["ndjson_compress", "ndjson_keep"],
+            needs: |settings| settings.files().rotates(),
+            otherwise: Otherwise::NoEffect(
+                "the file is never rotated: set --ndjson-rotate-size or --ndjson-rotate-age",
+            ),
+        },
+    ]
+}

@@ -1,0 +1,20 @@
+//! The command line's side of settings: groups of flags that subcommands share, and the layers under them.
+//!
+//! A flag stands in one table: its name, its default, its meaning. The rest follows from that. `table` derives the environment variable
+//! and the key in the configuration file, `layers` looks values up and remembers where each came from.
+
+mod choices;
+mod files;
+mod kafka;
+mod layers;
+mod log;
+mod output;
+mod table;
+
+pub(super) use choices::choice;
+pub(super) use files::{FileArgs, file_rules};
+pub(super) use kafka::KafkaArgs;
+pub(super) use layers::{CliError, Layers};
+pub(super) use log::LogArgs;
+pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, Writes, check_distinct, row_sink, specs, statement_sink};
+pub(super) use table::{complete, settings_of};
