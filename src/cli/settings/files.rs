@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::Args;
 
 use super::choices::choice;
-use super::output::Writes;
 use crate::deliver::{Compression, NdjsonConfig};
 use crate::files::FileMode;
 use crate::settings::{Otherwise, Rule, SinkKind, duration, size};
@@ -59,6 +58,15 @@ impl FileArgs {
     fn rotates(&self) -> bool {
         self.ndjson_rotate_size > 0 || !self.ndjson_rotate_age.is_zero()
     }
+}
+
+/// Settings of a subcommand that writes messages.
+pub(in crate::cli) trait Writes {
+    /// Whether there is a sink of this kind.
+    fn writes_to(&self, kind: SinkKind) -> bool;
+
+    /// How files are written.
+    fn files(&self) -> &FileArgs;
 }
 
 /// When these settings matter.

@@ -12,9 +12,9 @@ mod output;
 mod table;
 
 pub(super) use choices::choice;
-pub(super) use files::{FileArgs, file_rules};
+pub(super) use files::{FileArgs, Writes, file_rules};
 pub(super) use kafka::KafkaArgs;
 pub(super) use layers::{CliError, Layers};
 pub(super) use log::LogArgs;
-pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, Writes, check_distinct, row_sink, specs, statement_sink};
+pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
 pub(super) use table::{complete, settings_of};

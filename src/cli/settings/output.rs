@@ -3,7 +3,6 @@
 use clap::Args;
 
 use super::choices::choice;
-use super::files::FileArgs;
 use crate::pretty::{ColorChoice, PrettyColumn};
 use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec, boolean};
 
@@ -67,13 +66,4 @@ pub(in crate::cli) fn check_distinct(names: &[SinkName], origins: &Origins) -> R
         }
         None => Ok(()),
     }
-}
-
-/// Settings of a subcommand that writes messages.
-pub(in crate::cli) trait Writes {
-    /// Whether there is a sink of this kind.
-    fn writes_to(&self, kind: SinkKind) -> bool;
-
-    /// How files are written.
-    fn files(&self) -> &FileArgs;
 }
