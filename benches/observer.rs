@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use mysql_interceptor::deliver::Batch;
 use mysql_interceptor::message::{CapturePolicy, MessageOptions, MessageWriter};
-use mysql_interceptor::session::{Now, Observer, ObserverConfig};
+use mysql_interceptor::session::{Now, Observer, ObserverConfig, Statement};
 
 /// `PROTOCOL_41 | CONNECT_WITH_DB | SECURE_CONNECTION | PLUGIN_AUTH | DEPRECATE_EOF | LONG_PASSWORD | TRANSACTIONS`.
 const CAPABILITIES: u32 = 1 | 1 << 3 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 19 | 1 << 24;
@@ -29,9 +29,10 @@ fn login(observer: &mut Observer) {
     response.extend([0; 23]);
     response.extend(b"sbtest\0\x03\x01\x02\x03sbtest\0caching_sha2_password\0");
     let now = Now::default();
-    observer.server_bytes(&packet(0, &greeting), now, &mut |_| {});
-    observer.client_bytes(&packet(1, &response), now, &mut |_| {});
-    observer.server_bytes(&packet(2, &[0, 0, 0, 2, 0, 0, 0]), now, &mut |_| {});
+    let mut nothing = |_: &Statement<'_>| {};
+    observer.server_bytes(&packet(0, &greeting), now, &mut nothing);
+    observer.client_bytes(&packet(1, &response), now, &mut nothing);
+    observer.server_bytes(&packet(2, &[0, 0, 0, 2, 0, 0, 0]), now, &mut nothing);
 }
 
 /// The response to a select of one row of one CHAR(120).
@@ -69,7 +70,7 @@ impl Bench {
 
     fn exchange(&mut self, request: &[u8], response: &[u8], now: Now) {
         let Self { observer, writer, batch } = self;
-        let mut emit = |statement: &mysql_interceptor::session::Statement<'_>| {
+        let mut emit = |statement: &Statement<'_>| {
             if writer.wants(statement) {
                 let message = writer.message(statement, 16);
                 batch.push_with(8, |buffer| message.write_json(buffer)).expect("JSON into memory");

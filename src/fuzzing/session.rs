@@ -6,9 +6,12 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::assert_json;
-use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
+use crate::message::{CapturePolicy, MessageOptions, MessageWriter, SqlLogMessage};
 use crate::mysql::wire::{Algorithm, CapabilityFlags};
-use crate::session::{Now, Observer, ObserverConfig, Phase, Statement};
+use crate::session::{
+    Columns, EndReason, Gap, Interest, LoginAnswer, Now, Observer, ObserverConfig, Phase, Row, SentCommand, SessionEnd,
+    SessionListener, SessionResult, Statement,
+};
 
 /// In front of the records: this bit set in a byte of choices, and behind that byte the cuts' beginning. A capture has neither.
 const HAS_CHOICES: u8 = 0x80;
@@ -72,7 +75,10 @@ pub(super) fn hear(data: &[u8]) -> Heard {
         }
         said.push(record);
     }
-    let config = ObserverConfig { max_statement_bytes: if choices & SHORT_STATEMENTS != 0 { 100 } else { 16 << 10 } };
+    let max_statement_bytes = if choices & SHORT_STATEMENTS != 0 { 100 } else { 16 << 10 };
+    // All that can be told of, or what the proxy asks for.
+    let interest = if seed & 1 == 1 { Interest::all() } else { Interest::default() };
+    let config = ObserverConfig { max_statement_bytes, interest };
     let whole = Heard::of(&said, config, |bytes| bytes.len());
     let mut state = u64::from(seed) + 1;
     let pieces = Heard::of(&said, config, |_| {
@@ -178,32 +184,7 @@ impl Heard {
             max_param_length: 20,
         };
         let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
-        let mut heard = Self {
-            statements: 0,
-            first: String::new(),
-            sum: 0,
-            facts: String::new(),
-            phase: Phase::Greeting,
-            lost: None,
-        };
-        let (mut sum, mut json) = (DefaultHasher::new(), Vec::new());
-        let mut emit = |statement: &Statement<'_>| {
-            heard.statements += 1;
-            if heard.statements > MOST_MESSAGES {
-                return;
-            }
-            sum.write_u8(u8::from(writer.wants(statement)));
-            let message = writer.message(statement, 1);
-            json.clear();
-            message.write_json(&mut json).expect("a message");
-            assert!(!json.contains(&b'\n'), "a line in two");
-            assert_json(&json, "a message");
-            sum.write(&json);
-            if heard.first.len() < 4_096 {
-                heard.first += &String::from_utf8_lossy(&json);
-                heard.first.push('\n');
-            }
-        };
+        let mut hearer = Hearer { writer, statements: 0, first: String::new(), sum: DefaultHasher::new(), json: Vec::new() };
         let (mut observer, mut came) = (Observer::new(config), 0);
         let mut now = Now { monotonic_ns: 0, epoch_ms: 1_000 };
         for said in said {
@@ -213,9 +194,9 @@ impl Heard {
                 let (piece, behind) = rest.split_at(length(rest).min(rest.len()));
                 rest = behind;
                 if said.by_server {
-                    observer.server_bytes(piece, now, &mut emit);
+                    observer.server_bytes(piece, now, &mut hearer);
                 } else {
-                    observer.client_bytes(piece, now, &mut emit);
+                    observer.client_bytes(piece, now, &mut hearer);
                 }
             }
             came += said.plain;
@@ -223,12 +204,89 @@ impl Heard {
             assert!(kept <= MOST_KEPT_PER_BYTE * came + KEPT_FROM_THE_START, "{kept} bytes are kept of {came}");
         }
         let phase = observer.phase();
-        observer.close(now, &mut emit);
-        heard.phase = phase;
-        heard.sum = sum.finish();
-        heard.facts = format!("{:?}", observer.facts());
-        // The offset is that of a read, so it does depend on the pieces.
-        heard.lost = observer.out_of_sight().map(|end| format!("{:?}: {} by {}", end.loss, end.what, end.from));
-        heard
+        observer.close(now, &mut hearer);
+        Self {
+            statements: hearer.statements,
+            first: hearer.first,
+            sum: hearer.sum.finish(),
+            facts: format!("{:?}", observer.facts()),
+            phase,
+            // The offset is that of a read, so it does depend on the pieces.
+            lost: observer.out_of_sight().map(|end| format!("{:?}: {} by {}", end.loss, end.what, end.from)),
+        }
+    }
+}
+
+/// Takes note of all that it is told.
+struct Hearer {
+    writer: MessageWriter,
+    statements: u64,
+    first: String,
+    sum: DefaultHasher,
+    json: Vec<u8>,
+}
+
+impl Hearer {
+    fn note(&mut self, what: &str, of: &dyn std::fmt::Debug) {
+        self.sum.write(what.as_bytes());
+        self.sum.write(format!("{of:?}").as_bytes());
+    }
+
+    fn message<'a>(&'a mut self, message: impl FnOnce(&'a MessageWriter) -> SqlLogMessage<'a>) {
+        self.json.clear();
+        message(&self.writer).write_json(&mut self.json).expect("a message");
+        assert!(!self.json.contains(&b'\n'), "a line in two");
+        assert_json(&self.json, "a message");
+        self.sum.write(&self.json);
+        if self.first.len() < 4_096 {
+            self.first += &String::from_utf8_lossy(&self.json);
+            self.first.push('\n');
+        }
+    }
+}
+
+impl SessionListener for Hearer {
+    fn login(&mut self, login: &LoginAnswer<'_>) {
+        let attributes: Vec<_> = login.attributes.clone().collect();
+        self.note("login", &(login.user, login.database, login.refused, login.command, attributes));
+    }
+
+    fn command(&mut self, command: &SentCommand<'_>) {
+        let params = command.params.to_strings();
+        let SentCommand { number, code, body, length, truncated, sql, started, .. } = command;
+        self.note("command", &(number, code, body, length, truncated, sql, started, params));
+    }
+
+    fn columns(&mut self, columns: &Columns<'_>) {
+        let definitions = columns.columns.map(|columns| columns.iter().collect::<Vec<_>>());
+        self.note("columns", &(columns.command, columns.result, columns.of, definitions));
+    }
+
+    fn row(&mut self, row: &Row<'_>) {
+        let values = row.values().map(|values| values.collect::<Vec<_>>());
+        self.note("row", &(row.command, row.result, row.index, row.payload, row.length, row.format, values));
+    }
+
+    fn result(&mut self, result: &SessionResult<'_>) {
+        self.note("result", &(result.command, result.index, result.answer, result.more, result.checksum));
+    }
+
+    fn statement(&mut self, statement: &Statement<'_>) {
+        self.statements += 1;
+        if self.statements <= MOST_MESSAGES {
+            self.sum.write_u8(u8::from(self.writer.wants(statement)));
+            self.message(|writer| writer.message(statement, 1));
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap<'_>) {
+        unreachable!("no bytes are missing: {gap:?}");
+    }
+
+    fn end(&mut self, end: &SessionEnd<'_>) {
+        if let EndReason::OutOfSight(reason) = end.reason {
+            let text = reason.message();
+            self.message(|writer| writer.observation_lost(end.session, &text, end.now, 1));
+        }
     }
 }

@@ -34,7 +34,7 @@ impl SqlLogMessage<'_> {
         number(out, b",\"updateCount\":", self.update_count);
         value(out, b",\"sql\":", self.sql.as_ref())?;
         value(out, b",\"queryParams\":", self.query_params.as_ref())?;
-        string(out, b",\"errorMessage\":", self.error_message)?;
+        value(out, b",\"errorMessage\":", self.error_message.as_ref())?;
         value(out, b",\"serverInfo\":", self.server_info.as_ref())?;
         out.push(b'}');
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! The field list, its order and its conventions are a contract with existing consumers; `docs/messages.md` states it.
 
+mod error;
 mod flags;
 mod json;
 mod params;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::session::{BatchPart, Statement};
+use crate::session::{BatchPart, Now, SessionFacts, Statement};
+use error::ErrorMessage;
 pub use flags::InterceptorFlags;
 use params::QueryParams;
 pub use policy::CapturePolicy;
@@ -45,7 +47,7 @@ pub struct SqlLogMessage<'a> {
     update_count: Option<u64>,
     sql: Option<SqlText<'a>>,
     query_params: Option<QueryParams<'a>>,
-    error_message: Option<&'a str>,
+    error_message: Option<ErrorMessage<'a>>,
     server_info: Option<SqlText<'a>>,
 }
 
@@ -88,10 +90,50 @@ impl MessageWriter {
     /// The statement's message; `total_pool_count`: client connections open through this proxy.
     pub fn message<'a>(&'a self, statement: &'a Statement<'a>, total_pool_count: usize) -> SqlLogMessage<'a> {
         let options = &*self.options;
-        let session = statement.session;
+        let mut message = self.message_of_session(statement.session, total_pool_count);
+        message.timestamp = statement.started.epoch_ms;
+        if options.include_params && !statement.params.is_none() {
+            message.query_params = QueryParams::new(&statement.params, options.max_param_length);
+            let undecodable = message.query_params.is_none();
+            message.i_flags.set(InterceptorFlags::ERROR_POSTPROCESS_BATCHED_ARGS, undecodable);
+        }
+        if options.include_sql {
+            message.sql = statement.sql.map(|bytes| SqlText { bytes, truncated: statement.truncated });
+        }
+        let outcome = &statement.outcome;
+        if statement.batch_part == BatchPart::Last {
+            message.duration_ns = Some(statement.duration_ns);
+            message.update_count = Some(outcome.update_count());
+            message.server_info = outcome.info().map(|bytes| SqlText { bytes, truncated: false });
+        }
+        // Each part of a batch that failed says so: none of them went well for certain.
+        message.error_message = outcome.error().map(ErrorMessage::Statement);
+        message
+    }
+
+    /// The message that is not a statement's: from `now` on those of the session are not seen, because of `reason`.
+    pub fn observation_lost<'a>(
+        &'a self,
+        session: &'a SessionFacts,
+        reason: &'a str,
+        now: Now,
+        total_pool_count: usize,
+    ) -> SqlLogMessage<'a> {
+        let mut message = self.message_of_session(session, total_pool_count);
+        message.i_flags |= InterceptorFlags::ERROR_OBSERVATION_LOST;
+        message.timestamp = now.epoch_ms;
+        message.duration_ns = Some(0);
+        message.update_count = Some(0);
+        message.error_message = Some(ErrorMessage::ObservationLost(reason));
+        message
+    }
+
+    /// What all messages of a session have.
+    #[inline]
+    fn message_of_session<'a>(&'a self, session: &'a SessionFacts, total_pool_count: usize) -> SqlLogMessage<'a> {
+        let options = &*self.options;
         let mut flags = InterceptorFlags::IVER8 | InterceptorFlags::PROXY;
         let mut unknown = |is_unknown: bool, flag| flags.set(flag, is_unknown);
-        unknown(statement.observation_lost, InterceptorFlags::ERROR_OBSERVATION_LOST);
         unknown(session.connection_id.is_none(), InterceptorFlags::ERROR_CONNECTION_ID);
         unknown(options.default_tz.is_none(), InterceptorFlags::ERROR_DEFAULT_TZ);
         unknown(session.time_zone.is_none(), InterceptorFlags::ERROR_SERVER_TZ);
@@ -99,16 +141,8 @@ impl MessageWriter {
         unknown(session.capabilities.is_none(), InterceptorFlags::ERROR_CLIENT_FLAGS);
         unknown(session.status.is_none(), InterceptorFlags::ERROR_SERVER_FLAGS);
         unknown(session.server_version.is_none(), InterceptorFlags::ERROR_SERVER_VERSION);
-        let query_params = if options.include_params && !statement.params.is_none() {
-            let params = QueryParams::new(&statement.params, options.max_param_length);
-            unknown(params.is_none(), InterceptorFlags::ERROR_POSTPROCESS_BATCHED_ARGS);
-            params
-        } else {
-            None
-        };
-        let last = statement.batch_part == BatchPart::Last;
         SqlLogMessage {
-            timestamp: statement.started_epoch_ms,
+            timestamp: 0,
             server_host: &self.server_host,
             server_version: session.server_version.as_deref(),
             user: session.user.as_deref(),
@@ -125,16 +159,12 @@ impl MessageWriter {
             default_tz: options.default_tz.as_deref(),
             server_tz: session.time_zone.as_deref(),
             isolation_lvl: session.isolation.map(|level| level as u8),
-            duration_ns: last.then_some(statement.duration_ns),
-            update_count: last.then_some(statement.update_count),
-            sql: statement
-                .sql
-                .filter(|_| options.include_sql)
-                .map(|bytes| SqlText { bytes, truncated: statement.truncated }),
-            query_params,
-            // Each part of a batch that failed says so: none of them went well for certain.
-            error_message: statement.error,
-            server_info: statement.info.filter(|_| last).map(|bytes| SqlText { bytes, truncated: false }),
+            duration_ns: None,
+            update_count: None,
+            sql: None,
+            query_params: None,
+            error_message: None,
+            server_info: None,
         }
     }
 }
@@ -143,8 +173,15 @@ impl MessageWriter {
 mod tests {
     use super::*;
     use crate::mysql::sql::IsolationLevel;
-    use crate::mysql::wire::{CapabilityFlags, StatusFlags, Value};
-    use crate::session::{SessionFacts, StatementParams};
+    use crate::mysql::wire::{CapabilityFlags, ErrPacket, OkPacket, StatusFlags, Value};
+    use crate::session::{Outcome, SessionFacts, StatementParams};
+
+    const SYNTAX_ERROR: ErrPacket<'_> =
+        ErrPacket { code: 1064, sql_state: Some(b"42000"), message: b"You have an error" };
+
+    fn ok(affected_rows: u64, info: &[u8]) -> OkPacket<'_> {
+        OkPacket::new(affected_rows, 0, StatusFlags::AUTOCOMMIT, 0, info)
+    }
 
     fn writer() -> MessageWriter {
         let options = MessageOptions {
@@ -179,13 +216,11 @@ mod tests {
             sql: Some("UPDATE t SET name = ? /* é */".as_bytes()),
             truncated: false,
             params: StatementParams::Row(&values),
-            started_epoch_ms: 1_795_239_646_998,
+            started: Now { epoch_ms: 1_795_239_646_998, ..Now::default() },
             duration_ns: 542_326,
-            update_count: 1,
-            info: Some(b"Rows matched: 1  Changed: 1  Warnings: 0"),
-            error: None,
+            outcome: Outcome::Ok(ok(1, b"Rows matched: 1  Changed: 1  Warnings: 0")),
             batch_part: BatchPart::Last,
-            observation_lost: false,
+            command: 1,
         };
         let writer = writer();
         let message = writer.message(&statement, 1);
@@ -213,13 +248,11 @@ mod tests {
             sql: None,
             truncated: false,
             params: StatementParams::Undecodable,
-            started_epoch_ms: 1,
+            started: Now::default(),
             duration_ns: 1,
-            update_count: 0,
-            info: None,
-            error: Some("ERROR 1064 (42000): You have an error"),
+            outcome: Outcome::Error(SYNTAX_ERROR),
             batch_part: BatchPart::Last,
-            observation_lost: false,
+            command: 1,
         };
         let writer = writer();
         let message = writer.message(&statement, 1);
@@ -255,21 +288,36 @@ mod tests {
             sql: Some(b"INSERT"),
             truncated: false,
             params: StatementParams::Row(&values),
-            started_epoch_ms: 1,
+            started: Now::default(),
             duration_ns: 1,
-            update_count: 3,
-            info: Some(b""),
-            error: None,
+            outcome: Outcome::Ok(ok(3, b"")),
             batch_part: BatchPart::Earlier,
-            observation_lost: false,
+            command: 1,
         };
         let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
         for field in ["durationNs", "updateCount", "serverInfo", "errorMessage"] {
             assert!(json[field].is_null(), "{field}");
         }
         // But not whether all of it failed.
-        let failed = Statement { error: Some("ERROR 1062"), params: StatementParams::Row(&values), ..statement };
+        let failed = Statement { outcome: Outcome::Error(SYNTAX_ERROR), ..statement };
         let json = serde_json::to_value(writer().message(&failed, 1)).unwrap();
-        assert_eq!((json["errorMessage"].as_str(), json["durationNs"].is_null()), (Some("ERROR 1062"), true));
+        let error = json["errorMessage"].as_str();
+        assert_eq!((error, json["durationNs"].is_null()), (Some("ERROR 1064 (42000): You have an error"), true));
+    }
+
+    #[test]
+    fn the_loss_of_sight_is_a_message_of_its_own_kind() {
+        let session = SessionFacts { connection_id: Some(8), execution_count: 3, ..SessionFacts::default() };
+        let now = Now { epoch_ms: 7, ..Now::default() };
+        let writer = writer();
+        let message = writer.observation_lost(&session, "observation \"lost\"", now, 1);
+        let mut bytes = Vec::new();
+        message.write_json(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), serde_json::to_string(&message).unwrap());
+        let json = serde_json::to_value(message).unwrap();
+        assert_eq!(json["iFlags"].as_u64().map(|flags| flags & 1 << 20), Some(1 << 20));
+        assert_eq!((&json["timestamp"], &json["durationNs"], &json["updateCount"]), (&7.into(), &0.into(), &0.into()));
+        assert_eq!((&json["errorMessage"], &json["executionCount"]), (&"observation \"lost\"".into(), &3.into()));
+        assert!(json["sql"].is_null());
     }
 }

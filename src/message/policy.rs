@@ -1,6 +1,6 @@
 //! Which statements become messages.
 
-use crate::mysql::sql::{Effects, StatementSummary};
+use crate::mysql::sql::Effects;
 use crate::session::Statement;
 
 /// `INTERCEPTOR_CAPTURE_*` and `DEBUGQUERYINTERCEPTOR_STATEMENTLOGGING`.
@@ -25,12 +25,10 @@ impl Default for CapturePolicy {
 impl CapturePolicy {
     /// Whether a statement becomes a message. Rather one too many than one too few: what is not known is wanted.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
-        if self.all || !self.enabled || statement.observation_lost {
+        if self.all || !self.enabled {
             return self.enabled;
         }
-        let Some(sql) = statement.sql else { return true };
-        let session = statement.session;
-        let summary = StatementSummary::of_text(sql, session.lexis(), &|name| session.named.summary(name));
+        let Some(summary) = statement.summary() else { return true };
         statement.truncated
             || summary.effects.intersects(Effects::ROWS | Effects::UNKNOWN)
             || (self.ddl && summary.effects.contains(Effects::DEFINITIONS))
@@ -42,7 +40,8 @@ impl CapturePolicy {
 mod tests {
     use super::*;
     use crate::mysql::sql::Flavor;
-    use crate::session::{BatchPart, SessionFacts, StatementParams};
+    use crate::mysql::wire::OkPacket;
+    use crate::session::{BatchPart, Now, Outcome, SessionFacts, StatementParams};
 
     fn wants(policy: CapturePolicy, sql: Option<&str>) -> bool {
         let session = SessionFacts { flavor: Some(Flavor::MariaDb), ..SessionFacts::default() };
@@ -51,13 +50,11 @@ mod tests {
             sql: sql.map(str::as_bytes),
             truncated: false,
             params: StatementParams::None,
-            started_epoch_ms: 1,
+            started: Now::default(),
             duration_ns: 1,
-            update_count: 0,
-            info: None,
-            error: None,
+            outcome: Outcome::Ok(OkPacket::new(0, 0, Default::default(), 0, b"")),
             batch_part: BatchPart::Last,
-            observation_lost: false,
+            command: 1,
         })
     }
 

@@ -110,7 +110,10 @@ impl Shared {
         Ok(Self {
             tls: tls::Tls::new(&config.tls, &config.upstream)?,
             message_options: Arc::new(message_options),
-            observer_config: ObserverConfig { max_statement_bytes: capture.max_statement_bytes },
+            observer_config: ObserverConfig {
+                max_statement_bytes: capture.max_statement_bytes,
+                ..ObserverConfig::default()
+            },
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),
             counters: Arc::default(),

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
 use crate::deliver::Ingest;
-use crate::message::MessageWriter;
+use crate::message::{MessageWriter, SqlLogMessage};
 use crate::proxy::OnUnobservable;
-use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, SightLoss, Statement};
+use crate::session::{
+    EndReason, Now, Observer, ObserverConfig, OutOfSight, Phase, SessionEnd, SessionFacts, SessionListener, Side,
+    SightLoss, Statement,
+};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,18 +24,67 @@ pub(super) enum Direction {
 /// One session's observer and where its messages go.
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
+    publisher: Publisher,
     /// Why there is no observer any more, or why the session is to end before there is none.
     out_of_sight: Option<OutOfSight>,
     on_unobservable: OnUnobservable,
-    writer: MessageWriter,
-    ingest: Ingest,
-    counters: Arc<Counters>,
     clock: Clock,
-    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
-    uncounted: u64,
     /// Kept where there is no observer to tell whether a statement is under way. `None`: the server has not spoken yet, so none is.
     last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
+}
+
+/// What becomes of statements: messages.
+struct Publisher {
+    writer: MessageWriter,
+    ingest: Ingest,
+    counters: Arc<Counters>,
+    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
+    uncounted: u64,
+}
+
+impl Publisher {
+    fn publish(&self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
+        let key = u64::from(session.connection_id.unwrap_or_default());
+        let written = self.ingest.append(|batch| batch.push_with(key, |buffer| message.write_json(buffer)));
+        if let Err(error) = written {
+            tracing::error!(%error, "a statement could not be turned into JSON");
+        }
+    }
+
+    /// From here on statements of the session are not seen: a message says so, unless there were none.
+    fn observation_lost(&self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+        if end.loss.hides_statements() {
+            let open = self.counters.open.load(Ordering::Relaxed);
+            self.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
+        }
+    }
+
+    fn flush_count(&mut self) {
+        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
+    }
+}
+
+impl SessionListener for Publisher {
+    fn statement(&mut self, statement: &Statement<'_>) {
+        self.uncounted += 1;
+        if self.uncounted == COUNTED_AT_ONCE {
+            self.flush_count();
+        }
+        if statement.truncated {
+            add(&self.counters.truncated_statements, 1);
+        }
+        if self.writer.wants(statement) {
+            let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
+            self.publish(statement.session, &message);
+        }
+    }
+
+    fn end(&mut self, end: &SessionEnd<'_>) {
+        if let EndReason::OutOfSight(reason) = &end.reason {
+            self.observation_lost(end.session, reason, end.now);
+        }
+    }
 }
 
 /// How many statements of a session are added to the shared counter together.
@@ -86,11 +138,8 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            writer,
-            ingest,
-            counters,
+            publisher: Publisher { writer, ingest, counters, uncounted: 0 },
             clock: Clock::new(epoch),
-            uncounted: 0,
             last_seen: None,
             bytes: [0; 2],
         }
@@ -136,7 +185,7 @@ impl Tap {
         if !end.loss.hides_statements() {
             return;
         }
-        add(&self.counters.refused_sessions, 1);
+        add(&self.publisher.counters.refused_sessions, 1);
         tracing::warn!(connection_id, reason = %end, "session ends because its statements cannot be seen (--on-unobservable=close)");
     }
 
@@ -149,9 +198,9 @@ impl Tap {
         };
         self.bytes[counter] += bytes.len() as u64;
         if self.observer.is_some() {
-            self.show(|observer, emit| match direction {
-                Direction::ToServer => observer.client_bytes(bytes, now, emit),
-                Direction::ToClient => observer.server_bytes(bytes, now, emit),
+            self.show(|observer, publisher| match direction {
+                Direction::ToServer => observer.client_bytes(bytes, now, publisher),
+                Direction::ToClient => observer.server_bytes(bytes, now, publisher),
             });
             if self.observer.is_none() {
                 self.last_seen = Some((direction, Instant::now()));
@@ -164,42 +213,22 @@ impl Tap {
     }
 
     #[inline]
-    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut crate::session::Emit<'_>)) {
+    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut Publisher)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
-        let (writer, ingest, counters, uncounted) = (&self.writer, &self.ingest, &self.counters, &mut self.uncounted);
-        let mut emit = |statement: &Statement<'_>| {
-            if !statement.observation_lost {
-                *uncounted += 1;
-            }
-            if *uncounted == COUNTED_AT_ONCE {
-                add(&counters.statements, std::mem::take(uncounted));
-            }
-            if statement.truncated {
-                add(&counters.truncated_statements, 1);
-            }
-            if !writer.wants(statement) {
-                return;
-            }
-            let message = writer.message(statement, counters.open.load(Ordering::Relaxed));
-            let key = u64::from(statement.session.connection_id.unwrap_or_default());
-            let written = ingest.append(|batch| batch.push_with(key, |buffer| message.write_json(buffer)));
-            if let Err(error) = written {
-                tracing::error!(%error, "a statement could not be turned into JSON");
-            }
-        };
+        let publisher = &mut self.publisher;
         // The observer does not panic; if it does all the same, the session goes on without it.
-        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, &mut emit)));
+        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, publisher)));
         let end = match shown {
             Ok(()) => observer.out_of_sight(),
             Err(_) => {
                 let end = OutOfSight {
                     loss: SightLoss::Panic,
                     what: "the observer panicked, which is a bug",
-                    from: "client",
+                    from: Side::Client,
                     offset: 0,
                     error_sequence: None,
                 };
-                emit(&Statement::observation_lost(observer.facts(), &end.message(), self.clock.now()));
+                publisher.observation_lost(observer.facts(), &end, self.clock.now());
                 Some(end)
             }
         };
@@ -213,9 +242,10 @@ impl Tap {
     fn give_up(&mut self, end: OutOfSight) {
         let Some(observer) = self.observer.take() else { return };
         self.out_of_sight = Some(end);
-        let counters = &self.counters;
+        let counters = &self.publisher.counters;
         let counter = match end.loss {
-            SightLoss::Protocol => &counters.lost_protocol,
+            // The proxy sees every byte from the first on.
+            SightLoss::Protocol | SightLoss::Gap | SightLoss::MidSession => &counters.lost_protocol,
             SightLoss::Compression => &counters.lost_compression,
             SightLoss::Backlog => &counters.lost_backlog,
             SightLoss::Panic => &counters.lost_panic,
@@ -244,9 +274,9 @@ impl Tap {
     pub(super) fn pass_through(&mut self) {
         let now = self.now();
         if self.observer.is_some() {
-            self.show(|observer, emit| observer.pass_through(now, emit));
+            self.show(|observer, publisher| observer.pass_through(now, publisher));
         } else {
-            add(&self.counters.passthrough_sessions, 1);
+            add(&self.publisher.counters.passthrough_sessions, 1);
         }
         self.last_seen = None;
     }
@@ -278,28 +308,28 @@ impl Tap {
     /// half a request, a file's content or a login would run into the server's timeouts.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.ingest.is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+        self.publisher.ingest.is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
     /// The client is kept waiting.
     pub(super) fn count_held_up(&self) {
-        add(&self.counters.held_up, 1);
+        add(&self.publisher.counters.held_up, 1);
     }
 
     pub(super) fn ingest(&self) -> &Ingest {
-        &self.ingest
+        &self.publisher.ingest
     }
 
     /// The session is over.
     pub(super) fn close(&mut self) {
         if self.observer.is_some() {
             let now = self.now();
-            self.show(|observer, emit| observer.close(now, emit));
+            self.show(|observer, publisher| observer.close(now, publisher));
         }
         let [to_server, to_client] = std::mem::take(&mut self.bytes);
-        add(&self.counters.bytes_to_server, to_server);
-        add(&self.counters.bytes_to_client, to_client);
-        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
+        add(&self.publisher.counters.bytes_to_server, to_server);
+        add(&self.publisher.counters.bytes_to_client, to_client);
+        self.publisher.flush_count();
     }
 }
 

@@ -1,38 +1,12 @@
-//! How statements end, and handing them out.
+//! Handing out finished statements.
 
-use std::borrow::Cow;
-
-use super::SessionFacts;
-use super::observer::Emit;
+use super::facts::SessionFacts;
+use super::listener::{Interest, Listener};
+use super::outcome::Outcome;
 use super::request::{Request, RequestKind};
 use super::statement::{BatchPart, Statement, StatementParams};
-use crate::mysql::wire::{ErrPacket, OkPacket, RowEnd, StatusFlags, bulk_rows};
-
-/// The outcome of one result.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Outcome<'a> {
-    Ok(OkPacket<'a>),
-    Rows { count: u64, end: RowEnd<'a> },
-    Err(ErrPacket<'a>),
-}
-
-impl Outcome<'_> {
-    pub(super) fn update_count(&self) -> u64 {
-        match self {
-            Outcome::Ok(ok) => ok.affected_rows,
-            Outcome::Rows { count, .. } => *count,
-            Outcome::Err(_) => 0,
-        }
-    }
-
-    pub(super) fn status(&self) -> StatusFlags {
-        match self {
-            Outcome::Ok(ok) => ok.status,
-            Outcome::Rows { end, .. } => end.status(),
-            Outcome::Err(_) => StatusFlags::empty(),
-        }
-    }
-}
+use super::time::Now;
+use crate::mysql::wire::bulk_rows;
 
 /// The text of the statement whose result is due: the whole, or the current one of several.
 pub(super) fn current_sql(request: &Request) -> Option<&[u8]> {
@@ -43,124 +17,79 @@ pub(super) fn current_sql(request: &Request) -> Option<&[u8]> {
     }
 }
 
-/// How a statement ended.
-#[derive(Debug)]
-pub(super) struct Ending<'a> {
-    pub(super) update_count: u64,
-    pub(super) info: Option<&'a [u8]>,
-    pub(super) error: Option<Cow<'a, str>>,
-}
-
-impl<'a> Ending<'a> {
-    /// `first_rows`: rows of the first of several result sets.
-    pub(super) fn of(outcome: &Outcome<'a>, first_rows: Option<u64>) -> Self {
-        match outcome {
-            Outcome::Err(error) => Self { update_count: 0, info: None, error: Some(error.to_string().into()) },
-            Outcome::Ok(ok) if first_rows.is_none() => {
-                Self { update_count: ok.affected_rows, info: Some(ok.info), error: None }
-            }
-            _ => Self { update_count: first_rows.unwrap_or_else(|| outcome.update_count()), info: None, error: None },
-        }
-    }
-}
-
 /// A statement without its outcome.
 pub(super) struct StatementHead<'a> {
     pub(super) sql: Option<&'a [u8]>,
     pub(super) truncated: bool,
     pub(super) params: StatementParams<'a>,
-    pub(super) started_epoch_ms: u64,
+    pub(super) started: Now,
     pub(super) duration_ns: u64,
     pub(super) batch_part: BatchPart,
+    pub(super) command: u64,
 }
 
+/// Tells of a statement, if anybody wants to hear of it.
 pub(super) fn emit_statement(
     facts: &mut SessionFacts,
-    ending: &Ending<'_>,
+    interest: Interest,
+    outcome: Outcome<'_>,
     head: StatementHead<'_>,
-    emit: &mut Emit<'_>,
+    to: &mut Listener<'_>,
 ) {
     facts.execution_count += 1;
-    emit(&Statement {
+    if !interest.contains(Interest::STATEMENTS) {
+        return;
+    }
+    to.statement(&Statement {
         session: facts,
         sql: head.sql,
         truncated: head.truncated,
         params: head.params,
-        started_epoch_ms: head.started_epoch_ms,
+        started: head.started,
         duration_ns: head.duration_ns,
-        update_count: ending.update_count,
-        info: ending.info,
-        error: ending.error.as_deref(),
+        outcome,
         batch_part: head.batch_part,
-        observation_lost: false,
+        command: head.command,
     });
 }
 
-/// Emits a request's statement, or one for each parameter set of a bulk execution.
+/// Tells of a request's statement, or of one for each parameter set of a bulk execution.
 pub(super) fn emit_request(
     facts: &mut SessionFacts,
+    interest: Interest,
     request: &Request,
-    ending: &Ending<'_>,
+    outcome: Outcome<'_>,
     duration_ns: u64,
-    emit: &mut Emit<'_>,
+    to: &mut Listener<'_>,
 ) {
-    fn head_of<'a>(
-        request: &'a Request,
-        params: StatementParams<'a>,
-        duration_ns: u64,
-        batch_part: BatchPart,
-    ) -> StatementHead<'a> {
-        StatementHead {
+    let mut emit = |params: StatementParams<'_>, batch_part: BatchPart| {
+        let head = StatementHead {
             sql: request.sql_left(),
             truncated: request.is_sql_truncated(),
             params,
-            started_epoch_ms: request.started_epoch_ms,
+            started: request.started,
             duration_ns,
             batch_part,
-        }
+            command: request.number,
+        };
+        emit_statement(facts, interest, outcome, head, to);
+    };
+    let RequestKind::BulkExecute(execution) = &request.kind else {
+        return emit(request.params(), BatchPart::Last);
+    };
+    let params = execution.text.as_ref().map_or(0, |text| text.params);
+    let rows = bulk_rows(&request.body, params, Some(&execution.types)).map(|(rows, _)| rows.peekable());
+    let Ok(mut rows) = rows else {
+        return emit(StatementParams::Undecodable, BatchPart::Last);
+    };
+    if rows.peek().is_none() {
+        return emit(StatementParams::Undecodable, BatchPart::Last);
     }
-    match &request.kind {
-        RequestKind::Execute(execution) => {
-            emit_statement(
-                facts,
-                ending,
-                head_of(request, execution.params(&request.body), duration_ns, BatchPart::Last),
-                emit,
-            );
+    while let Some(row) = rows.next() {
+        let part = if rows.peek().is_some() { BatchPart::Earlier } else { BatchPart::Last };
+        match &row {
+            Ok(row) => emit(StatementParams::Row(row), part),
+            Err(_) => emit(StatementParams::Undecodable, part),
         }
-        RequestKind::BulkExecute(execution) => {
-            let params = execution.text.as_ref().map_or(0, |text| text.params);
-            let rows = bulk_rows(&request.body, params, Some(&execution.types)).map(|(rows, _)| rows.peekable());
-            let Ok(mut rows) = rows else {
-                return emit_statement(
-                    facts,
-                    ending,
-                    head_of(request, StatementParams::Undecodable, duration_ns, BatchPart::Last),
-                    emit,
-                );
-            };
-            if rows.peek().is_none() {
-                let head = head_of(request, StatementParams::Undecodable, duration_ns, BatchPart::Last);
-                return emit_statement(facts, ending, head, emit);
-            }
-            while let Some(row) = rows.next() {
-                let part = if rows.peek().is_some() { BatchPart::Earlier } else { BatchPart::Last };
-                match row {
-                    Ok(row) => emit_statement(
-                        facts,
-                        ending,
-                        head_of(request, StatementParams::Row(&row), duration_ns, part),
-                        emit,
-                    ),
-                    Err(_) => emit_statement(
-                        facts,
-                        ending,
-                        head_of(request, StatementParams::Undecodable, duration_ns, part),
-                        emit,
-                    ),
-                }
-            }
-        }
-        _ => emit_statement(facts, ending, head_of(request, StatementParams::None, duration_ns, BatchPart::Last), emit),
     }
 }

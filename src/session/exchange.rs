@@ -1,162 +1,156 @@
 //! The state of a session's conversation, and the connection phase.
 
-use super::facts::text;
-use super::observer::Emit;
+use super::dialect::Dialect;
+use super::facts::SessionFacts;
+use super::listener::{Gap, Interest, Listener, LoginAnswer};
+use super::login::PendingLogin;
+use super::outcome::{LastWords, UnknownOutcome};
 use super::prepared::PreparedStatements;
-use super::queue::RequestQueue;
-use super::request::RequestKind;
-use super::sight::Trouble;
-use super::{Now, Phase, SessionFacts, SightLoss};
+use super::progress::Expect;
+use super::queue::{Current, RequestQueue};
+use super::sight::{Side, SightLoss, Trouble};
+use super::time::Now;
 use crate::mysql::sql::{ClientCharset, Flavor};
-use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, Malformed, OkPacket, Packet, PrepareOk};
+use crate::mysql::wire::{CapabilityFlags, ErrPacket, Greeting, HandshakeResponse, Malformed, OkPacket, Packet};
 
-/// What the next packet of the response to the oldest request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Expect {
-    /// The first packet of the response, or of its next result.
-    Head,
-    /// Column or parameter definitions, so many more.
-    Definitions { left: u64, then: AfterDefinitions },
-    /// The EOF behind definitions.
-    DefinitionsEof { then: AfterDefinitions },
-    /// Rows, or what ends them.
-    Rows,
-    /// Nothing: the client sends a file's content, an empty packet last.
-    FileContent,
-}
-
-/// What comes behind definitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AfterDefinitions {
-    Rows,
-    /// A prepare response's column definitions, behind those of its parameters.
-    PreparedColumns(u64),
-    /// Definitions were left out of a prepare response, but not the EOF behind the columns'.
-    SecondEof,
-    Nothing,
-}
-
-/// Progress of the response to the oldest request.
+/// Where in its life a session is, with what matters only there.
 #[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) expect: Expect,
-    pub(super) rows: u64,
-    /// The EOF behind the definitions of OUT parameters said that more follows, which the one behind their row may leave out.
-    pub(super) more_announced: bool,
-    /// The first result set's rows, while one statement (a CALL) brings several results.
-    pub(super) first_rows: Option<u64>,
-    /// When the previous statement of a multi-statement text was done.
-    pub(super) previous_end: Option<Now>,
-    /// Columns of a `SELECT @@..` whose first row tells session state: number, and and the variable.
-    pub(super) watched: Vec<(usize, Vec<u8>)>,
-    pub(super) prepare: Option<PrepareOk>,
+pub(super) enum State {
+    /// The server's first packet is awaited.
+    Greeting,
+    /// The client's answer is awaited.
+    Login {
+        /// The capabilities with which the client asked for TLS: its login's own are not looked at by the servers.
+        tls_request: Option<CapabilityFlags>,
+    },
+    /// The server's OK is awaited.
+    Authentication {
+        login: PendingLogin,
+        /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
+        /// else it never was one.
+        trouble: Option<Trouble>,
+    },
+    /// Requests and their answers.
+    Command(Footing),
+    /// What passed before is not known: the client's next request is awaited.
+    Seeking {
+        /// The sequence id that continues the client's last packet. In a long file it is 0 now and then, like a request's.
+        continues_with: Option<u8>,
+    },
+    /// Nothing more is looked at, as intended.
+    Blind,
+    /// Nothing more is understood.
+    Lost,
 }
 
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            expect: Expect::Head,
-            rows: 0,
-            more_announced: false,
-            first_rows: None,
-            previous_end: None,
-            watched: Vec::new(),
-            prepare: None,
-        }
-    }
+/// How certain it is which packets answer which request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Footing {
+    /// All requests and answers have been seen, or answers since have fitted.
+    Firm,
+    /// The first answer after a part of the session that was not seen. It has to have this sequence id next, and nothing else may be under way.
+    Trial { next_sequence: u8 },
 }
 
-/// A login whose outcome is not known yet.
-#[derive(Debug, Default)]
-pub(super) struct PendingLogin {
-    /// `None` if it could not be read.
-    pub(super) user: Option<String>,
-    pub(super) collation: Option<u16>,
-    pub(super) database: Option<String>,
+/// What the client's packets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientSide {
+    /// Requests, or what the current answer makes them.
+    Requests,
+    /// The server refused a file before its end: the client sends the rest of it all the same.
+    RefusedFile,
+    /// It sent COM_QUIT: the server reads nothing that comes after it.
+    Quit,
+}
+
+/// Whether the following bytes of the same read are what they seem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Continue,
+    /// From the next byte on they are compressed, if that was agreed on.
+    CompressionBegins,
 }
 
 /// The state of one session's conversation.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) phase: Phase,
+    pub(super) interest: Interest,
+    pub(super) state: State,
     pub(super) facts: SessionFacts,
     pub(super) server_capabilities: CapabilityFlags,
+    pub(super) dialect: Dialect,
     /// What COM_SET_OPTION said of them, if it came.
     pub(super) multi_statements: Option<bool>,
-    /// Set when authentication is done and compression was agreed on.
-    pub(super) compression_begins: bool,
-    pub(super) login: PendingLogin,
-    /// The capabilities with which the client asked for TLS: its login's own are not looked at by the servers.
-    pub(super) tls_request: Option<CapabilityFlags>,
-    /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
-    /// else it never was one.
-    pub(super) login_trouble: Option<Trouble>,
-    /// The client sent COM_QUIT: the server reads nothing that comes behind it.
-    pub(super) has_quit: bool,
+    pub(super) client: ClientSide,
     pub(super) requests: RequestQueue,
-    pub(super) progress: Progress,
+    /// How many commands the client has sent.
+    pub(super) commands: u64,
     pub(super) statements: PreparedStatements,
     /// Buffers of finished requests, for the next ones.
     pub(super) spare: Vec<Vec<u8>>,
-    /// The server refused a file before its end: the client sends the rest of it all the same.
-    pub(super) file_refused: bool,
     /// An error that came without a request, such as "disconnected by the server because of inactivity".
-    pub(super) last_words: Option<String>,
-}
-
-impl Default for Exchange {
-    fn default() -> Self {
-        Self {
-            phase: Phase::Greeting,
-            facts: SessionFacts::default(),
-            server_capabilities: CapabilityFlags::empty(),
-            multi_statements: None,
-            compression_begins: false,
-            login: PendingLogin::default(),
-            tls_request: None,
-            login_trouble: None,
-            has_quit: false,
-            requests: RequestQueue::default(),
-            progress: Progress::default(),
-            statements: PreparedStatements::default(),
-            spare: Vec::new(),
-            file_refused: false,
-            last_words: None,
-        }
-    }
+    pub(super) last_words: Option<LastWords>,
 }
 
 impl Exchange {
+    pub(super) fn new(interest: Interest) -> Self {
+        Self {
+            interest,
+            state: State::Greeting,
+            facts: SessionFacts::default(),
+            server_capabilities: CapabilityFlags::empty(),
+            dialect: Dialect::default(),
+            multi_statements: None,
+            client: ClientSide::Requests,
+            requests: RequestQueue::default(),
+            commands: 0,
+            statements: PreparedStatements::default(),
+            spare: Vec::new(),
+            last_words: None,
+        }
+    }
+
+    /// For a session that has begun.
+    pub(super) fn resumed(interest: Interest, facts: SessionFacts) -> Self {
+        let dialect = facts.capabilities.map_or_else(Dialect::unknown, Dialect::known);
+        let mut statements = PreparedStatements::default();
+        if facts.flavor == Some(Flavor::MariaDb) {
+            statements.know_last();
+        }
+        let state = State::Seeking { continues_with: None };
+        Self { state, facts, dialect, statements, ..Self::new(interest) }
+    }
+
+    #[inline]
     pub(super) fn is_following(&self) -> bool {
-        !matches!(self.phase, Phase::Blind | Phase::Lost)
+        !matches!(self.state, State::Blind | State::Lost)
+    }
+
+    #[inline]
+    pub(super) fn is_seeking(&self) -> bool {
+        matches!(self.state, State::Seeking { .. })
     }
 
     pub(super) fn is_busy(&self) -> bool {
         !self.requests.is_empty()
     }
 
+    pub(super) fn expect(&self) -> Option<Expect> {
+        self.requests.current.as_ref().map(|current| current.progress.expect)
+    }
+
     /// Whether the server has said a part of its response to the oldest request.
     pub(super) fn is_mid_response(&self) -> bool {
-        let progress = &self.progress;
-        progress.expect != Expect::Head || progress.first_rows.is_some() || progress.previous_end.is_some()
+        self.requests.current.as_ref().is_some_and(|current| current.progress.has_begun())
     }
 
     /// COM_CHANGE_USER is under way: what the client sends is authentication data, which is never kept.
     pub(super) fn is_authenticating(&self) -> bool {
-        self.requests.front().is_some_and(|request| matches!(request.kind, RequestKind::ChangeUser(_)))
+        self.requests.current.as_ref().is_some_and(Current::is_change_user)
     }
 
     pub(super) fn awaits_file_content(&self) -> bool {
-        self.progress.expect == Expect::FileContent || self.file_refused
-    }
-
-    /// Whether the next server packet is one that need not be kept unless it ends something.
-    pub(super) fn awaits_rows(&self) -> bool {
-        match self.progress.expect {
-            Expect::Rows => self.progress.watched.is_empty(),
-            Expect::Definitions { .. } => true,
-            _ => false,
-        }
+        self.expect() == Some(Expect::FileContent) || self.client == ClientSide::RefusedFile
     }
 
     /// Bytes of memory in use for what the client sent, for tests.
@@ -165,90 +159,101 @@ impl Exchange {
         self.requests.kept_bytes() + self.spare.iter().map(Vec::capacity).sum::<usize>() + self.statements.kept_bytes()
     }
 
-    // The client's packets
-
-    pub(super) fn client_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        match self.phase {
-            Phase::Command => self.request(packet, now, emit),
-            Phase::Login => self.handshake_response(packet),
+    pub(super) fn client_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        match &mut self.state {
+            State::Command(Footing::Firm) => self.request(packet, now, to),
+            State::Command(Footing::Trial { .. }) => self.request_on_trial(packet, now, to),
+            State::Seeking { .. } => self.seek(packet, now, to),
+            State::Login { .. } => self.handshake_response(packet),
             // A client that knows its login to be right need not wait before it goes on.
-            Phase::Authentication if packet.sequence == 0 => {
-                if self.has_sequence() {
-                    return self.request(packet, now, emit);
+            State::Authentication { trouble, .. } if packet.sequence == 0 => {
+                if self.dialect.has_sequence() {
+                    return self.request(packet, now, to);
                 }
                 let what = "compressed request sent before the login was answered";
-                self.login_trouble.get_or_insert(Trouble { loss: SightLoss::Compression, what });
+                trouble.get_or_insert(Trouble { loss: SightLoss::Compression, what });
                 Ok(())
             }
             // The client's part of an authentication has no form of its own.
-            Phase::Authentication | Phase::Blind | Phase::Lost => Ok(()),
-            Phase::Greeting => Err(Malformed("client packet before the server's greeting").into()),
+            State::Authentication { .. } | State::Blind | State::Lost => Ok(()),
+            State::Greeting => Err(Malformed("client packet before the server's greeting").into()),
         }
     }
 
-    pub(super) fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
-        if self.tls_request.is_none()
+    fn handshake_response(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
+        let State::Login { tls_request } = &mut self.state else { return Ok(()) };
+        if tls_request.is_none()
             && self.server_capabilities.contains(CapabilityFlags::SSL)
             && HandshakeResponse::is_ssl_request(packet.payload)
         {
             // The login follows, inside TLS.
-            self.tls_request = HandshakeResponse::sent_capabilities(packet.payload);
+            *tls_request = HandshakeResponse::sent_capabilities(packet.payload);
             return Ok(());
         }
-        let response = match HandshakeResponse::parse(packet.payload, self.server_capabilities, self.tls_request) {
+        let response = match HandshakeResponse::parse(packet.payload, self.server_capabilities, *tls_request) {
             Ok(response) => response,
             Err(malformed) => {
                 // The server knows better whether this is a login.
-                self.login_trouble = Some(malformed.into());
-                self.phase = Phase::Authentication;
+                let trouble = Some(malformed.into());
+                self.state = State::Authentication { login: PendingLogin::default(), trouble };
                 return Ok(());
             }
         };
-        self.facts.capabilities = Some(response.capabilities & self.server_capabilities);
-        if let Some(login) = response.login {
-            self.login = PendingLogin {
-                user: Some(text(login.user)),
-                collation: Some(u16::from(response.collation)),
-                database: login.database.map(text),
-            };
-            self.phase = Phase::Authentication;
+        let in_force = response.capabilities & self.server_capabilities;
+        self.facts.capabilities = Some(in_force);
+        self.dialect = Dialect::known(in_force);
+        if let Some(login) = PendingLogin::of_response(&response, self.interest.contains(Interest::LOGIN)) {
+            self.state = State::Authentication { login, trouble: None };
         }
         Ok(())
     }
 
-    pub(super) fn server_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        match self.phase {
-            Phase::Command => self.response(packet, now, emit),
-            Phase::Greeting => self.greeting(packet),
-            Phase::Authentication => {
-                // No rows and no generated id: data of a plugin may begin with 0x00 too.
-                if packet.payload.starts_with(&[0, 0, 0])
-                    && let Ok(ok) = OkPacket::parse(packet.payload, self.facts.in_force())
-                {
-                    if let Some(trouble) = self.login_trouble {
-                        return Err(trouble);
-                    }
-                    self.logged_in(&ok);
-                    self.compression_begins = true;
-                    self.phase = Phase::Command;
-                } else if packet.payload.first() == Some(&0xff) {
-                    self.never_logged_in();
-                }
-                Ok(())
-            }
-            // The server may refuse before the client's answer came.
-            Phase::Login if packet.payload.first() == Some(&0xff) => Ok(()),
-            Phase::Login => Err(Malformed("server packet before the client's login").into()),
-            Phase::Blind | Phase::Lost => Ok(()),
+    #[inline]
+    pub(super) fn server_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<Flow, Trouble> {
+        match self.state {
+            State::Command(Footing::Firm) => self.response(packet, now, to).map(|()| Flow::Continue),
+            _ => self.rare_server_packet(packet, now, to),
         }
     }
 
-    /// What was sent behind a login that failed is not read.
+    fn rare_server_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<Flow, Trouble> {
+        match &mut self.state {
+            State::Command(Footing::Firm) => self.response(packet, now, to)?,
+            State::Command(Footing::Trial { .. }) => self.response_on_trial(packet, now, to)?,
+            State::Greeting => self.greeting(packet)?,
+            State::Authentication { login, trouble } => {
+                // No rows and no generated id: data of a plugin may begin with 0x00 too.
+                if packet.payload.starts_with(&[0, 0, 0])
+                    && let Ok(ok) = OkPacket::parse(packet.payload, self.dialect.in_force())
+                {
+                    if let Some(trouble) = trouble {
+                        return Err(*trouble);
+                    }
+                    let login = std::mem::take(login);
+                    self.state = State::Command(Footing::Firm);
+                    self.logged_in(login, &ok, None, now, to);
+                    return Ok(Flow::CompressionBegins);
+                }
+                if packet.payload.first() == Some(&0xff) {
+                    let login = std::mem::take(login);
+                    self.login_refused(&login, packet.payload, None, now, to);
+                    self.never_logged_in();
+                }
+            }
+            // The server may refuse before the client's answer came.
+            State::Login { .. } if packet.payload.first() == Some(&0xff) => {}
+            State::Login { .. } => return Err(Malformed("server packet before the client's login").into()),
+            State::Seeking { .. } | State::Blind | State::Lost => {}
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// What was sent after a login that failed is not read.
     pub(super) fn never_logged_in(&mut self) {
         self.requests = RequestQueue::default();
     }
 
-    pub(super) fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
+    fn greeting(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // Too many connections, host blocked: the server closes.
             return Ok(());
@@ -259,16 +264,91 @@ impl Exchange {
         if self.facts.flavor == Some(Flavor::MariaDb) {
             self.statements.know_last();
         }
-        self.phase = Phase::Login;
+        self.state = State::Login { tls_request: None };
         Ok(())
     }
 
-    pub(super) fn logged_in(&mut self, ok: &OkPacket<'_>) {
-        let login = std::mem::take(&mut self.login);
-        self.facts.user = login.user;
-        self.facts.charset = login.collation.map_or(ClientCharset::Unknown, ClientCharset::from_collation);
-        self.facts.login_database.clone_from(&login.database);
-        self.facts.current_database = login.database;
-        self.facts.apply_ok(ok);
+    /// `command`: the number of a COM_CHANGE_USER.
+    pub(super) fn logged_in(
+        &mut self,
+        login: PendingLogin,
+        ok: &OkPacket<'_>,
+        command: Option<u64>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) {
+        let facts = &mut self.facts;
+        facts.user.clone_from(&login.user);
+        facts.charset = login.collation.map_or(ClientCharset::Unknown, ClientCharset::from_collation);
+        facts.login_database.clone_from(&login.database);
+        facts.current_database.clone_from(&login.database);
+        facts.apply_ok(ok);
+        self.tell_login(&login, None, command, now, to);
+    }
+
+    pub(super) fn login_refused(
+        &self,
+        login: &PendingLogin,
+        payload: &[u8],
+        command: Option<u64>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) {
+        if let Ok(error) = ErrPacket::parse(payload) {
+            self.tell_login(login, Some(error), command, now, to);
+        }
+    }
+
+    fn tell_login(
+        &self,
+        login: &PendingLogin,
+        refused: Option<ErrPacket<'_>>,
+        command: Option<u64>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) {
+        if self.interest.contains(Interest::LOGIN) {
+            to.login(&LoginAnswer {
+                session: &self.facts,
+                user: login.user.as_deref(),
+                database: login.database.as_deref(),
+                attributes: login.attributes(),
+                refused,
+                command,
+                now,
+            });
+        }
+    }
+
+    // Sessions that were not seen from their beginning, or have gaps: see `seeking.rs`.
+
+    /// Bytes are missing. An error if the session cannot be followed any more.
+    pub(super) fn gap(
+        &mut self,
+        from: Side,
+        bytes: Option<u64>,
+        client_continues_with: u8,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<(), Trouble> {
+        let what = "bytes are missing, and where the next packet begins is not known";
+        let trouble = Trouble { loss: SightLoss::Gap, what };
+        let goes_on = from == Side::Server
+            && self.dialect.has_sequence()
+            && matches!(self.state, State::Command(_) | State::Seeking { .. });
+        self.tell_gap(from, bytes, false, now, to);
+        if !goes_on {
+            return Err(trouble);
+        }
+        if matches!(self.state, State::Command(_)) {
+            self.seek_again(Some(client_continues_with), UnknownOutcome::Gap, now, to);
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_gap(&self, from: Side, bytes: Option<u64>, is_bridged: bool, now: Now, to: &mut Listener<'_>) {
+        if self.interest.contains(Interest::GAPS) {
+            to.gap(&Gap { from, bytes, is_bridged, session: &self.facts, now });
+        }
     }
 }

@@ -44,10 +44,6 @@ pub(super) fn text(bytes: &[u8]) -> String {
 }
 
 impl SessionFacts {
-    pub(super) fn in_force(&self) -> CapabilityFlags {
-        self.capabilities.unwrap_or_default()
-    }
-
     /// Takes over what an OK packet says of the session.
     pub(super) fn apply_ok(&mut self, ok: &OkPacket<'_>) {
         self.status = Some(ok.status);
@@ -114,6 +110,13 @@ impl SessionFacts {
         if mentions("isolation") {
             self.isolation = None;
         }
+    }
+
+    /// Statements or their outcomes were missed: what they may have changed is not known any more.
+    pub(super) fn forget_what_changes(&mut self) {
+        self.forget_variables();
+        self.current_database = None;
+        self.status = None;
     }
 
     /// Takes over what the greeting tells.

@@ -10,7 +10,7 @@ const NAMES_LIMIT: usize = 1000;
 /// The longest name that a server accepts has 64 characters.
 const NAME_LIMIT: usize = 256;
 
-/// So much of a text is kept, for what it sets.
+/// How much of a text is kept, for what it sets.
 const TEXT_LIMIT: usize = 1024;
 
 /// What EXECUTE runs, by name. What is missing here is not known.

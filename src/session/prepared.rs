@@ -1,84 +1,23 @@
 //! Prepared statements of a session, by the ids that the server gave them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::dialect::Dialect;
+use super::execution::{Execution, PreparedText};
+use super::long_data::LongDataSet;
 use super::request::Request;
-use crate::mysql::wire::ParamType;
-
-/// What COM_STMT_SEND_LONG_DATA sent for one parameter: its front, and how long it was.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LongData {
-    pub(super) front: Vec<u8>,
-    pub(super) length: u64,
-}
-
-/// How much of a parameter's long data is kept: messages show at most the configured length of it.
-pub(super) const LONG_DATA_KEPT: usize = 64 * 1024;
-
-/// How much is kept for all parameters of a statement.
-const LONG_DATA_KEPT_IN_ALL: usize = 4 << 20;
+use crate::mysql::wire::{ColumnSet, ColumnType, Malformed, ParamType, bulk_rows, is_null};
 
 /// How much is kept for all of a session's prepared statements: their texts, types, long data and open cursors. The server's limit is
 /// on their number (`max_prepared_stmt_count`), and compressed they cost their sender next to nothing.
 const KEPT_IN_ALL: usize = 64 << 20;
 
-/// So much of each text is kept all the same.
+/// Of each text this much is kept all the same.
 const FRONT_KEPT: usize = 1024;
 
 /// Statements of one session whose texts are known. The default of `max_prepared_stmt_count`, for a whole server, is 16,382.
 const STATEMENTS_LIMIT: usize = 100_000;
-
-/// Long data of one statement, by parameter number.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LongDataSet {
-    by_param: BTreeMap<usize, LongData>,
-    kept: usize,
-    is_incomplete: bool,
-}
-
-impl LongDataSet {
-    pub(super) fn get(&self, param: usize) -> Option<&LongData> {
-        self.by_param.get(&param)
-    }
-
-    pub(super) fn contains(&self, param: usize) -> bool {
-        self.by_param.contains_key(&param)
-    }
-
-    pub(super) fn kept_bytes(&self) -> usize {
-        self.kept + self.by_param.len() * size_of::<(usize, LongData)>()
-    }
-
-    /// Whether there were parameters of which nothing could be kept.
-    pub(super) fn is_incomplete(&self) -> bool {
-        self.is_incomplete
-    }
-
-    /// Keeps at most `room` bytes more than before.
-    fn add(&mut self, param: usize, data: &[u8], length: u64, room: usize) {
-        let Some(room_for_data) = room.checked_sub(size_of::<(usize, LongData)>()) else {
-            self.is_incomplete = true;
-            return;
-        };
-        let known = self.by_param.entry(param).or_default();
-        let room =
-            LONG_DATA_KEPT.saturating_sub(known.front.len()).min(LONG_DATA_KEPT_IN_ALL.saturating_sub(self.kept));
-        let front = data.get(..room.min(room_for_data).min(data.len())).unwrap_or_default();
-        known.front.extend_from_slice(front);
-        known.length += length;
-        self.kept += front.len();
-    }
-}
-
-/// Text and parameter count never change, so executions under way share them.
-#[derive(Debug)]
-pub(super) struct PreparedText {
-    pub(super) sql: Box<[u8]>,
-    /// Whether the text is only the front of what was prepared.
-    pub(super) truncated: bool,
-    pub(super) params: usize,
-}
 
 /// An execution whose rows come by COM_STMT_FETCH. Its message waits until the cursor is done.
 #[derive(Debug)]
@@ -96,12 +35,60 @@ pub(super) struct PreparedStatement {
     pub(super) types: Arc<[ParamType]>,
     pub(super) long_data: LongDataSet,
     pub(super) cursor: Option<Box<OpenCursor>>,
+    /// Its result set's columns as they came last, if somebody asks for them: an execution may leave them out, and a fetch does.
+    pub(super) columns: Option<Arc<ColumnSet>>,
 }
 
 impl PreparedStatement {
     fn kept_bytes(&self) -> usize {
         let cursor = self.cursor.as_ref().map_or(0, |cursor| cursor.request.kept_bytes());
-        self.text.sql.len() + size_of_val(&*self.types) + self.long_data.kept_bytes() + cursor
+        let columns = self.columns.as_ref().map_or(0, |columns| columns.kept_bytes());
+        self.text.sql.len() + size_of_val(&*self.types) + self.long_data.kept_bytes() + cursor + columns
+    }
+
+    /// Gives an execution what it needs of the statement, and binds the statement's types again if the packet does.
+    pub(super) fn execute(
+        &mut self,
+        execution: &mut Execution,
+        body: &[u8],
+        dialect: &mut Dialect,
+    ) -> Result<(), Malformed> {
+        execution.text = Some(Arc::clone(&self.text));
+        execution.long_data = std::mem::take(&mut self.long_data);
+        if execution.long_data.is_incomplete() {
+            return Err(Malformed("long data of which not all is kept"));
+        }
+        let params = self.text.params;
+        let packet = dialect.execute_packet(body, params)?;
+        if let Some(types) = packet.new_types
+            && *types != *self.types
+        {
+            self.types = types.into();
+        }
+        execution.types = Arc::clone(&self.types);
+        if self.types.len() != params {
+            // A client need not bind types if all it sends are NULLs and long data.
+            let bitmap = body.get(packet.null_bitmap.clone()).unwrap_or_default();
+            let has_value = |param: usize| !is_null(bitmap, param) && !execution.long_data.contains(param);
+            if (0..params).any(has_value) {
+                return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
+            }
+            let any = ParamType { column_type: ColumnType::VarString, unsigned: false };
+            execution.types = vec![any; params].into();
+        }
+        execution.layout = Some((packet.null_bitmap, packet.values_at));
+        Ok(())
+    }
+
+    /// The same for a bulk execution, whose parameter sets are read when its outcome is known.
+    pub(super) fn execute_bulk(&mut self, execution: &mut Execution, body: &[u8]) {
+        execution.text = Some(Arc::clone(&self.text));
+        if let Ok((rows, _)) = bulk_rows(body, self.text.params, Some(&self.types))
+            && *rows.types() != *self.types
+        {
+            self.types = rows.types().into();
+        }
+        execution.types = Arc::clone(&self.types);
     }
 }
 
@@ -151,7 +138,18 @@ impl PreparedStatements {
         KEPT_IN_ALL.saturating_sub(self.kept)
     }
 
-    /// Whether so many bytes more may be kept.
+    /// The statement of an id, if there is one.
+    pub(super) fn get(&self, id: u32) -> Option<&PreparedStatement> {
+        self.by_id.get(&self.meant(id)?)
+    }
+
+    /// Remembers a statement's columns, if there is room for them.
+    pub(super) fn remember_columns(&mut self, id: u32, columns: &Arc<ColumnSet>) {
+        let has_room = self.has_room(columns.kept_bytes());
+        self.update(id, |statement| statement.columns = has_room.then(|| Arc::clone(columns)));
+    }
+
+    /// Whether this many bytes more may be kept.
     pub(super) fn has_room(&self, wanted: usize) -> bool {
         wanted <= self.room()
     }
@@ -186,6 +184,7 @@ impl PreparedStatements {
             types: Arc::new([]),
             long_data: LongDataSet::default(),
             cursor: None,
+            columns: None,
         };
         self.by_id.insert(id, statement);
         self.last = Some(id);

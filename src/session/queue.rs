@@ -2,22 +2,39 @@
 
 use std::collections::VecDeque;
 
-use super::SightLoss;
+use super::progress::Progress;
 use super::request::{Request, RequestKind};
-use super::sight::Trouble;
+use super::sight::{SightLoss, Trouble};
 
 /// How much is kept of requests that wait for the answers to earlier ones, all together: compressed, a client may send gigabytes in
 /// a few packets before the server reads the second. What is too much is cut, as if it were longer than the limit of one request.
 const WAITING_KEPT: usize = 64 << 20;
 
-/// So much of each is kept all the same, until all of them together are twice what may be kept: then the session is given up.
+/// Of each this much is kept all the same, until all of them together are twice what may be kept: then the session is given up.
 const FRONT_KEPT: usize = 1024;
+
+/// The request that the server answers now: what it does to the session's statements is done.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) request: Request,
+    /// How much of the answer there is.
+    pub(super) progress: Progress,
+    counted_size: usize,
+}
+
+impl Current {
+    pub(super) fn is_change_user(&self) -> bool {
+        matches!(self.request.kind, RequestKind::ChangeUser(_))
+    }
+}
 
 /// Oldest first; more than one if the client does not wait for answers.
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
-    waiting: VecDeque<Request>,
-    /// Bytes that they take.
+    pub(super) current: Option<Current>,
+    /// Not begun yet, each with what it is counted as.
+    waiting: VecDeque<(Request, usize)>,
+    /// Bytes that all of them take.
     size: usize,
     /// What one of them asks for that has no end: see [`RequestKind::Stream`].
     stream: Option<Trouble>,
@@ -25,73 +42,93 @@ pub(super) struct RequestQueue {
 
 impl RequestQueue {
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.current.is_none() && self.waiting.is_empty()
     }
 
-    /// The request that the server answers now.
-    pub(super) fn front(&self) -> Option<&Request> {
-        self.waiting.front()
+    /// The one that was sent last.
+    pub(super) fn last_mut(&mut self) -> Option<&mut Request> {
+        match self.waiting.back_mut() {
+            Some((request, _)) => Some(request),
+            None => self.current.as_mut().map(|current| &mut current.request),
+        }
     }
 
-    pub(super) fn front_mut(&mut self) -> Option<&mut Request> {
-        self.waiting.front_mut()
-    }
-
-    pub(super) fn back_mut(&mut self) -> Option<&mut Request> {
-        self.waiting.back_mut()
+    /// Whether one of them is such a request.
+    pub(super) fn has(&self, is_such: impl Fn(&RequestKind) -> bool) -> bool {
+        let current = self.current.iter().map(|current| &current.request);
+        current.chain(self.waiting.iter().map(|(request, _)| request)).any(|request| is_such(&request.kind))
     }
 
     /// The stream that is asked for, and whether it is the only answer that is outstanding.
     pub(super) fn stream(&self) -> Option<(Trouble, bool)> {
-        self.stream.map(|trouble| (trouble, self.waiting.len() == 1))
+        let outstanding = self.waiting.len() + usize::from(self.current.is_some());
+        self.stream.map(|trouble| (trouble, outstanding == 1))
     }
 
     /// How much of the next one's body may be kept. The one that is answered at once is kept whole.
     pub(super) fn room(&self) -> usize {
-        if self.waiting.is_empty() { usize::MAX } else { WAITING_KEPT.saturating_sub(self.size).max(FRONT_KEPT) }
+        if self.is_empty() { usize::MAX } else { WAITING_KEPT.saturating_sub(self.size).max(FRONT_KEPT) }
     }
 
-    pub(super) fn push(&mut self, mut request: Request) -> Result<(), Trouble> {
-        if !self.waiting.is_empty() && self.size > 2 * WAITING_KEPT {
+    pub(super) fn push(&mut self, request: Request) -> Result<(), Trouble> {
+        if !self.is_empty() && self.size > 2 * WAITING_KEPT {
             return Err(Trouble { loss: SightLoss::Backlog, what: "too much sent ahead of its answers" });
         }
-        request.counted_size = size_of::<Request>() + request.body.capacity();
-        self.size += request.counted_size;
+        let counted_size = size_of::<Request>() + request.body.capacity();
+        self.size += counted_size;
         if let RequestKind::Stream(trouble) = request.kind {
             self.stream = Some(trouble);
         }
-        self.waiting.push_back(request);
+        self.waiting.push_back((request, counted_size));
         Ok(())
     }
 
     /// Where the last one is of the same kind and carries nothing, this one is only counted: twenty thousand pings cost what one does.
     pub(super) fn repeats_last(&mut self, kind: &RequestKind) -> bool {
-        let Some(last) = self.waiting.back_mut() else { return false };
+        let Some(last) = self.last_mut() else { return false };
         let repeats = kind.is_bare() && last.kind.is_bare() && last.kind.same_as(kind);
         last.times += u64::from(repeats);
         repeats
     }
 
-    /// Takes out what was sent of a file's content behind the oldest, and tells whether that was all of it.
+    /// Takes out what was sent of a file's content after the current request, and tells whether that was all of it.
     pub(super) fn take_early_content(&mut self) -> Option<bool> {
-        let ended = match self.waiting.get(1)?.kind {
-            RequestKind::EarlyContent { ended, .. } => ended,
-            _ => return None,
-        };
-        let content = self.waiting.remove(1)?;
-        self.size = self.size.saturating_sub(content.counted_size);
+        let RequestKind::EarlyContent { ended, .. } = self.waiting.front()?.0.kind else { return None };
+        let (_, counted_size) = self.waiting.pop_front()?;
+        self.size = self.size.saturating_sub(counted_size);
         Some(ended)
     }
 
-    /// The oldest is done with. One that stands for several stays, and stands for one less.
-    pub(super) fn pop(&mut self) -> Option<Request> {
-        let oldest = self.waiting.front_mut()?;
-        if oldest.times > 1 {
-            oldest.times -= 1;
+    /// The next one that waits, to be begun; with [`Self::answer`] it becomes the current one.
+    pub(super) fn next(&mut self) -> Option<(Request, usize)> {
+        let (request, counted_size) = self.waiting.pop_front()?;
+        self.size = self.size.saturating_sub(counted_size);
+        if matches!(request.kind, RequestKind::Stream(_)) {
+            self.stream = None;
+        }
+        Some((request, counted_size))
+    }
+
+    /// The server answers this one now.
+    pub(super) fn answer(&mut self, request: Request, counted_size: usize) {
+        self.size += counted_size;
+        if let RequestKind::Stream(trouble) = request.kind {
+            self.stream = Some(trouble);
+        }
+        self.current = Some(Current { request, progress: Progress::default(), counted_size });
+    }
+
+    /// The current one is done with. One that stands for several stays, and stands for one less.
+    pub(super) fn finish(&mut self) -> Option<Request> {
+        let current = self.current.as_mut()?;
+        if current.request.times > 1 {
+            current.request.times -= 1;
+            current.request.number += 1;
+            current.progress = Progress::default();
             return None;
         }
-        let request = self.waiting.pop_front()?;
-        self.size = self.size.saturating_sub(request.counted_size);
+        let Current { request, counted_size, .. } = self.current.take()?;
+        self.size = self.size.saturating_sub(counted_size);
         if matches!(request.kind, RequestKind::Stream(_)) {
             self.stream = None;
         }
@@ -101,6 +138,9 @@ impl RequestQueue {
     /// Bytes of memory in use for what the client sent, for tests.
     #[cfg(any(test, fuzzing))]
     pub(super) fn kept_bytes(&self) -> usize {
-        self.waiting.iter().map(Request::kept_bytes).sum()
+        let current = self.current.as_ref().map_or(0, |current| {
+            current.request.kept_bytes() + current.progress.watch.as_ref().map_or(0, |watch| watch.kept_bytes())
+        });
+        current + self.waiting.iter().map(|(request, _)| request.kept_bytes()).sum::<usize>()
     }
 }

@@ -1,16 +1,12 @@
 //! A request under way: what the client sent, kept until its response tells the outcome.
 
-use std::ops::Range;
-use std::sync::Arc;
-
-use super::exchange::PendingLogin;
-use super::prepared::{LongDataSet, PreparedStatement, PreparedText};
+use super::execution::Execution;
+use super::login::PendingLogin;
 use super::sight::Trouble;
-use super::statement::{BoundParams, StatementParams};
+use super::statement::StatementParams;
 use super::texts::Pieces;
-use crate::mysql::wire::{
-    CapabilityFlags, ColumnType, ExecutePacket, Malformed, ParamType, StatusFlags, bulk_rows, is_null,
-};
+use super::time::Now;
+use crate::mysql::wire::StatusFlags;
 
 /// What a request is, as far as its response and its message depend on it.
 #[derive(Debug)]
@@ -28,7 +24,7 @@ pub(super) enum RequestKind {
     Fetch { statement_id: u32 },
     /// COM_STMT_RESET.
     Reset { statement_id: u32 },
-    /// COM_STMT_SEND_LONG_DATA, of so many bytes of which the body has the front. It has no answer.
+    /// COM_STMT_SEND_LONG_DATA, of this many bytes of which the body has the front. It has no answer.
     LongData { statement_id: u32, param: u16, length: u64 },
     /// COM_STMT_CLOSE. It has no answer.
     Close { statement_id: u32 },
@@ -41,7 +37,7 @@ pub(super) enum RequestKind {
     /// COM_STATISTICS: one packet of any form.
     AnyPacket,
     /// COM_CHANGE_USER, to this login.
-    ChangeUser(PendingLogin),
+    ChangeUser(Box<PendingLogin>),
     /// Packets of a file's content, sent before the server asked for it: the sequence id that continues them, and whether they
     /// end with an empty one.
     EarlyContent { next_sequence: u8, ended: bool },
@@ -55,6 +51,10 @@ pub(super) enum RequestKind {
     Stream(Trouble),
     /// A command this program does not know; only an error can be its answer.
     Unknown,
+    /// COM_QUIT. It has no answer.
+    Quit,
+    /// What the server does not even answer.
+    Ignored,
 }
 
 impl RequestKind {
@@ -82,108 +82,7 @@ impl RequestKind {
 
     /// Whether the server answers it.
     pub(super) fn has_answer(&self) -> bool {
-        !matches!(self, Self::LongData { .. } | Self::Close { .. })
-    }
-}
-
-/// A prepared statement's execution.
-#[derive(Debug)]
-pub(super) struct Execution {
-    pub(super) statement_id: u32,
-    /// Whether that is MariaDB's id of the statement prepared last.
-    pub(super) means_last: bool,
-    /// The client asked for a cursor. Without this SERVER_STATUS_CURSOR_EXISTS means nothing: a stored procedure that opens
-    /// a cursor of its own leaves it set.
-    pub(super) wants_cursor: bool,
-    /// `None` until the execution comes to the front of the queue, and where there is no such statement.
-    pub(super) text: Option<Arc<PreparedText>>,
-    pub(super) types: Arc<[ParamType]>,
-    pub(super) long_data: LongDataSet,
-    /// `None` if the parameters cannot be understood.
-    pub(super) layout: Option<(Range<usize>, usize)>,
-}
-
-impl Execution {
-    pub(super) fn unresolved(statement_id: u32, means_last: bool) -> Self {
-        Self {
-            statement_id,
-            means_last,
-            wants_cursor: false,
-            text: None,
-            types: Arc::new([]),
-            long_data: LongDataSet::default(),
-            layout: None,
-        }
-    }
-
-    /// Takes over what the statement tells, and binds the statement's types anew if the packet does.
-    pub(super) fn resolve(
-        &mut self,
-        body: &[u8],
-        statement: &mut PreparedStatement,
-        capabilities: CapabilityFlags,
-    ) -> Result<(), Malformed> {
-        self.text = Some(Arc::clone(&statement.text));
-        self.long_data = std::mem::take(&mut statement.long_data);
-        if self.long_data.is_incomplete() {
-            return Err(Malformed("long data of which not all is kept"));
-        }
-        let packet = ExecutePacket::parse(body, statement.text.params, capabilities)?;
-        if let Some(types) = packet.new_types
-            && *types != *statement.types
-        {
-            statement.types = types.into();
-        }
-        self.types = Arc::clone(&statement.types);
-        if statement.types.len() != statement.text.params {
-            // A client need not bind types if all it sends are NULLs and long data.
-            let bitmap = body.get(packet.null_bitmap.clone()).unwrap_or_default();
-            let has_value = |param: usize| !is_null(bitmap, param) && !self.long_data.contains(param);
-            if (0..statement.text.params).any(has_value) {
-                return Err(Malformed("COM_STMT_EXECUTE without parameter types"));
-            }
-            let any = ParamType { column_type: ColumnType::VarString, unsigned: false };
-            self.types = vec![any; statement.text.params].into();
-        }
-        self.layout = Some((packet.null_bitmap, packet.values_at));
-        Ok(())
-    }
-
-    /// The same for a bulk execution, whose parameter sets are read when its outcome is known.
-    pub(super) fn resolve_bulk(&mut self, body: &[u8], statement: &mut PreparedStatement) {
-        self.text = Some(Arc::clone(&statement.text));
-        if let Ok((rows, _)) = bulk_rows(body, statement.text.params, Some(&statement.types))
-            && *rows.types() != *statement.types
-        {
-            statement.types = rows.types().into();
-        }
-        self.types = Arc::clone(&statement.types);
-    }
-
-    /// Bytes that are kept for its parameters, their values aside.
-    pub(super) fn kept_bytes(&self) -> usize {
-        size_of_val(&*self.types) + self.long_data.kept_bytes()
-    }
-
-    /// Gives up the parameters: they are shown as not understood.
-    pub(super) fn forget_params(&mut self) {
-        self.types = Arc::new([]);
-        self.long_data = LongDataSet::default();
-        self.layout = None;
-    }
-
-    pub(super) fn params<'a>(&'a self, body: &'a [u8]) -> StatementParams<'a> {
-        match (&self.layout, &self.text) {
-            (_, Some(text)) if text.params == 0 => StatementParams::None,
-            (Some((null_bitmap, values_at)), Some(_)) => StatementParams::Bound(BoundParams {
-                body,
-                null_bitmap: null_bitmap.clone(),
-                values_at: *values_at,
-                types: &self.types,
-                long_data: &self.long_data,
-            }),
-            _ => StatementParams::Undecodable,
-        }
+        !matches!(self, Self::LongData { .. } | Self::Close { .. } | Self::Quit | Self::Ignored)
     }
 }
 
@@ -191,24 +90,30 @@ impl Execution {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) kind: RequestKind,
-    /// The payload behind the command byte, as far as it is kept.
+    /// Its number among the session's commands.
+    pub(super) number: u64,
+    /// The command byte.
+    pub(super) code: u8,
+    /// The payload after the command byte, as far as it is kept.
     pub(super) body: Vec<u8>,
+    /// The whole payload's length.
+    pub(super) length: u64,
     /// Whether the payload was longer than what is kept.
     pub(super) truncated: bool,
-    pub(super) started_ns: u64,
-    pub(super) started_epoch_ms: u64,
+    pub(super) started: Now,
     /// How many requests in a row this stands for.
     pub(super) times: u64,
-    /// Whether it has come to the front: what it does to the session's statements is done.
-    pub(super) begun: bool,
-    /// What the queue counts it as.
-    pub(super) counted_size: usize,
 }
 
 impl Request {
+    /// Whether it is an execution that asks for a cursor.
+    pub(super) fn wants_cursor(&self) -> bool {
+        matches!(&self.kind, RequestKind::Execute(execution) if execution.wants_cursor)
+    }
+
     /// Whether a status flag says that this request opened a cursor, whose rows the client will fetch.
     pub(super) fn opens_cursor(&self, status: StatusFlags) -> bool {
-        matches!(&self.kind, RequestKind::Execute(execution) if execution.wants_cursor)
+        self.wants_cursor()
             && status.contains(StatusFlags::CURSOR_EXISTS)
             && !status.intersects(StatusFlags::MORE_RESULTS_EXISTS | StatusFlags::LAST_ROW_SENT)
     }
@@ -244,7 +149,7 @@ impl Request {
         }
     }
 
-    /// Whether it is the execution that MariaDB's clients send right behind a prepare, and that prepare failed: the statement
+    /// Whether it is the execution that MariaDB's clients send right after a prepare, and that prepare failed: the statement
     /// has its message already.
     pub(super) fn follows_failed_prepare(&self) -> bool {
         match &self.kind {
@@ -255,10 +160,19 @@ impl Request {
         }
     }
 
+    /// The parameters of an execution.
+    pub(super) fn params(&self) -> StatementParams<'_> {
+        match &self.kind {
+            RequestKind::Execute(execution) => execution.params(&self.body),
+            _ => StatementParams::None,
+        }
+    }
+
     /// Bytes that are kept for it.
     pub(super) fn kept_bytes(&self) -> usize {
         let params = match &self.kind {
             RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => execution.kept_bytes(),
+            RequestKind::ChangeUser(login) => login.kept_bytes(),
             _ => 0,
         };
         self.body.capacity() + params

@@ -3,15 +3,18 @@
 //! A server reads the next request when it has answered the one before, and so does this: what a request does to the session's
 //! statements is done when it comes to the front of the queue.
 
-use super::exchange::{Exchange, Expect, PendingLogin};
-use super::facts::text;
-use super::observer::Emit;
-use super::prepared::{LONG_DATA_KEPT, LongDataSet};
-use super::request::{Execution, Request, RequestKind};
-use super::sight::Trouble;
-use super::{Now, SightLoss};
+use super::exchange::{ClientSide, Exchange};
+use super::execution::Execution;
+use super::listener::{ChangedUser, CommandBody, Interest, Listener, SentCommand};
+use super::login::PendingLogin;
+use super::long_data::{LONG_DATA_KEPT, LongDataSet};
+use super::prepared::OpenCursor;
+use super::progress::Expect;
+use super::request::{Request, RequestKind};
+use super::sight::{SightLoss, Trouble};
+use super::time::Now;
 use crate::mysql::sql::Flavor;
-use crate::mysql::wire::{CapabilityFlags, ChangeUser, Command, ExecuteFlags, Packet, query_text_at};
+use crate::mysql::wire::{ChangeUser, Command, ExecuteFlags, Packet};
 
 /// The first bytes of a body as a number; those that are missing are zero. Servers refuse such a request, or take what is in their buffer.
 fn id_of(body: &[u8]) -> u32 {
@@ -23,72 +26,64 @@ fn id_of(body: &[u8]) -> u32 {
 }
 
 impl Exchange {
-    /// Whether packets are told apart by their sequence ids: what does not begin with 0 is no request. In compressed sessions servers look at
-    /// the frames' ids alone.
-    pub(super) fn has_sequence(&self) -> bool {
-        !self.facts.in_force().intersects(CapabilityFlags::COMPRESS | CapabilityFlags::ZSTD_COMPRESSION_ALGORITHM)
-    }
-
-    pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
+    pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if self.awaits_file_content() {
             if packet.length == 0 {
-                self.file_refused = false;
-                if self.progress.expect == Expect::FileContent {
-                    self.progress.expect = Expect::Head;
-                }
+                self.file_ends();
             }
             return Ok(());
         }
-        if self.has_quit || self.is_continuation(packet) {
+        if self.client == ClientSide::Quit || self.is_continuation(packet) {
             return self.continuation(packet, now);
         }
         // An empty packet is COM_SLEEP to both servers, which they refuse.
-        let (command, body) = packet.payload.split_first().map_or((0, &[][..]), |(command, body)| (*command, body));
-        let command = Command::from_byte(command);
-        match command {
-            Command::Quit => {
-                self.has_quit = true;
-                return Ok(());
-            }
-            // MySQL refuses those that are too short, with the answer that they do not have otherwise.
-            Command::StmtSendLongData if body.len() < 6 => return self.too_short(packet, now),
-            Command::StmtClose if body.len() < 4 => return self.too_short(packet, now),
-            Command::StmtSendLongData if self.requests.is_empty() => {
-                let (front, data) = body.split_at(6);
-                let param = u16::from_le_bytes([front[4], front[5]]);
-                // Command byte, id and parameter number are not data.
-                self.statements.long_data(id_of(front), param, data, packet.length.saturating_sub(7));
-                return Ok(());
-            }
-            _ => {}
+        let (code, body) = packet.payload.split_first().map_or((0, &[][..]), |(code, body)| (*code, body));
+        let command = Command::from_byte(code);
+        self.commands += 1;
+        if command == Command::StmtSendLongData && self.takes_at_once(body) {
+            let (front, data) = body.split_at(6);
+            let param = u16::from_le_bytes([front[4], front[5]]);
+            // Command byte, id and parameter number are not data.
+            self.statements.long_data(id_of(front), param, data, packet.length.saturating_sub(7));
+            return Ok(());
         }
         let kind = self.kind_of(command, body, packet);
-        self.push(kind, kept_of(command, body), packet, now)?;
-        self.begin_waiting(emit);
+        if command == Command::Quit {
+            self.client = ClientSide::Quit;
+        }
+        let kept = kept_of(command, body, self.interest);
+        self.push(kind, code, kept, packet, now)?;
+        self.begin_waiting(to);
         Ok(())
     }
 
-    fn kind_of(&self, command: Command, body: &[u8], packet: &Packet<'_>) -> RequestKind {
+    /// Whether long data need not wait, nor be told of.
+    fn takes_at_once(&self, body: &[u8]) -> bool {
+        body.len() >= 6 && self.requests.is_empty() && !self.interest.contains(Interest::COMMANDS)
+    }
+
+    fn kind_of(&mut self, command: Command, body: &[u8], packet: &Packet<'_>) -> RequestKind {
         let statement_id = id_of(body);
-        let execution = || Execution::unresolved(statement_id, self.statements.means_last(statement_id));
         match command {
             Command::Query => {
                 // Attributes that cannot be understood hide the text; nothing else depends on them.
-                let text_at = query_text_at(body, self.facts.in_force()).ok();
+                let text_at = self.dialect.query_text_at(body).ok();
                 RequestKind::Query { text_at, pieces: None }
             }
             Command::StmtExecute => {
                 let flags = ExecuteFlags::from_bits_retain(body.get(4).copied().unwrap_or_default());
                 let wants_cursor = flags.intersects(ExecuteFlags::CURSOR_TYPES);
-                RequestKind::Execute(Execution { wants_cursor, ..execution() })
+                RequestKind::Execute(Execution { wants_cursor, ..self.execution(statement_id) })
             }
-            Command::StmtBulkExecute => RequestKind::BulkExecute(execution()),
+            Command::StmtBulkExecute => RequestKind::BulkExecute(self.execution(statement_id)),
             Command::StmtPrepare => RequestKind::Prepare,
             Command::StmtFetch => RequestKind::Fetch { statement_id },
+            Command::StmtSendLongData if body.len() < 6 => self.too_short(),
             Command::StmtSendLongData => {
                 let param = body.get(4..6).map_or(0, |bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
                 RequestKind::LongData { statement_id, param, length: packet.length.saturating_sub(7) }
             }
+            Command::StmtClose if body.len() < 4 => self.too_short(),
             Command::StmtClose => RequestKind::Close { statement_id },
             Command::StmtReset => RequestKind::Reset { statement_id },
             Command::InitDb => RequestKind::InitDb,
@@ -97,12 +92,10 @@ impl Exchange {
             Command::Statistics => RequestKind::AnyPacket,
             Command::ChangeUser => {
                 // One that cannot be read is the server's to refuse.
-                let login = ChangeUser::parse(body, self.facts.in_force()).map(|login| PendingLogin {
-                    user: Some(text(login.user)),
-                    collation: login.collation,
-                    database: login.database.map(text),
-                });
-                RequestKind::ChangeUser(login.unwrap_or_default())
+                let with_attributes = self.interest.contains(Interest::LOGIN);
+                let login = ChangeUser::parse(body, self.dialect.in_force())
+                    .map(|change| PendingLogin::of_change(&change, with_attributes));
+                RequestKind::ChangeUser(Box::new(login.unwrap_or_default()))
             }
             Command::ResetConnection => RequestKind::ResetConnection,
             Command::BinlogDump
@@ -113,7 +106,6 @@ impl Exchange {
             }
             Command::Clone => RequestKind::Stream(Trouble { loss: SightLoss::Clone, what: "CLONE begins" }),
             Command::Sleep
-            | Command::Quit
             | Command::CreateDb
             | Command::DropDb
             | Command::Refresh
@@ -123,28 +115,40 @@ impl Exchange {
             | Command::Ping
             | Command::RegisterSlave => RequestKind::Simple,
             Command::SetOption => RequestKind::SetOption,
+            Command::Quit => RequestKind::Quit,
             Command::Unknown(_) => RequestKind::Unknown,
         }
     }
 
+    fn execution(&self, statement_id: u32) -> Execution {
+        Execution::unresolved(statement_id, self.statements.means_last(statement_id))
+    }
+
+    /// A request without an answer that is too short to be one. MySQL refuses it, with the answer that it does not have otherwise.
+    fn too_short(&self) -> RequestKind {
+        if self.facts.flavor == Some(Flavor::MariaDb) { RequestKind::Ignored } else { RequestKind::Simple }
+    }
+
     /// Whether a packet belongs to an earlier request, though the server has not asked for it yet.
     fn is_continuation(&mut self, packet: &Packet<'_>) -> bool {
-        if !self.has_sequence() {
+        if !self.dialect.has_sequence() {
             return self.is_authenticating();
         }
         let continues_content = matches!(
-            self.requests.back_mut().map(|request| &request.kind),
+            self.requests.last_mut().map(|request| &request.kind),
             Some(RequestKind::EarlyContent { next_sequence, ended: false }) if *next_sequence == packet.sequence
         );
         packet.sequence != 0 || continues_content
     }
 
     /// A packet that is no request: authentication data, which is never kept, a file's content that the server has not asked for yet, or
-    /// what the server will refuse as out of order. Behind COM_QUIT nothing is read.
+    /// what the server will refuse as out of order. What comes after COM_QUIT is not read.
     fn continuation(&mut self, packet: &Packet<'_>, now: Now) -> Result<(), Trouble> {
         let next = packet.next_sequence;
-        match self.requests.back_mut().map(|request| &mut request.kind) {
-            _ if self.has_quit => Ok(()),
+        if self.client == ClientSide::Quit {
+            return Ok(());
+        }
+        match self.requests.last_mut().map(|request| &mut request.kind) {
             Some(RequestKind::ChangeUser(_)) => Ok(()),
             Some(RequestKind::EarlyContent { next_sequence, ended }) if !*ended => {
                 (*next_sequence, *ended) = (next, packet.length == 0);
@@ -152,132 +156,156 @@ impl Exchange {
             }
             Some(_) => {
                 let kind = RequestKind::EarlyContent { next_sequence: next, ended: packet.length == 0 };
-                self.push(kind, &[], packet, now)
+                self.push(kind, 0, &[], packet, now)
             }
             None => Ok(()),
         }
     }
 
+    /// All of a file's content is there.
+    fn file_ends(&mut self) {
+        if self.client == ClientSide::RefusedFile {
+            self.client = ClientSide::Requests;
+        }
+        if let Some(current) = &mut self.requests.current
+            && current.progress.expect == Expect::FileContent
+        {
+            current.progress.expect = Expect::Head;
+        }
+    }
+
     /// The server asked for a file, of which a part may have been sent already.
     pub(super) fn file_asked_for(&mut self) {
-        self.progress.expect =
-            if self.requests.take_early_content() == Some(true) { Expect::Head } else { Expect::FileContent };
-    }
-
-    /// A request without an answer that is too short to be one.
-    fn too_short(&mut self, packet: &Packet<'_>, now: Now) -> Result<(), Trouble> {
-        if self.facts.flavor == Some(Flavor::MariaDb) {
-            return Ok(());
+        let is_all_there = self.requests.take_early_content() == Some(true);
+        if let Some(current) = &mut self.requests.current {
+            current.progress.expect = if is_all_there { Expect::Head } else { Expect::FileContent };
         }
-        self.push(RequestKind::Simple, &[], packet, now)
     }
 
-    pub(super) fn push(
-        &mut self,
-        kind: RequestKind,
-        body: &[u8],
-        packet: &Packet<'_>,
-        now: Now,
-    ) -> Result<(), Trouble> {
-        if self.requests.repeats_last(&kind) {
+    fn push(&mut self, kind: RequestKind, code: u8, body: &[u8], packet: &Packet<'_>, now: Now) -> Result<(), Trouble> {
+        // Who is told of each of them wants each one's time.
+        if !self.interest.contains(Interest::COMMANDS) && self.requests.repeats_last(&kind) {
             return Ok(());
         }
         let front = body.get(..self.requests.room()).unwrap_or(body);
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.extend_from_slice(front);
-        let age_ms = now.monotonic_ns.saturating_sub(packet.started_ns) / 1_000_000;
         self.requests.push(Request {
             kind,
+            number: self.commands,
+            code,
+            length: packet.length,
             truncated: packet.length > packet.payload.len() as u64 || front.len() < body.len(),
             body: kept,
-            started_ns: packet.started_ns,
-            started_epoch_ms: now.epoch_ms.saturating_sub(age_ms),
+            started: now.back_at(packet.started_ns),
             times: 1,
-            begun: false,
-            counted_size: 0,
         })
     }
 
-    /// Does what the server does with a request when it reads it: with the oldest, and with those behind it that have no answer.
-    pub(super) fn begin_waiting(&mut self, emit: &mut Emit<'_>) {
-        while let Some(request) = self.requests.front_mut().filter(|request| !request.begun) {
-            request.begun = true;
-            let has_answer = request.kind.has_answer();
-            match request.kind {
-                RequestKind::Execute(_) | RequestKind::BulkExecute(_) => self.begin_execution(emit),
-                RequestKind::LongData { statement_id, param, length } => {
-                    let data = request.body.get(6..).unwrap_or_default();
-                    self.statements.long_data(statement_id, param, data, length);
-                }
-                RequestKind::Close { statement_id } => {
-                    let cursor = self.statements.remove(statement_id).and_then(|statement| statement.cursor);
-                    if let Some(cursor) = cursor {
-                        self.end_cursor(*cursor, None, emit);
-                    }
-                }
-                RequestKind::Reset { statement_id } => {
-                    let cursor = self.statements.update(statement_id, |statement| {
-                        statement.long_data = LongDataSet::default();
-                        statement.cursor.take()
-                    });
-                    if let Some(cursor) = cursor.flatten() {
-                        self.end_cursor(*cursor, None, emit);
-                    }
-                }
-                _ => {}
+    /// Does what the server does with a request when it reads it: with the next, and with those after it as long as they have no answer.
+    pub(super) fn begin_waiting(&mut self, to: &mut Listener<'_>) {
+        while self.requests.current.is_none() {
+            let Some((mut request, counted_size)) = self.requests.next() else { return };
+            let closed = self.begin(&mut request);
+            self.tell_command(&request, to);
+            if let Some(cursor) = closed {
+                self.end_cursor(*cursor, to);
             }
-            if has_answer {
-                return;
+            if request.kind.has_answer() {
+                return self.requests.answer(request, counted_size);
             }
-            if let Some(request) = self.requests.pop() {
-                self.recycle(request);
-            }
+            self.recycle(request);
         }
     }
 
-    fn begin_execution(&mut self, emit: &mut Emit<'_>) {
-        let capabilities = self.facts.in_force();
-        let Some(Request { kind, body, .. }) = self.requests.front_mut() else { return };
-        let cursor = match kind {
-            RequestKind::Execute(execution) => self.statements.update(execution.statement_id, |statement| {
-                // Parameters that cannot be understood are the message's loss, not the session's.
-                let _ = execution.resolve(body, statement, capabilities);
-                statement.cursor.take()
-            }),
-            RequestKind::BulkExecute(execution) => self.statements.update(execution.statement_id, |statement| {
-                execution.resolve_bulk(body, statement);
+    /// What a request does to the session's prepared statements; a cursor that it closes comes back.
+    fn begin(&mut self, request: &mut Request) -> Option<Box<OpenCursor>> {
+        let Request { kind, body, .. } = request;
+        let (statements, dialect) = (&mut self.statements, &mut self.dialect);
+        match kind {
+            RequestKind::Execute(execution) => {
+                let closed = statements.update(execution.statement_id, |statement| {
+                    // Parameters that cannot be understood are the message's loss, not the session's.
+                    let _ = statement.execute(execution, body, dialect);
+                    statement.cursor.take()
+                });
+                closed.flatten()
+            }
+            RequestKind::BulkExecute(execution) => {
+                statements.update(execution.statement_id, |statement| statement.execute_bulk(execution, body));
                 None
-            }),
+            }
+            RequestKind::LongData { statement_id, param, length } => {
+                let data = body.get(6..).unwrap_or_default();
+                statements.long_data(*statement_id, *param, data, *length);
+                None
+            }
+            RequestKind::Close { statement_id } => statements.remove(*statement_id)?.cursor,
+            RequestKind::Reset { statement_id } => {
+                let closed = statements.update(*statement_id, |statement| {
+                    statement.long_data = LongDataSet::default();
+                    statement.cursor.take()
+                });
+                closed.flatten()
+            }
             _ => None,
-        };
-        if let Some(cursor) = cursor.flatten() {
-            self.end_cursor(*cursor, None, emit);
         }
+    }
+
+    pub(super) fn tell_command(&self, request: &Request, to: &mut Listener<'_>) {
+        let is_command = !matches!(request.kind, RequestKind::EarlyContent { .. });
+        if !self.interest.contains(Interest::COMMANDS) || !is_command {
+            return;
+        }
+        let body = match &request.kind {
+            RequestKind::ChangeUser(login) => CommandBody::ChangeUser(login.user.as_deref().map(|user| ChangedUser {
+                user,
+                database: login.database.as_deref(),
+                collation: login.collation,
+            })),
+            _ => CommandBody::Bytes(&request.body),
+        };
+        to.command(&SentCommand {
+            number: request.number,
+            command: Command::from_byte(request.code),
+            code: request.code,
+            body,
+            length: request.length,
+            truncated: request.truncated,
+            sql: request.sql(),
+            params: request.params(),
+            started: request.started,
+            session: &self.facts,
+        });
     }
 
     /// A request of which only the front came before the connection ended.
     pub(super) fn torn_request(&mut self, payload: &[u8], started_ns: u64, now: Now) {
-        if self.is_authenticating() || self.awaits_file_content() || self.has_quit {
+        if self.is_authenticating() || self.awaits_file_content() || self.client == ClientSide::Quit {
             return;
         }
-        let is_query = payload.first().is_some_and(|byte| Command::from_byte(*byte) == Command::Query);
-        if is_query && let Some(body) = payload.get(1..) {
-            let text_at = query_text_at(body, self.facts.in_force()).ok();
+        if let Some((code, body)) = payload.split_first()
+            && Command::from_byte(*code) == Command::Query
+        {
+            let text_at = self.dialect.query_text_at(body).ok();
             let packet = Packet { payload, length: u64::MAX, sequence: 0, next_sequence: 1, started_ns };
-            let _ = self.push(RequestKind::Query { text_at, pieces: None }, body, &packet, now);
+            self.commands += 1;
+            let _ = self.push(RequestKind::Query { text_at, pieces: None }, *code, body, &packet, now);
         }
     }
 }
 
 /// What is kept of a request's body: the whole where there is a text or values, nothing where it does not matter or must not be kept.
-fn kept_of(command: Command, body: &[u8]) -> &[u8] {
+fn kept_of(command: Command, body: &[u8], interest: Interest) -> &[u8] {
     let limit = match command {
+        // It holds authentication data.
+        Command::ChangeUser => 0,
+        _ if interest.contains(Interest::COMMANDS) => usize::MAX,
         Command::Query | Command::StmtExecute | Command::StmtBulkExecute | Command::StmtPrepare => usize::MAX,
         // Longer than any name may be.
         Command::InitDb => 4096,
         Command::SetOption => 2,
         Command::StmtSendLongData => 6 + LONG_DATA_KEPT,
-        // COM_CHANGE_USER holds authentication data.
         _ => 0,
     };
     body.get(..limit).unwrap_or(body)

@@ -1,14 +1,20 @@
 //! The server's packets of the command phase: which packet is what.
 
-use super::Now;
-use super::ending::{Outcome, current_sql};
-use super::exchange::{AfterDefinitions, Exchange, Expect, Progress};
-use super::observer::Emit;
+use std::sync::Arc;
+
+use super::ending::current_sql;
+use super::exchange::{ClientSide, Exchange};
+use super::listener::{Answer, ColumnsOf, Listener};
+use super::login::PendingLogin;
+use super::outcome::{LastWords, Outcome};
+use super::progress::{AfterDefinitions, Expect};
 use super::request::{Request, RequestKind};
+use super::rows::ResultWatch;
 use super::sight::Trouble;
+use super::time::Now;
 use crate::mysql::sql::{SessionSetting, variables_selected};
 use crate::mysql::wire::{
-    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, Reader, RowEnd, StatusFlags,
+    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, RowEnd, RowFormat, StatusFlags, TextRow,
     column_count, is_progress_report, row_end,
 };
 
@@ -16,98 +22,114 @@ use crate::mysql::wire::{
 const MAX_PREPARED_STMT_COUNT_REACHED: u16 = 1461;
 
 impl Exchange {
-    pub(super) fn response(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        if packet.payload.first() != Some(&0xff) {
+    #[inline]
+    pub(super) fn response(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        if self.last_words.is_some() && packet.payload.first() != Some(&0xff) {
             // It went on: an error that nobody had asked for was not its last word.
             self.last_words = None;
         }
-        self.response_packet(packet, now, emit)?;
-        self.begin_waiting(emit);
+        self.response_packet(packet, now, to)?;
+        self.begin_waiting(to);
         Ok(())
     }
 
-    fn response_packet(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        let Some(request) = self.requests.front_mut() else {
+    fn response_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let Some(current) = self.requests.current.as_mut() else {
             return self.unasked(packet);
         };
         if is_progress_report(packet.payload) {
             return Ok(());
         }
-        match self.progress.expect {
+        match current.progress.expect {
             Expect::Rows => {
                 if packet.payload.first().is_none_or(|first| *first < 0xfe) {
-                    if self.progress.rows == 0 && !self.progress.watched.is_empty() {
-                        self.watched_row(packet.payload);
-                    }
-                    self.progress.rows += 1;
+                    self.row(packet, to);
                     return Ok(());
                 }
-                self.rows_or_end(packet, now, emit)
+                self.rows_or_end(packet, now, to)
             }
             Expect::Definitions { left, then } => {
                 if packet.payload.first() == Some(&0xff) {
-                    return self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit);
+                    return self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to);
+                }
+                if let Some(watch) = &mut current.progress.watch {
+                    watch.definition(packet.payload);
                 }
                 if left > 1 {
-                    self.progress.expect = Expect::Definitions { left: left - 1, then };
+                    current.progress.expect = Expect::Definitions { left: left - 1, then };
                     return Ok(());
                 }
-                if self.facts.in_force().contains(CapabilityFlags::DEPRECATE_EOF) {
-                    self.after_definitions(then)
-                } else {
-                    self.progress.expect = Expect::DefinitionsEof { then };
-                    Ok(())
-                }
+                self.defined(then, to);
+                self.definitions_end(then, now, to)
             }
-            Expect::DefinitionsEof { then } => {
-                let eof = match packet.payload {
-                    [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
-                    _ => return Err(Malformed("packet behind column definitions, where an EOF is due").into()),
-                };
-                if then == AfterDefinitions::Rows && eof.status.contains(StatusFlags::PS_OUT_PARAMS) {
-                    // MySQL says it here and not behind the row (`Protocol_binary::send_parameters`); an OK of the CALL follows.
-                    self.progress.more_announced = eof.status.contains(StatusFlags::MORE_RESULTS_EXISTS);
-                }
-                if then == AfterDefinitions::Rows && request.opens_cursor(eof.status) {
-                    return self.result(Outcome::Rows { count: 0, end: RowEnd::Eof(eof) }, now, emit);
-                }
-                self.after_definitions(then)
-            }
+            Expect::DefinitionsEof { then } => self.definitions_eof(packet, then, now, to),
+            Expect::PerhapsEof { then } => self.perhaps_eof(packet, then, now, to),
             Expect::FileContent => match packet.payload.first() {
                 // The server gave up before the file's end.
                 Some(0xff) => {
-                    self.file_refused = true;
-                    self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit)
+                    if self.client == ClientSide::Requests {
+                        self.client = ClientSide::RefusedFile;
+                    }
+                    self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to)
                 }
                 _ => Err(Malformed("server packet while the client sends a file").into()),
             },
-            Expect::Head => match &request.kind {
-                RequestKind::Query { .. }
-                | RequestKind::Execute(_)
-                | RequestKind::BulkExecute(_)
-                | RequestKind::ResultSet => self.result_head(packet, now, emit),
-                RequestKind::Prepare => self.prepare_head(packet, now, emit),
-                RequestKind::Fetch { .. } => {
-                    self.progress.expect = Expect::Rows;
-                    self.response_packet(packet, now, emit)
+            Expect::Head => self.head(packet, now, to),
+        }
+    }
+
+    /// The first packet of an answer, or of another result of it.
+    fn head(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        match &current.request.kind {
+            RequestKind::Query { .. }
+            | RequestKind::Execute(_)
+            | RequestKind::BulkExecute(_)
+            | RequestKind::ResultSet => self.result_head(packet, now, to),
+            RequestKind::Prepare => self.prepare_head(packet, now, to),
+            RequestKind::Fetch { statement_id } => {
+                if self.interest.in_rows() {
+                    let columns = self.statements.get(*statement_id).and_then(|statement| statement.columns.clone());
+                    current.progress.watch =
+                        Some(Box::new(ResultWatch::new(RowFormat::Binary, columns, self.interest)));
                 }
-                RequestKind::FieldList => self.field_list(packet),
-                RequestKind::AnyPacket => self.done(),
-                RequestKind::ChangeUser(_) => self.change_user(packet, emit),
-                RequestKind::Simple
-                | RequestKind::SetOption
-                | RequestKind::Reset { .. }
-                | RequestKind::InitDb
-                | RequestKind::ResetConnection => self.simple(packet, emit),
-                RequestKind::Stream(_) if packet.payload.first() == Some(&0xff) => self.done(),
-                RequestKind::Stream(trouble) => Err(*trouble),
-                RequestKind::Unknown if packet.payload.first() == Some(&0xff) => self.done(),
-                // The server refuses what is out of order, and closes.
-                RequestKind::EarlyContent { .. } => self.unasked(packet),
-                // They are never in front.
-                RequestKind::LongData { .. } | RequestKind::Close { .. } => self.unasked(packet),
-                RequestKind::Unknown => Err(Malformed("answer to an unknown command").into()),
-            },
+                current.progress.expect = Expect::Rows;
+                self.response_packet(packet, now, to)
+            }
+            RequestKind::FieldList => self.field_list(packet, now, to),
+            RequestKind::AnyPacket => self.answered_by_itself(packet, now, to),
+            RequestKind::ChangeUser(_) => self.change_user(packet, now, to),
+            RequestKind::Simple
+            | RequestKind::SetOption
+            | RequestKind::Reset { .. }
+            | RequestKind::InitDb
+            | RequestKind::ResetConnection => self.simple(packet, now, to),
+            RequestKind::Stream(_) | RequestKind::Unknown if packet.payload.first() == Some(&0xff) => {
+                self.refused(packet, now, to)
+            }
+            RequestKind::Stream(trouble) => Err(*trouble),
+            RequestKind::Unknown => Err(Malformed("answer to an unknown command").into()),
+            // The server refuses what is out of order, and closes.
+            RequestKind::EarlyContent { .. } => self.unasked(packet),
+            // They are never in front.
+            RequestKind::LongData { .. } | RequestKind::Close { .. } | RequestKind::Quit | RequestKind::Ignored => {
+                self.unasked(packet)
+            }
+        }
+    }
+
+    /// Another row.
+    #[inline]
+    fn row(&mut self, packet: &Packet<'_>, to: &mut Listener<'_>) {
+        let Some(current) = self.requests.current.as_mut() else { return };
+        let progress = &mut current.progress;
+        if let Some(watch) = &mut progress.watch {
+            let number = current.request.number;
+            watch.row(number, progress.results, progress.rows, packet, self.interest, to);
+        }
+        progress.rows += 1;
+        if progress.rows == 1 && !progress.variables.is_empty() {
+            self.variables_row(packet.payload);
         }
     }
 
@@ -116,131 +138,267 @@ impl Exchange {
             return Err(Malformed("server packet without a request").into());
         }
         // The last words before the server closes: idle too long, shut down, packet too large.
-        self.last_words = Some(ErrPacket::parse(packet.payload)?.to_string());
+        self.last_words = Some(LastWords::new(&ErrPacket::parse(packet.payload)?));
         Ok(())
     }
 
-    pub(super) fn rows_or_end(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
+    fn rows_or_end(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
-            return self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit);
+            return self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to);
         }
-        match row_end(packet.payload, packet.length, self.facts.in_force())? {
-            Some(end) => self.result(Outcome::Rows { count: self.progress.rows, end }, now, emit),
+        match row_end(packet.payload, packet.length, self.dialect.in_force())? {
+            Some(end) => {
+                let count = self.requests.current.as_ref().map_or(0, |current| current.progress.rows);
+                self.result(Outcome::Rows { count, end: Some(end) }, now, to)
+            }
             None => {
-                self.progress.rows += 1;
+                self.row(packet, to);
                 Ok(())
             }
         }
     }
 
-    pub(super) fn result_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        let capabilities = self.facts.in_force();
+    fn result_head(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let capabilities = self.dialect.in_force();
         match packet.payload.first() {
-            Some(0x00) => self.result(Outcome::Ok(OkPacket::parse(packet.payload, capabilities)?), now, emit),
-            Some(0xff) => self.result(Outcome::Err(ErrPacket::parse(packet.payload)?), now, emit),
+            Some(0x00) => self.result(Outcome::Ok(OkPacket::parse(packet.payload, capabilities)?), now, to),
+            Some(0xff) => self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to),
             Some(0xfb) => {
                 self.file_asked_for();
                 Ok(())
             }
             // Some commands of the text protocol end with an EOF where an OK would do.
             Some(0xfe) if packet.length < EofPacket::BELOW => {
-                let end = RowEnd::Eof(EofPacket::parse(packet.payload)?);
-                self.result(Outcome::Rows { count: 0, end }, now, emit)
+                let end = Some(RowEnd::Eof(EofPacket::parse(packet.payload)?));
+                self.result(Outcome::Rows { count: 0, end }, now, to)
             }
             _ => {
                 let (count, definitions_follow) = column_count(packet.payload, capabilities)?;
-                self.progress.rows = 0;
-                self.watch_variables();
-                self.progress.expect = if definitions_follow {
-                    Expect::Definitions { left: count, then: AfterDefinitions::Rows }
-                } else if capabilities.contains(CapabilityFlags::DEPRECATE_EOF) {
-                    Expect::Rows
-                } else {
-                    Expect::DefinitionsEof { then: AfterDefinitions::Rows }
-                };
-                Ok(())
+                self.watch_result();
+                self.find_variables();
+                let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+                current.progress.rows = 0;
+                if definitions_follow {
+                    current.progress.expect = Expect::Definitions { left: count, then: AfterDefinitions::Rows };
+                    return Ok(());
+                }
+                self.definitions_end(AfterDefinitions::Rows, now, to)
             }
         }
     }
 
-    pub(super) fn after_definitions(&mut self, then: AfterDefinitions) -> Result<(), Trouble> {
-        match then {
-            AfterDefinitions::Rows => {
-                self.progress.expect = Expect::Rows;
-                Ok(())
+    /// Begins to look into the result set that is about to come, if anybody wants that.
+    fn watch_result(&mut self) {
+        let Some(current) = self.requests.current.as_mut() else { return };
+        current.progress.watch = None;
+        if !self.interest.in_rows() && !self.interest.in_columns() {
+            return;
+        }
+        let (format, columns) = match &current.request.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
+                let statement = self.statements.get(execution.statement_id);
+                (RowFormat::Binary, statement.and_then(|statement| statement.columns.clone()))
             }
-            AfterDefinitions::PreparedColumns(0) | AfterDefinitions::Nothing => self.prepared(),
-            AfterDefinitions::SecondEof => {
-                self.progress.expect = Expect::DefinitionsEof { then: AfterDefinitions::Nothing };
-                Ok(())
-            }
-            AfterDefinitions::PreparedColumns(left) => {
-                self.progress.expect = Expect::Definitions { left, then: AfterDefinitions::Nothing };
-                Ok(())
-            }
+            _ => (RowFormat::Text, None),
+        };
+        current.progress.watch = Some(Box::new(ResultWatch::new(format, columns, self.interest)));
+    }
+
+    /// All definitions are there, whatever comes after them.
+    fn defined(&mut self, then: AfterDefinitions, to: &mut Listener<'_>) {
+        let Some(current) = self.requests.current.as_mut() else { return };
+        let Some(watch) = &mut current.progress.watch else { return };
+        let of = match then {
+            AfterDefinitions::Rows => ColumnsOf::Result,
+            AfterDefinitions::PreparedColumns(_) => ColumnsOf::Params,
+            AfterDefinitions::SecondEof(_) | AfterDefinitions::Prepared(_) => ColumnsOf::Prepared,
+        };
+        watch.defined(current.request.number, current.progress.results, of, self.interest, to);
+        if let (RequestKind::Execute(execution), Some(columns)) = (&current.request.kind, watch.columns()) {
+            let columns = Arc::clone(columns);
+            self.statements.remember_columns(execution.statement_id, &columns);
         }
     }
 
-    pub(super) fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
+    /// What comes after definitions, an EOF in front of it or not.
+    fn definitions_end(&mut self, then: AfterDefinitions, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let is_open = self.dialect.is_unknown(CapabilityFlags::DEPRECATE_EOF);
+        if !is_open && self.dialect.in_force().contains(CapabilityFlags::DEPRECATE_EOF) {
+            return self.after_definitions(then, now, to);
+        }
+        if let Some(current) = self.requests.current.as_mut() {
+            current.progress.expect =
+                if is_open { Expect::PerhapsEof { then } } else { Expect::DefinitionsEof { then } };
+        }
+        Ok(())
+    }
+
+    fn definitions_eof(
+        &mut self,
+        packet: &Packet<'_>,
+        then: AfterDefinitions,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<(), Trouble> {
+        let eof = match packet.payload {
+            [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
+            _ => return Err(Malformed("packet after column definitions, where an EOF is due").into()),
+        };
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        if then == AfterDefinitions::Rows && eof.status.contains(StatusFlags::PS_OUT_PARAMS) {
+            // MySQL says it here and not after the row (`Protocol_binary::send_parameters`); an OK of the CALL follows.
+            current.progress.more_announced = eof.status.contains(StatusFlags::MORE_RESULTS_EXISTS);
+        }
+        if then == AfterDefinitions::Rows && current.request.opens_cursor(eof.status) {
+            return self.result(Outcome::Rows { count: 0, end: Some(RowEnd::Eof(eof)) }, now, to);
+        }
+        self.after_definitions(then, now, to)
+    }
+
+    /// What comes after definitions shows which dialect it is.
+    fn perhaps_eof(
+        &mut self,
+        packet: &Packet<'_>,
+        then: AfterDefinitions,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<(), Trouble> {
+        // An OK packet has seven bytes or more, and so has a definition; a row that begins so is longer than 16 MiB.
+        const EOF_LENGTH: u64 = 5;
+        if packet.payload.first() == Some(&0xfe) && packet.length == EOF_LENGTH {
+            // One that opens a cursor is the same in both.
+            let is_cursor = self.requests.current.as_ref().is_some_and(|current| current.request.wants_cursor());
+            if !is_cursor {
+                self.dialect.found_out(CapabilityFlags::DEPRECATE_EOF, false);
+            }
+            return self.definitions_eof(packet, then, now, to);
+        }
+        self.dialect.found_out(CapabilityFlags::DEPRECATE_EOF, true);
+        self.after_definitions(then, now, to)?;
+        self.begin_waiting(to);
+        self.response_packet(packet, now, to)
+    }
+
+    fn after_definitions(&mut self, then: AfterDefinitions, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let expect = match then {
+            AfterDefinitions::Rows => Expect::Rows,
+            AfterDefinitions::Prepared(prepare) => return self.prepared(prepare, now, to),
+            AfterDefinitions::PreparedColumns(prepare) if prepare.columns == 0 => {
+                return self.prepared(prepare, now, to);
+            }
+            AfterDefinitions::PreparedColumns(prepare) => {
+                let left = u64::from(prepare.columns);
+                Expect::Definitions { left, then: AfterDefinitions::Prepared(prepare) }
+            }
+            AfterDefinitions::SecondEof(prepare) => {
+                return self.definitions_end(AfterDefinitions::Prepared(prepare), now, to);
+            }
+        };
+        if let Some(current) = self.requests.current.as_mut() {
+            current.progress.expect = expect;
+        }
+        Ok(())
+    }
+
+    fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // The statement will never be executed, so its failure is told here.
             let error = ErrPacket::parse(packet.payload)?;
             if error.code != MAX_PREPARED_STMT_COUNT_REACHED {
                 self.statements.forget_last();
             }
-            return self.result(Outcome::Err(error), now, emit);
+            return self.result(Outcome::Error(error), now, to);
         }
-        let prepare = PrepareOk::parse(packet.payload, self.facts.in_force())?;
-        self.progress.prepare = Some(prepare);
-        let (params, columns) = (u64::from(prepare.params), u64::from(prepare.columns));
-        let deprecate_eof = self.facts.in_force().contains(CapabilityFlags::DEPRECATE_EOF);
-        match (prepare.definitions_follow, params) {
-            (false, _) if deprecate_eof => self.prepared(),
+        let prepare = PrepareOk::parse(packet.payload, self.dialect.in_force())?;
+        let PrepareOk { params, columns, definitions_follow, .. } = prepare;
+        if definitions_follow && params > 0 {
+            self.watch_result();
+            if let Some(current) = self.requests.current.as_mut() {
+                let then = AfterDefinitions::PreparedColumns(prepare);
+                current.progress.expect = Expect::Definitions { left: u64::from(params), then };
+            }
+            return Ok(());
+        }
+        if definitions_follow {
+            self.watch_result();
+            return self.after_definitions(AfterDefinitions::PreparedColumns(prepare), now, to);
+        }
+        match (params, columns) {
+            (0, 0) => self.prepared(prepare, now, to),
             // Without definitions their EOFs come all the same.
-            (false, 0) if columns == 0 => self.prepared(),
-            (false, params) => {
-                let then = match (params, columns) {
-                    (0, _) | (_, 0) => AfterDefinitions::Nothing,
-                    _ => AfterDefinitions::SecondEof,
-                };
-                self.progress.expect = Expect::DefinitionsEof { then };
-                Ok(())
-            }
-            (true, 0) => self.after_definitions(AfterDefinitions::PreparedColumns(columns)),
-            (true, left) => {
-                self.progress.expect = Expect::Definitions { left, then: AfterDefinitions::PreparedColumns(columns) };
-                Ok(())
-            }
+            (0, _) | (_, 0) => self.definitions_end(AfterDefinitions::Prepared(prepare), now, to),
+            _ => self.definitions_end(AfterDefinitions::SecondEof(prepare), now, to),
         }
     }
 
-    pub(super) fn prepared(&mut self) -> Result<(), Trouble> {
-        if let (Some(prepare), Some(request)) = (self.progress.prepare.take(), self.requests.front_mut()) {
+    fn prepared(&mut self, prepare: PrepareOk, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        if let Some(current) = self.requests.current.as_mut() {
+            let Request { body, truncated, .. } = &current.request;
             let params = usize::from(prepare.params);
-            self.statements.insert(prepare.statement_id, &request.body, request.truncated, params);
+            self.statements.insert(prepare.statement_id, body, *truncated, params);
+            let columns = current.progress.watch.as_ref().and_then(|watch| watch.columns());
+            if let Some(columns) = columns.filter(|_| prepare.columns > 0) {
+                let columns = Arc::clone(columns);
+                self.statements.remember_columns(prepare.statement_id, &columns);
+            }
         }
+        self.tell_result(Answer::Prepared(prepare), false, now, to);
         self.done()
     }
 
-    pub(super) fn field_list(&mut self, packet: &Packet<'_>) -> Result<(), Trouble> {
+    fn field_list(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         match packet.payload.first() {
-            Some(0xff) => self.done(),
-            Some(0xfe) if row_end(packet.payload, packet.length, self.facts.in_force())?.is_some() => self.done(),
-            _ => Ok(()),
+            Some(0xff) => self.refused(packet, now, to),
+            Some(0xfe) => match row_end(packet.payload, packet.length, self.dialect.in_force())? {
+                Some(end) => {
+                    let count = self.requests.current.as_ref().map_or(0, |current| current.progress.rows);
+                    let outcome = Outcome::Rows { count, end: Some(end) };
+                    self.tell_result(Answer::Outcome(outcome), false, now, to);
+                    self.done()
+                }
+                None => Ok(()),
+            },
+            _ => {
+                if let Some(current) = self.requests.current.as_mut() {
+                    current.progress.rows += 1;
+                }
+                Ok(())
+            }
         }
     }
 
-    pub(super) fn change_user(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Trouble> {
+    /// The answer has a form of its own, and nothing is to be learned from it.
+    fn answered_by_itself(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let error = packet.payload.first() == Some(&0xff);
+        let answer = match ErrPacket::parse(packet.payload) {
+            Ok(refused) if error => Answer::Outcome(Outcome::Error(refused)),
+            _ => Answer::Packet(packet.payload),
+        };
+        self.tell_result(answer, false, now, to);
+        self.done()
+    }
+
+    /// The server answers with an error, and nothing is to be learned from it.
+    fn refused(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        self.answered_by_itself(packet, now, to)
+    }
+
+    fn change_user(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        let number = Some(current.request.number);
+        let login = match &mut current.request.kind {
+            RequestKind::ChangeUser(login) if matches!(packet.payload.first(), Some(0x00 | 0xff)) => {
+                std::mem::take(&mut **login)
+            }
+            _ => PendingLogin::default(),
+        };
         match packet.payload.first() {
             Some(0x00) => {
-                let ok = OkPacket::parse(packet.payload, self.facts.in_force())?;
+                let ok = OkPacket::parse(packet.payload, self.dialect.in_force())?;
                 self.facts.forget_variables();
-                self.forget_statements(emit);
-                if let Some(RequestKind::ChangeUser(login)) = self.requests.front_mut().map(|request| &mut request.kind)
-                {
-                    self.login = std::mem::take(login);
-                }
-                self.logged_in(&ok);
+                self.forget_statements(to);
+                self.logged_in(login, &ok, number, now, to);
+                self.tell_result(Answer::Outcome(Outcome::Ok(ok)), false, now, to);
                 self.done()
             }
             // MariaDB takes an empty COM_CHANGE_USER for a new connection, capabilities included.
@@ -248,60 +406,65 @@ impl Exchange {
             Some(0xff) => {
                 // MariaDB drops the old session's state before it authenticates the new one.
                 self.facts.forget_variables();
-                self.forget_statements(emit);
-                self.done()
+                self.forget_statements(to);
+                self.login_refused(&login, packet.payload, number, now, to);
+                self.refused(packet, now, to)
             }
             _ => Ok(()),
         }
     }
 
     /// The server dropped the session's prepared statements, and their cursors with them.
-    pub(super) fn forget_statements(&mut self, emit: &mut Emit<'_>) {
+    fn forget_statements(&mut self, to: &mut Listener<'_>) {
         for cursor in self.statements.clear() {
-            self.end_cursor(cursor, None, emit);
+            self.end_cursor(cursor, to);
         }
     }
 
-    pub(super) fn simple(&mut self, packet: &Packet<'_>, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        let capabilities = self.facts.in_force();
-        match packet.payload.first() {
+    fn simple(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let capabilities = self.dialect.in_force();
+        let outcome = match packet.payload.first() {
             Some(0x00) => {
                 let ok = OkPacket::parse(packet.payload, capabilities)?;
-                match self.requests.front().map(|request| (&request.kind, &request.body)) {
+                match self.requests.current.as_ref().map(|current| (&current.request.kind, &current.request.body)) {
                     Some((RequestKind::InitDb, name)) => self.facts.enter_database(name),
                     Some((RequestKind::ResetConnection, _)) => {
                         self.facts.forget_variables();
-                        self.forget_statements(emit);
+                        self.forget_statements(to);
                     }
                     _ => {}
                 }
                 self.facts.apply_ok(&ok);
                 self.option_set();
-                self.done()
+                Outcome::Ok(ok)
             }
             Some(0xfe) => {
-                if let Some(end) = row_end(packet.payload, packet.length, capabilities)? {
+                let end = row_end(packet.payload, packet.length, capabilities)?;
+                if let Some(end) = end {
                     self.facts.status = Some(end.status());
                 }
                 self.option_set();
-                self.done()
+                Outcome::Rows { count: 0, end }
             }
-            Some(0xff) => self.done(),
-            _ => Err(Malformed("answer where an OK packet is due").into()),
-        }
+            Some(0xff) => return self.refused(packet, now, to),
+            _ => return Err(Malformed("answer where an OK packet is due").into()),
+        };
+        self.tell_result(Answer::Outcome(outcome), false, now, to);
+        self.done()
     }
 
     /// A successful COM_SET_OPTION: 0 switches multi-statements on, 1 off.
     fn option_set(&mut self) {
-        if let Some(Request { kind: RequestKind::SetOption, body, .. }) = self.requests.front() {
+        if let Some(current) = &self.requests.current
+            && let Request { kind: RequestKind::SetOption, body, .. } = &current.request
+        {
             self.multi_statements = Some(body.first().is_none_or(|option| *option == 0));
         }
     }
 
     /// The oldest request is answered completely.
     pub(super) fn done(&mut self) -> Result<(), Trouble> {
-        self.progress = Progress::default();
-        if let Some(request) = self.requests.pop() {
+        if let Some(request) = self.requests.finish() {
             self.recycle(request);
         }
         Ok(())
@@ -319,40 +482,33 @@ impl Exchange {
     // Session state that statements show
 
     /// Remembers which columns of the result about to come tell session state.
-    pub(super) fn watch_variables(&mut self) {
-        self.progress.watched.clear();
-        let Some(request) = self.requests.front() else { return };
-        if let RequestKind::Query { .. } = request.kind
-            && let Some(sql) = current_sql(request)
+    fn find_variables(&mut self) {
+        let Some(current) = self.requests.current.as_mut() else { return };
+        current.progress.variables.clear();
+        if let RequestKind::Query { .. } = current.request.kind
+            && let Some(sql) = current_sql(&current.request)
         {
             let selected = variables_selected(sql, self.facts.lexis()).into_iter();
-            self.progress.watched.extend(selected.map(|(column, name)| (column, name.to_ascii_lowercase())));
+            current.progress.variables.extend(selected.map(|(column, name)| (column, name.to_ascii_lowercase())));
         }
     }
 
-    /// Reads the watched columns of a text protocol row.
-    pub(super) fn watched_row(&mut self, row: &[u8]) {
-        let mut reader = Reader::new(row, "row");
-        let mut column = 0;
+    /// Reads the columns of a text protocol row that tell session state.
+    fn variables_row(&mut self, row: &[u8]) {
+        let Some(current) = self.requests.current.as_mut() else { return };
         // In the order of their columns.
-        let watched = std::mem::take(&mut self.progress.watched);
-        let mut watched = watched.iter().peekable();
-        while !reader.is_empty() && watched.peek().is_some() {
-            let value = if reader.rest().first() == Some(&0xfb) {
-                reader.u8().ok();
-                None
-            } else {
-                match reader.lenenc_bytes() {
-                    Ok(value) => Some(value),
-                    Err(_) => break,
-                }
-            };
-            while let Some((_, name)) = watched.next_if(|(wanted, _)| *wanted == column) {
+        let variables = std::mem::take(&mut current.progress.variables);
+        let mut variables = variables.iter().peekable();
+        for (column, value) in TextRow::new(row).enumerate() {
+            let Ok(value) = value else { break };
+            while let Some((_, name)) = variables.next_if(|(wanted, _)| *wanted == column) {
                 if let Some(setting) = SessionSetting::from_variable(name, value) {
                     self.facts.apply_setting(setting);
                 }
             }
-            column += 1;
+            if variables.peek().is_none() {
+                break;
+            }
         }
     }
 }

@@ -3,20 +3,25 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::ending::{Ending, Outcome, StatementHead, current_sql, emit_request, emit_statement};
-use super::exchange::{Exchange, Expect, Progress};
-use super::observer::Emit;
-use super::prepared::{OpenCursor, PreparedText};
-use super::request::RequestKind;
+use super::ending::{StatementHead, current_sql, emit_request, emit_statement};
+use super::exchange::Exchange;
+use super::execution::PreparedText;
+use super::facts::SessionFacts;
+use super::listener::{Answer, Interest, Listener, SessionResult};
+use super::outcome::{Outcome, UnknownOutcome};
+use super::prepared::OpenCursor;
+use super::progress::Progress;
+use super::queue::RequestQueue;
+use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
 use super::texts::{Pieces, Verdict};
-use super::{Now, SessionFacts};
+use super::time::Now;
 use crate::mysql::sql::{
     Lexis, NamedCommand, ResultCount, StatementSummary, dropped_database, first_keyword, named_command, use_database,
     variables_set,
 };
-use crate::mysql::wire::{CapabilityFlags, RowEnd, StatusFlags};
+use crate::mysql::wire::{RowEnd, StatusFlags};
 
 /// First words of statements that run others: what they prepare, set or use is not in sight.
 const RUNNING: [&str; 10] = ["call", "execute", "begin", "if", "case", "loop", "while", "repeat", "for", "declare"];
@@ -31,15 +36,25 @@ fn runs_others(sql: &[u8], lexis: Lexis) -> bool {
     keyword.eq_ignore_ascii_case(b"set") || RUNNING.iter().any(|word| keyword.eq_ignore_ascii_case(word.as_bytes()))
 }
 
+/// Whether a result is the definitions of a cursor's rows, which are fetched later.
+fn opens_cursor(request: &Request, outcome: &Outcome<'_>) -> bool {
+    match outcome {
+        Outcome::Rows { count: 0, end: Some(end) } => request.opens_cursor(end.status()),
+        _ => false,
+    }
+}
+
 impl Exchange {
-    /// One result of the oldest request is complete.
-    pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        let announced = std::mem::take(&mut self.progress.more_announced) && matches!(outcome, Outcome::Rows { .. });
-        let more = announced || outcome.status().contains(StatusFlags::MORE_RESULTS_EXISTS);
+    /// One result of the current request is complete.
+    pub(super) fn result(&mut self, outcome: Outcome<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        let is_rows = matches!(outcome, Outcome::Rows { .. });
+        let announced = std::mem::take(&mut current.progress.more_announced) && is_rows;
+        let more = announced || outcome.announces_more();
         self.find_pieces(&outcome, more);
-        let is_done = !more || !matches!(outcome, Outcome::Rows { .. });
+        let is_done = !more || !is_rows;
         let forgets = is_done && self.may_change_names();
-        let result = self.settled_result(outcome, more, now, emit);
+        let result = self.settled_result(outcome, more, now, to);
         if forgets {
             self.facts.named.clear();
         }
@@ -48,14 +63,13 @@ impl Exchange {
 
     /// Parts a text of several statements when its first result is there, before that changes how the rest is read.
     fn find_pieces(&mut self, outcome: &Outcome<'_>, more: bool) {
-        let allowed = || self.facts.in_force().contains(CapabilityFlags::MULTI_STATEMENTS);
-        if let Some(request) = self.requests.front_mut()
-            && let RequestKind::Query { text_at, pieces: pieces @ None } = &mut request.kind
-            && (more || matches!(outcome, Outcome::Err(_)))
-            && self.multi_statements.unwrap_or_else(allowed)
+        if let Some(current) = self.requests.current.as_mut()
+            && let RequestKind::Query { text_at, pieces: pieces @ None } = &mut current.request.kind
+            && (more || outcome.is_error())
+            && self.multi_statements.unwrap_or_else(|| self.dialect.allows_several(more))
         {
-            let text = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
-            *pieces = Some(Pieces::first(text, request.truncated, self.facts.lexis()));
+            let text = text_at.and_then(|at| current.request.body.get(at..)).unwrap_or_default();
+            *pieces = Some(Pieces::first(text, current.request.truncated, self.facts.lexis()));
         }
     }
 
@@ -66,7 +80,9 @@ impl Exchange {
         !facts.named.is_empty()
             && self
                 .requests
-                .front()
+                .current
+                .as_ref()
+                .map(|current| &current.request)
                 .filter(|request| request.is_statement())
                 .and_then(current_sql)
                 .is_none_or(|sql| runs_others(sql, facts.lexis()) && result_count(facts, sql) != ResultCount::One)
@@ -77,129 +93,139 @@ impl Exchange {
         outcome: Outcome<'_>,
         more: bool,
         now: Now,
-        emit: &mut Emit<'_>,
+        to: &mut Listener<'_>,
     ) -> Result<(), Trouble> {
-        let Some(request) = self.requests.front_mut() else { return Ok(()) };
-        if request.is_statement()
-            && let Some(sql) = current_sql(request)
+        let Some(current) = self.requests.current.as_ref() else { return Ok(()) };
+        if current.request.is_statement()
+            && let Some(sql) = current_sql(&current.request)
         {
-            let succeeded = !matches!(outcome, Outcome::Err(_));
-            Self::apply_text(&mut self.facts, sql, succeeded);
+            Self::apply_text(&mut self.facts, sql, !outcome.is_error());
         }
         match &outcome {
-            Outcome::Ok(ok) | Outcome::Rows { end: RowEnd::Ok(ok), .. } => self.facts.apply_ok(ok),
-            Outcome::Rows { end: RowEnd::Eof(eof), .. } => self.facts.status = Some(eof.status),
-            Outcome::Err(_) => {}
+            Outcome::Ok(ok) | Outcome::Rows { end: Some(RowEnd::Ok(ok)), .. } => self.facts.apply_ok(ok),
+            Outcome::Rows { end: Some(RowEnd::Eof(eof)), .. } => self.facts.status = Some(eof.status),
+            Outcome::Rows { end: None, .. } | Outcome::Error(_) | Outcome::Unknown(_) => {}
         }
-        match &request.kind {
+        self.tell_result(Answer::Outcome(outcome), more, now, to);
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        match &current.request.kind {
             RequestKind::Query { pieces: Some(Pieces::At(_) | Pieces::Rest(_)), .. } => {
-                self.piece_result(outcome, more, now, emit)
+                self.piece_result(outcome, more, now, to)
             }
-            RequestKind::Query { .. } => self.whole_result(outcome, more, now, emit),
-            RequestKind::Execute(_) => {
-                if matches!(outcome, Outcome::Rows { count: 0, .. }) && request.opens_cursor(outcome.status()) {
-                    self.open_cursor(now, emit)
-                } else {
-                    self.whole_result(outcome, more, now, emit)
-                }
-            }
+            RequestKind::Execute(_) if opens_cursor(&current.request, &outcome) => self.open_cursor(now, to),
             RequestKind::Fetch { statement_id } => {
                 let id = *statement_id;
-                self.fetched(id, outcome, now, emit)
+                self.fetched(id, outcome, now, to)
             }
-            RequestKind::Prepare if matches!(outcome, Outcome::Err(_)) => self.whole_result(outcome, more, now, emit),
-            RequestKind::BulkExecute(_) => self.whole_result(outcome, more, now, emit),
+            RequestKind::Query { .. } | RequestKind::Execute(_) | RequestKind::BulkExecute(_) => {
+                self.whole_result(outcome, more, now, to)
+            }
+            RequestKind::Prepare if outcome.is_error() => self.whole_result(outcome, more, now, to),
             _ if more => {
-                self.progress.expect = Expect::Head;
+                current.progress.next_result();
                 Ok(())
             }
             _ => self.done(),
         }
     }
 
+    /// Tells whoever asks for it of an answer, or of one of several.
+    pub(super) fn tell_result(&self, answer: Answer<'_>, more: bool, now: Now, to: &mut Listener<'_>) {
+        if !self.interest.contains(Interest::RESULTS) {
+            return;
+        }
+        let Some(current) = &self.requests.current else { return };
+        let progress = &current.progress;
+        to.result(&SessionResult {
+            command: current.request.number,
+            index: progress.results,
+            answer,
+            more,
+            checksum: progress.watch.as_ref().and_then(|watch| watch.checksum()),
+            now,
+            session: &self.facts,
+        });
+    }
+
     /// A result of a request that is one statement. A CALL brings several; the first tells the count.
-    pub(super) fn whole_result(
+    fn whole_result(
         &mut self,
         outcome: Outcome<'_>,
         more: bool,
         now: Now,
-        emit: &mut Emit<'_>,
+        to: &mut Listener<'_>,
     ) -> Result<(), Trouble> {
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
         if let Outcome::Rows { count, .. } = outcome {
-            self.progress.first_rows.get_or_insert(count);
+            current.progress.first_rows.get_or_insert(count);
         }
         if more {
-            self.progress.expect = Expect::Head;
+            current.progress.next_result();
             return Ok(());
         }
-        if let Some(request) = self.requests.pop() {
-            let ending = Ending::of(&outcome, self.progress.first_rows);
-            if !(ending.error.is_some() && request.follows_failed_prepare()) {
-                let duration_ns = now.monotonic_ns.saturating_sub(request.started_ns);
-                emit_request(&mut self.facts, &request, &ending, duration_ns, emit);
+        let first_rows = current.progress.first_rows;
+        if let Some(request) = self.requests.finish() {
+            if !(outcome.is_error() && request.follows_failed_prepare()) {
+                let duration_ns = now.since(request.started);
+                emit_request(&mut self.facts, self.interest, &request, outcome.of_statement(first_rows), duration_ns, to);
             }
             self.recycle(request);
         }
-        self.done_popped()
-    }
-
-    pub(super) fn done_popped(&mut self) -> Result<(), Trouble> {
-        self.progress = Progress::default();
         Ok(())
     }
 
     /// A result within a text of several statements.
-    pub(super) fn piece_result(
+    fn piece_result(
         &mut self,
         outcome: Outcome<'_>,
         more: bool,
         now: Now,
-        emit: &mut Emit<'_>,
+        to: &mut Listener<'_>,
     ) -> Result<(), Trouble> {
-        let Some(request) = self.requests.front_mut() else { return Ok(()) };
-        let started = self
-            .progress
-            .previous_end
-            .unwrap_or(Now { monotonic_ns: request.started_ns, epoch_ms: request.started_epoch_ms });
+        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
+        let (request, progress) = (&mut current.request, &mut current.progress);
+        let started = progress.previous_end.unwrap_or(request.started);
         let RequestKind::Query { text_at, pieces: Some(pieces) } = &mut request.kind else { return Ok(()) };
         let text = text_at.and_then(|at| request.body.get(at..)).unwrap_or_default();
         if let Outcome::Rows { count, .. } = outcome {
-            self.progress.first_rows.get_or_insert(count);
+            progress.first_rows.get_or_insert(count);
         }
         let facts = &self.facts;
         let Verdict::Last(piece) = pieces.result(text, &outcome, more, |sql| result_count(facts, sql)) else {
-            self.progress.expect = Expect::Head;
+            progress.next_result();
             return Ok(());
         };
-        let ending = Ending::of(&outcome, self.progress.first_rows);
         emit_statement(
             &mut self.facts,
-            &ending,
+            self.interest,
+            outcome.of_statement(progress.first_rows),
             StatementHead {
                 truncated: request.truncated && text.get(piece.end..).is_none_or(<[u8]>::is_empty),
                 sql: text.get(piece),
                 params: StatementParams::None,
-                started_epoch_ms: started.epoch_ms,
-                duration_ns: now.monotonic_ns.saturating_sub(started.monotonic_ns),
+                started,
+                duration_ns: now.since(started),
                 batch_part: BatchPart::Last,
+                command: request.number,
             },
-            emit,
+            to,
         );
         if !more {
             return self.done();
         }
         pieces.advance(text, request.truncated, self.facts.lexis());
-        self.progress = Progress { previous_end: Some(now), ..Progress::default() };
+        let results = progress.results + 1;
+        *progress = Progress { previous_end: Some(now), results, ..Progress::default() };
         Ok(())
     }
 
     // Cursors
 
-    fn open_cursor(&mut self, now: Now, emit: &mut Emit<'_>) -> Result<(), Trouble> {
-        if let Some(mut request) = self.requests.pop()
+    fn open_cursor(&mut self, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        if let Some(mut request) = self.requests.finish()
             && let RequestKind::Execute(execution) = &request.kind
         {
-            let busy_ns = now.monotonic_ns.saturating_sub(request.started_ns);
+            let busy_ns = now.since(request.started);
             let id = execution.statement_id;
             if !self.statements.has_room(request.kept_bytes()) {
                 request.forget_params();
@@ -208,51 +234,68 @@ impl Exchange {
             self.statements.update(id, |statement| statement.cursor = cursor.take());
             // A statement that is not known.
             if let Some(cursor) = cursor {
-                self.end_cursor(*cursor, None, emit);
+                self.end_cursor(*cursor, to);
             }
         }
-        self.done_popped()
+        Ok(())
     }
 
-    pub(super) fn fetched(
-        &mut self,
-        id: u32,
-        outcome: Outcome<'_>,
-        now: Now,
-        emit: &mut Emit<'_>,
-    ) -> Result<(), Trouble> {
-        let busy = self.requests.front().map_or(0, |fetch| now.monotonic_ns.saturating_sub(fetch.started_ns));
-        let is_open = matches!(outcome, Outcome::Rows { .. }) && !outcome.status().contains(StatusFlags::LAST_ROW_SENT);
+    fn fetched(&mut self, id: u32, outcome: Outcome<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+        let started = self.requests.current.as_ref().map_or(now, |fetch| fetch.request.started);
+        let is_last = outcome.status().is_none_or(|status| status.contains(StatusFlags::LAST_ROW_SENT));
+        let is_open = matches!(outcome, Outcome::Rows { .. }) && !is_last;
         let finished = self.statements.update(id, |statement| {
             if let Some(cursor) = &mut statement.cursor {
                 cursor.rows += outcome.update_count();
-                cursor.busy_ns += busy;
+                cursor.busy_ns += now.since(started);
             }
             if is_open { None } else { statement.cursor.take() }
         });
         if let Some(cursor) = finished.flatten() {
-            let error = if let Outcome::Err(error) = outcome { Some(error.to_string()) } else { None };
-            self.end_cursor(*cursor, error, emit);
+            let outcome = match outcome {
+                Outcome::Rows { end, .. } => Outcome::Rows { count: cursor.rows, end },
+                Outcome::Ok(ok) => Outcome::Rows { count: cursor.rows, end: Some(RowEnd::Ok(ok)) },
+                other => other,
+            };
+            self.end_cursor_with(*cursor, outcome, to);
         }
         self.done()
     }
 
-    pub(super) fn end_cursor(&mut self, cursor: OpenCursor, error: Option<String>, emit: &mut Emit<'_>) {
-        let update_count = if error.is_some() { 0 } else { cursor.rows };
-        let ending = Ending { update_count, info: None, error: error.map(Cow::Owned) };
-        emit_request(&mut self.facts, &cursor.request, &ending, cursor.busy_ns, emit);
+    /// The client closed a cursor, or the server did, before its last row.
+    pub(super) fn end_cursor(&mut self, cursor: OpenCursor, to: &mut Listener<'_>) {
+        let outcome = Outcome::Rows { count: cursor.rows, end: None };
+        self.end_cursor_with(cursor, outcome, to);
+    }
+
+    fn end_cursor_with(&mut self, cursor: OpenCursor, outcome: Outcome<'_>, to: &mut Listener<'_>) {
+        emit_request(&mut self.facts, self.interest, &cursor.request, outcome, cursor.busy_ns, to);
         self.recycle(cursor.request);
     }
 
     /// The session is over, or no longer understood: what is under way ends with `reason`, or with the server's last words.
-    pub(super) fn end_all(&mut self, reason: &'static str, now: Now, emit: &mut Emit<'_>) {
+    pub(super) fn end_all(&mut self, reason: UnknownOutcome<'static>, now: Now, to: &mut Listener<'_>) {
         for cursor in self.statements.clear() {
-            self.end_cursor(cursor, None, emit);
+            match reason {
+                // Rows may have been fetched that nobody saw.
+                UnknownOutcome::Gap => self.end_cursor_with(cursor, Outcome::Unknown(reason), to),
+                _ => self.end_cursor(cursor, to),
+            }
         }
-        let reason = self.last_words.take().map_or(Cow::Borrowed(reason), Cow::Owned);
+        let last_words = self.last_words.take();
+        let reason = last_words.as_ref().map_or(reason, |words| words.outcome());
         let mut asked_for: Option<Arc<PreparedText>> = None;
-        while !self.requests.is_empty() {
-            let Some(mut request) = self.requests.pop() else { continue };
+        loop {
+            let mut request = match self.requests.current.take() {
+                Some(current) => current.request,
+                None => match self.requests.next() {
+                    Some((request, _)) => {
+                        self.tell_command(&request, to);
+                        request
+                    }
+                    None => break,
+                },
+            };
             match &mut request.kind {
                 RequestKind::Prepare => {
                     let sql = std::mem::take(&mut request.body).into_boxed_slice();
@@ -264,14 +307,12 @@ impl Exchange {
                 }
                 _ => {}
             }
-            if !request.is_statement() {
-                continue;
+            if request.is_statement() {
+                let duration_ns = now.since(request.started);
+                emit_request(&mut self.facts, self.interest, &request, Outcome::Unknown(reason), duration_ns, to);
             }
-            let ending = Ending { update_count: 0, info: None, error: Some(reason.clone()) };
-            let duration_ns = now.monotonic_ns.saturating_sub(request.started_ns);
-            emit_request(&mut self.facts, &request, &ending, duration_ns, emit);
         }
-        self.progress = Progress::default();
+        self.requests = RequestQueue::default();
     }
 
     /// Takes over what a statement's text tells of the session.

@@ -13,6 +13,10 @@ pub enum SightLoss {
     Compression,
     /// More was sent ahead of the server's answers than is kept.
     Backlog,
+    /// Bytes are missing, and where the next packet begins is not known.
+    Gap,
+    /// The session was not seen from its beginning, and what passes does not show how it is to be read.
+    MidSession,
     /// The observer panicked, which is a bug.
     Panic,
     /// TLS that is passed through, as the operator chose.
@@ -28,12 +32,30 @@ pub enum SightLoss {
 impl SightLoss {
     /// Whether statements were to be seen and are not: neither as intended nor because there were none.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Protocol | Self::Compression | Self::Backlog | Self::Panic)
+        matches!(self, Self::Protocol | Self::Compression | Self::Backlog | Self::Gap | Self::MidSession | Self::Panic)
     }
 
     /// Whether statements may follow that nobody sees.
     pub fn hides_statements(self) -> bool {
         self != Self::NoSession
+    }
+}
+
+/// One side of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Who sends the requests.
+    Client,
+    /// Who answers.
+    Server,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
     }
 }
 
@@ -44,8 +66,8 @@ pub struct OutOfSight {
     pub loss: SightLoss,
     /// What was not understood, or what goes on instead of statements.
     pub what: &'static str,
-    /// Which direction's bytes it was in: `client` or `server`.
-    pub from: &'static str,
+    /// Whose bytes it was in.
+    pub from: Side,
     /// Bytes of that direction before the read in question.
     pub offset: u64,
     /// The sequence id that the client expects of the server's next packet, if all that the server said (with `from` the server:

@@ -1,7 +1,10 @@
 //! One finished statement, borrowed from the observer while it is handed out.
 
-use super::prepared::LongDataSet;
-use super::{Now, SessionFacts};
+use super::facts::SessionFacts;
+use super::long_data::LongDataSet;
+use super::outcome::Outcome;
+use super::time::Now;
+use crate::mysql::sql::StatementSummary;
 use crate::mysql::wire::{Malformed, ParamType, Params, Value};
 
 /// Which part of a batch (one request with several parameter sets) a statement is.
@@ -24,38 +27,24 @@ pub struct Statement<'a> {
     pub truncated: bool,
     /// Bound parameters.
     pub params: StatementParams<'a>,
-    /// Wall clock of the command's first byte, milliseconds since 1970 UTC.
-    pub started_epoch_ms: u64,
+    /// When the command's first byte came; of several statements in one text, when the one before was done.
+    pub started: Now,
     /// From the command's first byte to its response's last.
     pub duration_ns: u64,
-    /// Affected rows of an OK packet, rows of a result set, 0 for an error.
-    pub update_count: u64,
-    /// Text of the OK packet; `None` where the response was no OK packet.
-    pub info: Option<&'a [u8]>,
-    /// The error as the mysql client prints it.
-    pub error: Option<&'a str>,
+    /// How it ended.
+    pub outcome: Outcome<'a>,
     /// Place in a batch.
     pub batch_part: BatchPart,
-    /// No statement at all: from here on the session's statements are not seen, and `error` says why.
-    pub observation_lost: bool,
+    /// The number of the command that it came in; see [`SentCommand::number`](super::SentCommand).
+    pub command: u64,
 }
 
-impl<'a> Statement<'a> {
-    /// What is told where a session gets out of sight.
-    pub fn observation_lost(session: &'a SessionFacts, reason: &'a str, now: Now) -> Self {
-        Self {
-            session,
-            sql: None,
-            truncated: false,
-            params: StatementParams::None,
-            started_epoch_ms: now.epoch_ms,
-            duration_ns: 0,
-            update_count: 0,
-            info: None,
-            error: Some(reason),
-            batch_part: BatchPart::Last,
-            observation_lost: true,
-        }
+impl Statement<'_> {
+    /// What kind of statement the text is, or which kinds, as far as it tells; `None` without a text.
+    pub fn summary(&self) -> Option<StatementSummary> {
+        let session = self.session;
+        let sql = self.sql?;
+        Some(StatementSummary::of_text(sql, session.lexis(), &|name| session.named.summary(name)))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::ending::Outcome;
+use super::outcome::Outcome;
 use crate::mysql::sql::{Lexis, Piece, ResultCount, next_statement};
 
 /// Where in a text of several statements its results have arrived.
@@ -85,7 +85,7 @@ impl Pieces {
                 ResultCount::Unknown => start = piece.range.start,
                 ResultCount::One => {}
             }
-        } else if piece.is_last() != more || matches!(outcome, Outcome::Err(_)) {
+        } else if piece.is_last() != more || outcome.is_error() {
             return Verdict::Last(piece.range.clone());
         }
         *self = Self::Rest(start..piece.text_end);

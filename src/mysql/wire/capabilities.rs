@@ -100,6 +100,8 @@ bitflags! {
         const NO_BACKSLASH_ESCAPES = 0x0200;
         /// The result set holds the OUT parameters of a prepared CALL.
         const PS_OUT_PARAMS = 0x1000;
+        /// The open transaction is read-only.
+        const IN_TRANS_READONLY = 0x2000;
         /// The OK packet carries session state changes.
         const SESSION_STATE_CHANGED = 0x4000;
         /// `ANSI_QUOTES` is in the session's sql_mode (MariaDB only).

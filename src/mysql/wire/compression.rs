@@ -43,6 +43,11 @@ impl Decompressor {
         Self { algorithm, frame: Vec::new(), plain: Vec::new() }
     }
 
+    /// What its frames are packed with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// Bytes of memory in use, for tests.
     #[cfg(any(test, fuzzing))]
     pub fn kept_bytes(&self) -> usize {

@@ -94,6 +94,21 @@ impl Framer {
         (self.under_way && !self.delivered).then_some((&self.partial.kept, self.partial.started_ns))
     }
 
+    /// Some bytes of the packet under way will not come: what was collected of it stays its front, and its length is what it says. Nothing
+    /// changes, and false comes back, if the packet's first byte was not seen or there are more bytes than are missing of it.
+    pub fn skip(&mut self, count: u64) -> bool {
+        let partial = &mut self.partial;
+        let is_known = self.under_way && !self.delivered && partial.header_length == HEADER && partial.limit.is_some();
+        match usize::try_from(count) {
+            Ok(count) if is_known && count <= partial.missing => {
+                partial.missing -= count;
+                partial.limit = Some(partial.kept.len());
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Bytes of memory in use, for tests.
     #[cfg(any(test, fuzzing))]
     pub fn kept_bytes(&self) -> usize {
@@ -260,6 +275,21 @@ mod tests {
         packets.extend(all(&mut framer, &stream[20..60], Keep::RowEnds(1000)));
         packets.extend(all(&mut framer, &stream[60..], Keep::RowEnds(1000)));
         assert_eq!(packets, [(1, vec![3], 50), (2, vec![0xff; 40], 40)]);
+    }
+
+    #[test]
+    fn bytes_that_will_not_come_end_what_is_collected() {
+        let stream = [packet(0, b"\x03SELECT 'abcdef'"), packet(1, b"next")].concat();
+        let mut framer = Framer::default();
+        assert!(!framer.skip(1));
+        assert!(all(&mut framer, &stream[..10], Keep::UpTo(100)).is_empty());
+        assert!(!framer.skip(11) && framer.skip(3));
+        let packets = all(&mut framer, &stream[13..], Keep::UpTo(100));
+        assert_eq!(packets, [(0, b"\x03SELEC".to_vec(), 16), (1, b"next".to_vec(), 4)]);
+        // All that is missing: the packet is complete without another byte.
+        assert!(all(&mut framer, &stream[..10], Keep::UpTo(100)).is_empty());
+        assert!(framer.skip(10));
+        assert_eq!(all(&mut framer, &[], Keep::UpTo(100)), [(0, b"\x03SELEC".to_vec(), 16)]);
     }
 
     #[test]

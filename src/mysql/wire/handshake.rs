@@ -94,6 +94,19 @@ pub struct Login<'a> {
     pub user: &'a [u8],
     /// The database to begin in.
     pub database: Option<&'a [u8]>,
+    /// Connection attributes, for [`ConnectionAttributes`](crate::mysql::wire::ConnectionAttributes).
+    pub attributes: &'a [u8],
+}
+
+/// What a login has behind the database: the plugin's name, then connection attributes. Servers accept a login without either.
+fn attributes<'a>(mut reader: Reader<'a>, in_force: CapabilityFlags) -> &'a [u8] {
+    if !in_force.contains(CapabilityFlags::CONNECT_ATTRS) {
+        return &[];
+    }
+    if in_force.contains(CapabilityFlags::PLUGIN_AUTH) {
+        reader.nul_bytes_or_rest();
+    }
+    reader.lenenc_bytes().unwrap_or_default()
 }
 
 const RESPONSE: &str = "handshake response";
@@ -140,7 +153,8 @@ impl<'a> HandshakeResponse<'a> {
         } else {
             None
         };
-        Ok(Self { capabilities, collation, login: Some(Login { user, database }) })
+        let attributes = attributes(reader, in_force);
+        Ok(Self { capabilities, collation, login: Some(Login { user, database, attributes }) })
     }
 
     fn parse_320(capabilities: CapabilityFlags, mut reader: Reader<'a>) -> Result<Self, Malformed> {
@@ -151,7 +165,7 @@ impl<'a> HandshakeResponse<'a> {
             reader.nul_bytes()?;
             database = Some(reader.nul_bytes_or_rest());
         }
-        Ok(Self { capabilities, collation: 0, login: Some(Login { user, database }) })
+        Ok(Self { capabilities, collation: 0, login: Some(Login { user, database, attributes: &[] }) })
     }
 
     /// Whether a first packet asks a server that has TLS for it: with `CLIENT_SSL`, however long it is. Clients send the fixed part alone;
@@ -189,6 +203,8 @@ pub struct ChangeUser<'a> {
     pub database: Option<&'a [u8]>,
     /// The new collation id, if sent.
     pub collation: Option<u16>,
+    /// Connection attributes, for [`ConnectionAttributes`](crate::mysql::wire::ConnectionAttributes).
+    pub attributes: &'a [u8],
 }
 
 impl<'a> ChangeUser<'a> {
@@ -204,7 +220,7 @@ impl<'a> ChangeUser<'a> {
         }
         let database = Some(reader.nul_bytes_or_rest()).filter(|name| !name.is_empty());
         let collation = reader.u16().ok();
-        Ok(Self { user, database, collation })
+        Ok(Self { user, database, collation, attributes: attributes(reader, in_force) })
     }
 }
 
@@ -285,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn connection_attributes_are_behind_the_plugin() {
+        let flags = 0x200 | 1 << 15 | 1 << 19 | 1 << 20;
+        let bytes = response(flags, b"app\0\x03\x01\x02\x03caching_sha2_password\0\x0a\x03_os\x05Linux");
+        let login = HandshakeResponse::parse(&bytes, CapabilityFlags::all(), None).unwrap().login.unwrap();
+        assert_eq!(login.attributes, b"\x03_os\x05Linux");
+        // A side that does not speak of them has none.
+        let server = CapabilityFlags::all() - CapabilityFlags::CONNECT_ATTRS;
+        let login = HandshakeResponse::parse(&bytes, server, None).unwrap().login.unwrap();
+        assert_eq!(login.attributes, b"");
+    }
+
+    #[test]
     fn ssl_request_has_no_login() {
         let bytes = response(0x200 | 0x800, b"");
         assert!(HandshakeResponse::is_ssl_request(&bytes));
@@ -298,8 +326,8 @@ mod tests {
     fn change_user() {
         let flags = CapabilityFlags::SECURE_CONNECTION | CapabilityFlags::PLUGIN_AUTH;
         let parsed = ChangeUser::parse(b"bob\0\x02\xaa\xbbshop\0\x2d\x00plugin\0", flags).unwrap();
-        assert_eq!(parsed, ChangeUser { user: b"bob", database: Some(b"shop"), collation: Some(45) });
+        assert_eq!(parsed, ChangeUser { user: b"bob", database: Some(b"shop"), collation: Some(45), attributes: b"" });
         let parsed = ChangeUser::parse(b"bob\0\x00\0", flags).unwrap();
-        assert_eq!(parsed, ChangeUser { user: b"bob", database: None, collation: None });
+        assert_eq!(parsed, ChangeUser { user: b"bob", database: None, collation: None, attributes: b"" });
     }
 }

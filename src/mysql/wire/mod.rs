@@ -4,7 +4,9 @@
 //! [`Malformed`] instead of panicking. Sources: the "Client/Server Protocol" pages of the MySQL server's
 //! doxygen documentation, `sql/protocol_classic.cc`, and MariaDB's "Clients & Utilities / Server-Client Protocol" pages.
 
+mod attributes;
 mod capabilities;
+mod columns;
 mod command;
 mod compression;
 mod execute;
@@ -12,10 +14,13 @@ mod framer;
 mod handshake;
 mod reader;
 mod response;
+mod rows;
 mod text;
 mod value;
 
+pub use attributes::ConnectionAttributes;
 pub use capabilities::{CapabilityFlags, StatusFlags};
+pub use columns::{ColumnDefinition, ColumnKind, ColumnSet};
 pub use command::Command;
 pub use compression::{Algorithm, Decompressor};
 pub use execute::{
@@ -28,5 +33,6 @@ pub use response::{
     EofPacket, ErrPacket, OkPacket, PrepareOk, RowEnd, SessionChange, SessionChanges, column_count, is_progress_report,
     row_end,
 };
+pub use rows::{RowFormat, RowValues, TextRow};
 pub use text::{Escaped, front_of_text};
 pub use value::{ColumnType, Value};

@@ -59,6 +59,11 @@ impl<'a> OkPacket<'a> {
         Ok(Self { affected_rows, last_insert_id, status, warnings, info, session_changes })
     }
 
+    /// A packet without session state changes.
+    pub fn new(affected_rows: u64, last_insert_id: u64, status: StatusFlags, warnings: u16, info: &'a [u8]) -> Self {
+        Self { affected_rows, last_insert_id, status, warnings, info, session_changes: &[] }
+    }
+
     /// The session state changes that the packet carries, in order.
     pub fn session_changes(&self) -> SessionChanges<'a> {
         SessionChanges { reader: Reader::new(self.session_changes, "session state changes"), variables: None }
@@ -205,6 +210,14 @@ impl RowEnd<'_> {
         match self {
             Self::Eof(eof) => eof.status,
             Self::Ok(ok) => ok.status,
+        }
+    }
+
+    /// Number of warnings.
+    pub fn warnings(&self) -> u16 {
+        match self {
+            Self::Eof(eof) => eof.warnings,
+            Self::Ok(ok) => ok.warnings,
         }
     }
 }

@@ -6,7 +6,9 @@ mod limits;
 mod prepared;
 mod queries;
 
-use super::{BatchPart, Now, Observer, ObserverConfig, Phase, SightLoss};
+use super::{
+    BatchPart, EndReason, Now, Observer, ObserverConfig, Phase, SessionEnd, SessionListener, Side, SightLoss, Statement,
+};
 use crate::mysql::wire::CapabilityFlags;
 
 /// Who sends, and what.
@@ -182,13 +184,17 @@ impl Player {
     }
 
     pub(super) fn hear(&mut self, from_client: bool, bytes: &[u8]) {
-        let seen = &mut self.seen;
-        let mut emit = |statement: &super::Statement<'_>| seen.push(Seen::of(statement));
+        let mut seen = All(&mut self.seen);
         if from_client {
-            self.observer.client_bytes(bytes, self.now, &mut emit);
+            self.observer.client_bytes(bytes, self.now, &mut seen);
         } else {
-            self.observer.server_bytes(bytes, self.now, &mut emit);
+            self.observer.server_bytes(bytes, self.now, &mut seen);
         }
+    }
+
+    /// Bytes of this many are missing.
+    pub(super) fn gap(&mut self, from: Side, bytes: Option<u64>) {
+        self.observer.gap(from, bytes, self.now, &mut All(&mut self.seen));
     }
 
     /// Plays `said` with each packet cut into pieces of `chunk` bytes.
@@ -206,27 +212,49 @@ impl Player {
     }
 
     pub(super) fn close(&mut self) {
-        let seen = &mut self.seen;
-        self.observer.close(self.now, &mut |statement| seen.push(Seen::of(statement)));
+        self.observer.close(self.now, &mut All(&mut self.seen));
+    }
+}
+
+/// Statements, and the loss of sight.
+struct All<'a>(&'a mut Vec<Seen>);
+
+impl SessionListener for All<'_> {
+    fn statement(&mut self, statement: &Statement<'_>) {
+        self.0.push(Seen::of(statement));
+    }
+
+    fn end(&mut self, end: &SessionEnd<'_>) {
+        if let EndReason::OutOfSight(reason) = &end.reason
+            && reason.loss.hides_statements()
+        {
+            self.0.push(Seen {
+                error: Some(reason.message()),
+                database: end.session.current_database.clone(),
+                execution_count: end.session.execution_count,
+                observation_lost: true,
+                ..Seen::default()
+            });
+        }
     }
 }
 
 impl Seen {
-    fn of(statement: &super::Statement<'_>) -> Self {
+    fn of(statement: &Statement<'_>) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             sql: statement.sql.map(text),
             params: (!statement.params.is_none())
                 .then(|| statement.params.to_strings().unwrap_or_else(|_| vec![Some("undecodable".into())])),
-            count: statement.update_count,
-            info: statement.info.map(text),
-            error: statement.error.map(str::to_owned),
+            count: statement.outcome.update_count(),
+            info: statement.outcome.info().map(text),
+            error: statement.outcome.error().map(|error| error.to_string()),
             database: statement.session.current_database.clone(),
             duration_ns: statement.duration_ns,
             execution_count: statement.session.execution_count,
             earlier: statement.batch_part == BatchPart::Earlier,
             truncated: statement.truncated,
-            observation_lost: statement.observation_lost,
+            observation_lost: false,
         }
     }
 

@@ -209,7 +209,7 @@ fn query_attributes_are_not_text() {
 fn a_text_beyond_the_limit_is_cut_and_said_so() {
     let mut script = Script::new(MODERN);
     script.query("SELECT 'long'").rows(&["1"], AUTOCOMMIT);
-    let mut player = Player::with(ObserverConfig { max_statement_bytes: 6 });
+    let mut player = Player::with(ObserverConfig { max_statement_bytes: 6, ..ObserverConfig::default() });
     player.play(&script.said, 5);
     assert_eq!(player.seen[0].sql.as_deref(), Some("SELECT"));
     assert!(player.seen[0].truncated);

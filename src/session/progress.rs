@@ -1,0 +1,91 @@
+//! How much of an answer there is, and what comes next of it.
+
+use super::rows::ResultWatch;
+use super::time::Now;
+use crate::mysql::wire::PrepareOk;
+
+/// What the server's next packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// The first packet of the response, or of its next result.
+    Head,
+    /// Column or parameter definitions, this many more.
+    Definitions { left: u64, then: AfterDefinitions },
+    /// The EOF after definitions.
+    DefinitionsEof { then: AfterDefinitions },
+    /// The same, or what comes after definitions where there is no EOF: which dialect it is, is not known yet.
+    PerhapsEof { then: AfterDefinitions },
+    /// Rows, or what ends them.
+    Rows,
+    /// Nothing: the client sends a file's content, an empty packet last.
+    FileContent,
+}
+
+/// What comes after definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AfterDefinitions {
+    Rows,
+    /// A prepare response's column definitions, after those of its parameters.
+    PreparedColumns(PrepareOk),
+    /// Definitions were left out of a prepare response, but not the EOF after the columns'.
+    SecondEof(PrepareOk),
+    /// A prepare response is complete.
+    Prepared(PrepareOk),
+}
+
+/// Progress of the response to the current request.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) expect: Expect,
+    pub(super) rows: u64,
+    /// Results that are complete.
+    pub(super) results: u32,
+    /// The EOF after the definitions of OUT parameters said that more follows, which the one after their row may leave out.
+    pub(super) more_announced: bool,
+    /// The first result set's rows, while one statement (a CALL) brings several results.
+    pub(super) first_rows: Option<u64>,
+    /// When the previous statement of a multi-statement text was done.
+    pub(super) previous_end: Option<Now>,
+    /// Columns of a `SELECT @@..` whose first row tells session state: number, and the variable.
+    pub(super) variables: Vec<(usize, Vec<u8>)>,
+    /// Where somebody looks into the result set.
+    pub(super) watch: Option<Box<ResultWatch>>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            expect: Expect::Head,
+            rows: 0,
+            results: 0,
+            more_announced: false,
+            first_rows: None,
+            previous_end: None,
+            variables: Vec::new(),
+            watch: None,
+        }
+    }
+}
+
+impl Progress {
+    /// Whether the server has said a part of its response.
+    pub(super) fn has_begun(&self) -> bool {
+        self.expect != Expect::Head || self.first_rows.is_some() || self.previous_end.is_some()
+    }
+
+    /// A part of a packet that is no end of rows is missing: whether anybody can do without.
+    pub(super) fn bears_gap_in_row(&mut self) -> bool {
+        let bears = self.expect == Expect::Rows && self.variables.is_empty();
+        if bears && let Some(watch) = &mut self.watch {
+            watch.row_is_torn();
+        }
+        bears
+    }
+
+    /// A result is complete, and another one comes.
+    pub(super) fn next_result(&mut self) {
+        self.expect = Expect::Head;
+        self.results += 1;
+        self.watch = None;
+    }
+}
