@@ -23,7 +23,8 @@ fn records(path: &Path) -> Vec<(bool, Vec<u8>)> {
 }
 
 fn line(statement: &Statement<'_>) -> String {
-    let mut line = format!("{}\t{}", statement.outcome.update_count(), String::from_utf8_lossy(statement.sql.unwrap_or(b"?")));
+    let mut line =
+        format!("{}\t{}", statement.outcome.update_count(), String::from_utf8_lossy(statement.sql.unwrap_or(b"?")));
     if !statement.params.is_none() {
         let params = statement.params.to_strings().expect("parameters that can be decoded");
         let params: Vec<_> = params.into_iter().map(|param| param.unwrap_or_else(|| "NULL".into())).collect();

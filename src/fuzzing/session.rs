@@ -184,7 +184,8 @@ impl Heard {
             max_param_length: 20,
         };
         let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
-        let mut hearer = Hearer { writer, statements: 0, first: String::new(), sum: DefaultHasher::new(), json: Vec::new() };
+        let mut hearer =
+            Hearer { writer, statements: 0, first: String::new(), sum: DefaultHasher::new(), json: Vec::new() };
         let (mut observer, mut came) = (Observer::new(config), 0);
         let mut now = Now { monotonic_ns: 0, epoch_ms: 1_000 };
         for said in said {

@@ -1,7 +1,7 @@
 //! How a session's packets are read: what both sides agreed on, or as much of it as is known.
 
-use super::sight::Trouble;
 use super::sight::SightLoss;
+use super::sight::Trouble;
 use crate::mysql::wire::{Algorithm, CapabilityFlags, ExecuteFlags, ExecutePacket, Malformed, query_text_at};
 
 /// The capabilities in force. In a session that is seen from its middle some may have to be found out from what passes.
@@ -106,7 +106,8 @@ impl Dialect {
             return Ok(());
         }
         if is_client_mid_packet {
-            let what = "seen from the middle, it does not consist of plain packets: compressed, encrypted, or not MySQL";
+            let what =
+                "seen from the middle, it does not consist of plain packets: compressed, encrypted, or not MySQL";
             return Err(Trouble { loss: SightLoss::MidSession, what });
         }
         Ok(())

@@ -159,7 +159,12 @@ impl Exchange {
         self.requests.kept_bytes() + self.spare.iter().map(Vec::capacity).sum::<usize>() + self.statements.kept_bytes()
     }
 
-    pub(super) fn client_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+    pub(super) fn client_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<(), Trouble> {
         match &mut self.state {
             State::Command(Footing::Firm) => self.request(packet, now, to),
             State::Command(Footing::Trial { .. }) => self.request_on_trial(packet, now, to),
@@ -209,7 +214,12 @@ impl Exchange {
     }
 
     #[inline]
-    pub(super) fn server_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<Flow, Trouble> {
+    pub(super) fn server_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<Flow, Trouble> {
         match self.state {
             State::Command(Footing::Firm) => self.response(packet, now, to).map(|()| Flow::Continue),
             _ => self.rare_server_packet(packet, now, to),

@@ -2,9 +2,9 @@
 
 use bitflags::bitflags;
 
+use super::checksum::RowChecksum;
 use super::facts::SessionFacts;
 use super::outcome::Outcome;
-use super::rows::RowChecksum;
 use super::sight::{OutOfSight, Side};
 use super::statement::{Statement, StatementParams};
 use super::time::Now;

@@ -46,6 +46,7 @@
 //! assert_eq!(printer.0, "1 Query DELETE FROM t\n1 ends: well, 3 rows\n");
 //! ```
 
+mod checksum;
 mod dialect;
 mod ending;
 mod exchange;
@@ -74,6 +75,7 @@ mod tests;
 mod texts;
 mod time;
 
+pub use checksum::RowChecksum;
 pub use facts::SessionFacts;
 pub use listener::{
     Answer, ChangedUser, Columns, ColumnsOf, CommandBody, EndReason, Gap, Interest, LoginAnswer, Row, SentCommand,
@@ -81,7 +83,6 @@ pub use listener::{
 };
 pub use observer::{MidSession, Observer, ObserverConfig, Phase};
 pub use outcome::{ErrorText, Outcome, TransactionState, UnknownOutcome};
-pub use rows::RowChecksum;
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, Statement, StatementParams};
 pub use time::Now;

@@ -243,14 +243,7 @@ impl Observer {
     }
 
     #[cold]
-    fn lose(
-        &mut self,
-        trouble: Trouble,
-        from: Side,
-        error_sequence: Option<u8>,
-        now: Now,
-        to: &mut Listener<'_>,
-    ) {
+    fn lose(&mut self, trouble: Trouble, from: Side, error_sequence: Option<u8>, now: Now, to: &mut Listener<'_>) {
         self.lose_for(UnknownOutcome::ObservationLost, trouble, from, error_sequence, now, to);
     }
 
@@ -364,8 +357,7 @@ impl Observer {
 
     /// Whether a request is under way, or has begun to arrive.
     pub fn is_busy(&self) -> bool {
-        self.exchange.is_busy()
-            || (matches!(self.exchange.state, State::Command(_)) && self.client.is_mid_packet())
+        self.exchange.is_busy() || (matches!(self.exchange.state, State::Command(_)) && self.client.is_mid_packet())
     }
 
     /// Whether the client's next byte would begin a request: the one place where it may be kept waiting.

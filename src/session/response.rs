@@ -14,8 +14,8 @@ use super::sight::Trouble;
 use super::time::Now;
 use crate::mysql::sql::{SessionSetting, variables_selected};
 use crate::mysql::wire::{
-    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, RowEnd, RowFormat, StatusFlags, TextRow,
-    column_count, is_progress_report, row_end,
+    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, RowEnd, RowFormat, StatusFlags,
+    TextRow, column_count, is_progress_report, row_end,
 };
 
 /// `ER_MAX_PREPARED_STMT_COUNT_REACHED`: MariaDB refuses before it begins to prepare, so that the statement prepared last stays what it was.

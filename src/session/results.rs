@@ -167,7 +167,14 @@ impl Exchange {
         if let Some(request) = self.requests.finish() {
             if !(outcome.is_error() && request.follows_failed_prepare()) {
                 let duration_ns = now.since(request.started);
-                emit_request(&mut self.facts, self.interest, &request, outcome.of_statement(first_rows), duration_ns, to);
+                emit_request(
+                    &mut self.facts,
+                    self.interest,
+                    &request,
+                    outcome.of_statement(first_rows),
+                    duration_ns,
+                    to,
+                );
             }
             self.recycle(request);
         }
