@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall demo test unit integration fuzz up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint clean
+.PHONY: help build install uninstall demo check test test-all unit smoke integration fuzz up ps logs down inspect-results clients bench bench-binlog docker-check fmt lint doc deny clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +31,19 @@ uninstall: ## remove what `make install` put there
 demo: ## see it work: a throwaway MySQL, the proxy, a few statements and their messages
 	integration/demo.sh
 
-test: unit integration ## everything: unit tests, then real servers and clients
+check: lint unit smoke ## after a change: format, clippy, unit tests, a quick look at it with one real server
+
+test: unit integration ## what CI runs: unit tests, then real servers and clients (a sample of what is exhaustive)
+
+test-all: ## the same with all combinations and more seeds: hours
+	INTERCEPTOR_LONG=1 $(MAKE) test
 
 unit: ## cargo test
 	integration/servers/install.sh build
 	cargo test --locked
+
+smoke: ## a few integration tests with MySQL only
+	integration/run.sh --smoke $(ARGS)
 
 integration: ## pytest against real MySQL, MariaDB and Kafka (ARGS="-k name" chooses)
 	integration/run.sh $(ARGS)
@@ -74,9 +82,15 @@ docker-check: ## build the image and try it, with Docker or without
 fmt: ## format the sources
 	cargo fmt
 
-lint: ## what CI checks of the sources
+lint: ## format and clippy, as CI checks them
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## the library's documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+deny: ## licences, sources and duplicates of the dependencies; known vulnerabilities where their list can be fetched
+	integration/servers/deny.sh
 
 clean: ## remove what was built and the development set (rm -r .cache removes the servers too)
 	integration/dev.sh down

@@ -90,7 +90,7 @@ def arguments() -> argparse.Namespace:
         chosen = [name.strip() for name in text.split(",") if name.strip()]
         for name in chosen:
             if name not in PATHS:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PATHS)}")
+                raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(PATHS)}")
         return chosen
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

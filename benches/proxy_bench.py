@@ -51,7 +51,7 @@ def comma_list(kind, known=None):
         values = [kind(word.strip()) for word in text.split(",") if word.strip()]
         for value in values:
             if known is not None and value not in known:
-                raise argparse.ArgumentTypeError(f"{value!r} is none of {', '.join(known)}")
+                raise argparse.ArgumentTypeError(f"{value!r} is not one of {', '.join(known)}")
         return values
 
     return convert
@@ -329,7 +329,7 @@ def main() -> int:
         return 1
     finally:
         if bench:
-            # A second Ctrl-C must not leave servers behind.
+            # A second Ctrl-C must not leave servers running.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             bench.close()
     failed = sum("error" in run for run in bench.runs)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# run.sh [SECONDS [TARGET...]]: runs each fuzz target (all of fuzz_targets/) for so many seconds, one after the other. What it needs
-# and is missing it installs first. FUZZ_SECONDS and FUZZ_TARGETS are the same as the arguments; FUZZ_TOOLCHAIN names a toolchain.
+# run.sh [SECONDS [TARGET...]]: runs each fuzz target (all of fuzz_targets/) for this many seconds, one after the other. It installs
+# what is missing first. FUZZ_SECONDS and FUZZ_TARGETS are the same as the arguments; FUZZ_TOOLCHAIN names a toolchain.
 #
 # Each target begins with the seeds in tests/data/fuzz/TARGET and with what earlier runs left in fuzz/corpus/TARGET. What it finds is
-# left in fuzz/artifacts/TARGET; put it into tests/data/fuzz/TARGET when it is mended, and `cargo test` has it for ever.
+# left in fuzz/artifacts/TARGET; put it into tests/data/fuzz/TARGET when it is fixed, and `cargo test` keeps it.
 # The exit status is 1 if anything was found.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -56,7 +56,7 @@ one=()
 ((${#targets[@]} > 1)) || one=("${targets[0]}")
 "${rust[@]}" fuzz build --dev -s "$sanitizer" "${one[@]}" >&2
 
-# Freed memory is kept for a while to find uses of it; not so much of it that it counts as a leak.
+# Freed memory is kept for a while to find uses of it, but not enough of it to count as a leak.
 export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 # The last number that libFuzzer gave for a statistic.
 statistic() { sed -n "s/^stat::$2: *//p" "$1" | tail -n 1; }

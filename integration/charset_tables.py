@@ -67,7 +67,7 @@ def dump(socket):
             continue
         for count, code in codes(charset):
             text = f"convert(unhex({code}) using {charset})"
-            # What is no character at all is NULL, cut (MySQL) or several question marks (MariaDB).
+            # What is not a character at all is NULL, cut (MySQL) or several question marks (MariaDB).
             sql = f"set sql_mode = ''; {numbers('numbers', count)} select {code} code, "
             sql += f"hex(convert({text} using utf8mb4)), char_length({text}) = 1 and hex({text}) = {code} "
             sql += "from numbers order by code"

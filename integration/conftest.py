@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc):
 
 
 def _server(release, factory, *options):
-    # A session fixture that is missing must be so for every test, by name.
+    # A session fixture that is missing must be missing for every test, by name.
     server = SqlServer(release, factory.mktemp(release), *SIZES, *options)
     yield server
     server.stop()

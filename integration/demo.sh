@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # demo.sh: a throwaway MySQL, the proxy in front of it, a few statements and the messages they become,
-# then the rows that changed, from the binlog. Nothing stays behind but the downloads in .cache.
+# then the rows that changed, from the binlog. Only the downloads in .cache remain.
 # INTERCEPTOR_BINARY= tries another binary.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -41,8 +41,8 @@ headline "Getting ready"
 if [[ -z $binary ]]; then
   "$here/servers/install.sh" build
   have cargo || die "no cargo here: install a Rust toolchain first (https://rustup.rs)"
-  # Neither optimised nor small, but built in a fraction of the time that a release takes.
-  (cd "$REPO" && cargo build --profile quick --locked)
+  # Neither optimised nor small, but built in a fraction of the time that a release takes; so are the libraries in C.
+  (cd "$REPO" && CFLAGS=${CFLAGS:--O0} cargo build --profile quick --locked)
   binary=${CARGO_TARGET_DIR:-$REPO/target}/quick/mysql-interceptor
 fi
 if "$here/servers/install.sh" mysql; then
@@ -86,7 +86,7 @@ start_proxy() {
 
 # start_client: one connection for the whole demonstration; statements go to it through a pipe.
 # The password is in the environment because the client warns about one on its command line.
-# --force: go on after the statement that is meant to fail. --unbuffered: each one at once.
+# --force: continue after the statement that is meant to fail. --unbuffered: each one at once.
 start_client() {
   rm -f "$scratch/statements"
   mkfifo "$scratch/statements"
@@ -110,7 +110,7 @@ run() {
 }
 
 # A driver that uses prepared statements of the protocol, which the mysql client does not: MySQL's own for
-# Python, in an environment of its own. Without one the demonstration goes on in SQL.
+# Python, in an environment of its own. Without one the demonstration continues in SQL.
 driver=''
 prepare_driver() {
   local requirement venv
@@ -141,7 +141,7 @@ connection.close()
 END
 }
 
-# settle: messages come a moment after the client's reply; wait until no more arrive.
+# settle: messages come slightly after the client's reply; wait until no more arrive.
 settle() {
   local size=-1 now quiet=0 tenths=50
   while ((quiet < 4 && tenths-- > 0)); do

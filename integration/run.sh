@@ -1,21 +1,30 @@
 #!/usr/bin/env bash
-# run.sh [pytest options]: the integration tests, with the servers and clients they need.
-# A server or client that cannot be had is skipped by name, or a failure when CI=true.
+# run.sh [--smoke] [pytest options]: the integration tests, with the servers and clients they need.
+# A server or client that is unavailable is skipped by name, or is a failure with CI=true.
+# --smoke: a few tests with MySQL only, a minute or so.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source-path=SCRIPTDIR source=servers/lib.sh
 source "$here/servers/lib.sh"
 cd "$REPO"
 
+wanted=(mysql mariadb java kafka debezium go node)
+# Tested as well where Debian has packages of it; its tests are skipped by name elsewhere.
+optional=(mariadb-11.8 ruby perl)
+if [[ ${1:-} == --smoke ]]; then
+  shift
+  wanted=(mysql) optional=()
+  set -- -m smoke "$@"
+fi
+
 [[ ${CI:-} != true ]] || export REQUIRE_ALL=1
 "$here/servers/install.sh" build python
-for what in mysql mariadb java kafka debezium go node; do
+for what in "${wanted[@]}"; do
   "$here/servers/install.sh" "$what" && continue
   [[ -z ${REQUIRE_ALL:-} ]] || die "CI=true wants $what"
   note "without $what: its tests are skipped"
 done
-# Tested as well where Debian's packages of it can be had; its tests are skipped by name elsewhere.
-for what in mariadb-11.8 ruby perl; do
+for what in "${optional[@]}"; do
   "$here/servers/install.sh" "$what" || note "without $what: its tests are skipped"
 done
 # Where install.sh put a Go that is newer than the release's.
@@ -38,10 +47,10 @@ if [[ ! -x $venv/bin/pytest ]]; then
     { rm -rf "$venv"; die "pip could not install integration/requirements.txt"; }
 fi
 
-"$here/servers/versions.sh"
+((${#optional[@]} == 0)) || "$here/servers/versions.sh"
 
-# The whole suite goes on two processes, a file at a time, each with servers of its own: much of a test is waiting. What somebody chose
-# to run stays on one, so that its output comes in order.
+# The whole suite runs in two processes, a file at a time, each with servers of its own: much of a test is waiting. A chosen part of it runs
+# in one, so that its output comes in order.
 spread=()
 (($#)) || spread=(-n "${TEST_WORKERS:-2}" --dist loadfile)
 

@@ -42,7 +42,7 @@ def execution(statement, cursor=0, params=b""):
 
 
 def answered(raw, count, cursor=False):
-    """The results of so many requests that were sent in one flight."""
+    """The results of this many requests that were sent in one flight."""
     found = []
     for _ in range(count):
         raw.sequence = 1
@@ -75,7 +75,7 @@ PROCEDURES = [
 
 @pytest.mark.parametrize("dialect", [0, wire.DEPRECATE_EOF, wire.DEPRECATE_EOF | wire.SESSION_TRACK])
 def test_out_parameters(server, proxies, dialect):
-    """Cursors asked for or not, results before, errors behind; and the text protocol, whose OUT parameters are variables."""
+    """Cursors asked for or not, results before, errors after; and the text protocol, whose OUT parameters are variables."""
     server.fresh_databases("outs")
     for name, body, _, _ in PROCEDURES:
         server.sql("USE outs", f"CREATE PROCEDURE {name} {body}")
@@ -139,7 +139,7 @@ def test_the_statement_prepared_last(server, proxies):
 
 
 def test_packets_that_are_refused(server, proxies):
-    """Of no bytes, of commands that do not exist, too short, of statements that do not exist: the server goes on, and so do we."""
+    """Of no bytes, of commands that do not exist, too short, of statements that do not exist: the server carries on, and so do we."""
     proxy = proxies(server)
     with logged_in(server, proxy.port) as raw:
         refused = [b"", b"\0", b"\x0f", b"\x10", b"\x14", b"\x1d", b"\x05x", b"\x06x", b"\x7e", b"\xfb", b"\xfe", b"\xff", b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\1\0\0\0"]
@@ -163,11 +163,11 @@ def test_packets_that_are_refused(server, proxies):
 def test_twenty_thousand_pings_in_one_flight(server, proxies):
     proxy = proxies(server)
     with logged_in(server, proxy.port) as raw:
-        raw.sock.sendall(framed(b"\x0e") * 20_000 + framed(b"\x03SELECT 'behind the pings'"))
+        raw.sock.sendall(framed(b"\x0e") * 20_000 + framed(b"\x03SELECT 'after the pings'"))
         assert all(answer == [0] for answer in answered(raw, 20_000))
         assert len(answered(raw, 1)[0][0]) == 1
     followed(proxy)
-    assert seen(proxy) == [("SELECT 'behind the pings'", None)]
+    assert seen(proxy) == [("SELECT 'after the pings'", None)]
 
 
 ATTRIBUTES = {
@@ -200,7 +200,7 @@ def test_requests_ahead_of_the_login(server, proxies):
         raw.greeting()
         login = struct.pack("<IIB23x", wire.BASIC, 1 << 30, 45) + b"open\0\0test\0" + raw.plugin + b"\0"
         change = b"\x11open\0\0test\0\x2d\0" + raw.plugin + b"\0"
-        # To a change of user the server answers with a new challenge, to which no password is an empty answer.
+        # To a change of user the server answers with a new challenge, to which an empty answer means no password.
         flight = framed(b"\x03SELECT 'ahead'", change) + raw.frame(b"", 2)[0] + framed(b"\x03SELECT 'ahead again'")
         raw.sock.sendall(raw.frame(login, 1)[0] + flight)
         raw.capabilities, raw.sequence = wire.BASIC, 2
@@ -265,7 +265,7 @@ def ask_for_tls(raw, capabilities, login=None):
 
 @pytest.mark.parametrize("longer", [False, True])
 def test_a_request_for_tls_that_no_client_makes(server, proxies, longer):
-    """Longer than its fixed part; and the login behind it says other capabilities, of which the servers take no notice."""
+    """Longer than its fixed part; and the login after it has other capabilities, of which the servers take no notice."""
     server.fresh_user("opentls", "")
     proxy = proxies(server)
     with Raw(proxy.host, proxy.port) as raw:

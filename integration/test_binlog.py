@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import random
 import re
 import subprocess
@@ -14,9 +13,8 @@ from pathlib import Path
 import pytest
 from harness import parquet
 from harness.binlog import at, execute, executed, file_path, identity, images_shown, numbers, parse, position, purge
+from harness.breadth import KILLS
 
-# How often the program is killed under load; the documentation's figure is of 100 times.
-KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
 DB = "binlog_test"
 SHOP = Path(__file__).parent.parent / "tests/data/binlog/shop.000001"
 
@@ -36,7 +34,7 @@ def session(db):
 
 @pytest.fixture
 def t(db, session):
-    """A table `t`; the value is the position behind its creation."""
+    """A table `t`; the value is the position after its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
     return position(db)
 
@@ -219,7 +217,7 @@ def test_rows_for_people(db, session, binlogs):
             "UPDATE orders SET status = CONCAT('pa', CHAR(27), 'id'), note = 'NULL', seal = REPEAT(CHAR(0), 200)",
             "DELETE FROM orders")
     printed = binlogs("--from", at(start), "--until", "now", "--pretty", server=db, sinks=["stdout"]).finish().printed.read_text()
-    assert "\x1b" not in printed, "standard output is no terminal"
+    assert "\x1b" not in printed, "standard output is not a terminal"
     blocks = [block.splitlines() for block in re.split(r"\n(?=\S)", printed.rstrip("\n"))]
     rows = [block for block in blocks if len(block) > 1]
     assert [block[0].split("  ")[1:4] for block in rows] == [[kind, f"{DB}.orders", "id=7"] for kind in ("insert", "update", "delete")]
@@ -272,10 +270,10 @@ def test_gtid_set(db, session, t, binlogs):
 def test_moments(db, session, t, binlogs):
     numbers(session, 1)
     time.sleep(2.1)
-    moment = int(execute(session, "SELECT UNIX_TIMESTAMP()")[0][0])
+    second = int(execute(session, "SELECT UNIX_TIMESTAMP()")[0][0])
     time.sleep(1.1)
     numbers(session, 2)
-    for place in (moment, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))):
+    for place in (second, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))):
         assert values(binlogs("--from", place, "--until", "now", server=db).finish().rows("t")) == [2]
         assert values(binlogs("--from", at(t), "--until", place, server=db).finish().rows("t")) == [1]
 
@@ -377,7 +375,7 @@ def test_files_and_standard_input(db, session, t, binlogs):
 def test_truncated_file(db, session, t, binlogs, tmp_path):
     path = log_file(db, session, "INSERT INTO t (v) VALUES (1)", "INSERT INTO t (v) VALUES (2)")
     raw = path.read_bytes()
-    # Inside of the second row's event: in its header, and behind it.
+    # Inside the second row's event: in its header, and after it.
     offset = binlogs(files=[path]).finish().rows()[1]["position"]["offset"]
     for size in (offset + 10, offset + 25):
         cut = tmp_path / "cut.000001"
@@ -408,7 +406,7 @@ BROKEN = {"second row": (773, b"\x05Grace", 1, 495), "update": (1176, b"\x03Ada"
                          ids=lambda options: options[-1].strip("-"))
 @pytest.mark.parametrize("row", BROKEN)
 def test_rows_before_one_that_cannot_be_read(binlogs, tmp_path, row, options):
-    """They are delivered, and the checkpoint is behind the whole transactions among them: they do not come again with each attempt."""
+    """They are delivered, and the checkpoint is after the whole transactions among them: they do not come again with each attempt."""
     offset, text, count, whole = BROKEN[row]
     raw = bytearray(SHOP.read_bytes())
     end = offset + int.from_bytes(raw[offset + 9:offset + 13], "little") - 4
@@ -435,7 +433,7 @@ def test_rows_before_one_that_cannot_be_read(binlogs, tmp_path, row, options):
 
 
 def test_incident(binlogs, tmp_path):
-    """The server has lost events: it is said and counted, and with --strict it is an error before which the checkpoint stays."""
+    """The server has lost events: it is logged and counted, and with --strict it is an error before which the checkpoint stays."""
     raw = bytearray(SHOP.read_bytes())
     message = b"the disk was full"
     body = (1).to_bytes(2, "little") + bytes([len(message)]) + message
@@ -690,7 +688,7 @@ PARTIAL = ["JSON_SET(doc, '$.a', 2)", "JSON_REPLACE(doc, '$.c.d', 'x')", "JSON_R
 
 @pytest.mark.parametrize("image", ["FULL", "MINIMAL", "NOBLOB"])
 def test_partial_json(binlog_mysql, binlogs, image):
-    """Updates by difference: the document after them must be whole where the one before is known, and never made up."""
+    """Updates by difference: the document after them must be whole where the one before is known, and never invented."""
     db = binlog_mysql
     db.fresh_databases(DB)
     with db.root(database=DB) as cursor:
@@ -836,7 +834,7 @@ def test_refused_options(binlogs, options):
 
 @pytest.mark.newer_mariadb
 def test_connection_that_breaks(db, session, t, binlogs):
-    """The server ends the dump: it connects again and goes on where it was."""
+    """The server ends the dump: it connects again and continues where it was."""
     binlog = binlogs("--from", at(t), server=db).wait_dump(db)
     numbers(session, 1)
     binlog.wait_rows(1)
@@ -904,7 +902,7 @@ def rebuild(rows):
 @pytest.mark.timeout(900 + 30 * KILLS)
 @pytest.mark.parametrize("compression", [False, True], ids=["plain", "compressed"])
 def test_kill(db, session, binlogs, tmp_path, compression):
-    """kill -9 at any moment: with the checkpoint nothing is lost, and what comes again can be told by its identity."""
+    """kill -9 at any time: with the checkpoint nothing is lost, and what comes again can be recognised by its identity."""
     execute(session, "CREATE TABLE state (id INT PRIMARY KEY, v INT, s TEXT)", "CREATE TABLE numbers (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
     if db.flavor == "mysql":
         db.sql(f"SET GLOBAL binlog_transaction_compression = {compression}")

@@ -1,18 +1,17 @@
 """ALTER TABLE and CREATE TABLE at random, where the binlog has no names (binlog_row_metadata=MINIMAL): the columns are called what SELECT
 calls them. Read from the files alone every row has its names; read late, from the middle, it has them where what came after can be undone.
 
-ALTER_SEEDS=200 tries more seeds."""
+INTERCEPTOR_SEEDS=200 tries more seeds."""
 
 import decimal
-import os
 import random
 
 import pymysql
 import pytest
 from harness.binlog import at, position
+from harness.breadth import seeds
 
 DB = "alter_test"
-SEEDS = range(int(os.environ.get("ALTER_SEEDS", "2")))
 
 # Types, and what makes a value of a number: each column of a row gets one of its own, so that swapped names are seen.
 TYPES = {"INT": str, "INT UNSIGNED": lambda n: str(2**32 - n), "BIGINT": lambda n: str(-n), "SMALLINT(3) ZEROFILL": str, "TINYINT": str,
@@ -229,7 +228,7 @@ def check(changes, rows, start=0):
         context = "\n".join(changes.done[max(done - 12, 0):done])
         assert said == names, context
         for name, value in zip(names, values):
-            # Of an ENUM or SET only the number may be known, and a document of JSON is no text.
+            # Of an ENUM or SET only the number may be known, and a JSON document is not text.
             if value is not None and isinstance(row["after"][name], type(value)) and ":" not in str(value):
                 assert row["after"][name] == value, (name, context)
     return nameless
@@ -245,7 +244,7 @@ def alters(writer):
 
 
 @pytest.mark.newer_mariadb
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize("exact", [True, False], ids=["what can be undone", "anything"])
 def test_alters_at_random(alters, binlogs, exact, seed):
     first = position(alters)
@@ -264,5 +263,5 @@ def test_alters_at_random(alters, binlogs, exact, seed):
     late = check(changes, inserts("--from", at(middle), "--until", "now", server=alters), seen)
     if exact:
         assert not late, f"{len(late)} rows have no names when they are read late; the first after:\n" + "\n".join(late[0][-3:])
-    # Most of what is made up must be something that the server takes.
+    # Most of what is generated must be something that the server accepts.
     assert len(changes.done) > len(changes.refused) / 3, changes.refused

@@ -12,10 +12,9 @@ import pymysql
 import pytest
 from harness import PATIENCE
 from harness.binlog import at, position
+from harness.breadth import KILLS
 from test_kafka import partition_of
 
-# How often the program is killed under load; the documentation's figure is of 100 times.
-KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
 DB = "binlog_kafka"
 
 
@@ -181,7 +180,7 @@ def test_the_checkpoint_topic_is_made_and_used(db, session, kafka, prefix, binlo
     saved = json.loads(last.value())
     assert saved["file"] == start[0] and int(saved["offset"]) > int(start[1])
     session.execute("INSERT INTO t VALUES (2)")
-    # It goes on behind it, without being told where.
+    # It continues after it, without being told where.
     binlogs("--until", "now", *options(kafka, prefix, *once(prefix)), server=db, sinks=["kafka"]).finish()
     assert [row["after"]["id"] for row in values(read(kafka, prefix))] == [1, 2]
 
@@ -264,7 +263,7 @@ def test_each_row_once_across_kill_9(db, session, kafka, prefix, binlogs):
 
 @pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
 def test_a_row_that_kafka_refuses(db, session, kafka, prefix, binlogs, tmp_path, exactly_once):
-    """It ends the run, with the checkpoint in front of it; when it is let through, or left out by choice, the run goes on."""
+    """It ends the run, with the checkpoint before it; when it is let through, or left out by choice, the run continues."""
     make(kafka, prefix, 1, **{"max.message.bytes": "10000000"})
     session.execute("CREATE TABLE big (id INT PRIMARY KEY, v LONGTEXT)")
     start = position(db)

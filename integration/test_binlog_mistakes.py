@@ -1,4 +1,4 @@
-"""The subcommand `binlog` where something around it is wrong: a log nobody reads, a slip in a command line."""
+"""The subcommand `binlog` where something around it is wrong: a log that is not read, a slip in a command line."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def rows(writer):
 
 @pytest.mark.parametrize("where", ["closed pipe", "full disk"])
 def test_a_log_that_cannot_be_written(rows, binlogs, where):
-    """Of the program's own log lines nobody hears; its work is done all the same."""
+    """Its own log lines reach nobody; its work is done all the same."""
     server, start = rows
     if where == "full disk":
         log = os.open("/dev/full", os.O_WRONLY)
@@ -70,7 +70,7 @@ def test_an_empty_place_is_not_everything(binlogs, place):
     binlogs("--source", "mysql://app@127.0.0.1:1", "--from", place).refused("--from", "oldest")
 
 
-def test_a_position_behind_the_end_of_its_file(rows, binlogs):
+def test_a_position_after_the_end_of_its_file(rows, binlogs):
     server, start = rows
     binlogs("--from", f"{start[0]}:5000000000", "--until", "now", server=server).refused(f"--from {start[0]}:5000000000: the file has only")
 
@@ -140,7 +140,7 @@ def test_the_catalogue_is_that_of_the_source_that_is_read(rows, binlogs):
 
 @pytest.mark.parametrize("sink", ["ndjson:/dev/full", "stdout"])
 def test_a_stop_while_a_sink_takes_nothing(rows, binlogs, sink):
-    """With more behind it than its queue holds."""
+    """With more after it than its queue holds."""
     server, _ = rows
     with server.root(database=DB) as cursor:
         execute(cursor, "CREATE TABLE big (a LONGTEXT)", "INSERT INTO big VALUES (REPEAT('x', 1000000))")
@@ -208,17 +208,17 @@ def test_texts_of_sessions_in_other_character_sets(writer, binlogs, charset):
 
 
 def test_an_end_that_was_read_before(rows, binlogs, tmp_path):
-    """`--until GTID`: nothing comes where it lies behind the start, as at the second start of a bounded run."""
+    """`--until GTID`: nothing comes where it lies after the start, as at the second start of a bounded run."""
     server, start = rows
     first, second = binlogs("--from", at(start), "--until", "now", server=server).finish().rows("t")
     checkpoint = tmp_path / "checkpoint"
     with server.root(database=DB) as cursor:
         cursor.execute("INSERT INTO t VALUES (3)")
-    behind = executed(server)
+    after = executed(server)
     with server.root(database=DB) as cursor:
         cursor.execute("INSERT INTO t VALUES (4)")
     for gtid in (first["gtid"], second["gtid"]):
-        for place in (behind, "now"):
+        for place in (after, "now"):
             assert binlogs("--from", place, "--until", gtid, server=server).finish().rows("t") == []
     bounded = ["--from", "checkpoint", "--checkpoint", checkpoint, "--until", second["gtid"], "--include", f"{DB}.*"]
     assert [row["after"]["id"] for row in binlogs(*bounded, server=server).finish().rows("t")][-2:] == [1, 2]

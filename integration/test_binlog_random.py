@@ -3,19 +3,17 @@
 `INTERCEPTOR_SEEDS=N` tries the seeds 0 to N-1 on each server, of which the suite takes a few; `INTERCEPTOR_SEED=N` only that one."""
 
 import collections
-import os
 import random
 import re
 
 import pymysql
 import pytest
 from harness.binlog import at, file_path, files, position
+from harness.breadth import seeds
 from harness.servers import SqlServer
 
 from conftest import BINLOG, SIZES
 
-ONE = os.environ.get("INTERCEPTOR_SEED")
-SEEDS = [int(ONE)] if ONE else range(int(os.environ.get("INTERCEPTOR_SEEDS", "2")))
 # Without GTIDs MySQL lets tables with and without transactions take part in one transaction.
 MIXING = ["--binlog-row-metadata=FULL", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]
 STEPS = 60
@@ -249,7 +247,7 @@ def selected(server, database, names):
         return found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(2))
 def test_tables_are_what_the_rows_say(db, binlogs, seed):
     start = position(db)
     writer = Writer(db, seed).run()

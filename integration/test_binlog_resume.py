@@ -35,7 +35,7 @@ def session(db):
 
 @pytest.fixture
 def t(db, session):
-    """A table `t`; the value is the position behind its creation."""
+    """A table `t`; the value is the position after its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, pad TEXT)")
     return position(db)
 
@@ -100,7 +100,7 @@ class Pipe:
 
 @pytest.fixture
 def piped(binlogs):
-    """Starts `binlog` with a pipe that nobody reads yet: it stops reading the source when all its queues are full."""
+    """Starts `binlog` with a pipe that is not being read yet: it stops reading the source when all its queues are full."""
     pipes = []
 
     def start(*options, **more):
@@ -141,7 +141,7 @@ def test_encrypted_log(release, binlogs, tmp_path_factory):
 # --- Large transactions ---
 
 class Link:
-    """A way to a server that is cut once, when so many bytes have come from it."""
+    """A connection to a server that is cut once, when this many bytes have come from it."""
 
     def __init__(self, server, cut_after):
         self.server, self.left, self.is_open = server, cut_after, True
@@ -216,10 +216,10 @@ def test_large_transaction_that_is_cut(db, session, t, binlogs, links):
 def test_from_a_moment_with_a_large_first_transaction(db, session, t, binlogs):
     large(session, 6000)
     time.sleep(2.1)
-    moment = int(execute(session, "SELECT UNIX_TIMESTAMP()")[0][0])
+    second = int(execute(session, "SELECT UNIX_TIMESTAMP()")[0][0])
     large(session, 6000, first=10_000)
     numbers(session, 1)
-    rows = binlogs("--from", moment, "--until", "now", "--include", f"{DB}.*", server=db).finish().rows()
+    rows = binlogs("--from", second, "--until", "now", "--include", f"{DB}.*", server=db).finish().rows()
     assert places(rows) == [*((10_000 + index, index) for index in range(6000)), (1, 0)]
 
 
@@ -325,7 +325,7 @@ def test_failover_to_a_server_that_lacks_what_was_delivered(pair, binlogs, tmp_p
 
 @pytest.mark.newer_mariadb
 def test_source_that_is_shut_down(pair, binlogs):
-    """A server that is stopped in the usual way ends the stream in good order: that is no end of the run."""
+    """A server that is stopped in the usual way ends the stream in good order: that does not end the run."""
     first, second = pair
     # What the second has alone is not in the first's way later.
     second.sql(f"CREATE TABLE IF NOT EXISTS {DB}.alone (v INT)")
@@ -389,7 +389,7 @@ def anonymous(tmp_path_factory):
 
 
 def test_other_server_without_gtids(anonymous, binlog_mysql, binlogs, tmp_path):
-    """gtid_mode=OFF: there is nothing to go on by at another server, and reading all of it from its beginning would be wrong."""
+    """gtid_mode=OFF: there is nothing to continue by at another server, and reading all of it from its beginning would be wrong."""
     mysql = anonymous
     assert mysql.sql("SELECT @@gtid_mode")[0][0] == "OFF"
     mysql.fresh_databases(DB)
@@ -441,7 +441,7 @@ def test_log_that_was_begun_again(own, binlogs, tmp_path, engine):
     idle = binlogs("--from", "checkpoint", *options[:2], "--heartbeat", "0.1", server=own).wait_dump(own)
     time.sleep(1)
     idle.stop()
-    # It goes on where nothing has happened, from what an earlier version has saved too.
+    # It continues where nothing has happened, and from what an earlier version saved.
     assert binlogs("--from", "checkpoint", *options, server=own).finish().rows() == []
     old = tmp_path / "old"
     old.write_text(json.dumps({name: value for name, value in saved.items() if name != "tail"}))
@@ -543,7 +543,7 @@ def test_reader_that_goes_away(db, session, t, piped, binlogs, tmp_path, form):
     again = binlogs("--from", place, *options, server=db, sinks=["stdout"]).finish().printed.read_text()
     first, second = value(taken), value(again)
     assert first == list(range(len(first))) and first
-    # A pipe holds 64 KiB that were written and never read; whoever closed it has not taken them, nor the row of which he had a part.
+    # A pipe holds 64 KiB that were written and never read; the reader that closed it has not taken them, nor the row of which it had a part.
     lost, size = second[0] - len(first), len(again) / len(second)
     assert second == list(range(second[0], count))
     assert (lost - 1) * size <= 66_000, (len(first), second[0])

@@ -1,18 +1,18 @@
 """Columns' names where the binlog has none (binlog_row_metadata=MINIMAL): those of the row's time, or @1, @2, and never wrong ones."""
 
 import json
-import os
 import random
 import threading
 
 import pytest
 from harness import within
 from harness.binlog import at, position
+from harness.breadth import seeds
 
 DB = "schema_test"
 
-# A name: statements that make the table, then a list of statements and rows. A row is what it must be, by name; a row of whose names
-# nobody can be sure when everything is read late from behind the table's creation is marked so.
+# A name: statements that make the table, then a list of statements and rows. A row is what it must be, by name; a row whose names
+# cannot be certain when everything is read late, from after the table's creation, is marked so.
 MARK = "late: not known"
 T = "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9), c DATE)"
 DAY = "2024-02-29"
@@ -91,7 +91,7 @@ def numbered(row):
 
 
 def check(found, expected, marked=False):
-    """Names are right; where the case cannot be known they are none. Any other name is wrong whatever the case."""
+    """Names are right; where the case cannot be known there are none. Any other name is wrong whatever the case."""
     assert [row["table"] for row in found] == [table for table, *_ in expected]
     for row, (_, wanted, mark) in zip(found, expected):
         if marked and mark:
@@ -124,7 +124,7 @@ def test_read_late_from_before_the_table(db, binlogs, case):
 
 @pytest.mark.newer_mariadb
 @pytest.mark.parametrize("case", CASES)
-def test_read_late_from_behind_the_table(db, binlogs, case):
+def test_read_late_from_after_the_table(db, binlogs, case):
     """What the table was must be found from what it is now."""
     with db.root(database=DB) as cursor:
         cursor.execute(T)
@@ -135,7 +135,7 @@ def test_read_late_from_behind_the_table(db, binlogs, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_restart_between(db, binlogs, tmp_path, case):
-    """The first run learns the table; all the rest happens while nobody reads."""
+    """The first run learns the table; all the rest happens while nothing is being read."""
     checkpoint = tmp_path / "checkpoint"
     with db.root(database=DB) as cursor:
         cursor.execute(T)
@@ -255,7 +255,7 @@ def check_hidden(found, expected):
         after = dict(row["after"])
         if periods:
             start, end = (after.pop(name) for name in periods.split())
-            # The end is the last moment there is: in 2038, with MariaDB 11.5 and later in 2106.
+            # The end is the last second there is: in 2038, with MariaDB 11.5 and later in 2106.
             assert "20" < start < end and end.endswith(":15.999999" if "2106" in end else ":07.999999"), row
         assert after == wanted and list(after) == list(wanted), row
 
@@ -264,7 +264,7 @@ def check_hidden(found, expected):
 @pytest.mark.parametrize("metadata", ["NO_LOG", "FULL"])
 @pytest.mark.parametrize("case", HIDDEN)
 def test_hidden_columns(db, binlogs, tmp_path, case, metadata):
-    """Live, with a restart between, late from before the table and from behind it, and from the file alone."""
+    """Live, with a restart between, late from before the table and from after it, and from the file alone."""
     if db.flavor != "mariadb":
         pytest.skip("MySQL hides no columns in its row images")
     db.sql(f"SET GLOBAL binlog_row_metadata = {metadata}", "FLUSH BINARY LOGS", f"DROP DATABASE {DB}", f"CREATE DATABASE {DB}")
@@ -274,9 +274,9 @@ def test_hidden_columns(db, binlogs, tmp_path, case, metadata):
     inserts = lambda *place, **more: binlogs("--only", "insert", *place, **more)
     with db.root(database=DB) as cursor:
         cursor.execute(create)
-        behind = position(db)
-        checkpoint.write_text(json.dumps(dict(zip(("file", "offset"), behind))))
-        live = inserts("--from", at(behind), server=db)
+        after = position(db)
+        checkpoint.write_text(json.dumps(dict(zip(("file", "offset"), after))))
+        live = inserts("--from", at(after), server=db)
         expected = play(cursor, steps[:1])
         resumed = inserts("--checkpoint", checkpoint, "--until", "now", server=db).finish().rows()
         for step in steps[1:]:
@@ -284,7 +284,7 @@ def test_hidden_columns(db, binlogs, tmp_path, case, metadata):
             expected += play(cursor, [step])
         check_hidden(live.wait_rows(len(expected)), expected)
     check_hidden(resumed + inserts("--checkpoint", checkpoint, "--until", "now", server=db).finish().rows(), expected)
-    for start in (before, behind):
+    for start in (before, after):
         check_hidden(inserts("--from", at(start), "--until", "now", server=db).finish().rows(), expected)
     rows = inserts(files=[db.folder / "data" / before[0]]).finish().rows()
     check_hidden([row for row in rows if row["database"] == DB], expected)
@@ -356,7 +356,7 @@ class Wanderer:
         self.insert(choose(sorted(self.tables)))
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SCHEMA_SEEDS", "3"))))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_at_random(db, binlogs, tmp_path, seed):
     """Whatever the statements and wherever reading begins: the row as it was, or no names. Read from before all of it, every row
     has its names; later starts depend on how much of it can be undone."""
@@ -391,15 +391,15 @@ def test_at_random(db, binlogs, tmp_path, seed):
 
 
 @pytest.mark.newer_mariadb
-@pytest.mark.parametrize("behind", [False, True], ids=["from before the table", "from behind the table"])
-def test_alter_in_two_phases(db, binlogs, behind):
+@pytest.mark.parametrize("after", [False, True], ids=["from before the table", "from after the table"])
+def test_alter_in_two_phases(db, binlogs, after):
     """MariaDB logs where it begins and where it ends; rows between are of the old table."""
     if db.flavor != "mariadb":
         pytest.skip("MariaDB's binlog_alter_two_phase")
     start = position(db)
     with db.root(database=DB) as cursor, db.root(database=DB) as other:
         cursor.execute(T)
-        start = position(db) if behind else start
+        start = position(db) if after else start
         expected = play(cursor, [insert(ROW), "SET binlog_alter_two_phase = ON"])
         # A transaction that has read the table keeps the statement from its end.
         other.execute("BEGIN")

@@ -237,7 +237,7 @@ def test_a_file_between_is_missing(relay_logs, binlogs):
         binlog = binlogs(files=paths[:missing] + paths[missing + 1:])
         code = binlog.process.wait(60)
         found = [row["after"]["a"] for row in binlog.rows()]
-        # Nothing is taken for a part of another transaction, and what is left out is said.
+        # Nothing is taken for a part of another transaction, and what is left out is logged.
         assert [value for value in WANTED if value in set(found)] == found
         assert "is not passed on" in binlog.log or "files are missing here" in binlog.log or code == 1, binlog.log
 

@@ -1,5 +1,5 @@
 """How connections end: what one side does must reach the other as it would without the proxy. A client's end decides whether its statement
-goes on, and a server that cannot see it keeps locks for somebody who is gone."""
+continues, and a server that cannot see it keeps locks for a client that is gone."""
 
 import contextlib
 import fcntl
@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from harness import PATIENCE, wire, within
+from harness.breadth import LONG
 from harness.endings import End
 from harness.fake import PHASES, packets
 from harness.tls import trusting
@@ -20,7 +21,6 @@ from harness.wire import Raw
 
 MODES = {"plain": (["--tls", "terminate"], False), "strip": (["--tls", "strip"], False), "terminate": (["--tls", "terminate"], True),
          "passthrough": (["--tls", "passthrough"], True)}
-LONG = os.environ.get("INTERCEPTOR_LONG", "") not in ("", "0", "false")
 
 
 def ways(tls, phase, side):
@@ -40,7 +40,7 @@ def ended(ends, side, how):
     this.end("notify")
     while not other.seen:
         other.look()
-    # And no more than that, for as long as there is no more.
+    # And no more than that, for as long as nothing more is sent.
     other.sock.settimeout(0.1)
     with contextlib.suppress(TimeoutError):
         other.look()

@@ -165,7 +165,7 @@ def test_sink_given_as_an_option(mysql, kafka, topic, proxies):
 
 
 def test_large_message(mysql, kafka, topic, proxies):
-    """A statement larger than what a broker takes by default must not stop the ones behind it."""
+    """A statement larger than what a broker takes by default must not stop those after it."""
     proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))
     with proxy.connect() as db, db.cursor() as cursor:
         cursor.execute("SELECT LENGTH('" + "x" * 3_000_000 + "')")
@@ -196,7 +196,7 @@ def test_broker_hangs_with_drop(mysql, kafka, topic, proxies):
 
 
 def test_broker_hangs_with_block_and_a_large_queue(mysql, kafka, topic, proxies):
-    """As long as the queue is not full, block loses nothing and delays nobody."""
+    """As long as the queue is not full, block loses nothing and delays no client."""
     proxy = proxies(mysql, "--backpressure", "block", "--publish-queue-maxsize", 100000, *DRAIN, sinks=[], env=settings(kafka, topic))
     load(proxy, 4, 50, "before")
     kafka.pause()
@@ -241,7 +241,7 @@ def test_broker_hangs_with_block_and_a_full_queue(mysql, hasty, proxies):
         loading = pool.submit(load, proxy, 4, 500, "during", 2 * PATIENCE, done)
         try:
             within(stands_still, "the clients wait")
-            assert len(done) < 2000, "nobody waited although the queue holds 50 messages"
+            assert len(done) < 2000, "no client waited although the queue holds 50 messages"
         finally:
             kafka.resume()
         loading.result()
@@ -269,7 +269,7 @@ def test_broker_stopped_and_started_again(mysql, broker, proxies):
     broker.start()
     assert broker.bootstrap == bootstrap
     load(proxy, 2, 50, "after")
-    # The outage is said once, and its end; not what librdkafka does about it all the while.
+    # The outage is logged once, and its end; not what librdkafka does about it meanwhile.
     proxy.wait_log("the sink takes messages again", timeout=60)
     said = [line for line in proxy.log.splitlines() if "librdkafka" in line]
     assert len(said) <= 2 and all("Connect" in line or "Disconnect" in line for line in said), proxy.log
@@ -335,7 +335,7 @@ def test_inspect_follows(mysql, kafka, inspected, proxies, tmp_path):
         # Not a kill: nothing it prints on has hung up.
         process.send_signal(signal.SIGHUP)
         load(proxy, 1, 10, "after the hangup")
-        within(lambda: out.read_text().count("SELECT 'after the hangup', ") == 10, "it goes on")
+        within(lambda: out.read_text().count("SELECT 'after the hangup', ") == 10, "it continues")
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
     finally:
@@ -361,7 +361,7 @@ def small_disk(tmp_path):
 
 @pytest.mark.parametrize("backpressure", ["drop", "block"])
 def test_full_disk(mysql, proxies, small_disk, backpressure):
-    """Clients do not notice; when there is space again the file goes on with whole lines."""
+    """Clients do not notice; when there is space again the file continues with whole lines."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"\0" * 960 * 1024)
     path = pathlib.Path(small_disk / "out.ndjson")

@@ -4,7 +4,6 @@ order, and nothing else.
 A few seeds a server by default; `INTERCEPTOR_SEEDS=N` runs N. A seed that fails is named, and `INTERCEPTOR_SEED=K` runs that one alone."""
 
 import dataclasses
-import os
 import random
 import re
 import socket
@@ -13,10 +12,9 @@ import zlib
 
 import pytest
 from harness import PATIENCE, wire
+from harness.breadth import seeds
 from harness.wire import Raw
 
-SEEDS = int(os.environ.get("INTERCEPTOR_SEEDS", "3"))
-ONLY = os.environ.get("INTERCEPTOR_SEED")
 SESSIONS = 8
 COMPRESS = 0x20
 LAST = b"\xff\xff\xff\xff"
@@ -145,7 +143,7 @@ class Client:
 
 def frames(chance, data, mariadb):
     """The compressed protocol's, stored or packed. A flight is one frame, for the server counts frames by its own answers; but MariaDB writes its
-    answers over what it has not read yet of a frame, and then runs what nobody sent: there each packet has one of its own."""
+    answers over what it has not read yet of a frame, and then runs what was never sent: there each packet has a frame of its own."""
     while data:
         length = 4 + int.from_bytes(data[:3], "little") if mariadb else len(data)
         part, data = data[:length], data[length:]
@@ -300,5 +298,5 @@ def test_odd_sessions(server, proxies):
     server.sql(f"DROP USER IF EXISTS '{USER}'@'%'", f"CREATE USER '{USER}'@'%' IDENTIFIED BY ''", f"GRANT ALL ON *.* TO '{USER}'@'%'",
                "DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "CREATE TABLE odd.t (a VARCHAR(2000))",
                "CREATE PROCEDURE odd.outs(OUT x INT) SET x = 1", "CREATE PROCEDURE odd.rows_then_outs(OUT x INT) BEGIN SELECT 1; SET x = 1; END")
-    for seed in [int(ONLY)] if ONLY else range(SEEDS):
+    for seed in seeds(3):
         run_seed(server, proxies, seed)

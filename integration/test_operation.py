@@ -156,7 +156,7 @@ def test_an_end_without_rows_has_a_place(rows, binlogs):
     assert f"done position={place} rows=0" in log, log
 
 
-def test_a_standard_output_that_nobody_reads_is_no_success(rows):
+def test_a_standard_output_that_is_not_read_is_a_failure(rows):
     """The rows were read but not delivered."""
     server, start = rows
     with server.root(database=DB) as cursor:

@@ -1,6 +1,5 @@
 """Binary logs as Parquet files, read back with pyarrow; the same rows as NDJSON say what must be in them."""
 
-import os
 import random
 import struct
 import time
@@ -10,11 +9,9 @@ import pyarrow.parquet
 import pytest
 from harness import parquet, types, within
 from harness.binlog import at, execute, position
+from harness.breadth import KILLS, seeds
 
 DATABASE = "parquet"
-# How often the program is killed, and when.
-KILLS = int(os.environ.get("BINLOG_KILLS", "5"))
-SEED = int(os.environ.get("BINLOG_SEED", "1"))
 
 
 @pytest.fixture
@@ -229,8 +226,9 @@ class Inserts:
 @pytest.mark.timeout(600 + 30 * KILLS)
 @pytest.mark.parametrize("layout", ["events", "table"])
 def test_each_row_once_whatever_is_killed_when(db, session, binlogs, folder, tmp_path, layout):
-    chance = random.Random(SEED)
-    print(f"seed {SEED}, {KILLS} times")
+    seed = seeds(1, first=1)[0]
+    chance = random.Random(seed)
+    print(f"seed {seed}, {KILLS} times")
     execute(session, *(f"CREATE TABLE {table} (id INT PRIMARY KEY, v BLOB)" for table in ("idle", "t0", "t1")))
     start, checkpoint, inserts, seen = position(db), tmp_path / "checkpoint", Inserts(session, chance), set()
     for _ in range(KILLS):

@@ -123,7 +123,7 @@ def test_unwritable_file():
 # ---------------------------------------------------------------- upstream troubles
 
 def test_unreachable_upstream(proxies):
-    # A port where nobody listens, and which nobody else can get meanwhile.
+    # A port where nothing listens, and which no other process can get meanwhile.
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         upstream = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -198,7 +198,7 @@ def test_server_killed_in_the_middle_of_a_result(victim, proxies):
     cursor._result.unbuffered_active = False  # or it reads on when it is collected
     message = proxy.messages.wait(1, lambda m: m["sql"] == MANY_ROWS)[0]
     assert message["errorMessage"] == "connection lost" and message["updateCount"] == 0 and message["durationNs"] > 0
-    # Its connections may be closed a moment before its port is.
+    # Its connections may be closed slightly before its port is.
     within(lambda: not listens(victim.port), "the server is gone")
     with Raw(proxy.host, proxy.port) as raw, pytest.raises(wire.ServerError) as error:
         raw.greeting()
@@ -279,7 +279,7 @@ def test_client_that_sends_garbage(mysql, proxies, seed):
 
 
 def test_garbage_after_the_login(mysql, proxies):
-    """A protocol the observer cannot follow is the server's business: it answers, and other sessions go on."""
+    """A protocol the observer cannot follow is the server's business: it answers, and other sessions continue."""
     warm(mysql)
     proxy = proxies(mysql)
     with Raw(proxy.host, proxy.port) as raw:
@@ -1096,7 +1096,7 @@ def test_inline_debug_is_refused():
             names=["DEBUGQUERYINTERCEPTOR_INLINEDEBUG"])
 
 
-def test_a_log_that_nobody_reads_any_more(mysql, tmp_path):
+def test_a_log_that_is_no_longer_read(mysql, tmp_path):
     """Its log's reader goes away, as in `2>&1 | head`: the proxy serves on."""
     reader, writer = os.pipe()
     messages = Messages(tmp_path / "messages.ndjson")

@@ -28,7 +28,7 @@ def packet(sequence, payload):
 
 
 class Nonsense:
-    """A server that logs everybody in, answers the first query, and the second with what is no answer."""
+    """A server that accepts every login, answers the first query, and the second with something that is not an answer."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ def test_an_answer_that_is_none(proxies):
 
 
 def test_a_replication_stream(server, proxies):
-    # Either server may have no binary log; what is asked for is then refused, and the session goes on.
+    # Either server may have no binary log; what is asked for is then refused, and the session continues.
     server.connect().close()
     logs = server.sql("SELECT @@log_bin")[0][0]
     proxy = proxies(server)

@@ -5,19 +5,17 @@ of its own, a row that it returns or inserts. MySQL's general log has each state
 has whole texts. INTERCEPTOR_SEEDS=N tries N of them."""
 
 import codecs
-import os
 import random
 import re
 import struct
 
 import pytest
 
+from harness.breadth import seeds
 from harness.wire import BASIC, MULTI_STATEMENTS, Raw, ServerError, lenenc
 
 pytestmark = pytest.mark.newer_mariadb
 
-SEEDS = int(os.environ.get("INTERCEPTOR_SEEDS", "2"))
-FIRST_SEED = int(os.environ.get("INTERCEPTOR_FIRST_SEED", "1"))
 TEXTS = 20
 MODES = ["", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "IGNORE_SPACE", "ANSI"]
 # Characters of several bytes whose last one looks like a backslash or a backtick, and bytes that are characters of their own.
@@ -45,7 +43,7 @@ codecs.register_error("slash", _slash)
 
 
 class Statement:
-    """Its text, the marks in the result sets and rows that it makes, and whether it fails, or brings results that nobody can count."""
+    """Its text, the marks in the result sets and rows that it makes, and whether it fails, or brings results that cannot be counted."""
 
     def __init__(self, sql, rows=(), inserts=(), fails=False, unsure=False):
         self.sql = sql if isinstance(sql, bytes) else sql.encode()
@@ -415,7 +413,7 @@ def reset(server):
     server.sql("create table test.log_t (id int, note longblob)")
 
 
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("seed", seeds(2, first=1))
 def test_random_texts(server, proxies, seed):
     reset(server)
     proxy = proxies(server)
@@ -517,7 +515,7 @@ def test_compound_statements_of_clients_without_multi_statements(server, proxies
         assert [message["sql"] for message in messages] == [text.decode()]
 
 
-def test_a_mode_that_nobody_has_seen(server, proxies):
+def test_a_mode_that_was_never_seen(server, proxies):
     """The global mode is in force from the login on, and on MySQL no packet tells it: rather the rest of the text than a wrong piece."""
     reset(server)
     before = server.sql("select @@global.sql_mode")[0][0]

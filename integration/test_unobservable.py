@@ -11,7 +11,7 @@ from harness.proxy import once
 from harness.tls import trusting
 from harness.wire import Raw
 
-# The end of a result, and more that nobody has asked for.
+# The end of a result, and more that was not asked for.
 NO_ANSWER = packets(5, EOF, b"more")
 CLOSE = ["--on-unobservable", "close"]
 

@@ -1,4 +1,4 @@
-"""The ways from sysbench to the server. Each starts its proxy anew for every run, so that the memory is of that run."""
+"""The ways from sysbench to the server. Each starts its proxy again for every run, so that the memory is of that run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .servers import REPOSITORY, Kafka, cache_folder
 PROBE_USER = "bench_probe"
 TOPIC = "MYSQL_EVENTS"
 MAX_CONNECTIONS = 4096
-# No new message for so long after the load has ended means that none will come.
+# No new message for this long after the load has ended means that none will come.
 # Longer than the producer's default linger of 1 s and than a broker's hiccup.
 DRAIN_PATIENCE = 5.0
 

@@ -13,14 +13,10 @@ def _median(values) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _ratio(runs: list[dict], others: list[dict], key: str) -> float | None:
-    """The median of the ratios to the other path in the same round: both saw the same state of the machine."""
-    by_round = {run["round"]: run[key] for run in others}
-    return _median(
-        run[key] / by_round[run["round"]]
-        for run in runs
-        if run[key] is not None and by_round.get(run["round"])
-    )
+def ratios(runs: list[dict], others: list[dict], key: str) -> list[float]:
+    """The ratios to the other path in the same round: both saw the same state of the machine."""
+    by_round = {run["round"]: run[key] for run in others if "error" not in run}
+    return [run[key] / by_round[run["round"]] for run in runs if run[key] is not None and by_round.get(run["round"])]
 
 
 def summarize(runs: list[dict]) -> list[dict]:
@@ -36,8 +32,8 @@ def summarize(runs: list[dict]) -> list[dict]:
             row[key] = _median(run[key] for run in good)
         for other in ("direct", "haproxy"):
             reference = [run for run in cells.get((load, connections, other), []) if "error" not in run]
-            row[f"qps_vs_{other}"] = _ratio(good, reference, "qps")
-            row[f"cpu_vs_{other}"] = _ratio(good, reference, "cpu_us")
+            row[f"qps_vs_{other}"] = _median(ratios(good, reference, "qps"))
+            row[f"cpu_vs_{other}"] = _median(ratios(good, reference, "cpu_us"))
         losses = [run["lost"] for run in good if run["lost"] is not None]
         row["lost"] = sum(losses) if losses else None
         row["rolled_back_at_most"] = sum(run["rolled_back_at_most"] for run in good)

@@ -43,7 +43,7 @@ def _script(name: str, *arguments: str) -> None:
         try:
             code = run.wait()
         except KeyboardInterrupt:
-            # Half a start would leave a server that nobody knows the pid of.
+            # Half a start would leave a server with an unknown pid.
             run.wait()
             raise
         output.seek(0)

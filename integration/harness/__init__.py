@@ -10,7 +10,7 @@ import pytest
 INTEGRATION = pathlib.Path(__file__).resolve().parents[1]
 ROOT = INTEGRATION.parent
 CACHE = pathlib.Path(os.environ.get("INTERCEPTOR_CACHE") or ROOT / ".cache")
-# Seconds until a test gives up on what must come. Much longer than the slowest machine needs: only a failure takes so long.
+# Seconds until a test gives up on what must come. Much longer than the slowest machine needs: only a failure takes this long.
 PATIENCE = 120
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0", "false")
 

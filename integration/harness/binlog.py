@@ -111,7 +111,7 @@ def purge(server):
     last = position(server)[0]
 
     def purged():
-        # A file stays as long as it is sent to somebody, and MariaDB's until the storage engine has told that its transactions are safe.
+        # A file stays as long as it is being sent to a reader, and MariaDB's until the storage engine has reported that its transactions are safe.
         kill(server, dumps(server))
         server.sql(f"PURGE BINARY LOGS TO '{last}'")
         return files(server) == [last]

@@ -122,7 +122,7 @@ def _perl_mariadb():
 @dataclasses.dataclass(frozen=True)
 class Client:
     """One way in which a driver is used. `tls`: also run over TLS. `warm`: its driver cannot do caching_sha2_password's full
-    authentication without TLS, so somebody else must have logged in first."""
+    authentication without TLS, so another client must have logged in first."""
 
     name: str
     build: object

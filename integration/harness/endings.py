@@ -118,7 +118,7 @@ class End:
 
 
 def stuff(end, data):
-    """Sends as much as there is room for while nobody reads."""
+    """Sends as much as there is room for while nothing reads."""
     if end.tls:
         end.tls.write(data)
         data = end.outgoing.read()

@@ -15,7 +15,7 @@ on_path() { PATH=$PATH:/usr/local/sbin:/usr/sbin command -v "$1"; }
 find_mysqld() {
   local program
   if [[ -n ${MYSQLD:-} ]]; then
-    is_mysql "$MYSQLD" || { note "MYSQLD=$MYSQLD is no MySQL server of version 8.0 or newer"; return 1; }
+    is_mysql "$MYSQLD" || { note "MYSQLD=$MYSQLD is not a MySQL server of version 8.0 or newer"; return 1; }
     echo "$MYSQLD"
   elif program=$(on_path mysqld) && is_mysql "$program"; then
     echo "$program"
@@ -28,7 +28,7 @@ find_mysqld() {
 find_mariadbd() {
   local program
   if [[ -n ${MARIADBD:-} ]]; then
-    is_mariadb "$MARIADBD" || { note "MARIADBD=$MARIADBD is no MariaDB server"; return 1; }
+    is_mariadb "$MARIADBD" || { note "MARIADBD=$MARIADBD is not a MariaDB server"; return 1; }
     echo "$MARIADBD"
   elif program=$(on_path mariadbd) && is_mariadb "$program"; then
     echo "$program"

@@ -76,7 +76,7 @@ start() {
   local dir ports try
   dir=$(absolute "$1")
   shift
-  # Not for long when the process is dying of a SIGKILL of a moment ago.
+  # Not for long when the process is dying of a SIGKILL just sent.
   if is_process "$(env_value "$dir/env" PID)" "$dir/server.properties" && sleep 0.2 &&
     is_process "$(env_value "$dir/env" PID)" "$dir/server.properties"; then
     cat "$dir/env"

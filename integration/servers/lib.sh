@@ -29,7 +29,7 @@ retry() {
 
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# wait_port_closed PORT SECONDS: the port of a process that was killed stays open for a moment.
+# wait_port_closed PORT SECONDS: the port of a process that was killed stays open briefly.
 wait_port_closed() {
   local tenths=$(($2 * 10))
   while port_open "$1"; do

@@ -102,7 +102,7 @@ launch() {
 }
 
 # already_running DIR: waits as long as there is a process, because it may be on its way up, or
-# dying of a SIGKILL of a moment ago.
+# dying of a SIGKILL just sent.
 already_running() {
   local pid socket tenths=$((${START_TIMEOUT:-90} * 10))
   pid=$(env_value "$1/env" PID)

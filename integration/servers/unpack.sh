@@ -22,7 +22,7 @@ debian_mirror() {
     awk '$3 == "main" && $1 ~ /\/debian\/?$/ && $2 !~ /security|updates|backports/ { print $1; exit }'
 }
 
-# What a killed run left behind; install.sh holds the lock, so nobody is using it.
+# What a killed run left; install.sh holds the lock, so it is not in use.
 rm -rf "$CACHE/.unpack-$name-"*
 work=$(mktemp -d "$CACHE/.unpack-$name-XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -98,7 +98,7 @@ for program in "$work"/root/usr/{bin,sbin}/*; do
   ln -sf .run "$work/bin/${program##*/}"
 done
 
-# Renaming at the end: an interrupted run leaves no half installation behind.
+# Renaming at the end: an interrupted run leaves no half installation.
 chmod -R u+rwX,go+rX "$work/root"
 mkdir "$work/done"
 mv "$work/root" "$work/bin" "$work/done/"
