@@ -36,6 +36,8 @@ const NO_TOPIC: u32 = u32::MAX;
 /// A message with what is needed to send it where it belongs.
 #[derive(Debug, Clone, Copy)]
 pub struct Routed<'a> {
+    /// The connection that the message is of; 0 for messages with a key of their own.
+    pub connection: u64,
     /// The topic; `None` for the sink's own.
     pub topic: Option<&'a Arc<str>>,
     /// The key; empty without one.
@@ -93,9 +95,9 @@ impl Batch {
     /// Message `index` with its topic and key.
     pub fn routed(&self, index: usize) -> Option<Routed<'_>> {
         let entry = self.entries.get(index)?;
-        let (_, value) = self.get(index)?;
+        let (connection, value) = self.get(index)?;
         let key = self.keys.get(self.key_start_of(index)..entry.key_end as usize).unwrap_or_default();
-        Some(Routed { topic: self.topics.get(entry.topic as usize), key, value })
+        Some(Routed { connection, topic: self.topics.get(entry.topic as usize), key, value })
     }
 
     /// Appends what `write` wrote plus a newline, as one message of connection `key`.

@@ -14,7 +14,7 @@ use regex::Regex;
 
 use super::{InspectError, POLL, is_passing};
 use crate::deliver::KafkaOption;
-use crate::deliver::{ClientLog, client_options, describe_client_error};
+use crate::deliver::{ClientLog, describe_client_error, reader_options};
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,18 +57,10 @@ pub(super) struct Topics {
 impl Topics {
     /// Asks the brokers for their topics.
     pub(super) fn connect(servers: &str, options: &[KafkaOption]) -> Result<Self, InspectError> {
-        let defaults = [
-            // librdkafka assigns partitions only with a group; it is not joined, and nothing is committed.
-            ("group.id", "mysql-interceptor-inspect".to_owned()),
-            ("enable.auto.commit", "false".to_owned()),
-            ("enable.partition.eof", "true".to_owned()),
-            ("allow.auto.create.topics", "false".to_owned()),
-            ("auto.offset.reset", "earliest".to_owned()),
-        ];
         if let Some(wrong) = options.iter().find_map(KafkaOption::missing_file) {
             return Err(InspectError::Client(wrong));
         }
-        let consumer: BaseConsumer<Events> = client_options(servers, &defaults, options)
+        let consumer: BaseConsumer<Events> = reader_options(servers, "inspect", options)
             .create_with_context(Events::default())
             .map_err(|error| InspectError::Client(describe_client_error(&error)))?;
         let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| {

@@ -12,13 +12,16 @@ use crate::deliver::KafkaOption;
 use crate::deliver::queue::lock;
 use crate::deliver::rate_limit::RateLimit;
 
-/// librdkafka repeats itself at every attempt to reconnect. What it says of an outage is said once, and then this often.
+/// librdkafka repeats itself at every attempt to reconnect. What it says of an outage is logged once, and then this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Kinds of lines that a user can do nothing about, or hears of another way: failed connections and requests come to the error callback
+/// Kinds of lines that a user can do nothing about, or hears of in another way: failed connections and requests come to the error callback
 /// or back with their messages; an identity for the idempotent producer, and a partition's leader, are asked for until the brokers, which
 /// have just started or are about to stop, have one.
 const REPORTED_OTHERWISE: [&str; 4] = ["FAIL", "REQTMOUT", "GETPID", "METADATAUPDATE"];
+
+/// An option of ours that librdkafka has called experimental since its first idempotent producer.
+pub(crate) const GAPLESS: &str = "enable.gapless.guarantee";
 
 /// A client's options: the brokers and what the user gave.
 pub(crate) fn client_options(
@@ -29,7 +32,7 @@ pub(crate) fn client_options(
     let mut options = ClientConfig::new();
     options.set("bootstrap.servers", bootstrap_servers);
     options.set("client.id", "mysql-interceptor");
-    // A broker that comes back should not be found out only after librdkafka's ten seconds.
+    // A broker that comes back is noticed sooner than after librdkafka's ten seconds.
     options.set("reconnect.backoff.max.ms", "2000");
     for (key, value) in defaults {
         options.set(*key, value);
@@ -41,6 +44,20 @@ pub(crate) fn client_options(
     let debugging = given.iter().any(|option| option.key == "debug");
     options.set_log_level(if debugging { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     options
+}
+
+/// The options of a client that reads partitions from where it says, up to where they end now.
+pub(crate) fn reader_options(bootstrap_servers: &str, name: &str, given: &[KafkaOption]) -> ClientConfig {
+    let defaults = [
+        // librdkafka assigns partitions only with a group; it is not joined, and nothing is committed.
+        ("group.id", format!("mysql-interceptor-{name}")),
+        ("enable.auto.commit", "false".to_owned()),
+        ("enable.partition.eof", "true".to_owned()),
+        ("isolation.level", "read_committed".to_owned()),
+        ("allow.auto.create.topics", "false".to_owned()),
+        ("auto.offset.reset", "earliest".to_owned()),
+    ];
+    client_options(bootstrap_servers, &defaults, given)
 }
 
 /// Why a client could not be made, without the value of the property, which may be a secret.
@@ -64,7 +81,9 @@ impl ClientLog {
     /// A log line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let quiet = matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice);
-        if quiet || REPORTED_OTHERWISE.contains(&facility) {
+        // That one of our own options (see `settings`) is experimental is no news for a user.
+        let is_ours = facility == "CONFWARN" && message.contains(GAPLESS);
+        if quiet || is_ours || REPORTED_OTHERWISE.contains(&facility) {
             tracing::debug!(target: "librdkafka", facility, "{message}");
             return;
         }
@@ -77,7 +96,7 @@ impl ClientLog {
         };
     }
 
-    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones. Returns whether it was said.
+    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones. Returns whether it was logged.
     pub(crate) fn error(&self, error: &KafkaError, reason: &str) -> bool {
         // That all brokers are down follows from the error before, which says why.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
@@ -96,7 +115,7 @@ impl ClientLog {
         lock(&self.limits).clear();
     }
 
-    /// What another client has said need not be said again.
+    /// What another client has logged need not be logged again.
     pub(crate) fn inherit(&self, other: &Self) {
         *lock(&self.limits) = std::mem::take(&mut *lock(&other.limits));
     }

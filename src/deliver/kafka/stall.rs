@@ -1,17 +1,15 @@
 //! Notices a producer that gets nowhere.
 //!
 //! librdkafka recovers from most faults by itself, but not from all. One is common enough to be met by design: a broker that was
-//! paused for longer than its session's timeout answers for a moment that there are no brokers; librdkafka then drops the ones
-//! it knows, and the call that should begin anew with the bootstrap servers may be cancelled by the end of the very answer that
+//! paused for longer than its session's timeout answers for a short time that there are no brokers; librdkafka then drops the ones
+//! it knows, and the call that should start again with the bootstrap servers may be cancelled by the end of the very answer that
 //! caused it (2.12; its issue 5430 is about the same event). Given the bootstrap servers again it goes on where it was. For what
 //! else may happen (its issue 3009) there is a new producer.
 
 use std::time::{Duration, Instant};
 
-/// So long without a single answer is suspicious: brokers answer within milliseconds, or are away.
+/// This long without a single answer is suspicious: brokers answer within milliseconds, or are away.
 const NUDGE_INTERVAL: Duration = Duration::from_secs(2);
-/// After so long the producer is given up.
-const FIRST_LIMIT: Duration = Duration::from_secs(20);
 /// While the brokers are away a new producer fares no better.
 const LAST_LIMIT: Duration = Duration::from_secs(60);
 
@@ -22,8 +20,8 @@ pub(crate) enum Remedy {
     None,
     /// Tell it the bootstrap servers again.
     Nudge,
-    /// Replace it.
-    Replace,
+    /// Give up waiting for what it has not sent.
+    GiveUp,
 }
 
 #[derive(Debug)]
@@ -32,13 +30,14 @@ pub(crate) struct Stall {
     since: Instant,
     nudged: Instant,
     in_flight: i32,
+    first_limit: Duration,
     limit: Duration,
-    retiring: bool,
 }
 
 impl Stall {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { since: now, nudged: now, in_flight: 0, limit: FIRST_LIMIT, retiring: false }
+    /// A producer is given up after `first_limit` without an answer, the next one after twice that.
+    pub(crate) fn new(first_limit: Duration, now: Instant) -> Self {
+        Self { since: now, nudged: now, in_flight: 0, first_limit, limit: first_limit }
     }
 
     /// Something happened.
@@ -47,19 +46,20 @@ impl Stall {
         self.nudged = now;
     }
 
-    /// Everything handed over was delivered.
+    /// Messages were delivered.
     pub(crate) fn success(&mut self) {
-        self.limit = FIRST_LIMIT;
+        self.limit = self.first_limit;
     }
 
-    /// What to do, with so many messages in librdkafka's hands.
+    /// What to do, with this many messages in librdkafka's hands.
     pub(crate) fn remedy(&mut self, in_flight: i32, now: Instant) -> Remedy {
         if self.in_flight != in_flight {
             self.in_flight = in_flight;
             self.progress(now);
         }
         if now.saturating_duration_since(self.since) >= self.limit {
-            return Remedy::Replace;
+            self.progress(now);
+            return Remedy::GiveUp;
         }
         if now.saturating_duration_since(self.nudged) >= NUDGE_INTERVAL {
             self.nudged = now;
@@ -73,21 +73,10 @@ impl Stall {
         self.limit
     }
 
-    /// The producer gets no more messages. Says whether this is news.
-    pub(crate) fn retire(&mut self, now: Instant) -> bool {
+    /// The next attempt begins, and gets more time than the last.
+    pub(crate) fn restart(&mut self, now: Instant) {
         self.progress(now);
-        !std::mem::replace(&mut self.retiring, true)
-    }
-
-    pub(crate) fn is_retiring(&self) -> bool {
-        self.retiring
-    }
-
-    /// There is a new producer, which gets more time than the last.
-    pub(crate) fn replaced(&mut self, now: Instant) {
-        self.retiring = false;
-        self.progress(now);
-        self.limit = (self.limit * 2).min(LAST_LIMIT);
+        self.limit = (self.limit * 2).min(LAST_LIMIT.max(self.first_limit));
     }
 
     #[cfg(test)]
@@ -104,23 +93,20 @@ mod tests {
     fn silence_is_met_step_by_step() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut stall = Stall::new(start);
+        let mut stall = Stall::new(Duration::from_secs(20), start);
         assert_eq!(stall.remedy(3, at(1)), Remedy::None);
         assert_eq!(stall.remedy(3, at(3)), Remedy::Nudge);
         assert_eq!(stall.remedy(3, at(4)), Remedy::None);
         assert_eq!(stall.remedy(3, at(5)), Remedy::Nudge);
         assert_eq!(stall.remedy(2, at(7)), Remedy::None);
-        assert_eq!(stall.remedy(2, at(27)), Remedy::Replace);
-        assert!(stall.retire(at(27)));
+        assert_eq!(stall.remedy(2, at(27)), Remedy::GiveUp);
         assert_eq!(stall.remedy(2, at(28)), Remedy::None);
         // What was sent but not answered may have come back to the queue since.
-        assert_eq!(stall.remedy(2, at(47)), Remedy::Replace);
-        assert!(!stall.retire(at(47)));
-        stall.replaced(at(48));
-        assert!(!stall.is_retiring());
+        assert_eq!(stall.remedy(2, at(47)), Remedy::GiveUp);
+        stall.restart(at(48));
         assert_eq!(stall.remedy(2, at(87)), Remedy::Nudge);
-        assert_eq!(stall.remedy(2, at(88)), Remedy::Replace);
+        assert_eq!(stall.remedy(2, at(88)), Remedy::GiveUp);
         stall.success();
-        assert_eq!(stall.limit(), FIRST_LIMIT);
+        assert_eq!(stall.limit(), Duration::from_secs(20));
     }
 }

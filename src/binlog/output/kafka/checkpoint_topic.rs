@@ -11,7 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::deliver::KafkaOption;
-use crate::deliver::{SinkError, TransactionSettings, client_options, describe_client_error};
+use crate::deliver::{SinkError, TransactionSettings, client_options, describe_client_error, reader_options};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many records are looked at first, from the end; then eight times as many, and so on.
@@ -58,15 +58,7 @@ pub(crate) fn load(
 ) -> Result<Option<Checkpoint>, SinkError> {
     let topic = settings.checkpoint_topic.as_str();
     let failed = |reason: String| SinkError::Client { reason: format!("checkpoint topic {topic}: {reason}") };
-    let defaults = [
-        // Not joined, and nothing is committed: a consumer has to have one.
-        ("group.id", "mysql-interceptor-checkpoint".to_owned()),
-        ("enable.auto.commit", "false".to_owned()),
-        ("enable.partition.eof", "true".to_owned()),
-        ("isolation.level", "read_committed".to_owned()),
-        ("auto.offset.reset", "earliest".to_owned()),
-    ];
-    let consumer: BaseConsumer<Quiet> = client_options(servers, &defaults, options)
+    let consumer: BaseConsumer<Quiet> = reader_options(servers, "checkpoint", options)
         .create_with_context(Quiet)
         .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })?;
     let deadline = Instant::now() + PATIENCE;

@@ -12,7 +12,7 @@ use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::output::routing::Routing;
 use crate::deliver::KafkaOption;
-use crate::deliver::{ExactlyOnceSink, OnRefused, RowsSink, RowsSinkConfig, Sink, SinkError, TransactionSettings};
+use crate::deliver::{ExactlyOnceSink, KafkaSink, OnRefused, RowsSinkConfig, Sink, SinkError, TransactionSettings};
 use markers::WithTransactions;
 
 /// Bytes of messages that may be under way to the brokers at a time.
@@ -60,7 +60,7 @@ impl RowsKafkaConfig {
             options: self.options.clone(),
         };
         let Some(transactions) = &self.exactly_once else {
-            return Ok(KafkaRows { sink: Box::new(RowsSink::open(&config)?), checkpoint: None });
+            return Ok(KafkaRows { sink: Box::new(KafkaSink::open_rows(&config)?), checkpoint: None });
         };
         checkpoint_topic::create(&self.bootstrap_servers, &self.options, &transactions.checkpoint_topic)?;
         let sink = ExactlyOnceSink::open(&config)?;

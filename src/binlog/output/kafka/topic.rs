@@ -73,13 +73,13 @@ impl FromStr for TopicTemplate {
                 parts.push(Part::Text(literal.to_owned()));
             }
             let Some(field) = field else { break };
-            let (name, behind) = field.split_once('}').ok_or("a '{' without '}'")?;
+            let (name, after) = field.split_once('}').ok_or("a '{' without '}'")?;
             parts.push(match name {
                 "database" => Part::Database,
                 "table" => Part::Table,
                 _ => return Err(format!("'{{{name}}}' is not known: there are {{database}} and {{table}}")),
             });
-            rest = behind;
+            rest = after;
         }
         let template = Self { text: text.to_owned(), parts };
         if text.is_empty() || (template.is_constant() && (text.len() > LONGEST_NAME || text == "." || text == "..")) {

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 
 use crate::binlog::{Checkpoint, KafkaRows, RowsKafkaConfig};
-use crate::deliver::kafka::rows::tests::*;
+use crate::deliver::batch::batch_of;
+use crate::deliver::kafka::tests::*;
 
 /// A name that no test before has used.
 fn fresh(name: &str) -> String {
@@ -125,7 +126,7 @@ fn rows_of_a_writer_that_is_killed_again_and_again_are_there_once() {
     let last = 1_000_000;
     let spawn = |last: u64| {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "deliver::kafka::rows::tests::real::writer", "--nocapture", "--test-threads=1"])
+            .args(["--exact", "deliver::kafka::tests::real::writer", "--nocapture", "--test-threads=1"])
             .envs([("WRITER_SERVERS", &servers), ("WRITER_NAME", &name)])
             .env("WRITER_LAST", last.to_string())
             .stdout(Stdio::null())
@@ -214,17 +215,12 @@ fn speed() {
         let mut sink: Box<dyn Sink> = if once {
             Box::new(ExactlyOnceSink::open(&config).unwrap())
         } else {
-            Box::new(RowsSink::open(&config).unwrap())
+            Box::new(KafkaSink::open_rows(&config).unwrap())
         };
         sink.attach(&counter);
         (sink, counter)
     };
-    let cpu = || std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let ticks = |stat: &str| -> u64 {
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    };
-    let (began, before) = (Instant::now(), ticks(&cpu()));
+    let (began, before) = (Instant::now(), cpu_ticks());
     let (mut written, mut bytes) = (0, 0);
     while written < count {
         for batch in &batches {
@@ -242,7 +238,7 @@ fn speed() {
         "{written} rows of {} bytes in {seconds:.2} s: {:.0} rows/s, our CPU {:.2} s, {peak}",
         bytes / written,
         written as f64 / seconds,
-        (ticks(&cpu()) - before) as f64 / 100.0
+        (cpu_ticks() - before) as f64 / 100.0
     );
 }
 
@@ -251,4 +247,102 @@ fn make_topic(servers: &str, name: &str, partitions: i32) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     runtime.block_on(client.create_topics([&topic], &AdminOptions::new())).unwrap();
+}
+
+/// Prints the CPU that each sink takes while the broker hangs; with INTERCEPTOR_TEST_KAFKA_PID and `--nocapture`.
+#[test]
+fn a_broker_that_hangs() {
+    let (Some(servers), Ok(pid)) = (broker(), std::env::var("INTERCEPTOR_TEST_KAFKA_PID")) else { return };
+    for kind in ["rows", "exactly once", "statements"] {
+        let name = fresh("HANG");
+        make_topic(&servers, &name, 1);
+        let (mut sink, counter) = opened(kind, &servers, &name);
+        let large = "x".repeat(1000);
+        let checkpoints = format!("{name}_CP");
+        let mut batch = match kind {
+            "statements" => batch_of(&[(1, large.as_str()); 1000]),
+            "rows" => rows(&[(name.as_str(), "k", large.as_str()); 1000]),
+            _ => {
+                let mut messages = vec![(name.as_str(), "k", large.as_str()); 999];
+                messages.push((&checkpoints, "me", "{}"));
+                rows(&messages)
+            }
+        };
+        batch.set_position(1);
+        write_all(&mut *sink, &batch);
+        while sink.delivered_through() < 1000 {
+            let _ = sink.tick();
+        }
+        let paused = Paused::new(&pid);
+        let mut taken = 1000;
+        for _ in 0..3 {
+            let mut again = batch.clone();
+            again.set_position(taken as u64 + 1);
+            taken += sink.write(&again, 0).unwrap_or(0);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        for second in 1..=8 {
+            let (began, before) = (Instant::now(), cpu_ticks());
+            while began.elapsed() < Duration::from_secs(1) {
+                let _ = sink.tick();
+                std::thread::sleep(sink.until_tick().min(Duration::from_millis(100)));
+            }
+            println!("{kind}: second {second}: {} ms of CPU, {taken} taken", (cpu_ticks() - before) * 10);
+        }
+        assert_eq!(sink.delivered_through(), 1000);
+        drop(paused);
+        let flushed = sink.flush(in_a_minute());
+        assert_eq!((sink.delivered_through(), counter.lost_total()), (taken as u64, 0), "{kind}: {flushed:?}");
+        let found = consume(&servers, &name, 1).len();
+        println!("{kind}: {found} in the topic");
+        assert!(found == taken || (kind == "exactly once" && found < taken), "{kind}: {found} of {taken}");
+    }
+}
+
+/// A process that stands still as long as this lives.
+struct Paused<'a>(&'a str);
+
+impl<'a> Paused<'a> {
+    fn new(pid: &'a str) -> Self {
+        assert!(Command::new("kill").args(["-STOP", pid]).status().unwrap().success());
+        Self(pid)
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-CONT", self.0]).status();
+    }
+}
+
+fn opened(kind: &str, servers: &str, name: &str) -> (Box<dyn Sink>, Arc<SinkCounter>) {
+    let mut sink: Box<dyn Sink> = if kind == "statements" {
+        Box::new(KafkaSink::open(&statements::config(servers.to_owned(), name)).unwrap())
+    } else {
+        let transactions =
+            TransactionSettings { transactional_id: name.to_owned(), checkpoint_topic: format!("{name}_CP") };
+        let config = RowsSinkConfig {
+            bootstrap_servers: servers.to_owned(),
+            topic: name.to_owned(),
+            in_flight_bytes: 4 << 20,
+            transactions: (kind == "exactly once").then_some(transactions),
+            on_refused: OnRefused::Fail,
+            options: Vec::new(),
+        };
+        if kind == "rows" {
+            Box::new(KafkaSink::open_rows(&config).unwrap())
+        } else {
+            Box::new(ExactlyOnceSink::open(&config).unwrap())
+        }
+    };
+    let counter = Arc::new(SinkCounter::new("kafka".to_owned()));
+    sink.attach(&counter);
+    (sink, counter)
+}
+
+/// Hundredths of a second of CPU that this process has taken.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

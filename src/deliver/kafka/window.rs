@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Instant;
 
 use crate::deliver::batch::{Batch, Routed};
 use crate::deliver::counters::{LossReason, SinkCounter};
 
-/// A batch that waits to be filled again keeps no more than this.
-const SPARE_BYTES: usize = 2 << 20;
-const SPARE_MESSAGES: usize = 8 * 1024;
+/// A chunk is at most one request per partition even if all its messages go to the same one (see `settings`).
+pub(crate) const CHUNK_BYTES: usize = 900_000;
+pub(crate) const CHUNK_MESSAGES: usize = 10_000;
+/// Chunks whose memory is kept for later ones.
 const SPARES: usize = 8;
 
 /// What is known of a message.
@@ -29,11 +31,27 @@ struct Chunk {
     waiting: usize,
     /// The number of its first message.
     first: usize,
+    /// When its first message came.
+    since: Instant,
 }
 
 impl Chunk {
     fn bytes_of(&self, index: usize) -> usize {
         self.batch.routed(index).map_or(0, |message| message.key.len() + message.value.len())
+    }
+
+    fn bytes_in(&self, range: Range<usize>) -> usize {
+        range.map(|index| self.bytes_of(index)).sum()
+    }
+
+    /// How many of the messages of `range` still fit.
+    fn room(&self, batch: &Batch, range: &Range<usize>) -> usize {
+        let for_bytes = batch.messages_within(range.start, CHUNK_BYTES.saturating_sub(self.batch.byte_len()));
+        for_bytes.min(CHUNK_MESSAGES.saturating_sub(self.batch.len())).min(range.len())
+    }
+
+    fn count_waiting(&mut self) {
+        self.waiting = self.states.iter().filter(|state| **state == State::Waiting).count();
     }
 }
 
@@ -73,10 +91,24 @@ impl Settled {
     }
 }
 
-/// The messages, each with a number that goes up by one (and around, after the largest).
+/// What waits to be released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gathered {
+    /// When the first of it came.
+    pub(crate) since: Instant,
+    /// Bytes of the chunk that is released next.
+    pub(crate) bytes: usize,
+    /// That chunk has no room left.
+    pub(crate) is_full: bool,
+}
+
+/// The messages, each with a number that goes up by one (and around, after the largest). They are handed over in order, as far as
+/// they are released.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     chunks: VecDeque<Chunk>,
+    /// How many chunks are released, from the first on. Nothing is added to them any more.
+    released: usize,
     /// The next message to hand over: its chunk, and its place in that.
     next: (usize, usize),
     next_number: usize,
@@ -87,27 +119,63 @@ pub(crate) struct Window {
 
 impl Window {
     /// Copies messages to the end.
-    pub(crate) fn add(&mut self, batch: &Batch, range: Range<usize>) {
-        if range.is_empty() {
-            return;
+    pub(crate) fn add(&mut self, batch: &Batch, mut range: Range<usize>, now: Instant) {
+        while !range.is_empty() {
+            let is_open = self.chunks.len() > self.released;
+            let last = self.chunks.back_mut().filter(|_| is_open);
+            let fitting = last.map_or(0, |chunk| chunk.room(batch, &range));
+            if fitting == 0 {
+                self.chunks.push_back(Chunk {
+                    batch: self.spares.pop().unwrap_or_default(),
+                    states: Vec::new(),
+                    waiting: 0,
+                    first: self.next_number,
+                    since: now,
+                });
+            }
+            let Some(chunk) = self.chunks.back_mut() else { return };
+            // A message larger than a chunk has one of its own.
+            let count = if fitting == 0 { chunk.room(batch, &range).max(1) } else { fitting };
+            let before = chunk.states.len();
+            chunk.batch.extend_from(batch, range.start..range.start + count);
+            chunk.states.resize(before + count, State::Waiting);
+            chunk.waiting += count;
+            let bytes = chunk.bytes_in(before..before + count);
+            self.bytes += bytes;
+            self.waiting_bytes += bytes;
+            self.next_number = self.next_number.wrapping_add(count);
+            range.start += count;
         }
-        let mut copy = self.spares.pop().unwrap_or_default();
-        copy.extend_from(batch, range);
-        let messages = copy.len();
-        let chunk =
-            Chunk { batch: copy, states: vec![State::Waiting; messages], waiting: messages, first: self.next_number };
-        let bytes: usize = (0..messages).map(|index| chunk.bytes_of(index)).sum();
-        self.bytes += bytes;
-        self.waiting_bytes += bytes;
-        self.next_number = self.next_number.wrapping_add(messages);
-        if messages > 0 {
-            self.chunks.push_back(chunk);
-        }
+    }
+
+    /// Releases everything.
+    pub(crate) fn release_all(&mut self) {
+        self.released = self.chunks.len();
+    }
+
+    /// Releases one chunk more.
+    pub(crate) fn release_next(&mut self) {
+        self.released = (self.released + 1).min(self.chunks.len());
+    }
+
+    /// Whether something is released and not settled.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.released > 0
+    }
+
+    /// What waits to be released, if anything does.
+    pub(crate) fn gathered(&self) -> Option<Gathered> {
+        let chunk = self.chunks.get(self.released)?;
+        let is_full = self.chunks.len() > self.released + 1;
+        Some(Gathered { since: chunk.since, bytes: chunk.batch.byte_len(), is_full })
     }
 
     /// The next message to hand over, with its number.
     pub(crate) fn next(&mut self) -> Option<(usize, Routed<'_>)> {
         loop {
+            if self.next.0 >= self.released {
+                return None;
+            }
             let chunk = self.chunks.get(self.next.0)?;
             match chunk.states.get(self.next.1) {
                 None => self.next = (self.next.0 + 1, 0),
@@ -156,58 +224,59 @@ impl Window {
     pub(crate) fn settle(&mut self, settled: &mut Settled) {
         while self.chunks.front().is_some_and(|chunk| chunk.waiting == 0) {
             let Some(chunk) = self.chunks.pop_front() else { return };
+            self.released = self.released.saturating_sub(1);
             self.next = match self.next {
                 (0, _) => (0, 0),
                 (place, index) => (place - 1, index),
             };
             chunk.states.iter().for_each(|state| settled.add(*state));
-            self.bytes = self.bytes.saturating_sub((0..chunk.states.len()).map(|index| chunk.bytes_of(index)).sum());
+            self.bytes = self.bytes.saturating_sub(chunk.bytes_in(0..chunk.states.len()));
             self.recycle(chunk.batch);
         }
     }
 
-    /// Begins anew with what waits; with `undo`, also with what was delivered.
-    pub(crate) fn again(&mut self, undo: bool) {
+    /// Starts again with what waits.
+    pub(crate) fn again(&mut self) {
         self.next = (0, 0);
-        if !undo {
-            return;
-        }
+    }
+
+    /// Starts again with what waits and with what was delivered in vain.
+    pub(crate) fn undo(&mut self) {
+        self.again();
+        self.waiting_bytes = 0;
         for chunk in &mut self.chunks {
             for state in chunk.states.iter_mut().filter(|state| **state == State::Delivered) {
                 *state = State::Waiting;
             }
-            chunk.waiting = chunk.states.iter().filter(|state| **state == State::Waiting).count();
+            chunk.count_waiting();
+            let waiting = chunk.states.iter().enumerate().filter(|(_, state)| **state == State::Waiting);
+            self.waiting_bytes += waiting.map(|(index, _)| chunk.bytes_of(index)).sum::<usize>();
         }
-        let waiting = self.chunks.iter().map(|chunk| {
-            let of_chunk = chunk.states.iter().enumerate().filter(|(_, state)| **state == State::Waiting);
-            of_chunk.map(|(index, _)| chunk.bytes_of(index)).sum::<usize>()
-        });
-        self.waiting_bytes = waiting.sum();
     }
 
-    /// Drops all but the first messages; returns how many were dropped. To be followed by [`Self::again`].
+    /// Drops all but the first messages; returns how many were dropped. To be followed by [`Self::undo`].
     pub(crate) fn truncate(&mut self, messages: usize) -> usize {
         let mut dropped = 0;
         while let Some(surplus) = self.len().checked_sub(messages).filter(|surplus| *surplus > 0) {
             let Some(chunk) = self.chunks.back_mut() else { break };
             let kept = chunk.states.len().saturating_sub(surplus);
             dropped += chunk.states.len() - kept;
-            let bytes: usize = (kept..chunk.states.len()).map(|index| chunk.bytes_of(index)).sum();
-            self.bytes = self.bytes.saturating_sub(bytes);
+            self.bytes = self.bytes.saturating_sub(chunk.bytes_in(kept..chunk.states.len()));
             chunk.batch.truncate(kept);
             chunk.states.truncate(kept);
-            chunk.waiting = chunk.states.iter().filter(|state| **state == State::Waiting).count();
+            chunk.count_waiting();
             if kept == 0 {
                 self.chunks.pop_back();
             }
         }
+        self.released = self.released.min(self.chunks.len());
         dropped
     }
 
     fn recycle(&mut self, mut batch: Batch) {
         if self.spares.len() < SPARES {
             batch.clear();
-            batch.shrink_to(SPARE_BYTES, SPARE_MESSAGES);
+            batch.shrink_to(CHUNK_BYTES, CHUNK_MESSAGES);
             self.spares.push(batch);
         }
     }
@@ -217,9 +286,14 @@ impl Window {
         self.chunks.iter().map(|chunk| chunk.states.len()).sum()
     }
 
-    /// How many of them nothing is known of.
+    /// How many of the released ones nothing is known of.
     pub(crate) fn waiting(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.waiting).sum()
+        self.chunks.iter().take(self.released).map(|chunk| chunk.waiting).sum()
+    }
+
+    /// Whether there are messages that nothing is known of, released or not.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.chunks.iter().any(|chunk| chunk.waiting > 0)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -247,7 +321,8 @@ mod tests {
         let mut window = Window { next_number: usize::MAX - 1, ..Window::default() };
         for texts in chunks {
             let messages: Vec<_> = texts.iter().map(|text| (0, *text)).collect();
-            window.add(&batch_of(&messages), 0..messages.len());
+            window.add(&batch_of(&messages), 0..messages.len(), Instant::now());
+            window.release_all();
         }
         window
     }
@@ -292,10 +367,10 @@ mod tests {
         let handed = hand_over(&mut window);
         window.answer(handed[1].0, State::Delivered);
         window.answer(handed[3].0, State::Refused(LossReason::Rejected));
-        window.again(false);
+        window.again();
         assert_eq!(texts(&hand_over(&mut window)), ["a", "c"]);
         // What was refused stays so; what was delivered in vain is not.
-        window.again(true);
+        window.undo();
         assert_eq!(window.waiting_bytes(), 3);
         assert_eq!(texts(&hand_over(&mut window)), ["a", "b", "c"]);
     }
@@ -305,7 +380,7 @@ mod tests {
         let mut window = window(&[&["a", "b"], &["c", "d"], &["e"]]);
         hand_over(&mut window);
         assert_eq!(window.truncate(3), 2);
-        window.again(true);
+        window.undo();
         assert_eq!((window.len(), window.bytes(), window.waiting_bytes()), (3, 3, 3));
         assert_eq!(texts(&hand_over(&mut window)), ["a", "b", "c"]);
         assert_eq!(window.truncate(0), 3);
@@ -320,5 +395,29 @@ mod tests {
         window.answer(first, State::Delivered);
         window.settle(&mut Settled::default());
         assert_eq!(texts(&hand_over(&mut window)), ["b"]);
+    }
+    #[test]
+    fn messages_share_a_chunk_until_it_is_released_or_full() {
+        let mut window = Window::default();
+        let (large, huge) = ("x".repeat(400_000), "x".repeat(2_000_000));
+        let messages = [(1, large.as_str()), (2, &large), (3, &large), (4, &huge), (5, "a")];
+        for (index, message) in messages.iter().enumerate() {
+            window.add(&batch_of(&[(9, "-"), *message]), 1..2, Instant::now());
+            assert_eq!(window.len(), index + 1);
+        }
+        assert!(window.gathered().unwrap().is_full);
+        let mut lengths = Vec::new();
+        while window.gathered().is_some() {
+            assert!(window.next().is_none());
+            window.release_next();
+            lengths.push(hand_over(&mut window).len());
+        }
+        assert_eq!(lengths, [2, 1, 1, 1]);
+        window.add(&batch_of(&[(6, "b")]), 0..1, Instant::now());
+        window.add(&batch_of(&[(6, "c")]), 0..1, Instant::now());
+        let gathered = window.gathered().unwrap();
+        assert_eq!((gathered.bytes, gathered.is_full), (4, false));
+        window.release_next();
+        assert_eq!(texts(&hand_over(&mut window)), ["b", "c"]);
     }
 }

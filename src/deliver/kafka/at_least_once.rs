@@ -1,0 +1,275 @@
+//! Messages that are delivered, some perhaps more than once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::deliver::KafkaConfig;
+use crate::deliver::Sink;
+use crate::deliver::batch::Batch;
+use crate::deliver::counters::SinkCounter;
+use crate::deliver::error::SinkError;
+use crate::deliver::kafka::producer::Producer;
+#[cfg(doc)]
+use crate::deliver::kafka::settings::OnRefused;
+use crate::deliver::kafka::settings::{ProducerConfig, RowsSinkConfig};
+use crate::deliver::kafka::stall::{Remedy, Stall};
+use crate::deliver::kafka::window::Settled;
+use crate::deliver::kafka::{ANSWER_POLL, FAILURE_LOG_INTERVAL, GIVE_BACK, backoff};
+use crate::deliver::position::Outstanding;
+use crate::deliver::rate_limit::RateLimit;
+
+/// Produces each message to its topic with its key; the messages of a key stay in order.
+///
+/// Messages count as delivered from the first on without a gap. librdkafka sends again what a passing fault has hit, without duplicates
+/// and in order. After a fault that it finds final (a right that was taken away, a topic that is not there), and when it gets nowhere
+/// (see `stall`), it is given no more, what it has not sent is taken back, and what it has sent is waited for. Then a new producer sends
+/// everything from the first message on that is not acknowledged, after a pause, for ever. Only then, and where the program is started
+/// again, may a message be there twice: a broker can have stored what it did not acknowledge. A message that a broker refuses for good by
+/// itself ends the sink, or is given up and counted as lost ([`OnRefused`]).
+pub struct KafkaSink {
+    producer: Producer,
+    counter: Arc<SinkCounter>,
+    settled: Settled,
+    positions: Outstanding,
+    phase: Phase,
+    stall: Stall,
+    backoff: Backoff,
+    failures: RateLimit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Waiting for the answers to what was sent, so that it is not sent twice.
+    Draining,
+    /// Waiting before the next attempt.
+    Resting {
+        until: Instant,
+    },
+}
+
+impl KafkaSink {
+    /// Opens a sink of statements, keyed by their connection. A message that is refused for good is lost.
+    ///
+    /// Fails only for options that librdkafka refuses. Brokers that cannot be reached are no error.
+    pub fn open(config: &KafkaConfig) -> Result<Self, SinkError> {
+        Self::with(ProducerConfig::statements(config))
+    }
+
+    /// Opens a sink of rows, without transactions.
+    pub fn open_rows(config: &RowsSinkConfig) -> Result<Self, SinkError> {
+        Self::with(ProducerConfig::rows(config))
+    }
+
+    fn with(config: ProducerConfig) -> Result<Self, SinkError> {
+        let stall = Stall::new(config.pacing.patience(), Instant::now());
+        Ok(Self {
+            producer: Producer::open(config)?,
+            counter: Arc::new(SinkCounter::new("kafka".to_owned())),
+            settled: Settled::default(),
+            positions: Outstanding::default(),
+            phase: Phase::Working,
+            stall,
+            backoff: backoff(),
+            failures: RateLimit::new(FAILURE_LOG_INTERVAL),
+        })
+    }
+
+    /// Does what can be done without waiting.
+    pub(super) fn advance(&mut self, flushing: bool) -> Result<(), SinkError> {
+        let failed = self.producer.hear();
+        self.settle();
+        if let Some(reason) = self.producer.refused() {
+            return Err(SinkError::Ended { target: "kafka".to_owned(), reason: reason.to_owned() });
+        }
+        let now = Instant::now();
+        match self.phase {
+            Phase::Working => self.work(failed, flushing, now),
+            Phase::Draining => self.drain(now),
+            Phase::Resting { until } if now >= until => {
+                self.phase = Phase::Working;
+                self.work(failed, flushing, now)
+            }
+            Phase::Resting { .. } => Ok(()),
+        }
+    }
+
+    fn work(&mut self, failed: bool, flushing: bool, now: Instant) -> Result<(), SinkError> {
+        if failed || self.producer.fatal_error().is_some() {
+            self.retire();
+            return Ok(());
+        }
+        if self.producer.wants_replacement() {
+            self.producer.replace()?;
+        }
+        let failed = self.producer.hand_over(now, flushing);
+        self.settle();
+        if failed {
+            self.retire();
+            return Ok(());
+        }
+        if !self.producer.window.is_under_way() {
+            // Nothing under way is no stall.
+            self.stall.progress(now);
+            return Ok(());
+        }
+        match self.stall.remedy(self.producer.in_flight(), now) {
+            Remedy::None => {}
+            Remedy::Nudge => self.producer.nudge(),
+            Remedy::GiveUp => {
+                // During an outage that was logged this is no news.
+                if !self.producer.reports().is_out() {
+                    self.producer.reports().note_outage();
+                    tracing::warn!(
+                        sink = "kafka",
+                        messages = self.producer.in_flight(),
+                        reason = self.producer.last_failure(),
+                        "no answer for {:?}: making a new producer as soon as nothing is on its way to a broker",
+                        self.stall.limit()
+                    );
+                }
+                self.retire();
+            }
+        }
+        Ok(())
+    }
+
+    /// The producer gets no more messages.
+    fn retire(&mut self) {
+        self.producer.take_back_unsent();
+        self.phase = Phase::Draining;
+    }
+
+    /// Replaces the producer as soon as nothing is on its way.
+    fn drain(&mut self, now: Instant) -> Result<(), SinkError> {
+        let in_flight = self.producer.in_flight();
+        if in_flight > 0 {
+            match self.stall.remedy(in_flight, now) {
+                Remedy::None => {}
+                Remedy::Nudge => self.producer.nudge(),
+                // What was sent but not answered may have come back to the queue since.
+                Remedy::GiveUp => self.producer.take_back_unsent(),
+            }
+            return Ok(());
+        }
+        let fatal = self.producer.fatal_error();
+        self.producer.replace()?;
+        self.producer.window.again();
+        self.stall.restart(now);
+        self.phase = Phase::Resting { until: now + self.backoff.pause() };
+        let messages = self.producer.window.waiting() as u64;
+        self.counter.resend(messages);
+        if let Some(messages) = self.failures.add(messages, now) {
+            let reason = fatal.unwrap_or_else(|| self.producer.last_failure());
+            tracing::warn!(sink = "kafka", messages, reason, "messages were not delivered; sending them again");
+            self.producer.reports().note_outage();
+        }
+        Ok(())
+    }
+
+    /// Counts what is done from the first message on.
+    fn settle(&mut self) {
+        self.producer.window.settle(&mut self.settled);
+        if self.settled.messages() > 0 {
+            self.positions.done(self.settled.report(&self.counter));
+            if self.phase == Phase::Working {
+                self.backoff.reset();
+                self.stall.success();
+            }
+        }
+    }
+}
+
+impl Sink for KafkaSink {
+    fn name(&self) -> &str {
+        "kafka"
+    }
+
+    fn attach(&mut self, counter: &Arc<SinkCounter>) {
+        self.counter = Arc::clone(counter);
+    }
+
+    fn delivered_through(&self) -> u64 {
+        self.positions.through()
+    }
+
+    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        let now = Instant::now();
+        let end = now + self.producer.config().room_patience;
+        loop {
+            let mut room = self.producer.room(batch, from, None);
+            if room < batch.len() - from {
+                // Answers make room.
+                self.advance(false)?;
+                room = self.producer.room(batch, from, None);
+            }
+            if room > 0 {
+                self.producer.window.add(batch, from..from + room, now);
+                self.positions.take(batch.position(from), room);
+                // The messages were taken, whatever is in the way: the next call says it.
+                let _ = self.advance(false);
+                return Ok(room);
+            }
+            if Instant::now() >= end {
+                return Err(SinkError::BufferFull);
+            }
+            self.producer.wait();
+        }
+    }
+
+    fn tick(&mut self) -> Result<(), SinkError> {
+        self.advance(false)
+    }
+
+    fn until_tick(&self) -> Duration {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Resting { until } => until.saturating_duration_since(now),
+            Phase::Draining => ANSWER_POLL,
+            Phase::Working if self.producer.window.is_under_way() => ANSWER_POLL,
+            Phase::Working => self.producer.until_due(now).unwrap_or(Duration::MAX),
+        }
+    }
+
+    fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
+        loop {
+            // What is in the way is said at the end.
+            let _ = self.advance(true);
+            if self.producer.window.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            self.producer.wait();
+        }
+        self.producer.take_back();
+        let end = Instant::now() + GIVE_BACK / 4;
+        while self.producer.in_flight() > 0 && Instant::now() < end {
+            self.producer.wait();
+        }
+        self.producer.hear();
+        self.settle();
+        match self.producer.window.len() {
+            0 => Ok(()),
+            messages => Err(SinkError::Undelivered { messages: messages as u64, reason: self.producer.last_failure() }),
+        }
+    }
+}
+
+#[cfg(test)]
+impl KafkaSink {
+    /// How many messages are not known to be delivered.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.producer.window.len()
+    }
+
+    pub(crate) fn in_flight(&self) -> i32 {
+        self.producer.in_flight()
+    }
+
+    pub(crate) fn set_patience(&mut self, limit: Duration) {
+        self.stall.set_limit(limit);
+    }
+}

@@ -1,0 +1,304 @@
+//! The one producer: a client of librdkafka with the messages that are on their way through it.
+
+use std::ffi::CString;
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+
+use crate::deliver::batch::{Batch, Routed};
+use crate::deliver::counters::LossReason;
+use crate::deliver::error::SinkError;
+use crate::deliver::kafka::bootstrap;
+use crate::deliver::kafka::client::describe_client_error;
+use crate::deliver::kafka::pacing::Pacing;
+use crate::deliver::kafka::reports::{Answer, Reports};
+use crate::deliver::kafka::settings::{Keys, LEAST_BATCH_BYTES, OnRefused, ProducerConfig, Sharing};
+use crate::deliver::kafka::window::{State, Window};
+use crate::deliver::rate_limit::RateLimit;
+
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_millis(1);
+/// How much more than what waits for an answer may be kept until what is before it is answered.
+const KEPT_TIMES: usize = 4;
+/// This much of a key is logged.
+const LOGGED_KEY_BYTES: usize = 200;
+
+pub(crate) struct Producer {
+    config: ProducerConfig,
+    client: BaseProducer<Reports>,
+    servers: CString,
+    pub(crate) window: Window,
+    pacing: Pacing,
+    requests: Requests,
+    /// Bytes of a batch where messages share requests.
+    batch_bytes: u32,
+    /// How many messages were handed over since librdkafka last had none.
+    attempt: usize,
+    answers: Vec<(usize, Answer)>,
+    refusals: RateLimit,
+    /// Why the sink ends: a message that will never be taken, and is not to be left out.
+    refused: Option<String>,
+    key: itoa::Buffer,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Requests {
+    /// Several messages.
+    Shared,
+    /// Several messages, and one such request was refused: nobody knows for which of them. They are to be tried alone.
+    Suspicious,
+    /// One message each, until all that are here are answered; whether one was refused.
+    Single { refused: bool },
+}
+
+impl Producer {
+    /// Makes the client; fails only for options that librdkafka refuses.
+    pub(crate) fn open(config: ProducerConfig) -> Result<Self, SinkError> {
+        let sharing = Sharing::Bytes(config.batch_bytes);
+        Ok(Self {
+            client: create(&config, sharing)?,
+            servers: bootstrap::servers(&config.client_options(sharing)),
+            window: Window::default(),
+            pacing: config.pacing.clone(),
+            requests: Requests::Shared,
+            batch_bytes: config.batch_bytes,
+            attempt: 0,
+            answers: Vec::new(),
+            refusals: RateLimit::new(REFUSAL_LOG_INTERVAL),
+            refused: None,
+            key: itoa::Buffer::new(),
+            config,
+        })
+    }
+
+    pub(crate) fn client(&self) -> &BaseProducer<Reports> {
+        &self.client
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        self.client.context()
+    }
+
+    pub(crate) fn config(&self) -> &ProducerConfig {
+        &self.config
+    }
+
+    /// Why nothing more is handed over: a message that Kafka will never take. `None` while others are under way.
+    pub(crate) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref().filter(|_| self.in_flight() <= 0)
+    }
+
+    /// Lets librdkafka call back. True where a message failed for now.
+    pub(crate) fn hear(&mut self) -> bool {
+        self.client.poll(Duration::ZERO);
+        while self.reports().was_called() {
+            self.client.poll(Duration::ZERO);
+        }
+        let mut answers = std::mem::take(&mut self.answers);
+        self.reports().take(&mut answers);
+        let mut failed = false;
+        for (number, answer) in answers.drain(..) {
+            match answer {
+                Answer::Delivered => self.window.answer(number, State::Delivered),
+                Answer::Failed => failed = true,
+                // The request carried nothing else.
+                Answer::Refused(reason) if self.attempt == 1 || matches!(self.requests, Requests::Single { .. }) => {
+                    self.refuse(number, reason);
+                }
+                Answer::Refused(_) => {
+                    self.requests = Requests::Suspicious;
+                    failed = true;
+                }
+            }
+        }
+        self.answers = answers;
+        failed
+    }
+
+    /// Waits a little for answers. A poll that may wait would spin through the last millisecond of its time (rdkafka 0.39).
+    pub(crate) fn wait(&self) {
+        std::thread::sleep(WAIT);
+        self.client.poll(Duration::ZERO);
+    }
+
+    /// How many messages from `from` on there is room for now.
+    pub(crate) fn room(&self, batch: &Batch, from: usize, keep_bytes: Option<usize>) -> usize {
+        let is_single = self.requests != Requests::Shared && !self.window.is_empty();
+        if is_single || self.refused.is_some() {
+            return 0;
+        }
+        let limit = self.config.waiting_bytes;
+        let kept = keep_bytes.unwrap_or(limit.saturating_mul(KEPT_TIMES)).saturating_sub(self.window.bytes());
+        let room = limit.saturating_sub(self.window.waiting_bytes()).min(kept);
+        let fitting = batch.messages_within(from, room);
+        // One message larger than all room there is.
+        if fitting == 0 && self.window.waiting_bytes() == 0 { 1.min(batch.len().saturating_sub(from)) } else { fitting }
+    }
+
+    /// Gives librdkafka what is due and what it does not have yet; all of it when `flushing`. True where that failed.
+    pub(crate) fn hand_over(&mut self, now: Instant, flushing: bool) -> bool {
+        self.pacing.release(&mut self.window, now, flushing);
+        if self.in_flight() <= 0 {
+            self.attempt = 0;
+        }
+        while self.refused.is_none() {
+            let Some((number, message)) = self.window.next() else { return false };
+            let topic = topic_of(&self.config, &message);
+            let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number);
+            if !message.value.is_empty() {
+                record = record.payload(message.value);
+            }
+            let key = match self.config.keys {
+                Keys::Connections => self.key.format(message.connection).as_bytes(),
+                Keys::OfMessages => message.key,
+            };
+            if !key.is_empty() {
+                record = record.key(key);
+            }
+            let Err((error, _)) = self.client.send(record) else {
+                self.window.advance();
+                self.attempt += 1;
+                continue;
+            };
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
+                return false;
+            }
+            match self.reports().judge(&error) {
+                // librdkafka judges each message alone.
+                Answer::Refused(reason) => self.refuse(number, reason),
+                // Unknown topic and the like, known from an earlier answer.
+                Answer::Delivered | Answer::Failed => return true,
+            }
+        }
+        false
+    }
+
+    /// How long until more is due to be handed over; `None` without any.
+    pub(crate) fn until_due(&self, now: Instant) -> Option<Duration> {
+        self.pacing.until_due(&self.window, now)
+    }
+
+    /// A message that nobody will ever take.
+    fn refuse(&mut self, number: usize, reason: LossReason) {
+        if let Requests::Single { refused } = &mut self.requests {
+            *refused = true;
+        }
+        let Some(message) = self.window.get(number) else { return };
+        let topic = topic_of(&self.config, &message);
+        let key = match self.config.keys {
+            Keys::Connections => message.connection.to_string().into(),
+            Keys::OfMessages => String::from_utf8_lossy(message.key.get(..LOGGED_KEY_BYTES).unwrap_or(message.key)),
+        };
+        let (bytes, failure) = (message.value.len(), self.reports().last_failure());
+        if self.config.on_refused == OnRefused::Fail {
+            let explained = || explain(topic, &key, bytes, reason, &failure);
+            self.refused = self.refused.take().or_else(|| Some(explained()));
+            return;
+        }
+        if let Some(messages) = self.refusals.add(1, Instant::now()) {
+            tracing::error!(
+                sink = "kafka",
+                messages,
+                topic,
+                %key,
+                bytes,
+                %reason,
+                error = failure,
+                "message refused for good and counted as lost; this is the latest"
+            );
+        }
+        self.window.answer(number, State::Refused(reason));
+    }
+
+    pub(crate) fn in_flight(&self) -> i32 {
+        self.client.in_flight_count()
+    }
+
+    /// Takes back what librdkafka has not sent.
+    pub(crate) fn take_back_unsent(&self) {
+        self.client.purge(PurgeConfig::default().queue());
+    }
+
+    /// Takes back everything that is not answered, sent or not.
+    pub(crate) fn take_back(&self) {
+        self.client.purge(PurgeConfig::default().queue().inflight());
+    }
+
+    /// Tells librdkafka the brokers again (see `stall`).
+    pub(crate) fn nudge(&self) {
+        bootstrap::add_servers(self.client.client(), &self.servers);
+    }
+
+    pub(crate) fn fatal_error(&self) -> Option<String> {
+        self.client.client().fatal_error().map(|(_, reason)| reason)
+    }
+
+    pub(crate) fn last_failure(&self) -> String {
+        self.reports().last_failure()
+    }
+
+    /// Whether another client is needed for messages to share requests in another way.
+    pub(crate) fn wants_replacement(&self) -> bool {
+        match self.requests {
+            Requests::Shared => false,
+            Requests::Suspicious => true,
+            Requests::Single { .. } => self.window.is_empty(),
+        }
+    }
+
+    /// A new client in place of the old, which has nothing in its hands any more.
+    pub(crate) fn replace(&mut self) -> Result<(), SinkError> {
+        let mut batch_bytes = self.batch_bytes;
+        let requests = match self.requests {
+            Requests::Suspicious => Requests::Single { refused: false },
+            Requests::Single { refused } if self.window.is_empty() => {
+                // Each alone was taken: together they were too large.
+                if !refused && batch_bytes > LEAST_BATCH_BYTES {
+                    batch_bytes /= 2;
+                }
+                Requests::Shared
+            }
+            same => same,
+        };
+        let sharing = match requests {
+            Requests::Single { .. } => Sharing::Single,
+            Requests::Shared | Requests::Suspicious => Sharing::Bytes(batch_bytes),
+        };
+        let client = create(&self.config, sharing)?;
+        if batch_bytes < self.batch_bytes {
+            tracing::warn!(
+                sink = "kafka",
+                bytes = batch_bytes,
+                "a topic takes no batches as large as ours; they are made smaller. \
+                 Raise the topic's max.message.bytes, or give batch.size as a Kafka option"
+            );
+        }
+        client.context().inherit(self.reports());
+        self.client = client;
+        self.requests = requests;
+        self.batch_bytes = batch_bytes;
+        self.attempt = 0;
+        Ok(())
+    }
+}
+
+fn topic_of<'a>(config: &'a ProducerConfig, message: &Routed<'a>) -> &'a str {
+    message.topic.map_or(config.topic.as_str(), |topic| topic.as_ref())
+}
+
+fn explain(topic: &str, key: &str, bytes: usize, reason: LossReason, failure: &str) -> String {
+    format!(
+        "the message with key {key} for topic {topic} ({bytes} bytes) is refused for good: {reason}, {failure}. Let it be taken \
+         (--kafka-option message.max.bytes=..., and the topic's max.message.bytes), or leave such messages out with \
+         --kafka-on-refused=skip. What comes after the last checkpoint is read again at the next start"
+    )
+}
+
+fn create(config: &ProducerConfig, sharing: Sharing) -> Result<BaseProducer<Reports>, SinkError> {
+    config
+        .client_options(sharing)
+        .create_with_context(Reports::default())
+        .map_err(|error: KafkaError| SinkError::Client { reason: describe_client_error(&error) })
+}

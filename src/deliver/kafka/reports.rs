@@ -1,0 +1,148 @@
+//! What librdkafka calls back with: what became of each message, errors, log lines.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::{ClientContext, Statistics};
+
+use crate::deliver::counters::LossReason;
+use crate::deliver::kafka::client::ClientLog;
+use crate::deliver::queue::lock;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Delivered,
+    /// Not now.
+    Failed,
+    /// Never, it or another message of the same request.
+    Refused(LossReason),
+}
+
+impl Answer {
+    /// Some answers would be the same at every further attempt. All others may pass: a topic can be created, a right granted.
+    fn of(error: &KafkaError) -> Self {
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                | RDKafkaErrorCode::MessageBatchTooLarge
+                | RDKafkaErrorCode::InvalidMessageSize,
+            ) => Self::Refused(LossReason::TooLarge),
+            Some(
+                RDKafkaErrorCode::InvalidRecord
+                | RDKafkaErrorCode::InvalidTopic
+                | RDKafkaErrorCode::PolicyViolation
+                | RDKafkaErrorCode::UnsupportedForMessageFormat
+                | RDKafkaErrorCode::InvalidTimestamp,
+            ) => Self::Refused(LossReason::Rejected),
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// Collects what librdkafka reports. Its callbacks run on the sink's own thread, except for log lines.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    answers: Mutex<Vec<(usize, Answer)>>,
+    called: AtomicBool,
+    last_failure: Mutex<String>,
+    /// Something failed since the last delivery, and was logged.
+    is_out: AtomicBool,
+    log: ClientLog,
+}
+
+impl Reports {
+    /// Whether there was a callback since the last call of this.
+    pub(crate) fn was_called(&self) -> bool {
+        self.called.swap(false, Ordering::Relaxed)
+    }
+
+    /// Exchanges the answers since the last call for an empty vector.
+    pub(crate) fn take(&self, into: &mut Vec<(usize, Answer)>) {
+        into.clear();
+        std::mem::swap(&mut *lock(&self.answers), into);
+    }
+
+    /// What became of a message that was not delivered.
+    pub(crate) fn judge(&self, error: &KafkaError) -> Answer {
+        // What we took back ourselves is no reason.
+        let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
+        if !purged.contains(&error.rdkafka_error_code()) {
+            *lock(&self.last_failure) = error.to_string();
+        }
+        Answer::of(error)
+    }
+
+    /// Why something failed lately.
+    pub(crate) fn last_failure(&self) -> String {
+        let failure = lock(&self.last_failure);
+        if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
+    }
+
+    /// Whether an outage was logged whose end was not.
+    pub(crate) fn is_out(&self) -> bool {
+        self.is_out.load(Ordering::Relaxed)
+    }
+
+    /// It was logged that messages are not delivered.
+    pub(crate) fn note_outage(&self) {
+        self.is_out.store(true, Ordering::Relaxed);
+    }
+
+    fn note_delivery(&self) {
+        if self.is_out() && self.is_out.swap(false, Ordering::Relaxed) {
+            self.log.recovered();
+            tracing::info!(sink = "kafka", "the sink takes messages again");
+        }
+    }
+
+    fn note_call(&self) {
+        self.called.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes over what the producer before has logged.
+    pub(crate) fn inherit(&self, other: &Self) {
+        *lock(&self.last_failure) = std::mem::take(&mut *lock(&other.last_failure));
+        self.is_out.store(other.is_out(), Ordering::Relaxed);
+        self.log.inherit(&other.log);
+    }
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.note_call();
+        self.log.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.note_call();
+        // That all brokers are down follows from the error before, which says why.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            reason.clone_into(&mut lock(&self.last_failure));
+        }
+        if self.log.error(&error, reason) {
+            self.note_outage();
+        }
+    }
+
+    fn stats(&self, _statistics: Statistics) {}
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        self.note_call();
+        let answer = match result {
+            Ok(_) => {
+                self.note_delivery();
+                Answer::Delivered
+            }
+            Err((error, _)) => self.judge(error),
+        };
+        lock(&self.answers).push((number, answer));
+    }
+}
