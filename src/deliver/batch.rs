@@ -1,9 +1,22 @@
-//! A run of serialised messages in one buffer.
+//! A run of messages: serialised in one buffer, or packed in the way of their own sink.
 
+use std::any::Any;
+use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Serialised messages in order.
+/// Messages that are not lines but values of their producer's, which only the sink that belongs to it understands.
+///
+/// They go through delivery as they are: it counts them and bounds their memory.
+pub trait Packed: Any + Debug + Send + Sync {
+    /// The number of messages.
+    fn messages(&self) -> usize;
+
+    /// About how many bytes of memory they take.
+    fn byte_len(&self) -> usize;
+}
+
+/// Messages in order: serialised ones, or [`Packed`] ones in their place.
 ///
 /// The bytes hold one compact JSON object and a `\n` per message, so that a line-oriented sink writes a whole batch with
 /// one call, while [`Batch::get`] still reaches each message alone.
@@ -17,6 +30,8 @@ pub struct Batch {
     keys: Vec<u8>,
     /// The topics that entries name by number.
     topics: Vec<Arc<str>>,
+    /// In place of all that: there are no entries then.
+    packed: Option<Arc<dyn Packed>>,
 }
 
 /// Where one message ends, and the key that keeps its connection's messages in order.
@@ -49,7 +64,7 @@ pub struct Routed<'a> {
 impl Batch {
     /// An empty batch that has not allocated anything yet.
     pub const fn new() -> Self {
-        Self { first: 0, bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new() }
+        Self { first: 0, bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new(), packed: None }
     }
 
     /// The position of message `index` (see [`position`](crate::deliver::position)).
@@ -60,6 +75,21 @@ impl Batch {
     /// The batch enters delivery: its first message has the position `first`, and each further one the next.
     pub const fn set_position(&mut self, first: u64) {
         self.first = first;
+    }
+
+    /// The packed messages, to add to; `None` if the batch has serialised messages, or is shared.
+    pub fn packed_mut<T: Packed + Default>(&mut self) -> Option<&mut T> {
+        if !self.entries.is_empty() {
+            return None;
+        }
+        let packed: &mut dyn Any = Arc::get_mut(self.packed.get_or_insert_with(|| Arc::new(T::default())))?;
+        packed.downcast_mut()
+    }
+
+    /// The packed messages; `None` if the batch has none of this type.
+    pub fn packed<T: Packed>(&self) -> Option<&T> {
+        let packed: &dyn Any = self.packed.as_deref()?;
+        packed.downcast_ref()
     }
 
     /// Appends one message with a key of its own, for a topic or (`None`) the sink's own topic. `write` gets the message's bytes and
@@ -130,17 +160,29 @@ impl Batch {
 
     /// The number of messages.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.packed.as_ref().map_or(self.entries.len(), |packed| packed.messages())
     }
 
     /// The number of bytes, newlines included.
     pub fn byte_len(&self) -> usize {
-        self.bytes.len()
+        self.packed.as_ref().map_or(self.bytes.len(), |packed| packed.byte_len())
     }
 
     /// Whether there is no message.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    /// How many of [`Self::byte_len`] the messages of `range` take: packed ones an equal share each.
+    pub(crate) fn bytes_of(&self, range: Range<usize>) -> usize {
+        let end_of = |index: usize| match &self.packed {
+            None => self.start_of(index),
+            Some(packed) => {
+                let share = packed.byte_len() as u128 * index as u128 / packed.messages().max(1) as u128;
+                usize::try_from(share).unwrap_or(usize::MAX)
+            }
+        };
+        end_of(range.end) - end_of(range.start)
     }
 
     /// Message `index`: its connection id and its JSON without the newline.
@@ -167,6 +209,7 @@ impl Batch {
         self.entries.clear();
         self.keys.clear();
         self.topics.clear();
+        self.packed = None;
     }
 
     /// Keeps the first `messages` messages.
@@ -201,6 +244,7 @@ impl Batch {
             entries: self.entries.get(..messages).unwrap_or(&self.entries).to_vec(),
             keys: self.keys.get(..self.key_start_of(messages)).unwrap_or_default().to_vec(),
             topics: self.topics.clone(),
+            packed: None,
         }
     }
 
@@ -321,6 +365,32 @@ mod tests {
         assert_eq!(shown(&other)[1..], all[2..]);
         batch.truncate(3);
         assert_eq!(shown(&batch), all[..3]);
+    }
+
+    #[derive(Debug, Default)]
+    struct Numbers(Vec<u64>);
+
+    impl Packed for Numbers {
+        fn messages(&self) -> usize {
+            self.0.len()
+        }
+
+        fn byte_len(&self) -> usize {
+            self.0.len() * 8 + 5
+        }
+    }
+
+    #[test]
+    fn packed_messages_are_counted_and_measured() {
+        let mut batch = Batch::new();
+        batch.packed_mut::<Numbers>().unwrap().0.extend([1, 2, 3]);
+        assert_eq!((batch.len(), batch.byte_len(), batch.is_empty()), (3, 29, false));
+        assert_eq!((0..3).map(|index| batch.bytes_of(index..index + 1)).sum::<usize>(), 29);
+        assert_eq!(batch.packed::<Numbers>().map(|numbers| numbers.0.as_slice()), Some(&[1, 2, 3][..]));
+        assert!((batch.get(0), batch.lines(0..3)) == (None, &b""[..]));
+        batch.clear();
+        assert!(batch.is_empty() && batch.packed::<Numbers>().is_none());
+        assert!(batch_of(&[(1, "a")]).packed_mut::<Numbers>().is_none());
     }
 
     #[test]

@@ -35,7 +35,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use batch::{Batch, Routed};
+pub use batch::{Batch, Packed, Routed};
 pub use config::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig, StdoutConfig};
 pub use counters::{LossReason, SinkCounter, SinkCounters};
 pub use direct::{Direct, PushError, SpareBatches};

@@ -126,7 +126,7 @@ impl Runner {
                 Ok(taken) if taken > 0 => {
                     let taken = taken.min(batch.len() - from);
                     self.counter.take(taken);
-                    let bytes = batch.lines(from..from + taken).len();
+                    let bytes = batch.bytes_of(from..from + taken);
                     self.queue.release(taken, bytes, &self.dispatcher);
                     from += taken;
                     backoff = FIRST_BACKOFF;

@@ -35,8 +35,8 @@ impl<'a> Decimal<'a> {
 
     /// Appends the digits as the server prints them: no leading zeros but one before the point, all of the scale behind it.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let negative = self.bytes.first().is_some_and(|first| first & 0x80 == 0);
-        let mut groups = Groups { bytes: self.bytes, mask: if negative { 0xff } else { 0 }, first: true };
+        let negative = self.is_negative();
+        let mut groups = self.groups();
         let start = out.len();
         if negative {
             out.push(b'-');
@@ -70,6 +70,61 @@ impl<'a> Decimal<'a> {
             padded(out, groups.next(scale % DIGITS_PER_GROUP), scale % DIGITS_PER_GROUP);
         }
         self.no_negative_zero(out, start, negative);
+    }
+
+    /// The number without its point (12.34 as 1234); `None` where it does not fit.
+    pub(crate) fn unscaled(&self) -> Option<i128> {
+        let mut value: i128 = 0;
+        self.each_group(|group, digits| {
+            value = value.checked_mul(10_i128.pow(digits as u32))?.checked_add(i128::from(group))?;
+            Some(())
+        })?;
+        Some(if self.is_negative() { -value } else { value })
+    }
+
+    /// The same in two's complement, little-endian; 65 digits, the most that there are, have 216 bits.
+    pub(crate) fn unscaled_bytes(&self) -> Option<[u8; 32]> {
+        let mut limbs = [0_u32; 8];
+        self.each_group(|group, digits| {
+            let mut carry = u64::from(group);
+            for limb in &mut limbs {
+                let product = u64::from(*limb) * 10_u64.pow(digits as u32) + carry;
+                *limb = product as u32;
+                carry = product >> 32;
+            }
+            (carry == 0).then_some(())
+        })?;
+        // The highest bit is the sign's.
+        limbs.last().filter(|limb| **limb >> 31 == 0)?;
+        if self.is_negative() {
+            let mut carry = true;
+            for limb in &mut limbs {
+                (*limb, carry) = (!*limb).overflowing_add(u32::from(carry));
+            }
+        }
+        let mut bytes = [0; 32];
+        for (place, limb) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(limbs) {
+            *place = limb.to_le_bytes();
+        }
+        Some(bytes)
+    }
+
+    fn is_negative(&self) -> bool {
+        self.bytes.first().is_some_and(|first| first & 0x80 == 0)
+    }
+
+    fn groups(&self) -> Groups<'a> {
+        Groups { bytes: self.bytes, mask: if self.is_negative() { 0xff } else { 0 }, first: true }
+    }
+
+    /// Gives `take` the groups from the most significant on, each with its number of digits, until it returns `None`.
+    fn each_group(&self, mut take: impl FnMut(u32, usize) -> Option<()>) -> Option<()> {
+        let mut groups = self.groups();
+        let (digits, scale) = (usize::from(self.precision.saturating_sub(self.scale)), usize::from(self.scale));
+        let full = |digits: usize| std::iter::repeat_n(DIGITS_PER_GROUP, digits / DIGITS_PER_GROUP);
+        let before = std::iter::once(digits % DIGITS_PER_GROUP).chain(full(digits));
+        let mut all = before.chain(full(scale)).chain(std::iter::once(scale % DIGITS_PER_GROUP));
+        all.try_for_each(|digits| take(groups.next(digits), digits))
     }
 
     /// The server knows no -0.
@@ -126,6 +181,35 @@ mod tests {
         assert_eq!(text(&positive, 14, 4), "1234567890.1234");
         let negative = positive.map(|byte| !byte);
         assert_eq!(text(&negative, 14, 4), "-1234567890.1234");
+    }
+
+    #[test]
+    fn without_the_point() {
+        let unscaled = |bytes: &[u8], precision, scale| {
+            let decimal = Decimal::read(&mut Reader::new(bytes, "decimal"), precision, scale).unwrap();
+            let mut wide = [0; 16];
+            let bytes = decimal.unscaled_bytes().unwrap();
+            wide.copy_from_slice(&bytes[..16]);
+            let narrow = decimal.unscaled().unwrap();
+            assert_eq!(i128::from_le_bytes(wide), narrow);
+            assert!(bytes[16..].iter().all(|byte| *byte == if narrow < 0 { 0xff } else { 0 }));
+            narrow
+        };
+        let positive = [0x81, 0x0d, 0xfb, 0x38, 0xd2, 0x04, 0xd2];
+        assert_eq!(unscaled(&positive, 14, 4), 12_345_678_901_234);
+        assert_eq!(unscaled(&positive.map(|byte| !byte), 14, 4), -12_345_678_901_234);
+        assert_eq!(unscaled(&[0x80], 1, 0), 0);
+        assert_eq!(unscaled(&[0x80 | 3, 0, 0, 0, 9, 0, 0, 0, 7], 19, 9), 3_000_000_009_000_000_007);
+        // 65 nines: more than 128 bits.
+        let mut nines = vec![0x80 | 99];
+        nines.extend(999_999_999_u32.to_be_bytes().repeat(7));
+        let decimal = Decimal::read(&mut Reader::new(&nines, "decimal"), 65, 0).unwrap();
+        assert_eq!(decimal.unscaled(), None);
+        assert_eq!(decimal.unscaled_bytes().unwrap()[27..], [0; 5]);
+        // What no server writes.
+        let garbage = [0xff; 30];
+        let decimal = Decimal::read(&mut Reader::new(&garbage, "decimal"), 65, 30).unwrap();
+        let _ = (decimal.unscaled(), decimal.unscaled_bytes());
     }
 
     #[test]

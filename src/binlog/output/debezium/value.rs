@@ -72,25 +72,26 @@ impl Values {
                 match self.bigint_unsigned {
                     BigintUnsigned::Long => integer(out, value.signed()),
                     BigintUnsigned::Precise => {
-                        unscaled(out, itoa::Buffer::new().format(value.unsigned()).as_bytes());
+                        let mut number = [0; 32];
+                        if let Some(low) = number.first_chunk_mut() {
+                            *low = value.unsigned().to_le_bytes();
+                        }
+                        unscaled(out, number);
                     }
                 }
             }
-            Value::Decimal(value) => {
-                if self.decimal == DecimalHandling::String {
-                    quoted(out, |out| value.write(out));
-                    return Ok(());
-                }
-                self.scratch.clear();
-                value.write(&mut self.scratch);
-                match self.decimal {
-                    DecimalHandling::Double => match std::str::from_utf8(&self.scratch).map(str::parse::<f64>) {
+            Value::Decimal(value) => match self.decimal {
+                DecimalHandling::String => quoted(out, |out| value.write(out)),
+                DecimalHandling::Double => {
+                    self.scratch.clear();
+                    value.write(&mut self.scratch);
+                    match std::str::from_utf8(&self.scratch).map(str::parse::<f64>) {
                         Ok(Ok(value)) => number(out, value),
                         _ => out.extend_from_slice(b"null"),
-                    },
-                    _ => unscaled(out, &self.scratch),
+                    }
                 }
-            }
+                DecimalHandling::Precise => unscaled(out, value.unscaled_bytes().ok_or(Malformed("DECIMAL"))?),
+            },
             Value::Date(value) => or_zero(out, mapped, real(*value).and_then(|date| date.days_since_epoch())),
             Value::DateTime(value) => {
                 let microseconds = real(value.date).and_then(|_| value.microseconds_since_epoch());
@@ -185,31 +186,11 @@ fn geometry(out: &mut Vec<u8>, mapped: &MappedColumn, stored: &[u8]) {
     out.push(b'}');
 }
 
-/// Appends the digits of `text`, which may have a sign and a point, as the shortest big-endian number in two's complement, in base64
+/// Appends a number in two's complement, little-endian, as the shortest big-endian one, in base64
 /// (`BigDecimal.unscaledValue().toByteArray()`).
-fn unscaled(out: &mut Vec<u8>, text: &[u8]) {
-    /// 65 digits, the most that a DECIMAL has, are 216 bits; and a sign.
-    const LIMBS: usize = 7;
-    let mut limbs = [0_u32; LIMBS];
-    for digit in text.iter().filter(|byte| byte.is_ascii_digit()) {
-        let mut carry = u64::from(digit - b'0');
-        for limb in &mut limbs {
-            let product = u64::from(*limb) * 10 + carry;
-            *limb = product as u32;
-            carry = product >> 32;
-        }
-    }
-    if text.first() == Some(&b'-') {
-        let mut carry = true;
-        for limb in &mut limbs {
-            (*limb, carry) = (!*limb).overflowing_add(u32::from(carry));
-        }
-    }
-    let mut bytes = [0_u8; LIMBS * 4];
-    for (place, limb) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(limbs.iter().rev()) {
-        *place = limb.to_be_bytes();
-    }
-    let mut shortest = bytes.as_slice();
+fn unscaled(out: &mut Vec<u8>, mut number: [u8; 32]) {
+    number.reverse();
+    let mut shortest = number.as_slice();
     // A byte that only repeats the sign of the next one says nothing.
     while let [first, rest @ ..] = shortest
         && let [second, ..] = rest
@@ -227,7 +208,8 @@ mod tests {
     fn digits(text: &str) -> Vec<u8> {
         use ::base64::Engine;
         let mut out = Vec::new();
-        unscaled(&mut out, text.as_bytes());
+        let unpointed = text.replace('.', "");
+        unscaled(&mut out, arrow_buffer::i256::from_string(&unpointed).unwrap().to_le_bytes());
         let quoted: String = serde_json::from_slice(&out).unwrap();
         ::base64::engine::general_purpose::STANDARD.decode(quoted).unwrap()
     }

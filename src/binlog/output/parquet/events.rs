@@ -1,6 +1,7 @@
 //! All tables' rows in nine columns.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::rows::{RowKind, RowsEvent};
@@ -8,8 +9,9 @@ use crate::binlog::output::context::{Definition, RowContext};
 use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
 use crate::binlog::output::native::image;
+use crate::binlog::output::parquet::columns::Slots;
 use crate::binlog::output::parquet::kind::Kind;
-use crate::binlog::output::parquet::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
+use crate::binlog::output::parquet::rows::PackedRows;
 use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Schema};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
@@ -41,31 +43,34 @@ pub(crate) fn kind_name(kind: RowKind) -> &'static [u8] {
     }
 }
 
-/// Makes messages with a cell for each of the nine columns.
+/// A batch that has other messages than packed rows.
+pub(crate) const NOT_OURS: Malformed = Malformed("a batch of another form (this is a bug)");
+
+/// Packs rows in the nine columns.
 #[derive(Debug)]
 pub(crate) struct EventsForm {
-    schema: u32,
+    number: u32,
+    schema: Arc<Schema>,
     values: ValueOptions,
 }
 
 impl EventsForm {
-    /// `schema` is the number of [`schema`] in the sink's registry.
-    pub(crate) fn new(schema: u32, values: ValueOptions) -> Self {
-        Self { schema, values }
+    /// `number` is that of [`schema`] in the sink's registry.
+    pub(crate) fn new((number, schema): (u32, Arc<Schema>), values: ValueOptions) -> Self {
+        Self { number, schema, values }
     }
 
-    fn cells(
+    fn image(
         &self,
-        out: &mut Vec<u8>,
+        slots: &mut Slots<'_>,
         table: &Table,
         image_of_row: Option<&[Value<'_>]>,
         before: Option<&[Value<'_>]>,
     ) -> Result<(), Malformed> {
-        if image_of_row.is_none() {
-            null(out);
-            return Ok(());
+        match image_of_row {
+            Some(_) => slots.bytes_with(|out| image(out, table, image_of_row, before, self.values)),
+            None => slots.null(),
         }
-        bytes_with(out, |out| image(out, table, image_of_row, before, self.values))
     }
 }
 
@@ -80,31 +85,34 @@ impl RowForm for EventsForm {
         let kind = kind_name(rows.kind);
         let is_compressed = context.next_position == 0;
         let log_pos = if is_compressed { context.offset } else { u64::from(context.next_position) };
-        let mut index = 0_u32;
-        let mut rows = rows.rows();
-        while let Some(row) = rows.next()? {
-            let row_index = if is_compressed { context.first_row } else { 0 } + u64::from(index);
-            out.push_with(0, |out| {
-                RowHead::of(self.schema, context, index).write(out);
-                fixed(out, context.timestamp_ms.to_le_bytes());
-                fixed(out, context.server_id.to_le_bytes());
-                fixed(out, log_pos.to_le_bytes());
-                fixed(out, row_index.to_le_bytes());
-                bytes(out, table.map.database.as_bytes());
-                bytes(out, table.map.table.as_bytes());
-                bytes(out, kind);
-                self.cells(out, table, row.before, None)?;
-                self.cells(out, table, row.after, row.before)
-            })?;
-            index = index.saturating_add(1);
-        }
-        Ok(u64::from(index))
+        let first_row = if is_compressed { context.first_row } else { 0 };
+        let Some(packed) = out.packed_mut::<PackedRows>() else { return Err(NOT_OURS) };
+        packed.event((self.number, &self.schema), context, |event| {
+            let mut rows = rows.rows();
+            while let Some(row) = rows.next()? {
+                let row_index = first_row + event.rows();
+                event.push(|slots| {
+                    slots.i64(context.timestamp_ms.cast_signed())?;
+                    slots.i32(context.server_id.cast_signed())?;
+                    slots.i64(log_pos.cast_signed())?;
+                    slots.i64(row_index.cast_signed())?;
+                    slots.bytes(table.map.database.as_bytes())?;
+                    slots.bytes(table.map.table.as_bytes())?;
+                    slots.bytes(kind)?;
+                    self.image(slots, table, row.before, None)?;
+                    self.image(slots, table, row.after, row.before)
+                })?;
+            }
+            Ok(event.rows())
+        })
     }
 
     /// A file of rows has no place for statements.
     fn definition(&mut self, _: Definition<'_>, _: &RowContext, _: &mut Batch) {}
 
     fn checkpoint(&mut self, _: &Checkpoint, out: &mut Batch) {
-        boundary(out);
+        if let Some(packed) = out.packed_mut::<PackedRows>() {
+            packed.boundary();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,6 @@ use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::schema::Schema;
 use crate::deliver::SinkError;
 use crate::files::FileMode;
-use crate::mysql::wire::Reader;
 
 /// Rows are given to the encoding threads when there are so many bytes of them.
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
@@ -84,10 +84,8 @@ pub(crate) struct PartFile {
     factory: ArrowRowGroupWriterFactory,
     encoded: SchemaRef,
     columns: Columns,
-    /// Bytes of messages in `columns`.
-    gathered: usize,
     group: Option<GroupId>,
-    /// Bytes of messages in the group, those in `columns` included.
+    /// Bytes of rows in the group, those in `columns` included.
     group_bytes: usize,
     path: PathBuf,
     part: PathBuf,
@@ -122,7 +120,6 @@ impl PartFile {
             factory,
             encoded,
             columns: Columns::new(schema),
-            gathered: 0,
             group: None,
             group_bytes: 0,
             path: folder.join(name),
@@ -131,15 +128,32 @@ impl PartFile {
         })
     }
 
-    /// Adds a row: its cells, and the bytes of its message. Fails only where the file cannot go on.
-    pub(crate) fn append(&mut self, cells: &mut Reader<'_>, bytes: usize, lanes: &mut Lanes) -> Result<(), SinkError> {
-        self.columns.append(cells).map_err(|error| ended(&self.part, &error))?;
-        self.gathered += bytes;
-        self.group_bytes += bytes;
-        if self.gathered >= BATCH_BYTES { self.hand_over(lanes) } else { Ok(()) }
+    /// Adds the first of these rows, as many as make up `bytes` and the one beyond; returns how many these are. Fails only where the file
+    /// cannot go on.
+    pub(crate) fn append(
+        &mut self,
+        columns: &Columns,
+        rows: Range<usize>,
+        bytes: usize,
+        lanes: &mut Lanes,
+    ) -> Result<usize, SinkError> {
+        let room = bytes.min(BATCH_BYTES.saturating_sub(self.gathered()));
+        let count = columns.rows_up_to(rows.start, rows.end, room);
+        let rows = rows.start..rows.start + count;
+        self.group_bytes += columns.bytes_of(rows.clone());
+        self.columns.extend(columns, rows);
+        if self.gathered() >= BATCH_BYTES {
+            self.hand_over(lanes)?;
+        }
+        Ok(count)
     }
 
-    /// Bytes of messages that are in memory in one form or the other.
+    /// Bytes of rows that no thread has yet.
+    fn gathered(&self) -> usize {
+        self.columns.bytes_of(0..self.columns.rows())
+    }
+
+    /// Bytes of rows that are in memory in one form or the other.
     pub(crate) fn group_bytes(&self) -> usize {
         self.group_bytes
     }
@@ -150,11 +164,10 @@ impl PartFile {
     }
 
     fn hand_over(&mut self, lanes: &mut Lanes) -> Result<(), SinkError> {
-        if self.columns.is_empty() {
+        if self.columns.rows() == 0 {
             return Ok(());
         }
-        let arrays = self.columns.take();
-        self.gathered = 0;
+        let arrays = self.columns.take().map_err(|error| ended(&self.part, &error))?;
         let fields = self.encoded.fields().iter().map(Arc::clone);
         let arrays: Vec<(Arc<Field>, _)> = fields.zip(arrays).collect();
         let given = (|| {

@@ -1,18 +1,15 @@
-//! Rows to Parquet's messages and their cells to columns, for the fuzz targets.
+//! Rows into Parquet's columns, for the fuzz targets.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
-use crate::binlog::output::parquet::columns::Columns;
 use crate::binlog::output::parquet::events::{self, EventsForm};
-use crate::binlog::output::parquet::message::{BOUNDARY, RowHead};
+use crate::binlog::output::parquet::rows::{PackedRows, Run};
 use crate::binlog::output::parquet::schema::Registry;
 use crate::binlog::output::parquet::tables::TablesForm;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::Batch;
-use crate::mysql::wire::Reader;
 
 /// Both layouts, without files.
 pub(crate) struct Cells {
@@ -21,15 +18,12 @@ pub(crate) struct Cells {
     batch: Batch,
 }
 
-/// A builder of a column begins with room for 1024 values: of wide tables only the messages are looked at.
-const MOST_COLUMNS: usize = 100;
-
 impl Cells {
     pub(crate) fn new(values: ValueOptions) -> Self {
         let registry = Arc::new(Registry::default());
-        let (number, _) = registry.number(events::schema());
+        let nine = registry.number(events::schema());
         let tables = TablesForm::new(Arc::clone(&registry), values);
-        Self { registry, forms: [Box::new(EventsForm::new(number, values)), Box::new(tables)], batch: Batch::new() }
+        Self { registry, forms: [Box::new(EventsForm::new(nine, values)), Box::new(tables)], batch: Batch::new() }
     }
 
     /// What a form has written must be what its schema says.
@@ -37,19 +31,20 @@ impl Cells {
         for form in &mut self.forms {
             self.batch.clear();
             let _ = piece.write(form.as_mut(), &mut self.batch);
-            let mut columns = HashMap::new();
-            for (_, message) in self.batch.iter().filter(|(_, message)| *message != BOUNDARY) {
-                let mut reader = Reader::new(message, "message");
-                let head = RowHead::read(&mut reader).expect("a head");
-                let schema = self.registry.schema(head.schema).expect("a schema");
-                if schema.columns.len() <= MOST_COLUMNS {
-                    let columns = columns.entry(head.schema).or_insert_with(|| Columns::new(&schema));
-                    columns.append(&mut reader).expect("cells of the schema's types");
+            let Some(packed) = self.batch.packed_mut::<PackedRows>() else { continue };
+            let rows: usize = packed.runs().iter().filter(|run| matches!(run, Run::Rows(_))).map(Run::messages).sum();
+            let mut in_columns = 0;
+            for (number, columns) in packed.all_columns() {
+                let schema = self.registry.schema(*number).expect("a schema");
+                in_columns += columns.rows();
+                let expected = columns.rows();
+                let arrays = columns.take().expect("arrays");
+                assert_eq!(arrays.len(), schema.columns.len());
+                for (array, spec) in arrays.iter().zip(&schema.columns) {
+                    assert_eq!((array.len(), array.data_type()), (expected, &spec.kind.encoded_type()));
                 }
             }
-            for columns in columns.values_mut() {
-                columns.take();
-            }
+            assert_eq!(rows, in_columns);
         }
     }
 }

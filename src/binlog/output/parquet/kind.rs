@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
 
-/// The type of a column in a file, and with it how many bytes a cell of it takes in a message.
+/// The type of a column in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     I8,
@@ -101,19 +101,6 @@ impl Kind {
             Storage::Bit { .. } => Self::U64,
             Storage::Enum { .. } | Storage::Set { .. } | Storage::Null => Self::Text,
         }
-    }
-
-    /// How many bytes a cell takes in a message; `None` for those whose length stands in front.
-    pub(crate) fn width(self) -> Option<usize> {
-        Some(match self {
-            Self::I8 | Self::U8 => 1,
-            Self::I16 | Self::U16 => 2,
-            Self::I32 | Self::U32 | Self::F32 | Self::Date => 4,
-            Self::I64 | Self::U64 | Self::F64 | Self::DateTime | Self::Timestamp => 8,
-            Self::Decimal128 { .. } => 16,
-            Self::Decimal256 { .. } => 32,
-            Self::Text | Self::Json | Self::Bytes | Self::Vector => return None,
-        })
     }
 
     /// Arrow's type of the arrays that are encoded. Text is given as bytes: that it is UTF-8 was seen to where it was made, and need not

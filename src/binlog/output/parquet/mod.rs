@@ -1,9 +1,9 @@
 //! Rows as Parquet files.
 //!
 //! ```text
-//!   form   in each worker thread     a row becomes one message: where it stands, and a cell per column
-//!    |
-//!   sink   in its own thread         gathers cells in columns, a megabyte at a time
+//!   form   in each encoding thread   the rows of a piece in columns of their types, one set for each schema
+//!    |                               (they go through delivery as they are: [`Packed`](crate::deliver::Packed))
+//!   sink   in its own thread         gathers them in the columns of files, a megabyte at a time
 //!    |
 //!   lanes  two threads               encode and compress columns, a row group at a time
 //!    |
@@ -90,8 +90,8 @@ mod folder;
 pub(crate) mod fuzzing;
 mod kind;
 mod lanes;
-mod message;
 mod names;
+mod rows;
 mod schema;
 mod sink;
 mod tables;
@@ -114,8 +114,10 @@ pub fn open(config: ParquetConfig, values: ValueOptions) -> Result<(Box<dyn Sink
     let sink = sink::ParquetSink::open(config.clone(), Arc::clone(&registry))?;
     let factory: FormFactory = match config.layout {
         Layout::Events => {
-            let (number, _) = registry.number(events::schema());
-            Arc::new(move || Box::new(events::EventsForm::new(number, values)) as Box<dyn RowForm>)
+            let (number, schema) = registry.number(events::schema());
+            Arc::new(move || {
+                Box::new(events::EventsForm::new((number, Arc::clone(&schema)), values)) as Box<dyn RowForm>
+            })
         }
         Layout::Tables => {
             Arc::new(move || Box::new(tables::TablesForm::new(Arc::clone(&registry), values)) as Box<dyn RowForm>)

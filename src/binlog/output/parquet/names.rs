@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::binlog::output::parquet::message::RowHead;
+use crate::binlog::output::parquet::rows::Origin;
 
 const SUFFIX: &str = ".parquet";
 const PART_SUFFIX: &str = ".parquet.part";
@@ -13,8 +13,8 @@ const WHOLE_SUFFIX: &str = ".whole";
 ///
 /// `binlog.000002-0000001234.parquet`: where the row's event begins. Behind it `-7` where the row is not its transaction's first: the
 /// events of a compressed transaction all begin in one place.
-pub(crate) fn file_name(first: &RowHead<'_>) -> String {
-    let file = escape(first.file);
+pub(crate) fn file_name(first: &Origin) -> String {
+    let file = escape(&first.file);
     let row = match first.row_in_transaction {
         0 => String::new(),
         row => format!("-{row}"),
@@ -119,14 +119,7 @@ mod tests {
 
     #[test]
     fn a_file_is_named_after_its_first_row() {
-        let mut head = RowHead {
-            schema: 0,
-            ends_transaction: false,
-            offset: 1234,
-            row_in_transaction: 0,
-            row_in_event: 0,
-            file: "binlog.000002",
-        };
+        let mut head = Origin { file: "binlog.000002".into(), offset: 1234, row_in_transaction: 0 };
         assert_eq!(file_name(&head), "binlog.000002-0000001234.parquet");
         head.row_in_transaction = 7;
         assert_eq!(file_name(&head), "binlog.000002-0000001234-7.parquet");

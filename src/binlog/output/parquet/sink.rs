@@ -11,13 +11,12 @@ use crate::binlog::output::parquet::disk::failed;
 use crate::binlog::output::parquet::file::PartFile;
 use crate::binlog::output::parquet::folder::Folder;
 use crate::binlog::output::parquet::lanes::Lanes;
-use crate::binlog::output::parquet::message::{BOUNDARY, RowHead};
 use crate::binlog::output::parquet::names;
+use crate::binlog::output::parquet::rows::{EventRows, Origin, PackedRows, Run};
 use crate::binlog::output::parquet::schema::{Registry, Schema};
 use crate::deliver::{Batch, Sink, SinkError, Staged};
-use crate::mysql::wire::Reader;
 
-/// A row group ends when so many bytes of messages are in it. Compressed it waits in memory until then.
+/// A row group ends when this many bytes of rows are in it. Compressed it waits in memory until then.
 const GROUP_BYTES: usize = 32 << 20;
 /// All row groups that are open together have no more than this: else the largest ends.
 const OPEN_BYTES: usize = 48 << 20;
@@ -75,7 +74,7 @@ pub(crate) struct ParquetSink {
     /// Bytes of whole files with rows after that.
     waiting_bytes: u64,
     folder: Arc<Folder>,
-    /// Bytes of messages in row groups that are open.
+    /// Bytes of rows in row groups that are open.
     open_bytes: usize,
     /// All files are to end: something went wrong before they all had.
     ending: bool,
@@ -243,53 +242,93 @@ impl ParquetSink {
         }
     }
 
-    /// Takes one row. After an error it was not taken.
-    fn row(&mut self, position: u64, message: &[u8], now: Instant) -> Result<(), SinkError> {
-        let mut reader = Reader::new(message, "row on its way to a Parquet file");
-        let head = RowHead::read(&mut reader).map_err(|_| self.not_ours())?;
-        let other_file = self.binlog != head.file;
+    /// Takes the rows of an event from row `from` on, as many as go together into one file and one row group; returns how many these
+    /// were. After an error none was taken.
+    fn rows(
+        &mut self,
+        packed: &PackedRows,
+        event: &EventRows,
+        from: usize,
+        position: u64,
+        now: Instant,
+    ) -> Result<usize, SinkError> {
+        let other_file = self.binlog != *event.origin.file;
         let place = match self.place {
             Place::Boundary => Place::Boundary,
-            _ if other_file || (self.ends_transaction && head.row_in_event == 0) => Place::Between,
+            _ if other_file || (self.ends_transaction && from == 0) => Place::Between,
             _ => Place::Inside,
         };
         if !self.open.is_empty() && ((other_file && self.config.roll_with_binlog) || self.is_old(place, now)) {
             self.end_all()?;
         }
-        let (schema, series) = self.schema(head.schema)?;
+        let (schema, series) = self.schema(event.schema)?;
+        let columns = packed.columns(event.schema).ok_or_else(|| self.not_ours())?;
         if let Some(open) = self.open.get_mut(&series) {
             open.file.settle()?;
         }
         let ends = self.open.get(&series);
-        if ends.is_some_and(|open| open.schema != head.schema || self.is_large(&open.file, place)) {
+        if ends.is_some_and(|open| open.schema != event.schema || self.is_large(&open.file, place)) {
             self.end_file(series)?;
         }
         if !self.open.contains_key(&series) {
-            self.begin_file(&head, &schema, series, now)?;
+            let row_in_transaction = event.origin.row_in_transaction + from as u64;
+            let first = Origin { row_in_transaction, ..event.origin.clone() };
+            self.begin_file(&first, (event.schema, &schema), series, now)?;
         }
         let limit = self.group_limit();
         let Some(open) = self.open.get_mut(&series) else { return Err(self.not_ours()) };
-        open.file.append(&mut reader, message.len(), &mut self.lanes)?;
-        open.last_position = position;
+        let before = open.file.group_bytes();
+        let room = limit.saturating_sub(before).min(OPEN_BYTES.saturating_sub(self.open_bytes));
+        let rows = event.rows.start + from..event.rows.end;
+        let count = open.file.append(columns, rows, room, &mut self.lanes)?;
+        open.last_position = position + count as u64 - 1;
         let group_bytes = open.file.group_bytes();
-        self.open_bytes += message.len();
-        self.ends_transaction = head.ends_transaction;
-        self.take(position, Place::Inside);
+        self.open_bytes += group_bytes - before;
+        self.ends_transaction = event.ends_transaction;
+        let last = open.last_position;
+        self.take(last, Place::Inside);
         if other_file {
-            head.file.clone_into(&mut self.binlog);
+            self.binlog = event.origin.file.to_string();
         }
         if group_bytes >= limit {
             self.end_group(series)?;
         } else if self.open_bytes >= OPEN_BYTES {
             self.end_largest_group()?;
         }
+        Ok(count)
+    }
+
+    /// Takes what `run` has from its message `from` on, of which `taken` counts those that were taken.
+    fn run(
+        &mut self,
+        packed: &PackedRows,
+        run: &Run,
+        from: usize,
+        first_position: u64,
+        now: Instant,
+        taken: &mut usize,
+    ) -> Result<(), SinkError> {
+        match run {
+            Run::Boundary => {
+                self.boundary(first_position, now)?;
+                *taken += 1;
+            }
+            Run::Rows(event) => {
+                let mut at = from;
+                while at < event.rows.len() {
+                    let count = self.rows(packed, event, at, first_position + (at - from) as u64, now)?;
+                    at += count;
+                    *taken += count;
+                }
+            }
+        }
         Ok(())
     }
 
     fn begin_file(
         &mut self,
-        first: &RowHead<'_>,
-        schema: &Schema,
+        first: &Origin,
+        (number, schema): (u32, &Schema),
         series: Series,
         now: Instant,
     ) -> Result<(), SinkError> {
@@ -306,7 +345,7 @@ impl ParquetSink {
         }
         let file =
             PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
-        self.open.insert(series, Open { schema: first.schema, file, last_position: self.taken });
+        self.open.insert(series, Open { schema: number, file, last_position: self.taken });
         self.since.get_or_insert(now);
         Ok(())
     }
@@ -340,17 +379,22 @@ impl Sink for ParquetSink {
         let resumed = self.resume();
         self.note(resumed)?;
         let now = Instant::now();
-        for index in from..batch.len() {
-            let Some((_, message)) = batch.get(index) else { break };
-            let position = batch.position(index);
-            let result = match message {
-                BOUNDARY => self.boundary(position, now),
-                _ => self.row(position, message, now),
-            };
+        let Some(packed) = batch.packed::<PackedRows>() else {
+            return if batch.is_empty() { Ok(0) } else { Err(self.not_ours()) };
+        };
+        let (mut end, mut taken) = (0, 0);
+        for run in packed.runs() {
+            let start = end;
+            end += run.messages();
+            if end <= from {
+                continue;
+            }
+            let skipped = from.saturating_sub(start);
+            let result = self.run(packed, run, skipped, batch.position(start + skipped), now, &mut taken);
             match self.note(result) {
                 Ok(()) => {}
                 // What is in the way is still there at the next attempt.
-                Err(SinkError::Io { .. }) if index > from => return Ok(index - from),
+                Err(SinkError::Io { .. }) if taken > 0 => return Ok(taken),
                 Err(error) => return Err(error),
             }
         }

@@ -11,11 +11,12 @@ use crate::binlog::output::context::{Definition, RowContext};
 use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::native::image;
-use crate::binlog::output::parquet::cells::{Fit, write_cell};
-use crate::binlog::output::parquet::events::kind_name;
+use crate::binlog::output::parquet::cells::Fit;
+use crate::binlog::output::parquet::columns::Slots;
+use crate::binlog::output::parquet::events::{NOT_OURS, kind_name};
 use crate::binlog::output::parquet::kind::Kind;
-use crate::binlog::output::parquet::message::{RowHead, boundary, bytes, bytes_with, fixed, null};
 use crate::binlog::output::parquet::names::escape;
+use crate::binlog::output::parquet::rows::PackedRows;
 use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Registry, Schema};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
@@ -35,7 +36,7 @@ fn front() -> [ColumnSpec; 6] {
     ]
 }
 
-/// Our columns behind the table's.
+/// Our columns after the table's.
 fn back() -> [ColumnSpec; 3] {
     [
         ColumnSpec::new("__before", Kind::Json, true, Packing::Plain),
@@ -79,7 +80,8 @@ fn schema(table: &Table) -> Schema {
 
 /// A table whose schema is known, to be compared with the next event's.
 struct Known {
-    schema: u32,
+    number: u32,
+    schema: Arc<Schema>,
     database: String,
     table: String,
     columns: Vec<(String, Kind)>,
@@ -100,7 +102,7 @@ impl Known {
     }
 }
 
-/// Makes messages with a cell for each column of the row's table.
+/// Packs rows in the columns of their table.
 pub(crate) struct TablesForm {
     registry: Arc<Registry>,
     values: ValueOptions,
@@ -117,27 +119,34 @@ impl TablesForm {
         Self { registry, values, known: HashMap::new(), invalid: Vec::new() }
     }
 
-    fn schema_number(&mut self, table: &Table) -> u32 {
+    fn schema(&mut self, table: &Table) -> (u32, Arc<Schema>) {
         if let Some(known) = self.known.get(&table.map.table_id).filter(|known| known.is(table)) {
-            return known.schema;
+            return (known.number, Arc::clone(&known.schema));
         }
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
-        let (number, _) = self.registry.number(schema(table));
+        let (number, schema) = self.registry.number(schema(table));
         let known = Known {
-            schema: number,
+            number,
+            schema: Arc::clone(&schema),
             database: table.map.database.clone(),
             table: table.map.table.clone(),
             columns: table.columns.iter().map(|column| (column.name.clone(), Kind::of(column))).collect(),
             primary_key: table.primary_key.clone(),
         };
         self.known.insert(table.map.table_id, known);
-        number
+        (number, schema)
     }
 
-    /// The table's cells, and those of our columns behind them.
-    fn cells(&mut self, out: &mut Vec<u8>, table: &Table, kind: RowKind, row: Row<'_, '_>) -> Result<(), Malformed> {
+    /// The values of the table's columns, and of ours after them.
+    fn values(
+        &mut self,
+        slots: &mut Slots<'_>,
+        table: &Table,
+        kind: RowKind,
+        row: Row<'_, '_>,
+    ) -> Result<(), Malformed> {
         let mut absent = false;
         self.invalid.clear();
         for (index, column) in table.columns.iter().enumerate() {
@@ -145,44 +154,43 @@ impl TablesForm {
             let after = of(row.after, index).filter(|value| *value != Value::Absent);
             let value = after.or(before).unwrap_or(Value::Absent);
             absent |= value == Value::Absent;
-            if write_cell(out, column, Kind::of(column), &value, before.as_ref())? == Fit::Unfit {
+            if slots.value(column, &value, before.as_ref())? == Fit::Unfit {
                 self.invalid.push(if self.invalid.is_empty() { b'{' } else { b',' });
                 self.invalid.extend_from_slice(&column.json_key);
                 write_value(&mut self.invalid, column, &value, before.as_ref(), self.values)?;
             }
         }
-        if kind == RowKind::Update {
-            bytes_with(out, |out| image(out, table, row.before, None, self.values))?;
-        } else {
-            null(out);
+        match kind {
+            RowKind::Update => slots.bytes_with(|out| image(out, table, row.before, None, self.values))?,
+            RowKind::Insert | RowKind::Delete => slots.null()?,
         }
-        if absent {
-            let is_absent = |index: usize| {
-                [row.after, row.before]
-                    .into_iter()
-                    .all(|image| of(image, index).is_none_or(|value| value == Value::Absent))
-            };
-            bytes_with(out, |out| {
-                let columns = table.columns.iter().enumerate().filter(|(index, _)| is_absent(*index));
-                for (place, (_, column)) in columns.enumerate() {
-                    out.push(if place == 0 { b'[' } else { b',' });
-                    escaped(out, &column.name);
-                }
-                out.push(b']');
-                Ok::<(), Malformed>(())
-            })?;
-        } else {
-            null(out);
+        match absent {
+            true => slots.bytes_with(|out| absent_names(out, table, row))?,
+            false => slots.null()?,
         }
         if self.invalid.is_empty() {
-            null(out);
+            slots.null()?;
         } else {
             self.invalid.push(b'}');
             say_once();
-            bytes(out, &self.invalid);
+            slots.bytes(&self.invalid)?;
         }
         Ok(())
     }
+}
+
+/// Appends the names of the columns that no image has.
+fn absent_names(out: &mut Vec<u8>, table: &Table, row: Row<'_, '_>) -> Result<(), Malformed> {
+    let is_absent = |index: usize| {
+        [row.after, row.before].into_iter().all(|image| of(image, index).is_none_or(|value| value == Value::Absent))
+    };
+    let columns = table.columns.iter().enumerate().filter(|(index, _)| is_absent(*index));
+    for (place, (_, column)) in columns.enumerate() {
+        out.push(if place == 0 { b'[' } else { b',' });
+        escaped(out, &column.name);
+    }
+    out.push(b']');
+    Ok(())
 }
 
 /// A column's value in an image.
@@ -208,34 +216,36 @@ impl RowForm for TablesForm {
         context: &RowContext,
         out: &mut Batch,
     ) -> Result<u64, Malformed> {
-        let number = self.schema_number(table);
+        let Some(packed) = out.packed_mut::<PackedRows>() else { return Err(NOT_OURS) };
+        let (number, schema) = self.schema(table);
         let kind = rows.kind;
-        let mut index = 0_u32;
-        let mut rows = rows.rows();
-        while let Some(row) = rows.next()? {
-            out.push_with(0, |out| {
-                let head = RowHead::of(number, context, index);
-                head.write(out);
-                bytes(out, kind_name(kind));
-                fixed(out, context.timestamp_ms.to_le_bytes());
-                match &context.gtid {
-                    Some(gtid) => bytes(out, gtid.as_bytes()),
-                    None => null(out),
-                }
-                bytes(out, context.file.as_bytes());
-                fixed(out, context.offset.to_le_bytes());
-                fixed(out, head.row_in_transaction.to_le_bytes());
-                self.cells(out, table, kind, row)
-            })?;
-            index = index.saturating_add(1);
-        }
-        Ok(u64::from(index))
+        packed.event((number, &schema), context, |event| {
+            let mut rows = rows.rows();
+            while let Some(row) = rows.next()? {
+                let row_in_transaction = context.first_row + event.rows();
+                event.push(|slots| {
+                    slots.bytes(kind_name(kind))?;
+                    slots.i64(context.timestamp_ms.cast_signed())?;
+                    match &context.gtid {
+                        Some(gtid) => slots.bytes(gtid.as_bytes())?,
+                        None => slots.null()?,
+                    }
+                    slots.bytes(context.file.as_bytes())?;
+                    slots.i64(context.offset.cast_signed())?;
+                    slots.i64(row_in_transaction.cast_signed())?;
+                    self.values(slots, table, kind, row)
+                })?;
+            }
+            Ok(event.rows())
+        })
     }
 
     /// A table's files show its definition by their columns.
     fn definition(&mut self, _: Definition<'_>, _: &RowContext, _: &mut Batch) {}
 
     fn checkpoint(&mut self, _: &Checkpoint, out: &mut Batch) {
-        boundary(out);
+        if let Some(packed) = out.packed_mut::<PackedRows>() {
+            packed.boundary();
+        }
     }
 }

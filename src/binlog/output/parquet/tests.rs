@@ -98,15 +98,28 @@ impl Feed {
 
     /// The messages of one event; each image has the columns whose bits are set.
     fn messages(&mut self, table: &Table, kind: EventType, bits: &[u8], images: &[u8], context: &RowContext) -> Batch {
+        let mut batch = Batch::new();
+        self.add(table, kind, bits, images, context, &mut batch);
+        self.numbered(batch)
+    }
+
+    /// Adds the messages of one event to a batch.
+    fn add(
+        &mut self,
+        table: &Table,
+        kind: EventType,
+        bits: &[u8],
+        images: &[u8],
+        context: &RowContext,
+        batch: &mut Batch,
+    ) {
         let mut body = vec![1, 0, 0, 0, 0, 0, 1, 0, 2, 0, table.columns.len() as u8];
         body.extend_from_slice(bits);
         body.extend_from_slice(images);
         let rows_type = RowsType::of(kind).unwrap();
         let header = RowsHeader::parse(&body, 10, rows_type).unwrap();
         let rows = header.with_table(&table.map, rows_type, header.rows).unwrap();
-        let mut batch = Batch::new();
-        self.form.rows(&rows, table, context, &mut batch).unwrap();
-        self.numbered(batch)
+        self.form.rows(&rows, table, context, batch).unwrap();
     }
 
     fn numbered(&mut self, mut batch: Batch) -> Batch {
@@ -470,6 +483,34 @@ fn a_directory_that_is_away_costs_no_row() {
     feed.sink.tick().unwrap();
     assert_eq!(feed.sink.delivered_through(), 1);
     assert_eq!(ids(&dir.join("b.1-0000000100.parquet")), [r#""{"id":1,"name":"a"}""#]);
+}
+
+#[test]
+fn a_batch_goes_on_where_the_disk_stopped_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut feed = Feed::new(config(dir.path(), Layout::Tables));
+    let (users_table, orders) = (users(1, "users"), users(2, "orders"));
+    fs::create_dir(dir.path().join("shop")).unwrap();
+    fs::write(dir.path().join("shop/orders"), "in the way").unwrap();
+    let mut batch = Batch::new();
+    for (table, ids) in [(&users_table, 1..4), (&orders, 10..13), (&users_table, 20..22)] {
+        let images: Vec<Vec<u8>> = ids.map(|id| user(id, "x")).collect();
+        feed.add(table, EventType::WriteRows, &[0xff], &images.concat(), &context("b.1", 100), &mut batch);
+    }
+    let batch = feed.numbered(batch);
+    assert_eq!(batch.len(), 8);
+    assert_eq!(feed.sink.write(&batch, 0).unwrap(), 3);
+    assert!(matches!(feed.sink.write(&batch, 3), Err(SinkError::Io { .. })));
+    fs::remove_file(dir.path().join("shop/orders")).unwrap();
+    assert_eq!(feed.sink.write(&batch, 3).unwrap(), 5);
+    feed.flush();
+    assert_eq!(feed.sink.delivered_through(), 8);
+    let ids = |name: &str| -> Vec<String> {
+        let path = dir.path().join(format!("shop/{name}/b.1-0000000100.parquet"));
+        rows(&path).iter().map(|row| row["id"].clone()).collect()
+    };
+    assert_eq!(ids("users"), ["1", "2", "3", "20", "21"]);
+    assert_eq!(ids("orders"), ["10", "11", "12"]);
 }
 
 #[test]
