@@ -90,6 +90,16 @@ def test_what_is_named_exists(document, known):
     assert not wrong, "\n".join(sorted(wrong))
 
 
+def test_the_walk_leads_through_rooms_that_are_there():
+    """Paths in CONTRIBUTING.md, which may leave out where they begin."""
+    walk = texts.Document(ROOT / "CONTRIBUTING.md").prose
+    there = [f"/{path.relative_to(ROOT)}" for folder in ("src", "docs", "integration", "tests", "benches", "fuzz") for path in (ROOT / folder).rglob("*")]
+    paths = re.findall(r"`([\w-]+(?:/[\w.-]+)*\.rs|[\w-]+(?:/[\w-]+)+)/?`", walk)
+    assert len(paths) > 40
+    missing = {path for path in paths if not any(name.endswith(f"/{path}") for name in there)} - {"fuzz/artifacts/TARGET", "tests/data/fuzz/TARGET"}
+    assert not missing, missing
+
+
 # ---------------------------------------------------------------- examples
 
 def keys(path):
