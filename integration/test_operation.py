@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -11,7 +12,7 @@ import time
 import confluent_kafka
 import pytest
 
-from harness import PATIENCE, within
+from harness import PATIENCE, ROOT, within
 from harness.binlog import at, execute, position
 from harness.proxy import binary, environment, once
 
@@ -173,6 +174,41 @@ def test_a_standard_output_that_is_not_read_is_a_failure(rows):
     finally:
         process.kill()
     assert b"rows were lost" in process.stderr.read()
+
+
+def test_a_stop_is_heeded_while_brokers_do_not_answer(tmp_path):
+    """`--exactly-once` waits for them before it reads anything: there is nothing to lose yet."""
+    command = [binary(), "binlog", "--file", ROOT / "tests/data/binlog/shop.000001", "--exactly-once", "--sink", "kafka",
+               "--kafka-bootstrap-servers", "127.0.0.1:1", "--log-level", "debug", "--log-file", tmp_path / "log"]
+    process = subprocess.Popen(command, env=environment())
+    try:
+        within(lambda: (tmp_path / "log").exists() and "opening the sinks" in (tmp_path / "log").read_text(), "it opens the sinks")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+    assert "stopped before anything was read" in (tmp_path / "log").read_text()
+
+
+def test_several_listeners_and_a_log_in_a_file(mysql, tmp_path):
+    log = tmp_path / "log"
+    command = [binary(), "proxy", "--listen", "127.0.0.1:0,127.0.0.2:0", "--upstream", mysql.address, "--log-file", log]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        said = re.compile(r"listening on (127\.0\.0\.1:\d+), (127\.0\.0\.2:\d+)")
+        within(lambda: log.exists() and said.search(log.read_text()), "it listens")
+        for address in said.search(log.read_text()).groups():
+            host, port = address.split(":")
+            with socket.create_connection((host, int(port)), PATIENCE) as client:
+                # The server's greeting: protocol 10.
+                assert client.recv(5)[4] == 10
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+    assert process.stderr.read() == "" and "sink closed" in log.read_text()
+    done = once("proxy", "--listen", "127.0.0.1:0", "--log-file", tmp_path / "none/log")
+    assert done.returncode == 2 and "--log-file: cannot write to" in done.stderr, done
 
 
 def threads(process):

@@ -1,28 +1,46 @@
-//! How a process ends: one watcher of signals for all subcommands.
+//! How a process is told to stop: one watcher of signals for all subcommands, one token for everything that runs.
+//!
+//! Nothing here ends the process: the caller says what to do when there is no more time.
 
 use std::io::{self, IsTerminal};
-use std::process;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-/// The exit code after a second SIGTERM or SIGINT.
-const CUT_SHORT: i32 = 1;
+/// How often a thread that waits looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a first SIGTERM or SIGINT may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// As long as the program needs: it has something to deliver.
     Endless,
-    /// The program only prints. It ends by itself at the latest after this time, and when its terminal is closed.
+    /// The program only prints. It ends by itself within this time at the latest, and when its terminal is closed.
     Printer(Duration),
 }
 
-/// Calls `begin_stop` at the first SIGTERM or SIGINT; a second one ends the process at once. SIGHUP is not a kill.
+/// Why the process must end now, whatever it is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutShort {
+    /// A second signal came.
+    SecondSignal,
+    /// The time that a printer has is over: nothing is lost.
+    TimeIsOver,
+}
+
+/// Returns a token that the first SIGTERM or SIGINT cancels; a second one calls `cut_short`. SIGHUP is not a kill.
 ///
 /// From the return of this function on: a signal that comes while the program is still starting is not lost.
-pub(crate) fn watch(patience: Patience, begin_stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub(crate) fn watch(
+    patience: Patience,
+    cut_short: impl FnOnce(CutShort) + Send + 'static,
+) -> io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut signals = {
         let _context = runtime.enter();
@@ -35,7 +53,7 @@ pub(crate) fn watch(patience: Patience, begin_stop: impl FnOnce() + Send + 'stat
     };
     let watch = async move {
         signals.stop().await;
-        begin_stop();
+        token.cancel();
         match patience {
             Patience::Endless => {
                 tracing::info!("told to stop; a second signal ends the program at once");
@@ -43,20 +61,42 @@ pub(crate) fn watch(patience: Patience, begin_stop: impl FnOnce() + Send + 'stat
             }
             Patience::Printer(patience) => {
                 if timeout(patience, signals.stop()).await.is_err() {
-                    process::exit(0);
+                    return cut_short(CutShort::TimeIsOver);
                 }
             }
         }
         tracing::warn!("second signal: stopping at once, what is not delivered is lost");
-        process::exit(CUT_SHORT);
+        cut_short(CutShort::SecondSignal);
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch)).map(drop)
+    thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
+    Ok(stop)
+}
+
+/// Does what may wait long for others before anything is begun, in a thread of its own. `None` if `stop` comes first: the thread is
+/// abandoned, and the process should end.
+pub(crate) fn unless_stopped<T: Send + 'static>(
+    stop: &CancellationToken,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Option<T>> {
+    let (sender, receiver) = sync_channel(1);
+    thread::Builder::new().name("start".to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(work());
+    })?;
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(done) => return Ok(Some(done)),
+            Err(RecvTimeoutError::Timeout) if !stop.is_cancelled() => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the thread that starts has panicked")),
+        }
+    }
 }
 
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
     prints_on_terminal: bool,
 }
 
@@ -72,11 +112,31 @@ impl Signals {
                         return;
                     }
                     tracing::warn!(
-                        "SIGHUP is ignored: settings are read at the start only, and a log file that was renamed is \
-                         opened again without being told"
+                        "SIGHUP is ignored: settings are read only at the start, and a log file that was renamed is \
+                         reopened without being told"
                     );
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_waits_for_others_does_not_keep_a_stop_waiting() {
+        let stop = CancellationToken::new();
+        assert_eq!(unless_stopped(&stop, || 1).unwrap(), Some(1));
+        stop.cancel();
+        let (_never, waits) = std::sync::mpsc::channel::<()>();
+        assert_eq!(unless_stopped(&stop, move || waits.recv()).unwrap(), None);
+    }
+
+    #[test]
+    fn work_that_panics_is_an_error() {
+        let stop = CancellationToken::new();
+        assert!(unless_stopped(&stop, || panic!("on purpose")).map(drop::<Option<()>>).is_err());
     }
 }

@@ -103,7 +103,9 @@ pub use output::native::Native;
 pub use output::routing::Routing;
 pub use output::text::{Text, TextOptions};
 pub use row_stream::{ChangedRow, RowStream, StreamStart};
-pub(crate) use run::{BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Until, clear_bar, run};
+pub(crate) use run::{
+    BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Summary, Until, clear_bar, run,
+};
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
 pub use table::catalog::CatalogColumn;

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::checkpoint::Checkpoint;
 use super::gtid::AnyGtidSet;
@@ -65,7 +65,7 @@ pub struct RowStream {
     source: Source,
     decoder: Decoder,
     assembler: Assembler<Box<dyn SchemaSource + Send>>,
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
     piece: Piece,
     /// The item of `piece` that is being read, and what is left of its rows; `None` before its first row.
     item: usize,
@@ -107,14 +107,13 @@ impl RowStream {
     /// before it has been read.
     pub fn open_files<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Result<Self, BinlogError> {
         let others = paths.into_iter().map(Into::into).collect();
-        let mut stream =
-            Self::new(Source::Files { file: None, others }, Box::new(NoSource), Arc::new(AtomicBool::new(false)));
+        let mut stream = Self::new(Source::Files { file: None, others }, Box::new(NoSource), CancellationToken::new());
         // That the first is there is better known now than at the first row.
         stream.open_next()?;
         Ok(stream)
     }
 
-    /// Reads a server's binlog as a replica does; there is no end unless [`RowStream::stop_flag`] is set or the server ends it. The
+    /// Reads a server's binlog as a replica does; there is no end unless [`RowStream::stop_token`] is cancelled or the server ends it. The
     /// user needs `REPLICATION SLAVE` and `REPLICATION CLIENT`, and `SELECT` on tables whose columns the binlog does not name.
     ///
     /// ```no_run
@@ -128,10 +127,10 @@ impl RowStream {
     /// # Ok::<(), mysql_interceptor::binlog::BinlogError>(())
     /// ```
     pub fn connect(options: &ConnectOptions, start: StreamStart) -> Result<Self, BinlogError> {
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = CancellationToken::new();
         let options =
             SourceOptions { connect: options.clone(), server_id: None, report_host: None, heartbeat: HEARTBEAT };
-        let mut source = ServerSource::connect(&options, Arc::clone(&stop))?;
+        let mut source = ServerSource::connect(&options, stop.clone())?;
         let server = source.identity()?;
         let (start, gtids) = match start {
             StreamStart::Now => {
@@ -150,7 +149,7 @@ impl RowStream {
             StreamStart::Gtids(set) => (BinlogStart::Gtids(set.clone()), Some(set)),
         };
         let checksums = source.start(&options, &start)?;
-        let schemas = Box::new(ServerSchemas::new(options, Arc::clone(&stop)));
+        let schemas = Box::new(ServerSchemas::new(options, stop.clone()));
         let mut stream = Self::new(Source::Server(Box::new(source)), schemas, stop);
         let position = match start {
             BinlogStart::Position(position) => position,
@@ -164,7 +163,7 @@ impl RowStream {
         Ok(stream)
     }
 
-    fn new(source: Source, schemas: Box<dyn SchemaSource + Send>, stop: Arc<AtomicBool>) -> Self {
+    fn new(source: Source, schemas: Box<dyn SchemaSource + Send>, stop: CancellationToken) -> Self {
         let options = AssemblerOptions { ddl: false, statements: false, ..AssemblerOptions::default() };
         Self {
             source,
@@ -222,9 +221,9 @@ impl RowStream {
         self.assembler.set_temp_dir(folder.into());
     }
 
-    /// Setting it from another thread ends a server's stream within a fraction of a second.
-    pub fn stop_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
+    /// Cancelling it from another thread ends a server's stream within a fraction of a second.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
     }
 
     /// Goes on to where a row is; false at the end.
@@ -263,7 +262,7 @@ impl RowStream {
             } else if self.has_ended {
                 return self.error.take().map_or(Ok(false), Err);
             } else if let Err(error) = self.read() {
-                let is_stopped = self.stop.load(Ordering::Relaxed);
+                let is_stopped = self.stop.is_cancelled();
                 self.end(Some(error).filter(|_| !is_stopped));
             }
         }

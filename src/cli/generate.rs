@@ -1,13 +1,12 @@
 //! `mysql-interceptor completions`, `man` and docs/options.md: made from the command line's own definition.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::exit::Failure;
 use super::settings::settings_of;
-use super::{FAILURE, logging};
 use crate::settings::Setting;
 
 const NAME: &str = "mysql-interceptor";
@@ -20,7 +19,7 @@ pub(super) struct Completions {
 }
 
 /// Prints what the shell is to read.
-pub(super) fn completions(completions: &Completions, mut command: Command) -> ExitCode {
+pub(super) fn completions(completions: &Completions, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut command, NAME, &mut script);
     // clap_complete 4.6.11 takes the hyphen in the name for the one before a subcommand, at one of two places of its script for bash,
@@ -30,14 +29,8 @@ pub(super) fn completions(completions: &Completions, mut command: Command) -> Ex
 }
 
 /// Prints one page with all subcommands, a section each.
-pub(super) fn man(command: Command) -> ExitCode {
-    match page(command) {
-        Ok(page) => print(&page),
-        Err(error) => {
-            logging::complain(error);
-            ExitCode::from(FAILURE)
-        }
-    }
+pub(super) fn man(command: Command) -> Result<(), Failure> {
+    print(&page(command).map_err(Failure::failed)?)
 }
 
 pub(super) fn page(mut command: Command) -> io::Result<Vec<u8>> {
@@ -81,7 +74,7 @@ as not set. In a variable, the values of a repeatable option stand on a line eac
 ";
 
 /// Prints docs/options.md.
-pub(super) fn print_options(command: &Command) -> ExitCode {
+pub(super) fn print_options(command: &Command) -> Result<(), Failure> {
     print(options(command).as_bytes())
 }
 
@@ -147,13 +140,12 @@ fn escaped(text: &str) -> String {
 }
 
 /// A reader that goes away is no error.
-fn print(bytes: &[u8]) -> ExitCode {
+fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            logging::complain(format_args!("cannot write to standard output: {error}"));
-            ExitCode::from(FAILURE)
+            Err(Failure::failed(format_args!("cannot write to standard output: {error}")))
         }
-        _ => ExitCode::SUCCESS,
+        _ => Ok(()),
     }
 }

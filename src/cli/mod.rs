@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod binlog;
+mod exit;
 mod generate;
 mod inspect;
 mod log_file;
@@ -12,14 +13,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::proxy::ProxyConfig;
 use crate::settings::{LogConfig, LogFormat, Note, Origins, check};
+use exit::Failure;
 use settings::{CliError, Layers, LogArgs, complete};
-
-/// The exit code for a wrong command line or configuration, as clap has it.
-const USAGE: u8 = 2;
-/// The exit code for everything that goes wrong later.
-const FAILURE: u8 = 1;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,18 +59,12 @@ pub fn run() -> ExitCode {
     let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let layers = Layers { arguments: std::env::args_os().collect(), environment: variables.collect() };
     match parse(&layers) {
-        Ok(call) => call.run(),
-        Err(CliError::Usage(error)) => {
-            // Help and version go to standard output and are no error; a closed pipe is nobody's concern.
-            let _ = error.print();
-            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
-        }
+        Ok(call) => exit::end(call.run()),
         Err(error) => {
             if wants_json(&layers) {
                 logging::set_format(LogFormat::Json);
             }
-            logging::complain(error);
-            ExitCode::from(USAGE)
+            exit::end_before_start(error)
         }
     }
 }
@@ -104,7 +94,7 @@ struct Call {
 
 /// The configuration of the subcommand that was called.
 enum Parsed {
-    Proxy(Box<ProxyConfig>),
+    Proxy(Box<proxy::Plan>),
     Binlog(Box<binlog::BinlogArgs>),
     Inspect(Box<inspect::InspectArgs>),
     Completions(generate::Completions),
@@ -113,18 +103,15 @@ enum Parsed {
 }
 
 impl Call {
-    fn run(self) -> ExitCode {
-        if let Err(error) = logging::start(&self.log, &self.origins) {
-            logging::complain(error);
-            return ExitCode::from(USAGE);
-        }
+    fn run(self) -> Result<(), Failure> {
+        logging::start(&self.log, &self.origins)?;
         for note in &self.notes {
             tracing::warn!("{note}");
         }
         match self.parsed {
-            Parsed::Proxy(config) => proxy::run(*config),
-            Parsed::Binlog(args) => binlog::run(&args, &self.origins),
-            Parsed::Inspect(inspect) => inspect::run(&inspect),
+            Parsed::Proxy(plan) => proxy::run(*plan, &self.origins),
+            Parsed::Binlog(args) => binlog::run(args, self.origins),
+            Parsed::Inspect(args) => inspect::run(&args),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
             Parsed::Options => generate::print_options(&command()),
@@ -150,7 +137,7 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
         Command::Proxy(args) => {
             notes.extend(check(&proxy::rules(), &*args, &origins)?);
             let log = log(&args.log, "info")?;
-            (Parsed::Proxy(Box::new(proxy::config(*args, &origins)?)), log)
+            (Parsed::Proxy(Box::new(proxy::plan(*args, &origins)?)), log)
         }
         Command::Binlog(args) => {
             notes.extend(check(&binlog::rules(), &*args, &origins)?);

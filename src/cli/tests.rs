@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::*;
 use crate::deliver::{Acks, Backpressure, SinkConfig};
 
-fn proxy(arguments: &[&str], environment: &[(&str, &str)]) -> Result<ProxyConfig, String> {
+fn plan(arguments: &[&str], environment: &[(&str, &str)]) -> Result<proxy::Plan, String> {
     let arguments: Vec<_> = std::iter::once("proxy").chain(arguments.iter().copied()).collect();
     match parse_words(&arguments, environment).map(|call| call.parsed) {
-        Ok(Parsed::Proxy(config)) => Ok(*config),
+        Ok(Parsed::Proxy(plan)) => Ok(*plan),
         Ok(_) => Err("another subcommand".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn kafka_of(config: &ProxyConfig) -> &crate::deliver::KafkaConfig {
+fn kafka_of(config: &proxy::Plan) -> &crate::deliver::KafkaConfig {
     match config.sinks.last() {
         Some(SinkConfig::Kafka(kafka)) => kafka,
         other => panic!("no Kafka but {other:?}"),
@@ -37,26 +37,30 @@ fn the_command_line_is_well_formed() {
 
 #[test]
 fn nothing_set_gives_the_contracts_defaults() {
-    let config = proxy(&[], &[]).unwrap();
+    let config = plan(&[], &[]).unwrap();
     assert!(matches!(config.sinks[..], [SinkConfig::Stdout(_)]));
-    assert!(config.capture.all && !config.capture.ddl && config.capture.callproc);
-    assert!(config.capture.statement_logging && config.capture.include_sql && config.capture.include_params);
-    assert_eq!(config.capture.max_param_length, 2048);
-    assert_eq!(config.capture.max_statement_bytes, 64 << 20);
-    assert_eq!(config.capture.debug, "unknown-service");
+    assert!(config.proxy.capture.all && !config.proxy.capture.ddl && config.proxy.capture.callproc);
+    assert!(
+        config.proxy.capture.statement_logging
+            && config.proxy.capture.include_sql
+            && config.proxy.capture.include_params
+    );
+    assert_eq!(config.proxy.capture.max_param_length, 2048);
+    assert_eq!(config.proxy.capture.max_statement_bytes, 64 << 20);
+    assert_eq!(config.proxy.capture.debug, "unknown-service");
     assert_eq!(config.queue.max_messages, 10_000);
     assert_eq!(config.queue.batch_size, 500);
     assert_eq!(config.queue.flush_interval, Duration::from_millis(500));
     assert_eq!(config.queue.backpressure, Backpressure::Block);
     assert_eq!(
-        (config.listen.to_string(), config.upstream.to_string()),
+        (config.listen[0].to_string(), config.proxy.upstream.to_string()),
         ("127.0.0.1:3307".into(), "127.0.0.1:3306".into())
     );
 }
 
 #[test]
 fn bootstrap_servers_switch_kafka_on_with_the_contracts_defaults() {
-    let config = proxy(&[], &[("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", "k:9092")]).unwrap();
+    let config = plan(&[], &[("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", "k:9092")]).unwrap();
     let kafka = kafka_of(&config);
     assert_eq!(config.sinks.len(), 1);
     assert_eq!((kafka.bootstrap_servers.as_str(), kafka.topic.as_str()), ("k:9092", "MYSQL_EVENTS"));
@@ -69,26 +73,26 @@ fn flags_win_over_variables_over_the_file_over_defaults() {
     let (_directory, path) = file("kafka_topic = 'F'\nworkers = 3\ncapture_all = false\nkafka_acks = 1\n");
     let environment =
         [("INTERCEPTOR_CONFIG", path.as_str()), ("INTERCEPTOR_KAFKA_TOPIC", "E"), ("INTERCEPTOR_WORKERS", "2")];
-    let config = proxy(&["--kafka-topic", "C", "--kafka-bootstrap-servers=k:9092"], &environment).unwrap();
-    assert_eq!((kafka_of(&config).topic.as_str(), config.workers, config.capture.all), ("C", 2, false));
+    let config = plan(&["--kafka-topic", "C", "--kafka-bootstrap-servers=k:9092"], &environment).unwrap();
+    assert_eq!((kafka_of(&config).topic.as_str(), config.proxy.workers, config.proxy.capture.all), ("C", 2, false));
     assert_eq!(kafka_of(&config).acks, Acks::Leader);
 }
 
 #[test]
 fn sinks_are_repeatable_and_comma_separated_in_every_layer() {
     let config =
-        proxy(&["--sink", "ndjson:/tmp/a,stdout", "--sink=ndjson:/tmp/b", "--kafka-bootstrap-servers=k:9092"], &[])
+        plan(&["--sink", "ndjson:/tmp/a,stdout", "--sink=ndjson:/tmp/b", "--kafka-bootstrap-servers=k:9092"], &[])
             .unwrap();
     assert_eq!(config.sinks.len(), 4);
-    let config = proxy(&[], &[("INTERCEPTOR_SINK", "ndjson:/tmp/a, stdout")]).unwrap();
+    let config = plan(&[], &[("INTERCEPTOR_SINK", "ndjson:/tmp/a, stdout")]).unwrap();
     assert_eq!(config.sinks.len(), 2);
     let (_directory, path) =
         file("sink = ['ndjson:/tmp/a', 'stdout']\n[kafka_option]\n'client.id' = 'x'\n'socket.timeout.ms' = 5");
-    let config = proxy(&["--config", &path, "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
+    let config = plan(&["--config", &path, "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
     assert_eq!(config.sinks.len(), 3);
     assert_eq!(kafka_of(&config).options.len(), 2);
     let options = ("INTERCEPTOR_KAFKA_OPTION", "sasl.username=a\nsasl.password=b,c\n");
-    let config = proxy(&["--kafka-bootstrap-servers=k:9092"], &[options]).unwrap();
+    let config = plan(&["--kafka-bootstrap-servers=k:9092"], &[options]).unwrap();
     assert_eq!(kafka_of(&config).options.len(), 2);
 }
 
@@ -107,14 +111,14 @@ fn a_wrong_value_is_said_with_its_origin_and_what_is_allowed() {
         ("INTERCEPTOR_ENABLE_QUEUEING_PUBLISHER", "x", "true or false"),
         ("INTERCEPTOR_LISTEN", "nowhere", "socket address"),
     ] {
-        let error = proxy(&[], &[(name, value)]).unwrap_err();
+        let error = plan(&[], &[(name, value)]).unwrap_err();
         assert!(error.starts_with(&format!("{name}: {value:?} is not allowed: ")), "{error}");
         assert!(error.contains(allowed), "{error}");
     }
-    let error = proxy(&["--kafka-acks=3"], &[("INTERCEPTOR_KAFKA_ACKS", "4")]).unwrap_err();
+    let error = plan(&["--kafka-acks=3"], &[("INTERCEPTOR_KAFKA_ACKS", "4")]).unwrap_err();
     assert!(error.starts_with("--kafka-acks: \"3\""), "{error}");
     let (_directory, path) = file("kafka_acks = 5");
-    let error = proxy(&["--config", &path], &[]).unwrap_err();
+    let error = plan(&["--config", &path], &[]).unwrap_err();
     assert!(
         error.starts_with(&format!("kafka_acks in {path}, line 1: expected all, 0, 1, got the integer 5")),
         "{error}"
@@ -125,7 +129,7 @@ fn a_wrong_value_is_said_with_its_origin_and_what_is_allowed() {
 fn empty_variables_count_as_not_set() {
     let environment =
         [("INTERCEPTOR_KAFKA_ACKS", ""), ("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS", ""), ("INTERCEPTOR_REDACT_KEYS", "")];
-    assert!(matches!(proxy(&[], &environment).unwrap().sinks[..], [SinkConfig::Stdout(_)]));
+    assert!(matches!(plan(&[], &environment).unwrap().sinks[..], [SinkConfig::Stdout(_)]));
 }
 
 #[test]
@@ -137,13 +141,13 @@ fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
         ("DEBUGQUERYINTERCEPTOR_INLINEDEBUG", "1"),
         ("INTERCEPTOR_SPLIT_VALUES", "yes"),
     ] {
-        let error = proxy(&[], &[(name, value)]).unwrap_err();
+        let error = plan(&[], &[(name, value)]).unwrap_err();
         assert!(error.starts_with(&format!("{name}: ")) && error.contains("not built yet"), "{error}");
     }
-    let error = proxy(&["--session-probe=inject"], &[]).unwrap_err();
+    let error = plan(&["--session-probe=inject"], &[]).unwrap_err();
     assert!(error.starts_with("--session-probe: "), "{error}");
     for allowed in ["--session-probe=off", "--buffer-until-commit=false", "--inline-debug=no", "--split-values=off"] {
-        assert!(proxy(&[allowed], &[]).is_ok(), "{allowed}");
+        assert!(plan(&[allowed], &[]).is_ok(), "{allowed}");
     }
 }
 
@@ -169,21 +173,24 @@ fn settings_that_need_each_other() {
         (&["--sink=ndjson:"], "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH or kafka"),
         (&["--sink=stdout,stdout"], "--sink: stdout is given twice"),
     ] {
-        assert_eq!(proxy(arguments, &[]).unwrap_err(), message);
+        assert_eq!(plan(arguments, &[]).unwrap_err(), message);
     }
 }
 
 #[test]
 fn a_wrong_file_is_said_well() {
     let (_directory, path) = file("kafka_topics = 'X'");
-    let error = proxy(&["--config", &path], &[]).unwrap_err();
+    let error = plan(&["--config", &path], &[]).unwrap_err();
     assert!(
         error.ends_with("has the unknown key \"kafka_topics\" in line 1; did you mean \"kafka_topic\"?"),
         "{error}"
     );
     for (text, said) in [
         ("workers = 2\nupstream = 5", "upstream in PATH, line 2: expected a string (HOST[:PORT]), got the integer 5"),
-        ("# a\n\nlisten = true", "listen in PATH, line 3: expected a string (ADDRESS:PORT), got the boolean true"),
+        (
+            "# a\n\nlisten = true",
+            "listen in PATH, line 3: expected a string (ADDRESS:PORT), or a list of these, got the boolean true",
+        ),
         ("capture_ddl = []", "capture_ddl in PATH, line 1: expected true or false, got a list"),
         ("workers = [1]", "workers in PATH, line 1: expected a number or a string (N), got a list"),
         ("workers = 'many'", "workers in PATH, line 1: \"many\" is not allowed: invalid digit found in string"),
@@ -198,35 +205,35 @@ fn a_wrong_file_is_said_well() {
         ("[upstream]\nhost = 'db'", "upstream in PATH, line 1: expected a string (HOST[:PORT]), got a table"),
     ] {
         let (_directory, path) = file(text);
-        assert_eq!(proxy(&["--config", &path], &[]).unwrap_err(), said.replace("PATH", &path));
+        assert_eq!(plan(&["--config", &path], &[]).unwrap_err(), said.replace("PATH", &path));
     }
     let (_directory, path) = file("kafka_option = 17");
-    let error = proxy(&["--config", &path], &[]).unwrap_err();
+    let error = plan(&["--config", &path], &[]).unwrap_err();
     assert!(error.ends_with("got the integer") && !error.contains("17"), "{error}");
     let (_directory, path) = file("workers = 1\nkafka_option = [ 'sasl.password=hunter2'\nx");
-    let error = proxy(&["--config", &path], &[]).unwrap_err();
+    let error = plan(&["--config", &path], &[]).unwrap_err();
     assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
-    let error = proxy(&["--config=/nowhere.toml"], &[]).unwrap_err();
+    let error = plan(&["--config=/nowhere.toml"], &[]).unwrap_err();
     assert!(error.starts_with("cannot read the configuration file /nowhere.toml: No such file"), "{error}");
 }
 
 #[test]
 fn secrets_are_never_shown() {
-    let error = proxy(&["--kafka-option", "sasl.password:hunter2"], &[]).unwrap_err();
+    let error = plan(&["--kafka-option", "sasl.password:hunter2"], &[]).unwrap_err();
     assert!(error.starts_with("--kafka-option: expected KEY=VALUE") && !error.contains("hunter2"), "{error}");
-    let config = proxy(&["--kafka-option=sasl.password=hunter2", "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
+    let config = plan(&["--kafka-option=sasl.password=hunter2", "--kafka-bootstrap-servers=k:9092"], &[]).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
 fn booleans_may_stand_alone_on_the_command_line() {
-    assert!(proxy(&["--capture-ddl"], &[]).unwrap().capture.ddl);
-    assert!(proxy(&["--capture-ddl=on", "--listen", "[::]:1"], &[]).unwrap().capture.ddl);
+    assert!(plan(&["--capture-ddl"], &[]).unwrap().proxy.capture.ddl);
+    assert!(plan(&["--capture-ddl=on", "--listen", "[::]:1"], &[]).unwrap().proxy.capture.ddl);
 }
 
 #[test]
 fn help_shows_the_defaults_not_the_environment() {
-    let error = proxy(&["--help"], &[("INTERCEPTOR_KAFKA_TOPIC", "MINE")]).unwrap_err();
+    let error = plan(&["--help"], &[("INTERCEPTOR_KAFKA_TOPIC", "MINE")]).unwrap_err();
     assert!(error.contains("[default: MYSQL_EVENTS]") && error.contains("[env: INTERCEPTOR_KAFKA_TOPIC"), "{error}");
     assert!(!error.contains("MINE"));
 }
@@ -333,7 +340,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
 #[test]
 fn authorities_are_heeded_unless_told_otherwise() {
     use crate::proxy::UpstreamVerify;
-    let verify = |arguments: &[&str]| proxy(arguments, &[]).unwrap().tls.upstream_verify;
+    let verify = |arguments: &[&str]| plan(arguments, &[]).unwrap().proxy.tls.upstream_verify;
     assert_eq!(verify(&[]), UpstreamVerify::None);
     assert_eq!(verify(&["--upstream-ca=c"]), UpstreamVerify::Ca);
     assert_eq!(verify(&["--upstream-ca=c", "--upstream-tls-verify=none"]), UpstreamVerify::None);

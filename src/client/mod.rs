@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::mysql::wire::{CapabilityFlags, ErrPacket, Greeting, MAX_PACKET_PAYLOAD, Malformed, Reader};
 use stream::Stream;
 pub use stream::{TlsMode, TlsOptions};
@@ -150,7 +152,7 @@ pub(crate) struct Connection {
     sequence: u8,
     /// How long the server may say nothing.
     patience: Duration,
-    stop: Option<Arc<AtomicBool>>,
+    stop: Option<CancellationToken>,
     interrupt: Option<Arc<AtomicBool>>,
     is_logged_in: bool,
 }
@@ -319,8 +321,8 @@ impl Connection {
         self.stream.set_read_timeout(Some(LOOK)).map_err(|source| self.io(source))
     }
 
-    /// Reading fails when the flag is set.
-    pub(crate) fn stop_with(&mut self, stop: Arc<AtomicBool>) {
+    /// Reading fails when the token is cancelled.
+    pub(crate) fn stop_with(&mut self, stop: CancellationToken) {
         self.stop = Some(stop);
     }
 
@@ -372,9 +374,9 @@ impl Connection {
             match read {
                 Ok(0) => break Err(UnexpectedEof.into()),
                 Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {
-                    let is_set =
-                        |flag: &Option<Arc<AtomicBool>>| flag.as_ref().is_some_and(|it| it.load(Ordering::Relaxed));
-                    if is_set(&self.stop) || is_set(&self.interrupt) {
+                    let is_stopped = self.stop.as_ref().is_some_and(CancellationToken::is_cancelled);
+                    let is_interrupted = self.interrupt.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+                    if is_stopped || is_interrupted {
                         break Err(std::io::Error::new(TimedOut, "stopped"));
                     }
                     if since.elapsed() >= self.patience {

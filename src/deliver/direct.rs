@@ -1,11 +1,12 @@
 //! One producer that waits for its sinks, in place of the hub's many workers.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounters};
@@ -91,8 +92,8 @@ impl Direct {
         Ok(Self { queues, counters, pool, ended: Mutex::new(ended), pushed: vec![0; forms], staged })
     }
 
-    /// Gives a batch in form `form` to every sink that takes this form, waiting for room as long as `stop` is not set.
-    pub fn push(&mut self, form: usize, mut batch: Batch, stop: &AtomicBool) -> Result<(), PushError> {
+    /// Gives a batch in form `form` to every sink that takes this form, waiting for room as long as `stop` is not cancelled.
+    pub fn push(&mut self, form: usize, mut batch: Batch, stop: &CancellationToken) -> Result<(), PushError> {
         let first = self.pushed.get(form).map_or(1, |last| last + 1);
         batch.set_position(first);
         let full = Arc::new(batch);
@@ -111,7 +112,7 @@ impl Direct {
                         result = Err(PushError::Ended(counter.name().to_owned()));
                         break;
                     }
-                    None if stop.load(Ordering::Relaxed) => return Err(PushError::Stopped),
+                    None if stop.is_cancelled() => return Err(PushError::Stopped),
                     None => {
                         queue.announce();
                         thread::park_timeout(LOOK);
@@ -235,7 +236,7 @@ mod tests {
         let sink = Slow::default();
         let taken = Arc::clone(&sink.taken);
         let mut direct = Direct::start(vec![(0, Box::new(sink))], 8).unwrap();
-        let stop = AtomicBool::new(false);
+        let stop = CancellationToken::new();
         let mut expected = Vec::new();
         for number in 10..40 {
             let text = number.to_string();
@@ -255,7 +256,7 @@ mod tests {
         let forms = [0, 1, 0];
         let sinks = forms.into_iter().zip(sinks).map(|(form, sink)| (form, Box::new(sink) as Box<dyn Sink>));
         let mut direct = Direct::start(sinks.collect(), 1 << 20).unwrap();
-        let stop = AtomicBool::new(false);
+        let stop = CancellationToken::new();
         direct.push(0, batch_of(&[(1, "a"), (1, "b")]), &stop).unwrap();
         direct.push(1, batch_of(&[(1, "c")]), &stop).unwrap();
         assert_eq!(direct.pushed(), [2, 1]);
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn what_a_sink_that_ended_did_not_take_is_not_delivered() {
         let mut direct = Direct::start(vec![(0, Box::new(Closing))], 1 << 20).unwrap();
-        let stop = AtomicBool::new(false);
+        let stop = CancellationToken::new();
         let pushed = direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &stop);
         assert_eq!(pushed, Ok(()));
         let report = direct.shutdown(Instant::now() + Duration::from_secs(60));
@@ -335,9 +336,9 @@ mod tests {
     fn what_a_sink_that_is_stuck_has_in_its_hands_is_lost() {
         let ((entered, is_stuck), (_over, release)) = (mpsc::channel(), mpsc::channel());
         let mut direct = Direct::start(vec![(0, Box::new(Stuck { entered, release }))], 1 << 20).unwrap();
-        direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &AtomicBool::new(false)).unwrap();
+        direct.push(0, batch_of(&[(1, "a"), (1, "b"), (1, "c")]), &CancellationToken::new()).unwrap();
         is_stuck.recv().unwrap();
-        direct.push(0, batch_of(&[(1, "d")]), &AtomicBool::new(false)).unwrap();
+        direct.push(0, batch_of(&[(1, "d")]), &CancellationToken::new()).unwrap();
         let report = direct.shutdown(Instant::now());
         assert_eq!((report.sinks[0].delivered, report.lost(), report.sinks[0].finished), (0, 4, false));
     }
@@ -347,7 +348,8 @@ mod tests {
         let sink = Slow::default();
         let taken = Arc::clone(&sink.taken);
         let mut direct = Direct::start(vec![(0, Box::new(sink))], 1).unwrap();
-        let stop = AtomicBool::new(true);
+        let stop = CancellationToken::new();
+        stop.cancel();
         // The sink cannot take anything.
         let _held = lock(&taken);
         let results = [(); 2].map(|()| direct.push(0, batch_of(&[(1, "a"), (1, "b")]), &stop));

@@ -127,6 +127,11 @@ impl Hub {
         Ingest::new(slot, Arc::clone(&self.shared))
     }
 
+    /// What happens when a queue is full.
+    pub fn backpressure(&self) -> Backpressure {
+        if self.shared.blocks { Backpressure::Block } else { Backpressure::Drop }
+    }
+
     /// What became of the messages so far.
     pub fn counters(&self) -> Arc<SinkCounters> {
         Arc::clone(&self.shared.counters)

@@ -1,17 +1,13 @@
 //! What the proxy is told.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::Upstream;
-use crate::deliver::{QueueConfig, SinkConfig};
 
 /// Everything `mysql-interceptor proxy` needs to know.
 #[derive(Debug, Clone)]
 pub struct ProxyConfig {
-    /// Where clients connect.
-    pub listen: SocketAddr,
     /// The database server.
     pub upstream: Upstream,
     /// Worker threads; 0 means one per CPU.
@@ -26,14 +22,25 @@ pub struct ProxyConfig {
     pub drain_timeout: Duration,
     /// Which statements become messages, and what of them.
     pub capture: CaptureConfig,
-    /// Where the messages go; never empty.
-    pub sinks: Vec<SinkConfig>,
-    /// The queues in front of the sinks.
-    pub queue: QueueConfig,
+}
+
+impl ProxyConfig {
+    /// The defaults of `mysql-interceptor proxy`, for this server.
+    pub fn new(upstream: Upstream) -> Self {
+        Self {
+            upstream,
+            workers: 0,
+            tls: TlsConfig::default(),
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+            capture: CaptureConfig::default(),
+        }
+    }
 }
 
 /// TLS towards clients and towards the server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TlsConfig {
     /// What happens to TLS at the proxy.
     pub mode: TlsMode,
@@ -48,10 +55,11 @@ pub struct TlsConfig {
 }
 
 /// What happens to TLS at the proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumMessage, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::Display, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum TlsMode {
     /// End the client's TLS here, and use TLS to the server exactly when the client used it
+    #[default]
     Terminate,
     /// Tell clients that the server has no TLS
     Strip,
@@ -71,10 +79,11 @@ pub enum OnUnobservable {
 }
 
 /// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum UpstreamVerify {
     /// Any certificate will do
+    #[default]
     None,
     /// It must be signed by an authority in `upstream_ca`
     Ca,
@@ -107,4 +116,23 @@ pub struct CaptureConfig {
     pub debug: String,
     /// The message's `defaultTZ` field; `None`: this host's zone.
     pub default_tz: Option<String>,
+}
+
+impl Default for CaptureConfig {
+    /// Those of the command line: every statement, with its text and its values.
+    fn default() -> Self {
+        Self {
+            statement_logging: true,
+            all: true,
+            ddl: false,
+            callproc: true,
+            include_sql: true,
+            include_params: true,
+            max_param_length: 2048,
+            max_statement_bytes: 64 << 20,
+            on_unobservable: OnUnobservable::Continue,
+            debug: "unknown-service".to_owned(),
+            default_tz: None,
+        }
+    }
 }

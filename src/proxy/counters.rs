@@ -6,7 +6,7 @@ macro_rules! counters {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// Counters of one proxy process.
         #[derive(Debug, Default)]
-        pub(crate) struct Counters {
+        pub(super) struct Counters {
             /// Client connections open now.
             pub(super) open: AtomicUsize,
             $($(#[doc = $doc])* pub(super) $name: AtomicU64,)*
@@ -14,7 +14,7 @@ macro_rules! counters {
 
         impl Counters {
             /// Logs all of them in one line, and how many messages the sinks have dropped.
-            pub(crate) fn log(&self, what: &'static str, dropped: u64) {
+            pub(super) fn log(&self, what: &'static str, dropped: u64) {
                 tracing::info!(
                     open = self.open.load(Ordering::Relaxed),
                     $($name = self.$name.load(Ordering::Relaxed),)*

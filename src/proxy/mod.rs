@@ -1,9 +1,34 @@
 //! The proxy: sockets, TLS and forwarding. What the bytes mean is the observer's business.
+//!
+//! A program that has a proxy in it binds the listeners itself, gives it somewhere to deliver, and says when to stop:
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use mysql_interceptor::deliver::{Hub, QueueConfig};
+//! use mysql_interceptor::proxy::{self, ProxyConfig};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let config = ProxyConfig::new("db.example:3306".parse()?);
+//! let listeners = proxy::bind(&["127.0.0.1:0".parse()?])?;
+//! println!("clients connect to {}", listeners[0].local_addr()?);
+//! // The sinks: anything that implements `Sink`, or those of `mysql_interceptor::deliver`.
+//! let hub = Hub::start(Vec::new(), QueueConfig::default())?;
+//!
+//! // Cancelled by a signal, for example; here at once.
+//! let stop = CancellationToken::new();
+//! stop.cancel();
+//! // Blocks until it is stopped and running statements have ended.
+//! let ended = proxy::run(config, listeners, &hub, &stop)?;
+//! hub.shutdown(ended.stopping_since + Duration::from_secs(30));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod address;
 mod client_error;
 mod config;
 mod counters;
+mod error;
 mod handshake;
 mod leg;
 mod listener;
@@ -11,6 +36,7 @@ mod probes;
 mod pump;
 mod relay;
 mod session;
+mod shared;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -19,117 +45,48 @@ mod unacknowledged;
 mod upstream;
 mod worker;
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Hub;
-use crate::message::{CapturePolicy, MessageOptions};
-use crate::session::ObserverConfig;
 pub use address::Upstream;
 pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
-pub(crate) use counters::Counters;
+pub use error::ProxyError;
+pub use listener::bind;
+use shared::Shared;
 
-/// Why the proxy could not start.
-#[derive(Debug, Error)]
-pub(crate) enum ProxyError {
-    /// The listening port is not to be had.
-    #[error("cannot listen on {address}: {source} (choose another address with --listen)")]
-    Listen {
-        /// What --listen says.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// A certificate or key file is of no use.
-    #[error("{option}: cannot use {path}: {reason}")]
-    TlsFile {
-        /// The option that names the file.
-        option: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The TLS library refused the configuration.
-    #[error("cannot set up TLS: {0}")]
-    Tls(String),
-    /// A thread or an event loop could not be made.
-    #[error("cannot start a worker: {0}")]
-    Worker(#[source] io::Error),
-}
-
-/// What all sessions share.
+/// How a proxy ended.
 #[derive(Debug)]
-struct Shared {
-    config: ProxyConfig,
-    tls: tls::Tls,
-    message_options: Arc<MessageOptions>,
-    observer_config: ObserverConfig,
-    server_host: Arc<str>,
-    local_host: Arc<str>,
-    counters: Arc<Counters>,
-    probes: probes::Probes,
+pub struct Ended {
+    /// When it was told to stop: what is still to be done should count from here.
+    pub stopping_since: Instant,
+    counters: Arc<counters::Counters>,
 }
 
-/// Accepts and serves clients until `stop` is cancelled; then lets running statements end.
-///
-/// Returns what was counted, and when the stop began.
-pub(crate) fn run(
-    config: ProxyConfig,
-    hub: &Hub,
-    stop: &CancellationToken,
-) -> Result<(Arc<Counters>, Instant), ProxyError> {
-    let shared = Arc::new(Shared::new(config)?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    let stopping_since = runtime.block_on(listener::listen(&shared, hub, stop))?;
-    Ok((shared.counters.clone(), stopping_since))
-}
-
-impl Shared {
-    fn new(config: ProxyConfig) -> Result<Self, ProxyError> {
-        let capture = &config.capture;
-        let message_options = MessageOptions {
-            debug: capture.debug.clone(),
-            default_tz: capture.default_tz.clone().or_else(local_time_zone),
-            policy: CapturePolicy {
-                enabled: capture.statement_logging,
-                all: capture.all,
-                ddl: capture.ddl,
-                callproc: capture.callproc,
-            },
-            include_sql: capture.include_sql,
-            include_params: capture.include_params,
-            max_param_length: capture.max_param_length,
-        };
-        Ok(Self {
-            tls: tls::Tls::new(&config.tls, &config.upstream)?,
-            message_options: Arc::new(message_options),
-            observer_config: ObserverConfig {
-                max_statement_bytes: capture.max_statement_bytes,
-                ..ObserverConfig::default()
-            },
-            server_host: config.upstream.to_string().into(),
-            local_host: gethostname::gethostname().to_string_lossy().into(),
-            counters: Arc::default(),
-            probes: probes::Probes::default(),
-            config,
-        })
+impl Ended {
+    /// Logs what was counted, and how many messages the sinks have lost.
+    pub fn log(&self, lost: u64) {
+        self.counters.log("stopped", lost);
     }
 }
 
-/// The zone of this host; a host without any setting runs in UTC.
-fn local_time_zone() -> Option<String> {
-    let from_variable = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
-    from_variable
-        .filter(|zone| !zone.is_empty() && !zone.starts_with('/'))
-        .or_else(|| iana_time_zone::get_timezone().ok())
-        // The name that other programs give it.
-        .map(|zone| if zone == "Etc/UTC" { "UTC".to_owned() } else { zone })
-        .or_else(|| (!std::path::Path::new("/etc/localtime").exists()).then(|| "UTC".to_owned()))
+/// Accepts clients on `listeners` and serves them until `stop` is cancelled, then lets running statements end. Blocks meanwhile; it
+/// has threads of its own.
+///
+/// # Errors
+///
+/// Certificates that cannot be used, and what the system refuses at the start. Nothing was accepted then.
+pub fn run(
+    config: ProxyConfig,
+    listeners: Vec<TcpListener>,
+    hub: &Hub,
+    stop: &CancellationToken,
+) -> Result<Ended, ProxyError> {
+    let shared = Arc::new(Shared::new(config)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
+    let stopping_since = runtime.block_on(listener::listen(&shared, listeners, hub, stop))?;
+    Ok(Ended { stopping_since, counters: Arc::clone(&shared.counters) })
 }

@@ -10,8 +10,9 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::ProxyError;
-use crate::proxy::{TlsConfig, TlsMode, Upstream, UpstreamVerify};
+use super::address::Upstream;
+use super::config::{TlsConfig, TlsMode, UpstreamVerify};
+use super::error::ProxyError;
 use crate::tls::{self, Identity};
 
 /// Both legs' TLS, made once at start so that a bad file is found there.
@@ -42,21 +43,21 @@ impl Tls {
         let client =
             tls::client_config(identity, config.upstream_ca.as_deref(), &provider).map_err(|error| {
                 match error.path {
-                    Some(path) => file_error("--upstream-ca", &path, error.reason),
+                    Some(path) => file_error("upstream_ca", &path, error.reason),
                     None => ProxyError::Tls(error.reason),
                 }
             })?;
         let (chain, key) = match (&config.cert, &config.key) {
-            (Some(cert), Some(key)) => (read_chain("--tls-cert", cert)?, read_key(key)?),
+            (Some(cert), Some(key)) => (read_chain("tls_cert", cert)?, read_key(key)?),
             _ => self_signed()?,
         };
         let certified = certified(chain, key, &provider).map_err(|error| match (&config.cert, &config.key) {
             (Some(_), Some(path)) if matches!(error, Error::General(_)) => file_error(
-                "--tls-key",
+                "tls_key",
                 path,
                 format!("{error} (RSA from 2048 bits on, ECDSA P-256 or P-384, and Ed25519 are known)"),
             ),
-            (Some(path), _) => file_error("--tls-cert", path, error.to_string()),
+            (Some(path), _) => file_error("tls_cert", path, error.to_string()),
             (None, _) => tls_error(error),
         })?;
         let server = ServerConfig::builder_with_provider(provider)
@@ -73,16 +74,16 @@ impl Tls {
     }
 }
 
-fn file_error(option: &'static str, path: &Path, reason: String) -> ProxyError {
-    ProxyError::TlsFile { option, path: path.to_owned(), reason }
+fn file_error(key: &'static str, path: &Path, reason: String) -> ProxyError {
+    ProxyError::TlsFile { key, path: path.to_owned(), reason }
 }
 
-fn read_chain(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ProxyError> {
-    tls::read_chain(path).map_err(|error| file_error(option, path, error.reason))
+fn read_chain(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ProxyError> {
+    tls::read_chain(path).map_err(|error| file_error(key, path, error.reason))
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, ProxyError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| file_error("--tls-key", path, error.to_string()))
+    PrivateKeyDer::from_pem_file(path).map_err(|error| file_error("tls_key", path, error.to_string()))
 }
 
 /// The chain with its key, which must be that of its first certificate.

@@ -11,16 +11,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::error::ProxyError;
 use super::session::Session;
-use super::{ProxyError, Shared};
+use super::shared::{Shared, Worker};
 use crate::deliver::Ingest;
-
-/// What the sessions of one thread share.
-pub(super) struct Worker {
-    pub(super) shared: Arc<Shared>,
-    pub(super) ingest: Ingest,
-    pub(super) epoch: Instant,
-}
 
 /// A running worker, as the listener sees it.
 #[derive(Debug)]
@@ -62,7 +56,7 @@ impl WorkerHandle {
     /// Gives the worker another client.
     pub(super) fn assign(&self, client: TcpStream, peer: SocketAddr) {
         self.sessions.fetch_add(1, Ordering::Relaxed);
-        // A worker only ends when it drains, and then its clients are to be closed anyhow.
+        // A worker ends only when it drains, and then its clients are closed anyhow.
         let _ = self.clients.send((client, peer));
     }
 

@@ -77,6 +77,11 @@ impl Origins {
         self.0.insert(id.to_owned(), origin);
     }
 
+    /// Where the value of the setting `id` came from, if there is such a setting.
+    pub(crate) fn known(&self, id: &str) -> Option<&Origin> {
+        self.0.get(id)
+    }
+
     /// Where the value of the setting `id` came from.
     pub(crate) fn of(&self, id: &str) -> Origin {
         self.0.get(id).cloned().unwrap_or_else(|| Origin::Default(format!("--{}", id.replace('_', "-"))))

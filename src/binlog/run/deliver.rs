@@ -1,10 +1,11 @@
 //! The thread that delivers: batches to the sinks in order, and the checkpoint behind them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
 
 use super::encode::{Encoded, EncodedPiece};
 use super::progress::Reporter;
@@ -21,7 +22,7 @@ const FLUSH_WHEN_STOPPED: Duration = Duration::from_secs(8);
 
 pub(super) struct Delivery<'a> {
     sinks: &'a mut Direct,
-    stop: &'a AtomicBool,
+    stop: &'a CancellationToken,
     checkpoint: Option<CheckpointFile>,
     /// There is a checkpoint, here or in a sink.
     can_resume: bool,
@@ -38,7 +39,7 @@ impl<'a> Delivery<'a> {
     pub(super) fn new(
         config: &BinlogConfig,
         sinks: &'a mut Direct,
-        stop: &'a AtomicBool,
+        stop: &'a CancellationToken,
         reporter: Reporter,
         history: Arc<OnceLock<HistorySync>>,
     ) -> Self {
@@ -150,7 +151,7 @@ impl<'a> Delivery<'a> {
 
     /// Lets the sinks deliver what they have, and saves how far that is.
     fn finish(&mut self) -> Result<(), RunError> {
-        let time = match self.stop.load(Ordering::Relaxed) {
+        let time = match self.stop.is_cancelled() {
             true => FLUSH_WHEN_STOPPED,
             false => FLUSH,
         };

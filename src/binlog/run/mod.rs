@@ -28,6 +28,8 @@ use std::{panic, thread};
 pub(crate) use place::{From, Until};
 pub(crate) use progress::{ProgressStyle, clear_bar};
 
+use tokio_util::sync::CancellationToken;
+
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
 use super::source::{BinlogError, SourceOptions};
 use crate::binlog::event::position::Position;
@@ -150,13 +152,15 @@ impl Drop for EndOfLag<'_> {
     }
 }
 
-/// Reads until the end that was asked for, or `stop` is set, and closes the sinks; `forms` are those that `sinks` takes, in order.
+/// Reads until the end that was asked for, or `stop` is cancelled, and closes the sinks; `forms` are those that `sinks` takes, in order.
 pub(crate) fn run(
     config: &BinlogConfig,
     forms: &[FormFactory],
     sinks: &mut Direct,
-    stop: &Arc<AtomicBool>,
+    stop: &CancellationToken,
 ) -> Result<Summary, RunError> {
+    // Its own: an error here is no stop for others.
+    let stop = &stop.child_token();
     let lock = |path: &PathBuf| CheckpointFile::new(path.clone(), config.file_mode).lock();
     let _locked = config.checkpoint.as_ref().map(lock).transpose()?;
     let encoders = thread::available_parallelism().map_or(1, usize::from).min(MOST_ENCODERS);
@@ -205,7 +209,7 @@ pub(crate) fn run(
         drop(end_of_lag);
         if result.is_err() {
             // The thread that reads may be waiting for the source, which may say nothing for a while.
-            stop.store(true, Ordering::Relaxed);
+            stop.cancel();
         }
         // The channels are gone now, so nobody waits for us.
         drop(encoded);

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio_util::sync::CancellationToken;
+
 use super::Summary;
 use super::place::{bytes_between, is_at_or_behind};
 use super::start_check;
@@ -150,8 +152,7 @@ impl Extent {
             };
             let Some(source) = source else { continue };
             if connection.as_ref().is_none_or(|connection| !connection.is_to(&source)) {
-                let stop = Arc::new(AtomicBool::new(false));
-                connection = ServerSource::connect(&source, stop).ok();
+                connection = ServerSource::connect(&source, CancellationToken::new()).ok();
                 before = None;
             }
             match connection.as_mut().map(ServerSource::extent) {

@@ -1,8 +1,9 @@
 //! The thread that reads: events in, pieces out.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
 
 use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
@@ -45,7 +46,7 @@ impl Out {
 /// What is the same for all sources.
 pub(super) struct Reading<'a> {
     pub(super) config: &'a BinlogConfig,
-    pub(super) stop: &'a Arc<AtomicBool>,
+    pub(super) stop: &'a CancellationToken,
     pub(super) decoder: Decoder<TableRules>,
     pub(super) assembler: Assembler<Box<dyn SchemaSource + Send>>,
     pub(super) until: Until,
@@ -61,7 +62,7 @@ impl<'a> Reading<'a> {
     pub(super) fn new(
         config: &'a BinlogConfig,
         out: Out,
-        stop: &'a Arc<AtomicBool>,
+        stop: &'a CancellationToken,
         extent: Arc<Extent>,
         history: Arc<OnceLock<HistorySync>>,
     ) -> Self {
@@ -83,7 +84,7 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.is_cancelled()
     }
 
     /// The checkpoint of an earlier run, if there was one.

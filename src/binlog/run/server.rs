@@ -1,7 +1,5 @@
 //! Reading a server's stream: where it begins, and how it goes on when it breaks.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::place::{From, Until, bytes_between, is_at_or_behind};
@@ -90,7 +88,7 @@ fn wait(time: Duration, reading: &Reading<'_>) {
 impl Stream {
     /// Reads one server's stream until the end that was asked for.
     fn read(&mut self, reading: &mut Reading<'_>, options: &SourceOptions) -> Result<(), RunError> {
-        let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
+        let mut source = ServerSource::connect(options, reading.stop.clone())?;
         let server = source.identity()?;
         let start = self.start(reading, &mut source, options, server.as_ref())?;
         let origin = match &self.resume {
@@ -111,14 +109,14 @@ impl Stream {
         let is_first = self.resume.as_ref().is_none_or(|resume| !resume.is_reconnect);
         if is_first && !std::mem::replace(&mut self.has_history, true) {
             let resumes = self.resume.is_some();
-            let schemas = ServerSchemas::new(options.clone(), Arc::clone(reading.stop));
+            let schemas = ServerSchemas::new(options.clone(), reading.stop.clone());
             reading.assembler.history().set_source(Box::new(schemas));
             match &start {
                 BinlogStart::Position(position) => reading.begin_history(position, resumes)?,
                 BinlogStart::Gtids(_) => reading.begin_history(&Position::default(), false)?,
             }
         } else if self.server != server {
-            let schemas = ServerSchemas::new(options.clone(), Arc::clone(reading.stop));
+            let schemas = ServerSchemas::new(options.clone(), reading.stop.clone());
             reading.assembler.history().source_changed(Box::new(schemas));
         }
         self.server.clone_from(&server);
@@ -442,10 +440,10 @@ fn began_before(
     options: &SourceOptions,
     reading: &Reading<'_>,
 ) -> Result<bool, RunError> {
-    let mut source = ServerSource::connect(options, Arc::clone(reading.stop))?;
+    let mut source = ServerSource::connect(options, reading.stop.clone())?;
     source.start(options, &BinlogStart::Position(position.clone()))?;
     for _ in 0..4 {
-        if reading.stop.load(Ordering::Relaxed) {
+        if reading.is_stopped() {
             break;
         }
         let event = source.next()?;

@@ -1,8 +1,8 @@
 //! The source's catalogue, over a connection of its own.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
 
 use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
 use crate::binlog::event::decoder::{Decoder, Event, TableFilter};
@@ -93,13 +93,13 @@ const PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct ServerSchemas {
     options: SourceOptions,
-    stop: Arc<AtomicBool>,
+    stop: CancellationToken,
     catalog: ServerCatalog,
     failed: Option<Instant>,
 }
 
 impl ServerSchemas {
-    pub(crate) fn new(options: SourceOptions, stop: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(options: SourceOptions, stop: CancellationToken) -> Self {
         let catalog = ServerCatalog::new(options.connect.clone());
         Self { options, stop, catalog, failed: None }
     }
@@ -147,7 +147,7 @@ impl ServerSchemas {
         to: &Position,
         found: &mut dyn FnMut(&Position, Statement<'_>),
     ) -> Result<bool, BinlogError> {
-        let mut source = ServerSource::connect(&self.options, Arc::clone(&self.stop))?;
+        let mut source = ServerSource::connect(&self.options, self.stop.clone())?;
         // As a replica of its own: the server would end the stream that is being read.
         let options = SourceOptions { server_id: None, ..self.options.clone() };
         let begin = source.reachable(from)?;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::BinlogError;
 use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtidSet, GtidSet, MariaDbGtid};
@@ -60,7 +62,7 @@ pub(crate) struct ServerSource {
 
 impl ServerSource {
     /// Connects, for questions first.
-    pub(crate) fn connect(options: &SourceOptions, stop: Arc<AtomicBool>) -> Result<Self, BinlogError> {
+    pub(crate) fn connect(options: &SourceOptions, stop: CancellationToken) -> Result<Self, BinlogError> {
         let mut connection = Connection::open(&options.connect)?;
         connection.stop_with(stop);
         let address = (options.connect.host.clone(), options.connect.port);

@@ -11,13 +11,11 @@ mod source_url;
 #[cfg(test)]
 mod tests;
 
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{FAILURE, USAGE, logging};
-use crate::binlog::RunError;
+use super::exit::{Failure, at_once};
+use super::settings::with_origins;
+use crate::binlog::{RunError, Summary};
 use crate::lifecycle::{self, Patience};
 use crate::settings::Origins;
 pub(super) use args::{BinlogArgs, adapt};
@@ -35,63 +33,51 @@ Flags win over variables, variables over the file, the file over the defaults.
 SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
 
 /// Runs until the end that was asked for, or a signal.
-pub(super) fn run(args: &BinlogArgs, origins: &Origins) -> ExitCode {
+pub(super) fn run(args: Box<BinlogArgs>, origins: Origins) -> Result<(), Failure> {
     memory::keep_freed();
-    let mut config = match config::config(args, origins) {
-        Ok(config) => config,
-        Err(reason) => {
-            logging::complain(reason);
-            return ExitCode::from(USAGE);
-        }
+    let mut config = config::config(&args, &origins).map_err(Failure::usage)?;
+    let cannot_start = |error: std::io::Error| Failure::failed(format_args!("cannot watch for signals: {error}"));
+    let stop = lifecycle::watch(Patience::Endless, at_once).map_err(cannot_start)?;
+    tracing::debug!("opening the sinks");
+    let sinks_origins = origins.clone();
+    // Brokers may not answer for minutes, and nothing is lost yet.
+    let opened = lifecycle::unless_stopped(&stop, move || outputs::open(&args, &sinks_origins));
+    let Some(opened) = opened.map_err(Failure::failed)? else {
+        tracing::info!("stopped before anything was read");
+        return Ok(());
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    if let Err(error) = lifecycle::watch(Patience::Endless, move || flag.store(true, Ordering::Relaxed)) {
-        logging::complain(format_args!("signals cannot be caught: {error}"));
-        return ExitCode::from(FAILURE);
-    }
-    let mut outputs = match outputs::open(args, origins) {
-        Ok(outputs) => outputs,
-        Err(reason) => {
-            logging::complain(reason);
-            return ExitCode::from(USAGE);
-        }
-    };
+    let mut outputs = opened.and_then(outputs::Opened::start).map_err(Failure::usage)?;
     config.resume = outputs.checkpoint.take();
     let started = Instant::now();
-    let result = crate::binlog::run(&config, &outputs.forms, &mut outputs.sinks, &stop);
-    match result {
+    match crate::binlog::run(&config, &outputs.forms, &mut outputs.sinks, &stop) {
         Ok(summary) => {
-            let counters = summary.counters;
-            let seconds = started.elapsed().as_secs_f64();
-            tracing::info!(
-                position = %summary.position,
-                rows = counters.rows,
-                transactions = counters.transactions,
-                events = counters.events,
-                bytes = counters.bytes,
-                ddl = counters.ddl,
-                filtered = counters.filtered,
-                unknown = counters.unknown,
-                incidents = counters.incidents,
-                rolled_back = counters.rolled_back,
-                unfinished = counters.unfinished,
-                statements_without_rows = counters.statements_without_rows,
-                nameless = counters.nameless,
-                seconds,
-                rows_per_second = (counters.rows as f64 / seconds) as u64,
-                "{}",
-                if stop.load(Ordering::Relaxed) { "stopped" } else { "done" }
-            );
-            if summary.lost > 0 { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
+            report(&summary, started, if stop.is_cancelled() { "stopped" } else { "done" });
+            if summary.lost > 0 { Err(Failure::Incomplete) } else { Ok(()) }
         }
-        Err(RunError::Start(reason)) => {
-            logging::complain(reason);
-            ExitCode::from(USAGE)
-        }
-        Err(error) => {
-            logging::complain(error);
-            ExitCode::from(FAILURE)
-        }
+        Err(error @ RunError::Start(_)) => Err(Failure::Usage(with_origins(&error.to_string(), &origins))),
+        Err(error) => Err(Failure::Failed(with_origins(&error.to_string(), &origins))),
     }
+}
+
+fn report(summary: &Summary, started: Instant, end: &str) {
+    let counters = &summary.counters;
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(
+        position = %summary.position,
+        rows = counters.rows,
+        transactions = counters.transactions,
+        events = counters.events,
+        bytes = counters.bytes,
+        ddl = counters.ddl,
+        filtered = counters.filtered,
+        unknown = counters.unknown,
+        incidents = counters.incidents,
+        rolled_back = counters.rolled_back,
+        unfinished = counters.unfinished,
+        statements_without_rows = counters.statements_without_rows,
+        nameless = counters.nameless,
+        seconds,
+        rows_per_second = (counters.rows as f64 / seconds) as u64,
+        "{end}"
+    );
 }

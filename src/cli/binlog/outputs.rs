@@ -24,14 +24,31 @@ pub(super) struct Outputs {
     pub(super) checkpoint: Option<Checkpoint>,
 }
 
+/// Sinks that are open, before they have threads.
+pub(super) struct Opened {
+    forms: Vec<FormFactory>,
+    /// With the number of the form that each takes.
+    sinks: Vec<(usize, Box<dyn Sink>)>,
+    checkpoint: Option<Checkpoint>,
+    queue_bytes: usize,
+}
+
+impl Opened {
+    /// Starts their threads; the calling one is to feed them.
+    pub(super) fn start(self) -> Result<Outputs, String> {
+        let sinks = Direct::start(self.sinks, self.queue_bytes).map_err(|error| error.to_string())?;
+        Ok(Outputs { forms: self.forms, sinks, checkpoint: self.checkpoint })
+    }
+}
+
 /// A sink, and the form of what it takes.
-struct Opened {
+struct OpenedSink {
     sink: Box<dyn Sink>,
     form: Option<FormFactory>,
 }
 
-/// Opens the sinks.
-pub(super) fn open(args: &BinlogArgs, origins: &Origins) -> Result<Outputs, String> {
+/// Opens the sinks. Exactly-once waits for the brokers.
+pub(super) fn open(args: &BinlogArgs, origins: &Origins) -> Result<Opened, String> {
     args.kafka.check(origins).map_err(|error| error.to_string())?;
     check_distinct(&args.sink, origins).map_err(|error| error.to_string())?;
     let mut named: Vec<_> = specs(&args.sink).cloned().collect();
@@ -58,32 +75,31 @@ pub(super) fn open(args: &BinlogArgs, origins: &Origins) -> Result<Outputs, Stri
         sinks.push((form, opened.sink));
     }
     let queue_bytes = usize::try_from(args.rows.queue_bytes).unwrap_or(usize::MAX);
-    let sinks = Direct::start(sinks, queue_bytes).map_err(|error| error.to_string())?;
-    Ok(Outputs { forms, sinks, checkpoint })
+    Ok(Opened { forms, sinks, checkpoint, queue_bytes })
 }
 
-fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>) -> Result<Opened, SinkError> {
+fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>) -> Result<OpenedSink, SinkError> {
     match spec {
         SinkSpec::Stdout => {
             let color = args.pretty.color;
             let sink = StdoutSink::open(&StdoutConfig { pretty: false, color, columns: Vec::new() })?;
             let options = TextOptions { color, fit_terminal: true, transactions: args.rows.transactions };
-            Ok(Opened { sink: Box::new(sink), form: args.pretty.pretty.then(|| Text::factory(options)) })
+            Ok(OpenedSink { sink: Box::new(sink), form: args.pretty.pretty.then(|| Text::factory(options)) })
         }
         SinkSpec::Kafka => {
             let kafka = kafka(args);
             let opened = kafka.open()?;
             *checkpoint = opened.checkpoint;
             let rows = RowSettings { transactions: false, ..RowSettings::new(args) };
-            Ok(Opened { sink: opened.sink, form: Some(kafka.forms(move |routing| rows.form(routing))) })
+            Ok(OpenedSink { sink: opened.sink, form: Some(kafka.forms(move |routing| rows.form(routing))) })
         }
         SinkSpec::Ndjson(path) => {
             let sink = NdjsonSink::open(args.files.ndjson(path.clone()))?;
-            Ok(Opened { sink: Box::new(sink), form: None })
+            Ok(OpenedSink { sink: Box::new(sink), form: None })
         }
         SinkSpec::Parquet(folder) => {
             let (sink, form) = parquet::open(parquet(args, folder), RowSettings::new(args).values)?;
-            Ok(Opened { sink, form: Some(form) })
+            Ok(OpenedSink { sink, form: Some(form) })
         }
     }
 }

@@ -5,23 +5,23 @@ mod output;
 mod topics;
 
 use std::io::{self, BufRead};
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
+use tokio_util::sync::CancellationToken;
 
-use super::{FAILURE, logging};
+use super::exit::{Failure, at_once};
 use crate::lifecycle::{self, Patience};
 pub(super) use args::{InspectArgs, adapt, rules};
 use output::Output;
 use topics::{Ends, Events, Topics};
 
-/// How long to wait for the next message before the signal flag is looked at.
+/// How long to wait for the next message before looking whether to stop.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the process may take to end when it is told to stop, whatever it is waiting for.
+const STOP_PATIENCE: Duration = Duration::from_millis(500);
 /// How often to look for a topic that is not there yet.
 const TOPIC_POLL: Duration = Duration::from_secs(1);
 
@@ -62,15 +62,11 @@ enum InspectError {
 }
 
 /// Prints what was asked for.
-pub(super) fn run(inspect: &InspectArgs) -> ExitCode {
-    match inspect.print() {
-        Ok(()) => ExitCode::SUCCESS,
+pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    match args.print() {
         // `inspect | head` is no error.
-        Err(InspectError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            logging::complain(error);
-            ExitCode::from(FAILURE)
-        }
+        Err(InspectError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Failure::failed),
     }
 }
 
@@ -84,7 +80,7 @@ impl InspectArgs {
         if self.input.is_some() {
             return self.copy(&mut output);
         }
-        let stop = stop_flag()?;
+        let stop = lifecycle::watch(Patience::Printer(STOP_PATIENCE), at_once).map_err(InspectError::Signals)?;
         let topics = self.connect()?;
         if self.topics.list_topics {
             for topic in topics.names() {
@@ -98,7 +94,11 @@ impl InspectArgs {
     }
 
     /// The topics to read; with `--follow` they are waited for.
-    fn wanted_topics(&self, mut topics: Topics, stop: &AtomicBool) -> Result<(Topics, Vec<String>), InspectError> {
+    fn wanted_topics(
+        &self,
+        mut topics: Topics,
+        stop: &CancellationToken,
+    ) -> Result<(Topics, Vec<String>), InspectError> {
         let mut said = false;
         loop {
             let wanted = match &self.topics.pattern {
@@ -108,7 +108,7 @@ impl InspectArgs {
             };
             match wanted {
                 Ok(wanted) => return Ok((topics, wanted)),
-                Err(missing) if self.range.follow && !stop.load(Ordering::Relaxed) => {
+                Err(missing) if self.range.follow && !stop.is_cancelled() => {
                     if !std::mem::replace(&mut said, true) {
                         tracing::warn!("{missing}; waiting for it");
                     }
@@ -143,9 +143,9 @@ impl InspectArgs {
         consumer: &BaseConsumer<Events>,
         mut ends: Ends,
         output: &mut Output,
-        stop: &AtomicBool,
+        stop: &CancellationToken,
     ) -> Result<(), InspectError> {
-        while (self.range.follow || !ends.is_empty()) && !stop.load(Ordering::Relaxed) {
+        while (self.range.follow || !ends.is_empty()) && !stop.is_cancelled() {
             match consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     let before_end = ends.pass(message.topic(), message.partition(), message.offset());
@@ -194,13 +194,4 @@ fn is_passing(error: &KafkaError) -> bool {
                 | RDKafkaErrorCode::LeaderNotAvailable
         )
     )
-}
-
-/// A flag that SIGTERM and Ctrl-C set. A moment later the process ends in any case, whatever it is waiting for.
-fn stop_flag() -> Result<Arc<AtomicBool>, InspectError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    lifecycle::watch(Patience::Printer(Duration::from_millis(500)), move || flag.store(true, Ordering::Relaxed))
-        .map_err(InspectError::Signals)?;
-    Ok(stop)
 }

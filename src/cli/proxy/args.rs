@@ -88,11 +88,12 @@ impl Writes for ProxyArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct ConnectionArgs {
-    /// Where clients connect: an address of this host
+    /// Where clients connect: addresses of this host
     ///
-    /// An IP address, such as 0.0.0.0:3307 or [::1]:3307, or a name of this host such as localhost:3307, of which the first address is used.
+    /// Repeatable or comma-separated. An IP address, such as 0.0.0.0:3307 or [::1]:3307, or a name of this host such as localhost:3307, of which the first address is used.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3307", value_parser = listen_address)]
-    pub(super) listen: SocketAddr,
+    #[arg(value_delimiter = ',')]
+    pub(super) listen: Vec<SocketAddr>,
 
     /// The database server
     #[arg(long, value_name = "HOST[:PORT]", default_value = "127.0.0.1:3306")]

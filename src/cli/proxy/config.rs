@@ -1,5 +1,6 @@
 //! From the command line to what the proxy is told.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::args::{ProxyArgs, TlsArgs};
@@ -8,15 +9,26 @@ use crate::deliver::{KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
 use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec};
 
-/// Builds the configuration of settings that the rules let pass.
-pub(in crate::cli) fn config(args: ProxyArgs, origins: &Origins) -> Result<ProxyConfig, ConfigError> {
+/// All that `mysql-interceptor proxy` is to do.
+#[derive(Debug)]
+pub(in crate::cli) struct Plan {
+    /// Where clients connect.
+    pub(in crate::cli) listen: Vec<SocketAddr>,
+    pub(in crate::cli) proxy: ProxyConfig,
+    /// Where messages go; never empty.
+    pub(in crate::cli) sinks: Vec<SinkConfig>,
+    /// The queues in front of the sinks.
+    pub(in crate::cli) queue: QueueConfig,
+}
+
+/// Makes the plan from settings that the rules let pass.
+pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, ConfigError> {
     args.kafka.check(origins)?;
     check_distinct(&args.sink, origins)?;
     let sinks = sinks(&args);
     let capture = args.capture;
     let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
-    Ok(ProxyConfig {
-        listen: args.connections.listen,
+    let proxy = ProxyConfig {
         upstream: args.connections.upstream,
         workers: args.connections.workers,
         tls: tls(args.tls),
@@ -36,15 +48,15 @@ pub(in crate::cli) fn config(args: ProxyArgs, origins: &Origins) -> Result<Proxy
             debug: non_empty(capture.debug_value).unwrap_or(capture.service_name),
             default_tz: non_empty(capture.default_tz),
         },
-        sinks,
-        queue: QueueConfig {
-            max_messages: args.queues.publish_queue_maxsize,
-            max_bytes: args.queues.publish_queue_bytes,
-            batch_size: args.queues.publish_batch_size,
-            flush_interval: args.queues.publish_flush_interval_s,
-            backpressure: args.queues.backpressure,
-        },
-    })
+    };
+    let queue = QueueConfig {
+        max_messages: args.queues.publish_queue_maxsize,
+        max_bytes: args.queues.publish_queue_bytes,
+        batch_size: args.queues.publish_batch_size,
+        flush_interval: args.queues.publish_flush_interval_s,
+        backpressure: args.queues.backpressure,
+    };
+    Ok(Plan { listen: args.connections.listen, proxy, sinks, queue })
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

@@ -4,17 +4,16 @@ mod args;
 mod config;
 mod rules;
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
-use super::{FAILURE, USAGE, logging};
+use super::exit::{Failure, at_once};
+use super::settings::with_origins;
 use crate::deliver::{self, Hub, ShutdownReport};
 use crate::lifecycle::{self, Patience};
-use crate::proxy::ProxyConfig;
+use crate::proxy::{self, ProxyError};
+use crate::settings::Origins;
 pub(super) use args::ProxyArgs;
-pub(super) use config::config;
+pub(super) use config::{Plan, plan};
 pub(super) use rules::rules;
 
 pub(super) const EXAMPLES: &str = "\
@@ -32,46 +31,33 @@ SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Runs the proxy until it is told to stop.
-pub(super) fn run(config: ProxyConfig) -> ExitCode {
-    tracing::debug!(?config, "configuration");
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    if let Err(error) = lifecycle::watch(Patience::Endless, move || token.cancel()) {
-        logging::complain(format_args!("signals cannot be caught: {error}"));
-        return ExitCode::from(FAILURE);
-    }
-    let sinks = match deliver::open_all(&config.sinks) {
-        Ok(sinks) => sinks,
-        Err(error) => {
-            logging::complain(error);
-            return ExitCode::from(USAGE);
-        }
-    };
-    let hub = match Hub::start(sinks, config.queue.clone()) {
-        Ok(hub) => hub,
-        Err(error) => {
-            logging::complain(error);
-            return ExitCode::from(FAILURE);
-        }
-    };
-    let drain_timeout = config.drain_timeout;
-    let result = crate::proxy::run(config, &hub, &stop);
-    let sink_counters = hub.counters();
+pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
+    tracing::debug!(?plan, "configuration");
+    let stop = lifecycle::watch(Patience::Endless, at_once)
+        .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
+    let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
+    let hub = Hub::start(sinks, plan.queue).map_err(Failure::failed)?;
+    let drain_timeout = plan.proxy.drain_timeout;
+    let result = proxy::bind(&plan.listen).and_then(|listeners| proxy::run(plan.proxy, listeners, &hub, &stop));
     match result {
-        Ok((counters, stopping_since)) => {
-            // One --drain-timeout for sessions and sinks, but sinks get a moment even if a session used it up.
-            let deadline = (stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST);
+        Ok(ended) => {
+            let sink_counters = hub.counters();
+            // One --drain-timeout for sessions and sinks, but sinks get a little time even if a session used it up.
+            let deadline = (ended.stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST);
             report(&hub.shutdown(deadline));
-            counters.log("stopped", sink_counters.lost_total());
-            ExitCode::SUCCESS
+            ended.log(sink_counters.lost_total());
+            Ok(())
         }
         Err(error) => {
             // Nothing was accepted, so there is nothing to say of the sinks.
             hub.shutdown(Instant::now());
-            logging::complain(error);
-            ExitCode::from(FAILURE)
+            Err(explained(&error, origins))
         }
     }
+}
+
+fn explained(error: &ProxyError, origins: &Origins) -> Failure {
+    Failure::Failed(with_origins(&error.to_string(), origins))
 }
 
 fn report(report: &ShutdownReport) {

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use strum::{EnumMessage, VariantArray};
 
-use super::table::flag_of;
+use super::names::with_flags;
 
 /// Takes the names of the variants of `T`; the first line of a variant's documentation is its help.
 pub(in crate::cli) fn choice<T>() -> impl TypedValueParser<Value = T>
@@ -23,12 +23,6 @@ fn possible_value<T: EnumMessage>(variant: &T) -> PossibleValue {
         Some(help) => value.help(with_flags(help)),
         None => value,
     }
-}
-
-/// The library names settings by their keys, in backticks.
-fn with_flags(text: &str) -> String {
-    let part = |(index, part): (usize, &str)| if index % 2 == 1 { flag_of(part) } else { part.to_owned() };
-    text.split('`').enumerate().map(part).collect()
 }
 
 #[cfg(test)]

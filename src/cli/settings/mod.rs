@@ -8,6 +8,7 @@ mod files;
 mod kafka;
 mod layers;
 mod log;
+mod names;
 mod output;
 mod table;
 
@@ -16,5 +17,6 @@ pub(super) use files::{FileArgs, Writes, file_rules};
 pub(super) use kafka::KafkaArgs;
 pub(super) use layers::{CliError, Layers};
 pub(super) use log::LogArgs;
+pub(super) use names::with_origins;
 pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
 pub(super) use table::{complete, settings_of};

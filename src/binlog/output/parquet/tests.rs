@@ -675,7 +675,7 @@ fn a_real_binlog() {
     let mut direct = Direct::start(vec![(0, sink)], 16 << 20).unwrap();
     let mut form = factory();
     let (mut decoder, mut at, mut count, started) = (Decoder::default(), 4, 0, Instant::now());
-    let (mut batch, stop) = (Batch::new(), std::sync::atomic::AtomicBool::new(false));
+    let (mut batch, stop) = (Batch::new(), tokio_util::sync::CancellationToken::new());
     let mut tables: std::collections::HashMap<u64, Table> = std::collections::HashMap::new();
     while at < data.len() {
         let length = u32::from_le_bytes(data[at + 9..at + 13].try_into().unwrap()) as usize;
