@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -50,12 +50,12 @@ pub(crate) fn client_config(
         .with_safe_default_protocol_versions()
         .map_err(|failure| CertificateFileError { path: None, reason: failure.to_string() })?;
     let verifier: Arc<dyn ServerCertVerifier> = match (identity, ca) {
-        (Identity::Any, _) | (_, None) => Arc::new(AnyCertificate),
+        (Identity::Any, _) | (_, None) => Arc::new(Lenient { chain: None }),
         (_, Some(path)) => {
             let chain = chain_verifier(path, provider)?;
             match identity {
                 Identity::Host => chain,
-                _ => Arc::new(AnyName { chain, algorithms: provider.signature_verification_algorithms }),
+                _ => Arc::new(Lenient { chain: Some(chain) }),
             }
         }
     };
@@ -78,45 +78,68 @@ fn chain_verifier(
     verifier.map_err(|failure| error(failure.to_string()))
 }
 
-/// Nothing of the certificate is looked at, be it of X.509 version 1, expired, or its key small or of a kind that is not known here.
+/// Looks at less of a certificate than the library does.
 ///
-/// The handshake's signature is not looked at either: it proves that the server has the key of that certificate, which anybody in between
-/// can do with a certificate of his own. Secrecy against those who only listen comes from the key exchange.
+/// With a chain, that is checked, and the name in the certificate is not. Without one nothing is: the certificate may be of X.509 version
+/// 1, expired, its key small or of a kind that is not known here. The handshake's signature is not checked then either: it proves that the
+/// server has the key of that certificate, and so does anybody in between with a certificate of their own. Secrecy against those who only
+/// listen comes from the key exchange.
 #[derive(Debug)]
-struct AnyCertificate;
+struct Lenient {
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl Lenient {
+    fn signature(
+        &self,
+        check: impl FnOnce(&WebPkiServerVerifier) -> Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chain.as_deref().map_or_else(|| Ok(HandshakeSignatureValid::assertion()), check)
+    }
+}
+
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        // The chain is checked before the name, so an error about the name says that the chain is good.
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            result => result,
+        }
     }
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.signature(|chain| chain.verify_tls12_signature(message, cert, dss))
     }
 
     fn verify_tls13_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        self.signature(|chain| chain.verify_tls13_signature(message, cert, dss))
     }
 
-    /// All there are: a server chooses among these by the key it has.
+    /// Without a chain all there are: a server chooses among these by the key it has.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        if let Some(chain) = &self.chain {
+            return chain.supported_verify_schemes();
+        }
         vec![
             SignatureScheme::ECDSA_NISTP256_SHA256,
             SignatureScheme::ECDSA_NISTP384_SHA384,
@@ -132,54 +155,6 @@ impl ServerCertVerifier for AnyCertificate {
             SignatureScheme::RSA_PKCS1_SHA1,
             SignatureScheme::ECDSA_SHA1_Legacy,
         ]
-    }
-}
-
-/// The chain is checked, the name in the certificate is not.
-#[derive(Debug)]
-struct AnyName {
-    chain: Arc<WebPkiServerVerifier>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // The chain is checked before the name, so an error about the name says that the chain is good.
-        match self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            result => result,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
 

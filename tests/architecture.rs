@@ -13,9 +13,13 @@ const STILL_KNOW_CLAP: &[&str] = &[];
 
 /// Rooms that take bytes and times as arguments: what they may not name.
 const PURE_ROOMS: [&str; 5] = ["session", "message", "mysql", "rules", "pretty"];
-const IMPURE: [&str; 8] = [
+const IMPURE: [&str; 12] = [
     "tokio",
-    "std::net",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "UnixStream",
+    "ToSocketAddrs",
     "std::fs",
     "std::thread",
     "std::process",
@@ -428,9 +432,11 @@ fn split_uses(tokens: &[String]) -> (Vec<Use>, Vec<String>) {
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at] == "use" {
-            let before: Vec<_> = rest.iter().rev().take(5).map(String::as_str).collect();
-            let is_public =
-                matches!(before.as_slice(), ["pub", ..] | [")", _, "(", "pub", ..] | [")", _, _, "(", "pub", ..]);
+            let before = match rest.last() {
+                Some(last) if last == ")" => rest.iter().rposition(|token| token == "("),
+                _ => Some(rest.len()),
+            };
+            let is_public = before.and_then(|at| rest.get(at.checked_sub(1)?)).is_some_and(|token| token == "pub");
             let mut found = Vec::new();
             at = use_tree(tokens, at + 1, &[], &mut found);
             uses.extend(found.into_iter().map(|(name, path)| Use { is_public, name, path }));
@@ -483,6 +489,11 @@ fn paths(tokens: &[String]) -> Vec<Vec<String>> {
     let mut path: Vec<String> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
+        // `pub(in crate::room)` is no import.
+        if tokens[at] == "in" && at >= 2 && is(at - 1, "(") && is(at - 2, "pub") {
+            at = end_of_group(tokens, at - 1);
+            continue;
+        }
         let is_name = tokens[at].starts_with(|c: char| c.is_alphabetic() || c == '_');
         if is_name {
             path.push(tokens[at].clone());
@@ -506,6 +517,7 @@ fn paths_are_found_in_every_spelling() {
         //! use crate::a::Header;
         use crate::{b::{self, C}, d as e};
         pub(super) use child::Thing;
+        pub(in crate::cli) struct Shown;
         #[cfg(test)]
         mod tests { use crate::not::This; }
         #[cfg(any(test, fuzzing))]

@@ -5,56 +5,15 @@
 use mysql_common::auth::plugins::caching_sha2_password::scramble_sha256;
 use mysql_common::auth::plugins::client_ed25519::ClientEd25519;
 use mysql_common::auth::plugins::mysql_native_password::scramble_native;
+use mysql_common::auth::plugins::parsec::Parsec;
 use mysql_common::auth::plugins::{ChallengeResponsePlugin, Context};
 use mysql_common::crypto;
 
-use crate::client::parsec;
-use crate::mysql::wire::{CapabilityFlags, Malformed, Reader};
+use crate::mysql::wire::Reader;
 
 const NONCE_LENGTH: usize = 20;
-const UTF8MB4_GENERAL_CI: u8 = 45;
 /// MariaDB's plugin since 11.6.
 const PARSEC: &str = "parsec";
-
-/// The plugin and the nonce that a greeting offers.
-pub(crate) fn offer(greeting: &[u8]) -> Result<(String, Vec<u8>), Malformed> {
-    let mut reader = Reader::new(greeting, "server greeting");
-    reader.u8()?;
-    reader.nul_bytes()?;
-    reader.u32()?;
-    let mut nonce = reader.bytes(8)?.to_vec();
-    reader.bytes(1 + 2 + 1 + 2 + 2)?;
-    let length = usize::from(reader.u8()?);
-    reader.bytes(10)?;
-    // The second part ends in a zero byte, which its length counts.
-    nonce.extend_from_slice(reader.bytes(length.saturating_sub(8).max(13))?);
-    nonce.truncate(NONCE_LENGTH);
-    let plugin = reader.nul_bytes_or_rest();
-    Ok((String::from_utf8_lossy(plugin).into_owned(), nonce))
-}
-
-/// What a handshake response begins with, and all that asks for TLS.
-pub(crate) fn response_head(capabilities: CapabilityFlags) -> Vec<u8> {
-    let mut packet = capabilities.mysql_bits().to_le_bytes().to_vec();
-    // The largest packet: an event may have 1 GiB.
-    packet.extend_from_slice(&(1_u32 << 30).to_le_bytes());
-    packet.push(UTF8MB4_GENERAL_CI);
-    packet.extend_from_slice(&[0; 23]);
-    packet
-}
-
-/// The whole handshake response.
-pub(crate) fn response(capabilities: CapabilityFlags, user: &str, answer: &[u8], plugin: &str) -> Vec<u8> {
-    let mut packet = response_head(capabilities);
-    packet.extend_from_slice(user.as_bytes());
-    packet.push(0);
-    // Answers are shorter than 251 bytes, so a length-encoded length is a byte.
-    packet.push(u8::try_from(answer.len()).unwrap_or(0));
-    packet.extend_from_slice(answer);
-    packet.extend_from_slice(plugin.as_bytes());
-    packet.push(0);
-    packet
-}
 
 /// The exchange with one plugin after the other, until the server is content.
 pub(crate) struct Exchange<'a> {
@@ -66,7 +25,10 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(crate) fn new(plugin: String, nonce: Vec<u8>, password: &'a str, is_tls: bool) -> Self {
+    /// With what the server's greeting offers.
+    pub(crate) fn new(plugin: String, mut nonce: Vec<u8>, password: &'a str, is_tls: bool) -> Self {
+        // A zero byte follows.
+        nonce.truncate(NONCE_LENGTH);
         Self { plugin, nonce, password, is_tls, key_asked_for: false }
     }
 
@@ -147,11 +109,20 @@ impl<'a> Exchange<'a> {
             Some((first, rest)) if self.plugin == PARSEC => {
                 // The byte of a plugin's data may stand in front.
                 let challenge = if *first == 1 { rest } else { packet };
-                parsec::answer(self.password.as_bytes(), &self.nonce, challenge).map(Some)
+                parsec(self.password.as_bytes(), &self.nonce, challenge).map(Some)
             }
             _ => Err("the server asks for something that is not understood".into()),
         }
     }
+}
+
+/// The answer to MariaDB's `parsec`: a nonce of ours and the signature of both, with a key that is derived as `challenge` says.
+fn parsec(password: &[u8], server_nonce: &[u8], challenge: &[u8]) -> Result<Vec<u8>, String> {
+    let mut plugin = Parsec::default();
+    let mut step = |packet| plugin.run(Password(password), packet).map_err(|error| format!("parsec: {error}"));
+    // The first packet's answer, an empty one, has been sent already.
+    step(server_nonce)?;
+    Ok(step(challenge)?.data().unwrap_or_default().to_vec())
 }
 
 /// What a plugin that signs with the password needs to know.
@@ -176,5 +147,49 @@ impl Context for Password<'_> {
 
     fn server_key_pem(&self) -> Option<&[u8]> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD_NO_PAD;
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    use super::*;
+
+    /// What a MariaDB 11.8 keeps of the password `hush-é`: `P0:salt:public key`.
+    const SALT: &str = "OQCvd4Fu8aprQlKr8khg0cpX";
+    const PUBLIC_KEY: &str = "wVdwtnl4GCzVIlmMCyd5uUAov+/B4w6VLjgP+AtoxAw";
+
+    fn challenge(factor: u8) -> Vec<u8> {
+        let mut challenge = vec![b'P', factor];
+        challenge.extend(BASE64_STANDARD_NO_PAD.decode(SALT).unwrap());
+        challenge
+    }
+
+    #[test]
+    fn the_signature_is_of_the_key_that_the_server_has() {
+        let server_nonce = [7; 32];
+        let answer = parsec("hush-é".as_bytes(), &server_nonce, &challenge(0)).unwrap();
+        let (nonce, signature) = answer.split_at(32);
+        let key = UnparsedPublicKey::new(&ED25519, BASE64_STANDARD_NO_PAD.decode(PUBLIC_KEY).unwrap());
+        key.verify(&[&server_nonce, nonce].concat(), signature).unwrap();
+        assert!(key.verify(&[nonce, &server_nonce].concat(), signature).is_err());
+    }
+
+    #[test]
+    fn no_two_nonces_are_the_same() {
+        let answers: Vec<_> = (0..2).map(|_| parsec(b"x", &[7; 32], &challenge(0)).unwrap()).collect();
+        assert!(answers[0].len() == 96 && answers[0] != answers[1]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for challenge in [&b""[..], b"P", &challenge(4), &challenge(255), &challenge(0)[..19], &[b'Q'; 20]] {
+            assert!(parsec(b"x", &[7; 32], challenge).is_err());
+        }
+        assert!(parsec(b"x", &[7; 20], &challenge(0)).is_err());
+        assert!(parsec(b"x", &[7; 32], &challenge(3)).is_ok());
     }
 }

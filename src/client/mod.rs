@@ -4,7 +4,6 @@
 //! large buffer is the fastest there is.
 
 mod auth;
-mod parsec;
 mod stream;
 
 use std::io::{Read, Write};
@@ -14,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::mysql::wire::{CapabilityFlags, ErrPacket, Greeting, MAX_PACKET_PAYLOAD, Malformed, Reader};
+use crate::mysql::wire::{
+    Answer, CapabilityFlags, ErrPacket, Greeting, Malformed, PacketHeader, Reader, write_handshake_response,
+    write_packet, write_ssl_request,
+};
 use stream::Stream;
 pub use stream::{TlsMode, TlsOptions};
 
@@ -211,12 +213,14 @@ impl Connection {
         let parsed = Greeting::parse(&greeting).map_err(|what| self.malformed(what))?;
         self.server_version = String::from_utf8_lossy(parsed.server_version).into_owned();
         let server = parsed.capabilities;
-        let (plugin, nonce) = auth::offer(&greeting).map_err(|what| self.malformed(what))?;
+        let plugin = String::from_utf8_lossy(parsed.plugin).into_owned();
+        let nonce = parsed.nonce.concat();
         let mut capabilities = our_capabilities() & (server | CapabilityFlags::LONG_PASSWORD);
         if options.tls.mode != TlsMode::Disabled {
             if server.contains(CapabilityFlags::SSL) {
                 capabilities |= CapabilityFlags::SSL;
-                let request = auth::response_head(capabilities);
+                let mut request = Vec::new();
+                write_ssl_request(&mut request, capabilities);
                 self.write_packet(&request)?;
                 self.stream
                     .start_tls(&options.tls, &options.host)
@@ -228,7 +232,9 @@ impl Connection {
         }
         let mut exchange = auth::Exchange::new(plugin, nonce, &options.password, self.stream.is_tls());
         let answer = exchange.first().map_err(|reason| self.auth(reason))?;
-        let response = auth::response(capabilities, &options.user, &answer, exchange.plugin());
+        let mut response = Vec::new();
+        let answer = Answer { plugin: exchange.plugin(), bytes: &answer };
+        write_handshake_response(&mut response, capabilities, &options.user, answer);
         self.write_packet(&response)?;
         let mut packet = Vec::new();
         loop {
@@ -340,24 +346,25 @@ impl Connection {
     pub(crate) fn read_packet(&mut self, packet: &mut Vec<u8>) -> Result<(), ClientError> {
         packet.clear();
         loop {
-            let header = self.buffered(4)?;
-            let length = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
-            self.sequence = header[3].wrapping_add(1);
-            self.start += 4;
-            self.copy(length, packet)?;
-            if length < MAX_PACKET_PAYLOAD {
+            let header = self.header()?;
+            self.sequence = header.sequence.wrapping_add(1);
+            self.copy(header.length, packet)?;
+            if !header.is_continued() {
                 return Ok(());
             }
         }
     }
 
-    /// The next four bytes, read if they are not there yet.
-    fn buffered(&mut self, count: usize) -> Result<[u8; 4], ClientError> {
-        while self.end - self.start < count {
+    /// Takes the next packet's header, read if it is not there yet.
+    fn header(&mut self) -> Result<PacketHeader, ClientError> {
+        loop {
+            let there = self.buffer.get(self.start..self.end).unwrap_or_default();
+            if let Some(header) = there.first_chunk() {
+                self.start += PacketHeader::LENGTH;
+                return Ok(PacketHeader::parse(*header));
+            }
             self.fill()?;
         }
-        let bytes = self.buffer.get(self.start..self.start + 4).and_then(|bytes| bytes.try_into().ok());
-        bytes.ok_or_else(|| self.malformed(Malformed("packet header")))
     }
 
     fn fill(&mut self) -> Result<(), ClientError> {
@@ -408,19 +415,8 @@ impl Connection {
     }
 
     fn write_packet(&mut self, payload: &[u8]) -> Result<(), ClientError> {
-        let mut chunks = payload.chunks(MAX_PACKET_PAYLOAD).peekable();
-        let mut whole = Vec::with_capacity(payload.len() + 4);
-        loop {
-            let chunk = chunks.next().unwrap_or_default();
-            let length = u32::try_from(chunk.len()).unwrap_or_default().to_le_bytes();
-            whole.extend_from_slice(length.get(..3).unwrap_or_default());
-            whole.push(self.sequence);
-            self.sequence = self.sequence.wrapping_add(1);
-            whole.extend_from_slice(chunk);
-            if chunk.len() < MAX_PACKET_PAYLOAD {
-                break;
-            }
-        }
+        let mut whole = Vec::new();
+        self.sequence = write_packet(&mut whole, payload, self.sequence);
         self.stream.write_all(&whole).and_then(|()| self.stream.flush()).map_err(|source| self.io(source))
     }
 

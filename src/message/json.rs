@@ -8,41 +8,40 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::SqlLogMessage;
+use super::text::SqlText;
+use crate::json::escaped;
+use crate::mysql::value::digits::integer;
 
 impl SqlLogMessage<'_> {
     /// Appends the object, compact, to `out`. The same bytes as serialising it with serde_json.
     pub fn write_json(&self, out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(b"{\"timestamp\":");
         integer(out, self.timestamp);
-        string(out, b",\"serverHost\":", Some(self.server_host))?;
-        string(out, b",\"serverVersion\":", self.server_version)?;
-        string(out, b",\"user\":", self.user)?;
-        string(out, b",\"client\":", Some(self.client))?;
-        string(out, b",\"dbName\":", self.db_name)?;
-        string(out, b",\"stmtDbName\":", self.stmt_db_name)?;
-        string(out, b",\"debug\":", Some(self.debug))?;
+        string(out, b",\"serverHost\":", Some(self.server_host));
+        string(out, b",\"serverVersion\":", self.server_version);
+        string(out, b",\"user\":", self.user);
+        string(out, b",\"client\":", Some(self.client));
+        string(out, b",\"dbName\":", self.db_name);
+        string(out, b",\"stmtDbName\":", self.stmt_db_name);
+        string(out, b",\"debug\":", Some(self.debug));
         number(out, b",\"connectionId\":", self.connection_id);
         number(out, b",\"totalPoolCount\":", Some(self.total_pool_count));
         number(out, b",\"executionCount\":", Some(self.execution_count));
         number(out, b",\"serverFlags\":", self.server_flags);
         number(out, b",\"clientFlags\":", self.client_flags);
         number(out, b",\"iFlags\":", Some(self.i_flags.bits()));
-        string(out, b",\"defaultTZ\":", self.default_tz)?;
-        string(out, b",\"serverTZ\":", self.server_tz)?;
+        string(out, b",\"defaultTZ\":", self.default_tz);
+        string(out, b",\"serverTZ\":", self.server_tz);
         number(out, b",\"isolationLvl\":", self.isolation_lvl);
         number(out, b",\"durationNs\":", self.duration_ns);
         number(out, b",\"updateCount\":", self.update_count);
-        value(out, b",\"sql\":", self.sql.as_ref())?;
+        text(out, b",\"sql\":", self.sql.as_ref());
         value(out, b",\"queryParams\":", self.query_params.as_ref())?;
         value(out, b",\"errorMessage\":", self.error_message.as_ref())?;
-        value(out, b",\"serverInfo\":", self.server_info.as_ref())?;
+        text(out, b",\"serverInfo\":", self.server_info.as_ref());
         out.push(b'}');
         Ok(())
     }
-}
-
-fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn number(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl itoa::Integer>) {
@@ -53,8 +52,19 @@ fn number(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl itoa::Intege
     }
 }
 
-fn string(out: &mut Vec<u8>, key: &'static [u8], text: Option<&str>) -> io::Result<()> {
-    value(out, key, text)
+fn string(out: &mut Vec<u8>, key: &'static [u8], text: Option<&str>) {
+    out.extend_from_slice(key);
+    match text {
+        Some(text) => escaped(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn text(out: &mut Vec<u8>, key: &'static [u8], text: Option<&SqlText<'_>>) {
+    match text {
+        Some(text) => string(out, key, Some(&text.to_utf8())),
+        None => string(out, key, None),
+    }
 }
 
 fn value(out: &mut Vec<u8>, key: &'static [u8], value: Option<impl Serialize>) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! Bytes that should be text, as valid UTF-8.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
 use crate::mysql::wire::Escaped;
@@ -14,14 +16,18 @@ pub(super) struct SqlText<'a> {
 
 impl Serialize for SqlText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(self.bytes) {
-            Ok(text) if !self.truncated => serializer.serialize_str(text),
-            _ => serializer.serialize_str(&self.escaped()),
-        }
+        serializer.serialize_str(&self.to_utf8())
     }
 }
 
 impl SqlText<'_> {
+    pub(super) fn to_utf8(&self) -> Cow<'_, str> {
+        match std::str::from_utf8(self.bytes) {
+            Ok(text) if !self.truncated => Cow::Borrowed(text),
+            _ => Cow::Owned(self.escaped()),
+        }
+    }
+
     fn escaped(&self) -> String {
         let mut text = Escaped(self.bytes).to_string();
         if self.truncated {

@@ -1,6 +1,6 @@
 //! Errors that the proxy itself tells a client, as ERR packets.
 
-use crate::mysql::wire::{ErrPacket, front_of_text};
+use crate::mysql::wire::{ErrPacket, front_of_text, write_packet};
 use crate::session::OutOfSight;
 
 /// An error number and text for a client that has no server to speak to.
@@ -44,16 +44,13 @@ impl ClientError {
 
     /// The packet. Before the client's login an ERR packet has no SQL state.
     pub(super) fn packet(&self, sequence: u8, before_login: bool) -> Vec<u8> {
-        let mut payload = vec![0xff];
-        payload.extend(self.code.to_le_bytes());
-        if !before_login {
-            payload.extend(b"#HY000");
-        }
-        // One less, for the NUL that clients put behind it.
-        payload.extend(front_of_text(self.text.as_bytes(), ErrPacket::LONGEST_TEXT - 1));
-        let mut packet = (payload.len() as u32).to_le_bytes()[..3].to_vec();
-        packet.push(sequence);
-        packet.extend(payload);
+        // One less, for the NUL that clients put after it.
+        let message = front_of_text(self.text.as_bytes(), ErrPacket::LONGEST_TEXT - 1);
+        let sql_state = (!before_login).then_some(&b"HY000"[..]);
+        let mut payload = Vec::new();
+        ErrPacket { code: self.code, sql_state, message }.write(&mut payload);
+        let mut packet = Vec::new();
+        write_packet(&mut packet, &payload, sequence);
         packet
     }
 }

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use crate::mysql::wire::PacketHeader;
+
 /// Longest first packet that is waited for whole. Longer ones are forwarded as they come.
 const FIRST_PACKET_LIMIT: usize = 64 * 1024;
 
@@ -17,8 +19,7 @@ pub(super) async fn read_packet<R: AsyncRead + Unpin>(
     buffer: &mut Vec<u8>,
 ) -> io::Result<Option<usize>> {
     loop {
-        if let Some(&[a, b, c, _]) = buffer.first_chunk::<4>() {
-            let length = 4 + u32::from_le_bytes([a, b, c, 0]) as usize;
+        if let Some(length) = packet_length(buffer) {
             if length > FIRST_PACKET_LIMIT {
                 return Ok(None);
             }
@@ -34,9 +35,12 @@ pub(super) async fn read_packet<R: AsyncRead + Unpin>(
 
 /// Whether what was read begins a packet that is not waited for whole.
 pub(super) fn is_too_long(buffer: &[u8]) -> bool {
-    buffer
-        .first_chunk::<4>()
-        .is_some_and(|&[a, b, c, _]| 4 + u32::from_le_bytes([a, b, c, 0]) as usize > FIRST_PACKET_LIMIT)
+    packet_length(buffer).is_some_and(|length| length > FIRST_PACKET_LIMIT)
+}
+
+/// The length of the packet that the buffer begins with, header included, once its header is there.
+fn packet_length(buffer: &[u8]) -> Option<usize> {
+    buffer.first_chunk().map(|header| PacketHeader::LENGTH + PacketHeader::parse(*header).length)
 }
 
 /// A stream of which some bytes were read too early: they are read again first.

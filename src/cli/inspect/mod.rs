@@ -1,6 +1,7 @@
 //! `mysql-interceptor inspect`: messages from Kafka or standard input, one JSON object per line or for people.
 
 mod args;
+mod error;
 mod output;
 mod topics;
 
@@ -8,18 +9,17 @@ use std::io::{self, BufRead};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Failure, at_once};
 use crate::lifecycle::{self, Patience};
 pub(super) use args::{InspectArgs, adapt, rules};
+use error::{InspectError, is_passing};
 use output::Output;
-use topics::{Ends, Events, Topics};
+use topics::{Ends, Events, POLL, Topics};
 
-/// How long to wait for the next message before looking whether to stop.
-const POLL: Duration = Duration::from_millis(100);
 /// How long the process may take to end when it is told to stop, whatever it is waiting for.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
 /// How often to look for a topic that is not there yet.
@@ -33,33 +33,6 @@ Examples:
   zstdcat rows.ndjson.*.zst | mysql-interceptor inspect - --pretty
 
 It joins no consumer group and commits nothing.";
-
-/// Why nothing (more) can be printed.
-#[derive(Debug, thiserror::Error)]
-enum InspectError {
-    #[error("Kafka client: {0}")]
-    Client(String),
-    #[error("no answer from {servers} within {seconds} s: {reason}")]
-    Unreachable { servers: String, seconds: u64, reason: String },
-    #[error(
-        "there is no topic {topic} yet: the first statement or row that is sent there makes it; there are: {known}"
-    )]
-    UnknownTopic { topic: String, known: String },
-    #[error(
-        "no topic matches {pattern} yet: the first statement or row that is sent there makes one; there are: {known}"
-    )]
-    NoMatch { pattern: String, known: String },
-    #[error("topic {topic}: {source}")]
-    Topic { topic: String, source: KafkaError },
-    #[error("cannot read: {0}")]
-    Read(KafkaError),
-    #[error("cannot read standard input: {0}")]
-    Input(io::Error),
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-    #[error("cannot watch for signals: {0}")]
-    Signals(io::Error),
-}
 
 /// Prints what was asked for.
 pub(super) fn run(args: &InspectArgs) -> Result<(), Failure> {
@@ -181,17 +154,4 @@ impl InspectArgs {
         };
         serde_json::from_slice::<Debug<'_>>(payload).is_ok_and(|message| message.debug.as_deref() == Some(wanted))
     }
-}
-
-fn is_passing(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::LeaderNotAvailable
-        )
-    )
 }

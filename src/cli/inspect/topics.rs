@@ -12,10 +12,12 @@ use rdkafka::message::Message;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use regex::Regex;
 
-use super::{InspectError, POLL, is_passing};
+use super::error::{InspectError, is_passing};
 use crate::deliver::KafkaOption;
 use crate::deliver::{ClientLog, describe_client_error, reader_options};
 
+/// How long to wait for the next message before looking whether to stop.
+pub(super) const POLL: Duration = Duration::from_millis(100);
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 

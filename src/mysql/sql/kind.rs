@@ -1,7 +1,7 @@
 //! What a statement does, as far as its text tells.
 
+use super::fronts::{begins_block, skip_statement_variables};
 use super::lexis::Lexis;
-use super::program::{begins_block, skip_statement_variables};
 use super::quoted::unquote;
 use super::statements::next_statement;
 use super::tokens::{Kind, Token, Tokens};

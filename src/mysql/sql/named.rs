@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::fronts::skip_statement_variables;
 use super::lexis::Lexis;
-use super::program::skip_statement_variables;
 use super::quoted::unquote;
 use super::tokens::{Kind, Tokens};
 

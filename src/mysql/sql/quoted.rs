@@ -26,18 +26,24 @@ struct Reading {
 impl Reading {
     /// Where the text ends whose opening quote is in front of `from`.
     fn end(self, sql: &[u8], from: usize) -> Option<usize> {
+        self.end_before(sql, from, sql.len()).ok()
+    }
+
+    /// The same, of a text whose closing quote is looked for before `stop`; else the first byte from there on that is no part of a
+    /// character, escape or doubled quote that begins before.
+    fn end_before(self, sql: &[u8], from: usize, stop: usize) -> Result<usize, usize> {
         let Self { quote, escapes, charset } = self;
         let is_plain = !charset.is_double_byte();
         let mut at = from;
         loop {
+            let rest = sql.get(at..stop).unwrap_or_default();
             if is_plain {
-                let rest = sql.get(at..)?;
                 let found = if escapes { memchr::memchr2(quote, b'\\', rest) } else { memchr::memchr(quote, rest) };
-                at += found?;
+                at += found.unwrap_or(rest.len());
             }
-            let byte = *sql.get(at)?;
+            let Some(&byte) = sql.get(at).filter(|_| at < stop) else { return Err(at.min(sql.len())) };
             if byte >= 0x80 {
-                at += charset.character_length(sql.get(at..)?);
+                at += charset.character_length(sql.get(at..).unwrap_or_default());
             } else if escapes && byte == b'\\' {
                 at += 2;
             } else if byte != quote {
@@ -45,10 +51,21 @@ impl Reading {
             } else if sql.get(at + 1) == Some(&quote) {
                 at += 2;
             } else {
-                return Some(at + 1);
+                return Ok(at + 1);
             }
         }
     }
+}
+
+/// Where a text ends that began before `from`, in `quote`; else the byte from where on it is to be looked for again when more of it is
+/// there: a character or an escape may be cut off. Settings that are not known are taken for the usual ones.
+pub(super) fn rest_of_quoted(sql: &[u8], from: usize, quote: u8, lexis: Lexis, is_last: bool) -> Result<usize, usize> {
+    const LONGEST_CHARACTER: usize = 4;
+    let is_name = quote == b'`' || (quote == b'"' && lexis.ansi_quotes == Some(true));
+    let escapes = !is_name && lexis.backslash_escapes != Some(false);
+    let reading = Reading { quote, escapes, charset: lexis.charset };
+    let stop = if is_last { sql.len() } else { sql.len().saturating_sub(LONGEST_CHARACTER).max(from) };
+    reading.end_before(sql, from, stop)
 }
 
 /// Whether a quoted text may end here: no name and no quote stands right after it in a text that anybody has written.

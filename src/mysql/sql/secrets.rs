@@ -9,8 +9,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::fronts::skip_statement_variables;
 use super::lexis::Lexis;
-use super::program::skip_statement_variables;
 use super::quoted::unquote;
 use super::statements::next_statement;
 use super::tokens::{Kind, Token, Tokens};

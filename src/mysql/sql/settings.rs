@@ -1,7 +1,7 @@
 //! Session state that statements set or show.
 
+use super::fronts::skip_statement_variables;
 use super::lexis::{ClientCharset, Lexis, SqlMode};
-use super::program::skip_statement_variables;
 use super::quoted::unquote;
 use super::tokens::{Kind, Token, Tokens};
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::lexis::Lexis;
-use super::program::{Shape, statement_extent};
+use super::program::statement_extent;
 use super::tokens::Tokens;
+use super::walk::Shape;
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

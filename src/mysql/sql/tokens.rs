@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::lexis::{Flavor, Lexis};
-use super::quoted::{End, quoted_end};
+use super::lexis::Lexis;
+use super::quoted::{End, quoted_end, rest_of_quoted};
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Kind {
     Dot,
     /// Any other character, and `:=`, `..`, `<<`, `>>`.
     Other,
+    /// A comment, or the front or end of one that is executed: only from [`Tokens::with_comments`].
+    Comment,
 }
 
 /// A token's kind and place.
@@ -54,19 +56,52 @@ impl Token {
     }
 }
 
+/// What does not end within the bytes that are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Open {
+    /// `-- ..`, `# ..`
+    Line,
+    /// `/* .. */`
+    Comment,
+    /// `/*! .. */` for another version; `in_plain`: within a plain comment in it.
+    Version { in_plain: bool },
+    /// A text in this quote.
+    Quote(u8),
+    /// `$tag$ .. $tag$`
+    Dollar(Vec<u8>),
+}
+
+/// Where a part of a text begins.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    /// The first byte that counts: what is in front of it was used already.
+    pub(super) at: usize,
+    pub(super) in_comment: bool,
+    pub(super) after_dot: bool,
+    /// What began before the part.
+    pub(super) open: Option<Open>,
+}
+
 /// The tokens of a text. White space and comments are passed over; the content of `/*! .. */` is not, where the server executes it.
 #[derive(Debug, Clone)]
 pub struct Tokens<'a> {
-    sql: &'a [u8],
-    at: usize,
-    lexis: Lexis,
+    pub(super) sql: &'a [u8],
+    pub(super) at: usize,
+    pub(super) lexis: Lexis,
     /// Within an executed comment, whose end is no token.
-    in_comment: bool,
+    pub(super) in_comment: bool,
     after_dot: bool,
     /// A quote or comment does not end, or something stands where no server accepts it.
-    is_broken: bool,
+    pub(super) is_broken: bool,
     /// Where a token ends depends on what is not known.
     is_doubtful: bool,
+    /// What the end of the bytes cuts off, and the first byte that decides how it goes on.
+    pub(super) open: Option<(Open, usize)>,
+    /// Where the last comment or mark of a comment begins, and whether that is within `/*! .. */`.
+    pub(super) last_blank: (usize, bool),
+    pub(super) shows_comments: bool,
+    /// More of the text comes after these bytes.
+    is_part: bool,
 }
 
 impl<'a> Tokens<'a> {
@@ -76,12 +111,70 @@ impl<'a> Tokens<'a> {
     }
 
     pub(super) fn starting_at(sql: &'a [u8], at: usize, lexis: Lexis) -> Self {
-        Self { sql, at, lexis, in_comment: false, after_dot: false, is_broken: false, is_doubtful: false }
+        let state = State { at, ..State::default() };
+        Self::resumed(sql, lexis, &state, true)
+    }
+
+    /// The tokens of `sql` and its comments, for whoever shows it.
+    pub fn with_comments(sql: &'a [u8], lexis: Lexis) -> Self {
+        Self { shows_comments: true, ..Self::new(sql, lexis) }
+    }
+
+    /// The tokens of a text's part.
+    pub(super) fn resumed(sql: &'a [u8], lexis: Lexis, state: &State, is_last: bool) -> Self {
+        let &State { at, in_comment, after_dot, ref open } = state;
+        let mut tokens = Self {
+            sql,
+            at,
+            lexis,
+            in_comment,
+            after_dot,
+            is_broken: false,
+            is_doubtful: false,
+            open: None,
+            last_blank: (0, false),
+            shows_comments: false,
+            is_part: !is_last,
+        };
+        match open {
+            None => {}
+            Some(Open::Line) => tokens.skip_line(),
+            Some(Open::Comment) => tokens.skip_past(at, b"*/", Open::Comment),
+            Some(Open::Version { in_plain }) => tokens.skip_version_comment(at, *in_plain),
+            Some(Open::Quote(quote)) => match rest_of_quoted(sql, at, *quote, lexis, is_last) {
+                Ok(end) => tokens.at = end,
+                Err(from) => tokens.cut_off(Open::Quote(*quote), from),
+            },
+            Some(Open::Dollar(tag)) => tokens.skip_past(at, tag, Open::Dollar(tag.clone())),
+        }
+        tokens
+    }
+
+    /// Something goes on past the end; `from` is the first byte that decides where it ends.
+    pub(super) fn cut_off(&mut self, open: Open, from: usize) {
+        self.is_broken |= open != Open::Line;
+        self.at = self.sql.len();
+        self.open = Some((open, from));
+    }
+
+    /// What the end of the bytes cuts off, and the first byte that decides how it goes on.
+    pub(super) fn open(&self) -> Option<(Open, usize)> {
+        self.open.clone()
+    }
+
+    /// Where the last comment or mark of a comment begins, and whether that is within `/*! .. */`.
+    pub(super) fn last_blank(&self) -> (usize, bool) {
+        self.last_blank
+    }
+
+    /// Whether a dot was the last token.
+    pub(super) fn is_after_dot(&self) -> bool {
+        self.after_dot
     }
 
     /// The same again from an earlier place.
     pub(super) fn continuing(tokens: &Self, at: usize) -> Self {
-        Self { at, after_dot: false, ..tokens.clone() }
+        Self { at, after_dot: false, open: None, ..tokens.clone() }
     }
 
     /// Where the next token is looked for.
@@ -129,104 +222,12 @@ impl<'a> Tokens<'a> {
         self.clone().next()
     }
 
-    fn byte(&self, ahead: usize) -> Option<u8> {
+    pub(super) fn byte(&self, ahead: usize) -> Option<u8> {
         self.sql.get(self.at + ahead).copied()
     }
 
-    fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.sql.get(self.at..).unwrap_or_default()
-    }
-
-    fn skip_past(&mut self, from: usize, end: &[u8]) {
-        let rest = self.sql.get(from..).unwrap_or_default();
-        match memchr::memmem::find(rest, end) {
-            Some(found) => self.at = from + found + end.len(),
-            None => {
-                self.is_broken = true;
-                self.at = self.sql.len();
-            }
-        }
-    }
-
-    fn skip_line(&mut self) {
-        // The servers end such a comment at a zero byte too.
-        self.at += memchr::memchr2(b'\n', 0, self.rest()).unwrap_or_else(|| self.rest().len());
-    }
-
-    fn skip_blank(&mut self) {
-        loop {
-            match self.rest() {
-                [byte, ..] if self.lexis.is_space(*byte) => self.at += 1,
-                [b'#', ..] => self.skip_line(),
-                [b'-', b'-'] => self.at += 2,
-                [b'-', b'-', next, ..] if self.lexis.is_space(*next) || next.is_ascii_control() => self.skip_line(),
-                [b'/', b'*', ..] => self.comment(),
-                [b'*', b'/', ..] if self.in_comment => {
-                    self.in_comment = false;
-                    self.at += 2;
-                }
-                _ => return,
-            }
-        }
-    }
-
-    /// `/* .. */`, or the front of `/*! .. */` if its content counts.
-    fn comment(&mut self) {
-        let marker = match self.rest() {
-            [b'/', b'*', b'!', ..] => 3,
-            [b'/', b'*', b'M', b'!', ..] if self.lexis.may_be_mariadb() => 4,
-            _ => return self.skip_past(self.at + 2, b"*/"),
-        };
-        let digits = self.rest().iter().skip(marker).take(7).take_while(|byte| byte.is_ascii_digit()).count();
-        let length = match (digits, self.lexis.flavor) {
-            (..=4, _) => 0,
-            (6.., Some(Flavor::MariaDb)) => 6,
-            // MySQL's six digits are told by the white space after them.
-            (6, _) if self.byte(marker + 6).is_some_and(|next| next.is_ascii_whitespace()) => 6,
-            (6.., None) => 6,
-            _ => 5,
-        };
-        let number = self.rest().iter().skip(marker).take(length);
-        let version = number.fold(0_u32, |number, digit| number * 10 + u32::from(digit - b'0'));
-        if length == 0 || self.executes(version, marker == 4) {
-            self.at += marker + length;
-            self.in_comment = true;
-        } else {
-            self.skip_version_comment(marker);
-        }
-    }
-
-    fn executes(&self, version: u32, is_mariadbs: bool) -> bool {
-        let Some(own) = self.lexis.version else { return true };
-        // MariaDB does not take what MySQL has had since 5.7 for its own.
-        let is_foreign =
-            self.lexis.flavor == Some(Flavor::MariaDb) && (50_700..=99_999).contains(&version) && !is_mariadbs;
-        version <= own && !is_foreign
-    }
-
-    /// A comment for another version may have plain ones inside.
-    fn skip_version_comment(&mut self, marker: usize) {
-        let mut at = self.at + marker;
-        loop {
-            let rest = self.sql.get(at..).unwrap_or_default();
-            let Some(found) = memchr::memchr2(b'/', b'*', rest) else {
-                self.is_broken = true;
-                self.at = self.sql.len();
-                return;
-            };
-            at += found;
-            match self.sql.get(at..at + 2) {
-                Some(b"*/") => {
-                    self.at = at + 2;
-                    return;
-                }
-                Some(b"/*") => {
-                    self.skip_past(at + 2, b"*/");
-                    at = self.at;
-                }
-                _ => at += 1,
-            }
-        }
     }
 
     /// The end of a run of name characters; where characters have two bytes the second may be any.
@@ -244,16 +245,22 @@ impl<'a> Tokens<'a> {
 
     fn quoted(&mut self, at: usize) -> usize {
         match quoted_end(self.sql, at, self.lexis) {
+            // The next byte may be another quote.
+            End::At(end) if self.is_part && end == self.sql.len() => self.unclosed(at),
             End::At(end) => end,
             End::Doubtful(end) => {
                 self.is_doubtful = true;
                 end
             }
-            End::Open => {
-                self.is_broken = true;
-                self.sql.len()
-            }
+            End::Open => self.unclosed(at),
         }
+    }
+
+    fn unclosed(&mut self, at: usize) -> usize {
+        let quote = self.sql.get(at).copied().unwrap_or_default();
+        let from = rest_of_quoted(self.sql, at + 1, quote, self.lexis, false).err();
+        self.cut_off(Open::Quote(quote), from.unwrap_or(self.sql.len()));
+        self.sql.len()
     }
 
     /// `$$` or `$tag$` here, where MySQL begins a text in another language.
@@ -356,6 +363,10 @@ impl Iterator for Tokens<'_> {
             self.is_broken |= self.in_comment;
             return None;
         };
+        if self.shows_comments && self.skip_comment() {
+            self.after_dot = false;
+            return Some(Token { kind: Kind::Comment, start, end: self.at });
+        }
         // A name's own dot, not that of a number such as `.5`.
         let after_dot = std::mem::take(&mut self.after_dot) && before == start;
         let next = self.byte(1);
@@ -372,7 +383,7 @@ impl Iterator for Tokens<'_> {
             b'x' | b'X' | b'b' | b'B' if next == Some(b'\'') => (Kind::Binary, self.quoted(start + 1)),
             b'$' if self.lexis.has_dollar_quotes() && self.dollar_tag().is_some() => {
                 let tag = self.dollar_tag().unwrap_or_default();
-                self.skip_past(start + tag.len(), tag);
+                self.skip_past(start + tag.len(), tag, Open::Dollar(tag.to_vec()));
                 (Kind::Text, self.at)
             }
             b'0'..=b'9' => self.number(),

@@ -1,9 +1,8 @@
 //! Cuts one direction's byte stream into packets, however the bytes arrive.
 
-/// The payload length of a packet that is continued by the next one.
-pub const MAX_PACKET_PAYLOAD: usize = 0xff_ffff;
+use crate::mysql::wire::packet::{MAX_PACKET_PAYLOAD, PacketHeader};
 
-const HEADER: usize = 4;
+const HEADER: usize = PacketHeader::LENGTH;
 
 /// How much of a packet's payload the caller wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +67,7 @@ struct Partial {
 /// Packet framing of one direction. Memory follows the bytes that came, never a length that was announced.
 ///
 /// ```
-/// use mysql_interceptor::wire::{Framer, Keep};
+/// use mysql_interceptor::mysql::wire::{Framer, Keep};
 /// let mut framer = Framer::default();
 /// let mut input: &[u8] = &[1, 0, 0, 0, 0x0e, 2, 0, 0];
 /// let packet = framer.next(&mut input, Keep::UpTo(64), 0).unwrap();
@@ -125,12 +124,12 @@ impl Framer {
         }
         if !self.under_way {
             // The usual case: the whole packet lies in the input and nothing is copied.
-            let (&[a, b, c, sequence], tail) = match input.split_first_chunk::<HEADER>() {
+            let (header, tail) = match input.split_first_chunk::<HEADER>() {
                 Some(split) => split,
                 None if input.is_empty() => return None,
                 None => return self.next_in_pieces(input, keep, now_ns),
             };
-            let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+            let PacketHeader { length, sequence } = PacketHeader::parse(*header);
             if length < MAX_PACKET_PAYLOAD
                 && let Some((payload, rest)) = tail.split_at_checked(length)
             {
@@ -173,10 +172,10 @@ impl Framer {
                 if partial.header_length < HEADER {
                     return None;
                 }
-                let [a, b, c, sequence] = partial.header;
-                partial.missing = u32::from_le_bytes([a, b, c, 0]) as usize;
-                partial.continued = partial.missing == MAX_PACKET_PAYLOAD;
-                partial.sequence.get_or_insert(sequence);
+                let header = PacketHeader::parse(partial.header);
+                partial.missing = header.length;
+                partial.continued = header.is_continued();
+                partial.sequence.get_or_insert(header.sequence);
                 partial.length += partial.missing as u64;
             }
             let (head, rest) = input.split_at(partial.missing.min(input.len()));

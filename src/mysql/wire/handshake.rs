@@ -15,6 +15,10 @@ pub struct Greeting<'a> {
     pub collation: u8,
     /// Status flags before authentication.
     pub status: StatusFlags,
+    /// The nonce that the client's authentication answers, in the two parts in which it is sent; the second may end in a zero byte.
+    pub nonce: [&'a [u8]; 2],
+    /// The authentication plugin that the server begins with; empty where it names none.
+    pub plugin: &'a [u8],
 }
 
 /// CLIENT_SSL is bit 11: bit 3 of the second byte of the lower capabilities.
@@ -33,7 +37,7 @@ impl<'a> Greeting<'a> {
         }
         let server_version = reader.nul_bytes()?;
         let connection_id = reader.u32()?;
-        reader.bytes(AUTH_DATA_PART_1)?;
+        let nonce = reader.bytes(AUTH_DATA_PART_1)?.get(..AUTH_DATA_PART_1 - 1).unwrap_or_default();
         let lower = reader.u16()?;
         if reader.is_empty() {
             return Ok(Self {
@@ -42,14 +46,20 @@ impl<'a> Greeting<'a> {
                 capabilities: CapabilityFlags::from_parts(u32::from(lower), 0),
                 collation: 0,
                 status: StatusFlags::empty(),
+                nonce: [nonce, &[]],
+                plugin: &[],
             });
         }
         let collation = reader.u8()?;
         let status = StatusFlags::from_bits_retain(reader.u16()?);
         let upper = reader.u16()?;
-        reader.u8()?; // length of the authentication data
+        let nonce_length = usize::from(reader.u8()?);
         reader.bytes(6)?;
         let mariadb = reader.u32()?;
+        // The nonce's second part has its terminator and at least 13 bytes, whatever the length says (`sql-common/client.cc`).
+        let second = nonce_length.saturating_sub(nonce.len()).max(13).min(reader.rest().len());
+        let second = reader.bytes(second)?;
+        let plugin = reader.nul_bytes_or_rest();
         let mysql = u32::from(upper) << 16 | u32::from(lower);
         Ok(Self {
             server_version,
@@ -57,6 +67,8 @@ impl<'a> Greeting<'a> {
             capabilities: CapabilityFlags::from_parts(mysql, mariadb),
             collation,
             status,
+            nonce: [nonce, second],
+            plugin,
         })
     }
 }

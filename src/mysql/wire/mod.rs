@@ -12,6 +12,8 @@ mod compression;
 mod execute;
 mod framer;
 mod handshake;
+mod login;
+mod packet;
 mod reader;
 mod response;
 mod rows;
@@ -26,8 +28,10 @@ pub use compression::{Algorithm, Decompressor};
 pub use execute::{
     BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, is_null, query_text_at,
 };
-pub use framer::{Framer, Keep, MAX_PACKET_PAYLOAD, Packet};
+pub use framer::{Framer, Keep, Packet};
 pub use handshake::{ChangeUser, Greeting, HandshakeResponse, strip_greeting_tls};
+pub use login::{Answer, write_handshake_response, write_ssl_request};
+pub use packet::{MAX_PACKET_PAYLOAD, PacketHeader, write_packet};
 pub use reader::{Malformed, Reader};
 pub use response::{
     EofPacket, ErrPacket, OkPacket, PrepareOk, RowEnd, SessionChange, SessionChanges, column_count, is_progress_report,

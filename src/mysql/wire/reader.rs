@@ -8,11 +8,11 @@ pub struct Malformed(pub &'static str);
 /// Reads the protocol's basic types (all little-endian) from the front of a slice.
 ///
 /// ```
-/// use mysql_interceptor::wire::Reader;
+/// use mysql_interceptor::mysql::wire::Reader;
 /// let mut reader = Reader::new(&[0xfc, 0x2c, 0x01, b'a', b'b', 0], "example");
 /// assert_eq!(reader.lenenc_int()?, 300);
 /// assert_eq!(reader.nul_bytes()?, b"ab");
-/// # Ok::<(), mysql_interceptor::wire::Malformed>(())
+/// # Ok::<(), mysql_interceptor::mysql::wire::Malformed>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {

@@ -153,6 +153,17 @@ impl<'a> ErrPacket<'a> {
         };
         Ok(Self { code, sql_state, message })
     }
+
+    /// Appends the packet's payload.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(0xff);
+        out.extend_from_slice(&self.code.to_le_bytes());
+        if let Some(state) = self.sql_state {
+            out.push(b'#');
+            out.extend_from_slice(state);
+        }
+        out.extend_from_slice(self.message);
+    }
 }
 
 impl fmt::Display for ErrPacket<'_> {

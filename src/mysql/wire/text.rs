@@ -5,7 +5,7 @@ use std::fmt;
 /// Shows bytes as text. What is not UTF-8 is shown as `\\xHH`, byte by byte, so that nothing is lost.
 ///
 /// ```
-/// use mysql_interceptor::wire::Escaped;
+/// use mysql_interceptor::mysql::wire::Escaped;
 /// assert_eq!(Escaped(b"caf\xc3\xa9 \xff").to_string(), "caf\u{e9} \\xFF");
 /// ```
 #[derive(Debug, Clone, Copy)]
