@@ -1,6 +1,6 @@
 //! The files that we make, and who may read them: rows and statements are not for everybody on the machine.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -79,6 +79,48 @@ impl FileMode {
 
     fn folder_bits(self) -> u32 {
         self.bits | (self.bits & 0o444) >> 2
+    }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+/// Returns when the name of the file at `path` is on the disk, or that it has none any more.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Replaces the file at `path` so that there is always a whole one, whatever happens when: by a new one, first written beside it
+/// (`PATH.new`). All of it is on the disk when this returns.
+pub(crate) fn replace(path: &Path, mode: FileMode, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let mut file = mode.create_instead_of(path, beside)?;
+    write(&mut file)?;
+    file.sync_all()?;
+    fs::rename(beside, path)?;
+    sync_folder_of(path)
+}
+
+/// Takes the file at `path`, which is made if it is not there, for this process: nobody else has it as long as what is returned is kept.
+///
+/// # Errors
+///
+/// `WouldBlock` where another process has it. A file system without locks is no error.
+pub(crate) fn lock(path: &Path, mode: FileMode) -> io::Result<File> {
+    let file = mode.open_or_create(path, OpenOptions::new().append(true))?;
+    try_lock(&file).map(|()| file)
+}
+
+/// Takes an open file for this process; see [`lock`].
+pub(crate) fn try_lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        // A file system without locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 

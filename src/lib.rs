@@ -13,8 +13,9 @@
 //!   client          our own connection to a server
 //!   deliver         queues; sinks: stdout, files, Kafka
 //!   pretty          messages as lines for people
-//!   rules, segment, tls, files, backoff
-//!                   leaves: names of tables and columns, records on disk, certificates, file permissions, pauses between attempts
+//!   rules, segment, tls, backoff
+//!                   leaves: names of tables and columns, records on disk, certificates, pauses between attempts
+//!   files           the files that we make: permissions, owners, whole replacements
 //!   mysql           what both halves know of MySQL and MariaDB, all of it pure: wire, charset, sql, value
 //!   json            JSON as text
 //! ```

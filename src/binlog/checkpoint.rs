@@ -3,7 +3,7 @@
 pub(crate) mod tail;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::binlog::checkpoint::tail::Tail;
 use crate::binlog::event::position::Position;
-use crate::files::FileMode;
+use crate::files::{self, FileMode};
 
 /// A place between two transactions, all before which is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -100,13 +100,12 @@ impl CheckpointFile {
             return Err(self.io(std::io::ErrorKind::IsADirectory.into()));
         }
         // The checkpoint itself is another file after each time it is saved.
-        let lock = self.mode.open_or_create(&self.with_suffix(".lock"), File::options().append(true));
-        let lock = lock.map_err(|source| self.io(source))?;
-        match lock.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(CheckpointError::Taken { path: self.path.clone() }),
-            // A file system without locks.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(lock),
-        }
+        let mut lock = self.path.clone().into_os_string();
+        lock.push(".lock");
+        files::lock(Path::new(&lock), self.mode).map_err(|source| match source.kind() {
+            std::io::ErrorKind::WouldBlock => CheckpointError::Taken { path: self.path.clone() },
+            _ => self.io(source),
+        })
     }
 
     /// Saves the checkpoint so that there is always a whole one: in a file beside it, which then takes its place.
@@ -114,28 +113,11 @@ impl CheckpointFile {
         if self.saved.as_ref() == Some(checkpoint) {
             return Ok(());
         }
-        self.replace(checkpoint).map_err(|source| self.io(source))?;
+        let mut text = serde_json::to_vec(checkpoint).map_err(|error| self.io(error.into()))?;
+        text.push(b'\n');
+        files::replace(&self.path, self.mode, |file| file.write_all(&text)).map_err(|source| self.io(source))?;
         self.saved = Some(checkpoint.clone());
         Ok(())
-    }
-
-    fn replace(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
-        let beside = self.with_suffix(".new");
-        let mut file = self.mode.create_instead_of(&self.path, &beside)?;
-        serde_json::to_writer(&mut file, checkpoint)?;
-        file.write_all(b"\n")?;
-        file.sync_data()?;
-        fs::rename(&beside, &self.path)?;
-        // The folder's entry is to survive too.
-        let folder =
-            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        File::open(folder)?.sync_data()
-    }
-
-    fn with_suffix(&self, suffix: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(suffix);
-        path.into()
     }
 
     fn io(&self, source: std::io::Error) -> CheckpointError {

@@ -1,94 +1,141 @@
-//! Records on the disk: what does not fit into memory, until it is read back.
+//! Segment files: records that are appended, and read back by their number.
+//!
+//! A segment without a name holds what does not fit into memory, and is gone with the process, whatever way that ends. One with a name
+//! survives a crash: when it is opened again it ends with its last whole record, and what was torn after that is cut off.
 //!
 //! ```text
-//!   record   length of the bytes (4, little endian) | their CRC-32 (4) | bytes
+//!   header   magic (8 bytes) | version (4) | key (8) | CRC-32 of these (4)
+//!   record   length of the bytes (4) | CRC-32 of key, offset, length and bytes (4) | bytes
 //! ```
 //!
-//! The file has no name, so nothing of it is left after the process, whatever way that ends.
+//! Numbers are little endian. The key is random, and the offset is that of the record: so nothing that a record contains, and nothing
+//! that an earlier file or an append that failed has left on the disk, is ever taken for a record.
+//!
+//! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. One process has a segment with a name at a time.
+
+#![cfg_attr(
+    not(test),
+    expect(dead_code, reason = "segments with names are for what survives the process: a spool, recordings")
+)]
+
+mod error;
+mod format;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-const HEADER: usize = 8;
+use error::Failure;
+pub use error::SegmentError;
+use format::{HEADER, Header, RECORD_HEADER, RecordHeader};
 
-/// Why records could not be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {what}: {source}; give a folder with more room (--temp-dir)", folder.display())]
-pub struct SegmentError {
-    /// Where the file is.
-    pub folder: PathBuf,
-    /// What was tried.
-    pub what: &'static str,
-    /// Why it failed.
-    pub source: io::Error,
-}
+use crate::files::{self, FileMode};
 
-/// A file of records that are appended, and read back by their number.
+/// A file of records.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    folder: PathBuf,
+    /// The file; of one without a name, its folder.
+    path: PathBuf,
     file: File,
+    header: Header,
     /// Where each record begins.
     starts: Vec<u64>,
     end: u64,
+    /// The file has no more bytes than this.
+    limit: u64,
+    /// There may be something after `end`: what an append that failed has left, or records that were forgotten.
+    has_leftovers: bool,
+}
+
+/// A segment with a name, opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) segment: Segment,
+    /// Bytes that were cut off after the last whole record.
+    pub(crate) cut_off: u64,
 }
 
 impl Segment {
-    /// An empty one in this folder.
-    pub(crate) fn create_in(folder: &Path) -> Result<Self, SegmentError> {
-        let file = tempfile::tempfile_in(folder).map_err(|source| SegmentError {
-            folder: folder.to_owned(),
-            what: "a temporary file could not be made",
-            source,
-        })?;
-        Ok(Self { folder: folder.to_owned(), file, starts: Vec::new(), end: 0 })
+    /// An empty one without a name, in this folder.
+    pub(crate) fn without_name(folder: &Path) -> Result<Self, SegmentError> {
+        let failed = |source| Failure::Create(source).at(folder);
+        let file = tempfile::tempfile_in(folder).map_err(failed)?;
+        Self::begin(folder.to_owned(), file, u64::MAX).map_err(failed)
+    }
+
+    /// Opens the segment at `path`, which belongs to this process until it is dropped; makes it if it is not there. It grows to `limit`
+    /// bytes at most.
+    pub(crate) fn open(path: &Path, mode: FileMode, limit: u64) -> Result<Opened, SegmentError> {
+        let failed = |source| Failure::Open(source).at(path);
+        let file = mode.open_or_create(path, File::options().read(true).write(true)).map_err(failed)?;
+        files::try_lock(&file).map_err(|_| Failure::Taken.at(path))?;
+        let size = file.metadata().map_err(failed)?.len();
+        let mut start = vec![0; HEADER.min(usize::try_from(size).unwrap_or(HEADER))];
+        file.read_exact_at(&mut start, 0).map_err(failed)?;
+        if Header::is_unfinished(&start) {
+            let segment = Self::begin(path.to_owned(), file, limit).map_err(failed)?;
+            segment.sync()?;
+            files::sync_folder_of(path).map_err(failed)?;
+            return Ok(Opened { segment, cut_off: size });
+        }
+        let header = Header::read(&start).map_err(|failure| failure.at(path))?;
+        let (starts, end) = whole_records(&file, header, size).map_err(failed)?;
+        let mut segment = Self { path: path.to_owned(), file, header, starts, end, limit, has_leftovers: end < size };
+        segment.remove_leftovers().map_err(failed)?;
+        Ok(Opened { segment, cut_off: size - end })
+    }
+
+    /// Writes the header of an empty segment.
+    fn begin(path: PathBuf, file: File, limit: u64) -> io::Result<Self> {
+        let header = Header::random();
+        file.set_len(0)?;
+        file.write_all_at(&header.bytes(), 0)?;
+        Ok(Self { path, file, header, starts: Vec::new(), end: HEADER as u64, limit, has_leftovers: false })
     }
 
     /// Appends a record, given in parts. Returns its number, from 0 on.
+    ///
+    /// After an error the segment is as it was before.
     pub(crate) fn append(&mut self, parts: &[&[u8]]) -> Result<usize, SegmentError> {
-        let failed = |source| self.error("a temporary file could not be written", source);
         let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let length = u32::try_from(length).map_err(|_| failed(io::ErrorKind::FileTooLarge.into()))?;
-        let mut checksum = crc32fast::Hasher::new();
-        parts.iter().for_each(|part| checksum.update(part));
-        let mut header = [0; HEADER];
-        let (first, second) = header.split_at_mut(4);
-        first.copy_from_slice(&length.to_le_bytes());
-        second.copy_from_slice(&checksum.finalize().to_le_bytes());
-        let mut at = self.end;
-        for part in std::iter::once(&header[..]).chain(parts.iter().copied()) {
-            self.file.write_all_at(part, at).map_err(failed)?;
-            at += part.len() as u64;
+        let end = self.end + RECORD_HEADER as u64 + length as u64;
+        let Some(length) = u32::try_from(length).ok().filter(|_| end <= self.limit) else {
+            return Err(Failure::Full { limit: self.limit }.at(&self.path));
+        };
+        let record = RecordHeader::new(self.header, self.end, length, parts);
+        if let Err(source) = self.write(&record.bytes(), parts) {
+            return Err(Failure::Write(source).at(&self.path));
         }
         self.starts.push(self.end);
-        self.end = at;
+        self.end = end;
         Ok(self.starts.len() - 1)
+    }
+
+    fn write(&mut self, header: &[u8], parts: &[&[u8]]) -> io::Result<()> {
+        self.remove_leftovers()?;
+        // Until all of it is written.
+        self.has_leftovers = true;
+        let mut at = self.end;
+        for part in std::iter::once(header).chain(parts.iter().copied()) {
+            self.file.write_all_at(part, at)?;
+            at += part.len() as u64;
+        }
+        self.has_leftovers = false;
+        Ok(())
     }
 
     /// Reads a record; `into` has nothing else afterwards.
     pub(crate) fn read(&self, record: usize, into: &mut Vec<u8>) -> Result<(), SegmentError> {
-        let failed = |source| self.error("a temporary file could not be read", source);
+        let failed = |source| Failure::Read(source).at(&self.path);
         let start = *self.starts.get(record).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         let end = self.starts.get(record + 1).copied().unwrap_or(self.end);
-        let mut header = [0; HEADER];
-        self.file.read_exact_at(&mut header, start).map_err(failed)?;
-        let (length, checksum) = header.split_at(4);
-        let number = |bytes: &[u8]| bytes.iter().rev().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
-        if start + HEADER as u64 + u64::from(number(length)) != end {
-            return Err(failed(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a record has another length than was written",
-            )));
+        match read_record(&self.file, self.header, start, end, into).map_err(failed)? {
+            Some(next) if next == end => Ok(()),
+            _ => Err(Failure::Damaged { offset: start }.at(&self.path)),
         }
-        into.clear();
-        into.resize(number(length) as usize, 0);
-        self.file.read_exact_at(into, start + HEADER as u64).map_err(failed)?;
-        if crc32fast::hash(into) != number(checksum) {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "a record is not as it was written")));
-        }
-        Ok(())
     }
 
     /// Forgets the records from this one on.
@@ -96,70 +143,59 @@ impl Segment {
         if let Some(start) = self.starts.get(record) {
             self.end = *start;
             self.starts.truncate(record);
+            self.has_leftovers = true;
+            // Otherwise the next append does it, or fails.
+            let _ = self.remove_leftovers();
         }
     }
 
-    fn error(&self, what: &'static str, source: io::Error) -> SegmentError {
-        SegmentError { folder: self.folder.clone(), what, source }
+    fn remove_leftovers(&mut self) -> io::Result<()> {
+        if self.has_leftovers {
+            self.file.set_len(self.end)?;
+            self.has_leftovers = false;
+        }
+        Ok(())
+    }
+
+    /// Returns when everything that was appended is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), SegmentError> {
+        self.file.sync_data().map_err(|source| Failure::Write(source).at(&self.path))
+    }
+
+    /// The number of records.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The file's size.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.end
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(segment: &Segment, record: usize) -> Vec<u8> {
-        let mut bytes = b"of before".to_vec();
-        segment.read(record, &mut bytes).unwrap();
-        bytes
+/// Where each record begins, and where the last whole one ends.
+fn whole_records(file: &File, header: Header, size: u64) -> io::Result<(Vec<u64>, u64)> {
+    let (mut starts, mut at, mut bytes) = (Vec::new(), HEADER as u64, Vec::new());
+    while let Some(next) = read_record(file, header, at, size, &mut bytes)? {
+        starts.push(at);
+        at = next;
     }
+    Ok((starts, at))
+}
 
-    #[test]
-    fn records_are_read_back_as_they_were_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut segment = Segment::create_in(folder.path()).unwrap();
-        assert_eq!(segment.append(&[b"one", b"", b"two"]).unwrap(), 0);
-        assert_eq!(segment.append(&[]).unwrap(), 1);
-        assert_eq!(segment.append(&[&[7; 300_000]]).unwrap(), 2);
-        assert_eq!((read(&segment, 0), read(&segment, 1)), (b"onetwo".to_vec(), Vec::new()));
-        assert_eq!(read(&segment, 2), [7; 300_000]);
-        assert!(segment.read(3, &mut Vec::new()).is_err());
-        // It has no name.
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+/// Reads the record at an offset; returns where the next one begins. None where there is no whole record before `end`.
+fn read_record(file: &File, header: Header, at: u64, end: u64, into: &mut Vec<u8>) -> io::Result<Option<u64>> {
+    into.clear();
+    let body = at + RECORD_HEADER as u64;
+    let Some(room) = end.checked_sub(body) else { return Ok(None) };
+    let mut bytes = [0; RECORD_HEADER];
+    file.read_exact_at(&mut bytes, at)?;
+    let record = RecordHeader::read(bytes);
+    if u64::from(record.length) > room {
+        return Ok(None);
     }
-
-    #[test]
-    fn what_was_cut_off_is_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut segment = Segment::create_in(folder.path()).unwrap();
-        for byte in 0..5 {
-            segment.append(&[&[byte; 10]]).unwrap();
-        }
-        segment.truncate(9);
-        segment.truncate(2);
-        assert!(segment.read(2, &mut Vec::new()).is_err());
-        assert_eq!(segment.append(&[b"shorter"]).unwrap(), 2);
-        assert_eq!((read(&segment, 1), read(&segment, 2)), (vec![1; 10], b"shorter".to_vec()));
-    }
-
-    #[test]
-    fn damage_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut segment = Segment::create_in(folder.path()).unwrap();
-        segment.append(&[b"one"]).unwrap();
-        segment.append(&[b"two"]).unwrap();
-        segment.file.write_all_at(b"x", HEADER as u64).unwrap();
-        let error = segment.read(0, &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains("not as it was written"), "{error}");
-        segment.file.write_all_at(&[200], HEADER as u64 + 3).unwrap();
-        assert!(segment.read(1, &mut Vec::new()).unwrap_err().to_string().contains("another length"));
-        segment.file.set_len(3).unwrap();
-        assert!(segment.read(0, &mut Vec::new()).is_err());
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_named() {
-        let error = Segment::create_in(Path::new("/nowhere/at/all")).unwrap_err().to_string();
-        assert!(error.contains("/nowhere/at/all") && error.contains("--temp-dir"), "{error}");
-    }
+    into.resize(record.length as usize, 0);
+    file.read_exact_at(into, body)?;
+    let is_whole = record == RecordHeader::new(header, at, record.length, &[into]);
+    Ok(is_whole.then_some(body + u64::from(record.length)))
 }

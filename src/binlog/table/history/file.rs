@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::binlog::event::position::Position;
 use crate::binlog::table::history::apply::TableSchema;
 use crate::binlog::table::history::definition::TableName;
-use crate::files::FileMode;
+use crate::files::{self, FileMode};
 
 /// Why the history could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +103,6 @@ impl HistoryFile {
             text => text.map_err(failed)?,
         };
         let loaded = if resumes { load(&text, source, at) } else { Loaded::default() };
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".new");
         let mut compact = Vec::new();
         append(&mut compact, &Line { source: Some(source.to_owned()), ..Line::at(None) }).map_err(failed)?;
         for (name, (position, schema)) in &loaded.tables {
@@ -113,17 +111,8 @@ impl HistoryFile {
         if let Some(through) = &loaded.through {
             append(&mut compact, &Line::at(Some(through))).map_err(failed)?;
         }
-        let write = || -> std::io::Result<File> {
-            let mut file = mode.create_instead_of(path, Path::new(&beside))?;
-            file.write_all(&compact)?;
-            file.sync_data()?;
-            fs::rename(&beside, path)?;
-            let folder =
-                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-            File::open(folder)?.sync_data()?;
-            OpenOptions::new().append(true).open(path)
-        };
-        let file = write().map_err(failed)?;
+        files::replace(path, mode, |file| file.write_all(&compact)).map_err(failed)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
         let shared =
             HistorySync { path: path.into(), file: Arc::new(file), dirty: Arc::default(), failed: Arc::default() };
         Ok((Self { shared, written: loaded.through.clone() }, loaded))

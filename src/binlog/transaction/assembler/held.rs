@@ -16,7 +16,9 @@ const LARGEST_IN_MEMORY: usize = 16 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
     /// The disk does not take it, or does not give it back.
-    #[error("a transaction of more than 16 MiB is kept on the disk until its end: {0}")]
+    #[error(
+        "a transaction of more than 16 MiB is kept on the disk until its end: {0}; give a folder with more room (--temp-dir)"
+    )]
     Segment(#[from] SegmentError),
     /// What was read back is not what was written.
     #[error(transparent)]
@@ -82,7 +84,7 @@ impl Held {
             Some(disk) => disk,
             None => {
                 tracing::debug!(folder = %self.folder.display(), "a large transaction is kept on the disk until its end");
-                let segment = Segment::create_in(&self.folder)?;
+                let segment = Segment::without_name(&self.folder)?;
                 self.disk.insert(Disk { segment, tables: RecordTables::default(), record: Vec::new() })
             }
         };
