@@ -1,4 +1,4 @@
-//! What a message costs on its way through the hub into each sink, in CPU time of every thread, librdkafka's included.
+//! What a message costs on its way through the pipeline into each sink, in CPU time of every thread, librdkafka's included.
 //!
 //! ```text
 //! cargo bench --bench sinks                                                  # no sink, a file
@@ -11,13 +11,15 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mysql_interceptor::deliver::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig};
-use mysql_interceptor::deliver::{Batch, Hub, Ingest, Sink, SinkError, open_all};
+use mysql_interceptor::deliver::{
+    Acks, Backpressure, Compression, Fsync, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
+};
+use mysql_interceptor::deliver::{Batch, Ingest, Pipeline, Sink, SinkError, open_all};
 use mysql_interceptor::files::FileMode;
 
 const MESSAGE_BYTES: usize = 600;
 
-/// Takes everything and does nothing: what is left is the hub's own cost.
+/// Takes everything and does nothing: what is left is the pipeline's own cost.
 #[derive(Default)]
 struct Nothing {
     delivered: u64,
@@ -61,6 +63,7 @@ fn main() {
         compress: Compression::None,
         keep: 0,
         mode: FileMode::default(),
+        fsync: Fsync::Never,
     };
     measure("ndjson", open_all(&[SinkConfig::Ndjson(ndjson)]).expect("the file opens"));
     if let Ok(bootstrap_servers) = std::env::var("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS") {
@@ -86,17 +89,18 @@ fn main() {
 fn measure(name: &str, sinks: Vec<Box<dyn Sink>>) {
     let (rate, seconds, workers) = (setting("RATE", 20_000), setting("SECONDS", 4), setting("WORKERS", 2));
     let config = QueueConfig { backpressure: Backpressure::Block, ..QueueConfig::default() };
-    let hub = Hub::start(sinks, config).expect("threads start");
+    let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
+    let mut pipeline = Pipeline::start(sinks, &config).expect("threads start");
     // The first second is for connections and warm caches.
-    let warm_up = produce(&hub, rate, 1, workers);
+    let warm_up = produce(&pipeline, rate, 1, workers);
     let before = cpu_by_thread();
     let start = Instant::now();
-    let messages = produce(&hub, rate, seconds, workers);
+    let messages = produce(&pipeline, rate, seconds, workers);
     let elapsed = start.elapsed();
     // Unhurried, so that what lingers is counted too.
     thread::sleep(Duration::from_millis(1200));
     let after = cpu_by_thread();
-    let report = hub.shutdown(Instant::now() + Duration::from_secs(30));
+    let report = pipeline.shutdown(Instant::now() + Duration::from_secs(30));
 
     let mut total = 0;
     let mut parts = Vec::new();
@@ -127,10 +131,10 @@ fn measure(name: &str, sinks: Vec<Box<dyn Sink>>) {
 
 /// Lets workers append at `rate` messages a second in all (0: as fast as the sink takes them), a few at a time as
 /// statements come; returns how many.
-fn produce(hub: &Hub, rate: u64, seconds: u64, workers: u64) -> u64 {
+fn produce(pipeline: &Pipeline, rate: u64, seconds: u64, workers: u64) -> u64 {
     let threads: Vec<_> = (0..workers)
         .map(|worker| {
-            let ingest = hub.ingest();
+            let ingest = pipeline.ingest().expect("a thread");
             let work = move || produce_one(&ingest, worker, rate / workers, seconds);
             thread::Builder::new().name("worker".to_owned()).spawn(work).expect("a thread")
         })

@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import select
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import confluent_kafka
@@ -209,6 +212,72 @@ def test_several_listeners_and_a_log_in_a_file(mysql, tmp_path):
     assert process.stderr.read() == "" and "sink closed" in log.read_text()
     done = once("proxy", "--listen", "127.0.0.1:0", "--log-file", tmp_path / "none/log")
     assert done.returncode == 2 and "--log-file: cannot write to" in done.stderr, done
+
+
+def test_a_pipe_that_stalls_is_no_success_and_its_rows_come_again(rows, tmp_path):
+    """The account at the end is that of the destination, not of what was read; the checkpoint stays before what nobody has."""
+    server, start = rows
+    with server.root(database=DB) as cursor:
+        cursor.execute("CREATE TABLE long_ (v LONGTEXT)")
+        execute(cursor, *(["INSERT INTO long_ VALUES (REPEAT('y', 60000))"] * 4))
+    pipe, checkpoint = tmp_path / "pipe", tmp_path / "checkpoint"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    command = [binary(), "binlog", "--source", f"mysql://app:app-secret@{server.address}", "--from", at(start), "--until", "now",
+               "--include", f"{DB}.*", "--sink", f"ndjson:{pipe}", "--checkpoint", checkpoint]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+    try:
+        within(lambda: any("pipe" in (task / "wchan").read_text() for task in threads(process)), "the sink waits for the pipe")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 1, process.stderr.read()
+    finally:
+        process.kill()
+    log = process.stderr.read().decode()
+    assert "finished=false" in log and "they come again at the next start" in log, log
+    # What the pipe still has is whole lines and a torn one.
+    first = [json.loads(line) for line in os.read(reader, 1 << 20).split(b"\n")[:-1]]
+    os.set_blocking(reader, True)
+    read = bytearray()
+    drain = threading.Thread(target=lambda: [read.extend(piece) for piece in iter(lambda: os.read(reader, 1 << 16), b"")])
+    if checkpoint.exists():
+        command.remove("--from")
+        command.remove(at(start))
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+    # Before that a read would find the pipe at its end, because nobody writes to it.
+    within(lambda: process.poll() is not None or select.select([reader], [], [], 0.1)[0], "something comes")
+    drain.start()
+    assert process.wait(PATIENCE) == 0, process.stderr.read()
+    drain.join(PATIENCE)
+    os.close(reader)
+    again = [json.loads(line) for line in bytes(read).splitlines()]
+    seen = {json.dumps(row["position"]) for row in first + again if row["type"] == "insert"}
+    assert len(seen) == 24, (len(first), len(again))
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace shows in which order files get to the disk")
+@pytest.mark.parametrize("fsync", [None, "always", "never"])
+def test_rows_are_on_the_disk_before_the_checkpoint_says_so(rows, tmp_path, fsync):
+    server, start = rows
+    folder = tmp_path / "files"
+    folder.mkdir()
+    trace = tmp_path / "trace"
+    command = ["strace", "-f", "-y", "-o", trace, "-e", "trace=write,fsync,fdatasync,rename",
+               binary(), "binlog", "--source", f"mysql://app:app-secret@{server.address}", "--from", at(start), "--until", "now",
+               "--include", f"{DB}.*", "--sink", f"ndjson:{folder}/rows.ndjson", "--checkpoint", folder / "checkpoint"]
+    done = subprocess.run(command + (["--fsync", fsync] if fsync else []), capture_output=True, text=True, timeout=PATIENCE, env=environment())
+    assert done.returncode == 0, done.stderr
+    calls = []
+    for line in trace.read_text().splitlines():
+        if call := re.search(r"(write|fsync|fdatasync)\(\d+<[^>]*/rows.ndjson>", line):
+            calls.append("write" if call[1] == "write" else "sync")
+        elif "rename(" in line and "/checkpoint.new" in line:
+            calls.append("checkpoint")
+    assert "write" in calls and calls[-1] == "checkpoint", calls
+    if fsync == "never":
+        assert "sync" not in calls, calls
+    else:
+        before = calls[:calls.index("checkpoint")] if fsync == "always" else calls
+        assert "sync" in calls and before[::-1].index("sync") < before[::-1].index("write"), calls
 
 
 def threads(process):

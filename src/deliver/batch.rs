@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::deliver::seq::Seq;
+
 /// Messages that are not lines but values of their producer's, which only the sink that belongs to it understands.
 ///
 /// They go through delivery as they are: it counts them and bounds their memory.
@@ -40,6 +42,8 @@ struct Entry {
     /// Offset just past the message's newline.
     end: usize,
     key: u64,
+    /// The message's number within its connection; 0 without one.
+    seq: u64,
     /// Offset just past the message's key in `keys`.
     key_end: u32,
     /// Its number in `topics`, or [`NO_TOPIC`].
@@ -109,7 +113,8 @@ impl Batch {
         }
         self.bytes.push(b'\n');
         let topic = topic.map_or(NO_TOPIC, |topic| self.topic_number(topic));
-        self.entries.push(Entry { end: self.bytes.len(), key: 0, key_end: offset(self.keys.len()), topic });
+        let key_end = offset(self.keys.len());
+        self.entries.push(Entry { end: self.bytes.len(), key: 0, seq: 0, key_end, topic });
         Ok(())
     }
 
@@ -148,7 +153,7 @@ impl Batch {
             Ok(()) => {
                 self.bytes.push(b'\n');
                 let key_end = offset(self.keys.len());
-                self.entries.push(Entry { end: self.bytes.len(), key, key_end, topic: NO_TOPIC });
+                self.entries.push(Entry { end: self.bytes.len(), key, seq: 0, key_end, topic: NO_TOPIC });
                 Ok(())
             }
             Err(error) => {
@@ -156,6 +161,25 @@ impl Batch {
                 Err(error)
             }
         }
+    }
+
+    /// Appends a message of a connection, as [`Self::push_with`] does, with the next number of `seq`. If `write` fails no number is used.
+    pub fn push_numbered<E>(
+        &mut self,
+        key: u64,
+        seq: &mut Seq,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.push_with(key, write)?;
+        if let Some(entry) = self.entries.last_mut() {
+            entry.seq = seq.advance();
+        }
+        Ok(())
+    }
+
+    /// The number of message `index` within its connection, if it has one.
+    pub fn seq(&self, index: usize) -> Option<u64> {
+        self.entries.get(index).map(|entry| entry.seq).filter(|seq| *seq > 0)
     }
 
     /// The number of messages.
@@ -232,7 +256,7 @@ impl Batch {
         for entry in other.entries.get(range).unwrap_or_default() {
             let topic = other.topics.get(entry.topic as usize).map_or(NO_TOPIC, |topic| self.topic_number(topic));
             let key_end = offset(entry.key_end as usize - key_start + key_base);
-            self.entries.push(Entry { end: entry.end - start + base, key: entry.key, key_end, topic });
+            self.entries.push(Entry { end: entry.end - start + base, key_end, topic, ..*entry });
         }
     }
 
@@ -319,6 +343,23 @@ mod tests {
         });
         assert_eq!(result, Err("no"));
         assert_eq!((batch.len(), batch.byte_len()), (1, 2));
+    }
+
+    #[test]
+    fn each_connection_numbers_its_own_messages() {
+        let (mut first, mut second, mut batch) = (Seq::default(), Seq::default(), batch_of(&[(0, "a row")]));
+        for (key, seq) in [(1, &mut first), (2, &mut second)] {
+            batch.push_numbered(key, seq, |_| Ok::<(), ()>(())).unwrap();
+            // What is not added has no number.
+            assert_eq!(batch.push_numbered(key, seq, |_| Err(())), Err(()));
+            batch.push_numbered(key, seq, |_| Ok::<(), ()>(())).unwrap();
+        }
+        assert_eq!((first.last(), second.last()), (2, 2));
+        let numbers = |batch: &Batch| (0..batch.len()).map(|index| batch.seq(index)).collect::<Vec<_>>();
+        assert_eq!(numbers(&batch), [None, Some(1), Some(2), Some(1), Some(2)]);
+        let mut copy = Batch::new();
+        copy.extend_from(&batch, 2..4);
+        assert_eq!((numbers(&copy), numbers(&batch.prefix(2))), (vec![Some(2), Some(1)], vec![None, Some(1)]));
     }
 
     #[test]

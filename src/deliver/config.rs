@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fsync::Fsync;
 use super::kafka::KafkaOption;
 use crate::files::FileMode;
 use crate::pretty::{ColorChoice, PrettyColumn};
@@ -27,6 +28,8 @@ pub struct StdoutConfig {
     pub color: ColorChoice,
     /// The columns of the pretty form; none: all of them.
     pub columns: Vec<PrettyColumn>,
+    /// When a message counts as delivered where standard output leads to a file.
+    pub fsync: Fsync,
 }
 
 /// A file of JSON lines and its rotation.
@@ -44,6 +47,8 @@ pub struct NdjsonConfig {
     pub keep: usize,
     /// The rights of a new file.
     pub mode: FileMode,
+    /// When a message counts as delivered.
+    pub fsync: Fsync,
 }
 
 /// What happens to a rotated file.

@@ -46,7 +46,7 @@ impl fmt::Display for LossReason {
     }
 }
 
-/// The counters of every sink of a hub.
+/// The counters of every sink of a pipeline.
 #[derive(Debug)]
 pub struct SinkCounters {
     sinks: Vec<Arc<SinkCounter>>,
@@ -86,6 +86,7 @@ pub struct SinkCounter {
     resent: AtomicU64,
     failures: AtomicU64,
     lost: [AtomicU64; LossReason::ALL.len()],
+    held_back: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -100,6 +101,7 @@ impl SinkCounter {
             resent: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             lost: Default::default(),
+            held_back: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
@@ -132,6 +134,11 @@ impl SinkCounter {
     /// Messages that were queued and are not done.
     pub fn outstanding(&self) -> u64 {
         self.queued().saturating_sub(self.done.load(Relaxed))
+    }
+
+    /// Messages that the sink held back at its end: no checkpoint can cover them, so they come again.
+    pub fn held_back(&self) -> u64 {
+        self.held_back.load(Relaxed)
     }
 
     /// Messages that were sent again after a failed delivery.
@@ -182,10 +189,12 @@ impl SinkCounter {
         }
     }
 
-    /// Counts what is lost because the sink is at its end, unless that was done: a sink that is left behind may still come to its end.
-    pub(crate) fn close(&self, reason: LossReason, messages: u64) {
+    /// Counts what is lost because the sink is at its end, and what it holds back, unless that was done: a sink that is left behind may
+    /// still come to its end.
+    pub(crate) fn close(&self, reason: LossReason, lost: u64, held_back: u64) {
         if !self.closed.swap(true, Relaxed) {
-            self.lose(reason, messages);
+            self.lose(reason, lost);
+            self.held_back.store(held_back, Relaxed);
         }
     }
 }

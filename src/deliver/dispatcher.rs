@@ -6,10 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::deliver::batch::Batch;
-use crate::deliver::counters::{LossReason, SinkCounter};
+use crate::deliver::counters::LossReason;
 use crate::deliver::ingest::{Shared, Slot};
+use crate::deliver::outlet::Outlet;
 use crate::deliver::pool::Pool;
-use crate::deliver::queue::{Offered, SinkQueue, lock};
+use crate::deliver::position::Positions;
+use crate::deliver::queue::{Offered, lock};
 use crate::deliver::rate_limit::RateLimit;
 
 /// How long the dispatcher sleeps between two rounds while there is traffic.
@@ -27,35 +29,33 @@ const HELD_UP_AT_LEAST: Duration = Duration::from_millis(500);
 pub(crate) struct Dispatcher {
     shared: Arc<Shared>,
     slots: Arc<Mutex<Vec<Arc<Slot>>>>,
-    outlets: Vec<Outlet>,
+    outlets: Vec<Fed>,
+    positions: Arc<Positions>,
     pool: Arc<Pool>,
     round: Duration,
-    /// The position of the last message that entered delivery.
-    position: u64,
 }
 
-/// A sink as the dispatcher sees it.
-pub(crate) struct Outlet {
-    queue: Arc<SinkQueue>,
-    counter: Arc<SinkCounter>,
+/// A sink, and what there is to say of its queue.
+struct Fed {
+    outlet: Outlet,
     drops: RateLimit,
     /// Milliseconds for which there was no room.
     full: RateLimit,
 }
 
-impl Outlet {
-    pub(crate) fn new(queue: Arc<SinkQueue>, counter: Arc<SinkCounter>) -> Self {
-        Self { queue, counter, drops: RateLimit::new(DROP_LOG_INTERVAL), full: RateLimit::new(DROP_LOG_INTERVAL) }
+impl Fed {
+    fn new(outlet: Outlet) -> Self {
+        Self { outlet, drops: RateLimit::new(DROP_LOG_INTERVAL), full: RateLimit::new(DROP_LOG_INTERVAL) }
     }
 
     fn account(&mut self, batch: &Batch, offered: &Offered) {
         match offered {
-            Offered::Ended => self.counter.lose(LossReason::SinkEnded, batch.len() as u64),
+            Offered::Ended => self.outlet.counter.lose(LossReason::SinkEnded, batch.len() as u64),
             Offered::Accepted(messages) => {
-                self.counter.queue(*messages);
+                self.outlet.counter.queue(*messages);
                 let dropped = batch.len().saturating_sub(*messages) as u64;
                 if dropped > 0 {
-                    self.counter.lose(LossReason::QueueFull, dropped);
+                    self.outlet.counter.lose(LossReason::QueueFull, dropped);
                     let dropped = self.drops.add(dropped, Instant::now());
                     self.log_drops(dropped);
                 }
@@ -74,7 +74,7 @@ impl Outlet {
         }
         if let Some(milliseconds) = self.full.due(now) {
             tracing::warn!(
-                sink = self.counter.name(),
+                sink = self.outlet.counter.name(),
                 clients,
                 milliseconds,
                 "the sink's queue is full, and clients are kept waiting until it takes messages (--backpressure=block)"
@@ -85,9 +85,9 @@ impl Outlet {
     fn log_drops(&self, dropped: Option<u64>) {
         if let Some(dropped) = dropped {
             tracing::warn!(
-                sink = self.counter.name(),
+                sink = self.outlet.counter.name(),
                 dropped,
-                total = self.counter.lost(LossReason::QueueFull),
+                total = self.outlet.counter.lost(LossReason::QueueFull),
                 "the sink is too slow: messages dropped because its queue was full"
             );
         }
@@ -99,11 +99,13 @@ impl Dispatcher {
         shared: Arc<Shared>,
         slots: Arc<Mutex<Vec<Arc<Slot>>>>,
         outlets: Vec<Outlet>,
+        positions: Arc<Positions>,
         pool: Arc<Pool>,
         flush_interval: Duration,
     ) -> Self {
         let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
-        Self { shared, slots, outlets, pool, round, position: 0 }
+        let outlets = outlets.into_iter().map(Fed::new).collect();
+        Self { shared, slots, outlets, positions, pool, round }
     }
 
     pub(crate) fn run(mut self) {
@@ -130,19 +132,18 @@ impl Dispatcher {
             };
             if slot.swap_out(spare) {
                 found = true;
-                spare.set_position(self.position + 1);
-                self.position += spare.len() as u64;
+                self.positions.assign(0, spare);
                 self.fan_out(&batch, slots);
             }
             self.pool.give(batch);
         }
-        for outlet in &mut self.outlets {
+        for fed in &mut self.outlets {
             if found {
-                outlet.queue.announce();
+                fed.outlet.queue.announce();
             }
-            if outlet.drops.has_held_back() {
-                let dropped = outlet.drops.due(Instant::now());
-                outlet.log_drops(dropped);
+            if fed.drops.has_held_back() {
+                let dropped = fed.drops.due(Instant::now());
+                fed.log_drops(dropped);
             }
         }
         found
@@ -150,17 +151,17 @@ impl Dispatcher {
 
     fn fan_out(&mut self, batch: &Arc<Batch>, slots: &[Arc<Slot>]) {
         if !self.shared.blocks {
-            for outlet in &mut self.outlets {
-                let offered = outlet.queue.offer(batch);
-                outlet.account(batch, &offered);
+            for fed in &mut self.outlets {
+                let offered = fed.outlet.queue.offer(batch);
+                fed.account(batch, &offered);
             }
             return;
         }
         // Everybody who has room gets it before anybody is waited for.
         let mut waiting: Vec<usize> = Vec::new();
-        for (index, outlet) in self.outlets.iter_mut().enumerate() {
-            match outlet.queue.offer_whole(batch) {
-                Some(offered) => outlet.account(batch, &offered),
+        for (index, fed) in self.outlets.iter_mut().enumerate() {
+            match fed.outlet.queue.offer_whole(batch) {
+                Some(offered) => fed.account(batch, &offered),
                 None => waiting.push(index),
             }
         }
@@ -171,23 +172,23 @@ impl Dispatcher {
 
     #[cold]
     fn wait_for_room(&mut self, index: usize, batch: &Arc<Batch>, slots: &[Arc<Slot>]) {
-        for outlet in &self.outlets {
-            outlet.queue.announce();
+        for fed in &self.outlets {
+            fed.outlet.queue.announce();
         }
-        let Some(outlet) = self.outlets.get_mut(index) else {
+        let Some(fed) = self.outlets.get_mut(index) else {
             return;
         };
         let mut since = Instant::now();
         loop {
-            if let Some(offered) = outlet.queue.offer_whole(batch) {
-                outlet.account(batch, &offered);
+            if let Some(offered) = fed.outlet.queue.offer_whole(batch) {
+                fed.account(batch, &offered);
                 return;
             }
             let mut patience = HELD_UP_AT_LEAST;
             if let Some(deadline) = self.shared.closing.get() {
                 patience = patience.min(deadline.saturating_duration_since(Instant::now()));
                 if patience.is_zero() {
-                    outlet.counter.lose(LossReason::Shutdown, batch.len() as u64);
+                    fed.outlet.counter.lose(LossReason::Shutdown, batch.len() as u64);
                     return;
                 }
             }
@@ -198,7 +199,7 @@ impl Dispatcher {
             let now = Instant::now();
             let waited = now.saturating_duration_since(since);
             if waited >= Duration::from_millis(1) {
-                outlet.note_full(waited, self.shared.held_up.load(Ordering::Relaxed), now);
+                fed.note_full(waited, self.shared.held_up.load(Ordering::Relaxed), now);
                 since = now;
             }
         }
@@ -208,7 +209,7 @@ impl Dispatcher {
     fn idle(&self, slots: &[Arc<Slot>]) {
         self.shared.idle.store(true, Ordering::Relaxed);
         if slots.iter().all(|slot| slot.is_empty()) && self.shared.closing.get().is_none() {
-            if self.outlets.iter().any(|outlet| outlet.drops.has_held_back()) {
+            if self.outlets.iter().any(|fed| fed.drops.has_held_back()) {
                 thread::park_timeout(DROP_LOG_INTERVAL);
             } else {
                 thread::park();
@@ -225,8 +226,8 @@ impl Dispatcher {
             self.shared.counters.lose_everywhere(LossReason::Shutdown, late);
         }
         let deadline = self.shared.closing.get().copied().unwrap_or_else(Instant::now);
-        for outlet in &self.outlets {
-            outlet.queue.close(deadline);
+        for fed in &self.outlets {
+            fed.outlet.queue.close(deadline);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong between a queue and a destination.
 
 use std::io;
+use std::path::Path;
 
 /// Why a sink did not take, or did not deliver, messages.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,11 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// A system call failed on a file.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Io { action, target: path.display().to_string(), source }
+    }
+
     /// Whether the sink can never take anything again.
     pub(crate) fn ends_sink(&self) -> bool {
         matches!(self, Self::Closed { .. } | Self::Ended { .. })

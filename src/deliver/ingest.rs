@@ -32,7 +32,7 @@ pub(crate) struct Slot {
 pub(crate) struct Shared {
     /// The dispatcher is parked until somebody appends.
     pub(crate) idle: AtomicBool,
-    /// Set once, to the deadline, when the hub shuts down.
+    /// Set once, to the deadline, when the pipeline shuts down.
     pub(crate) closing: OnceLock<Instant>,
     /// The dispatcher has made its last round: what is appended now is lost.
     closed: AtomicBool,

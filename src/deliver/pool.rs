@@ -1,5 +1,6 @@
 //! Batches to be used again, so that the steady state allocates nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use crate::deliver::batch::Batch;
@@ -14,20 +15,25 @@ const SPARE_MESSAGES: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Pool {
     spares: Mutex<Vec<Arc<Batch>>>,
-    bytes: usize,
-    messages: usize,
+    bytes: AtomicUsize,
+    messages: AtomicUsize,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self::keeping(SPARE_BYTES, SPARE_MESSAGES)
+        Self {
+            spares: Mutex::default(),
+            bytes: AtomicUsize::new(SPARE_BYTES),
+            messages: AtomicUsize::new(SPARE_MESSAGES),
+        }
     }
 }
 
 impl Pool {
-    /// A pool whose spare batches keep at most so much memory each.
-    pub(crate) fn keeping(bytes: usize, messages: usize) -> Self {
-        Self { spares: Mutex::default(), bytes, messages }
+    /// From now on spare batches keep at most this much memory each.
+    pub(crate) fn keep(&self, bytes: usize, messages: usize) {
+        self.bytes.store(bytes, Relaxed);
+        self.messages.store(messages, Relaxed);
     }
 
     /// An empty batch that nobody else holds.
@@ -42,7 +48,7 @@ impl Pool {
             return;
         };
         inner.clear();
-        inner.shrink_to(self.bytes, self.messages);
+        inner.shrink_to(self.bytes.load(Relaxed), self.messages.load(Relaxed));
         let mut spares = lock(&self.spares);
         if spares.len() < SPARES {
             spares.push(batch);

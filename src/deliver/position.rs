@@ -7,6 +7,31 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::deliver::batch::Batch;
+
+/// The last position of each form. Messages of one form must all come the same way in, for their order.
+#[derive(Debug)]
+pub(crate) struct Positions(Vec<AtomicU64>);
+
+impl Positions {
+    pub(crate) fn new(forms: usize) -> Self {
+        Self((0..forms).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// The batch enters delivery: its messages get the next positions.
+    pub(crate) fn assign(&self, form: usize, batch: &mut Batch) {
+        if let Some(last) = self.0.get(form) {
+            batch.set_position(last.fetch_add(batch.len() as u64, Ordering::Relaxed) + 1);
+        }
+    }
+
+    /// The last position of each form.
+    pub(crate) fn last(&self) -> Vec<u64> {
+        self.0.iter().map(|last| last.load(Ordering::Relaxed)).collect()
+    }
+}
 
 /// Positions that a sink took, in order, and that are not done yet.
 ///

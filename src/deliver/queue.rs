@@ -1,9 +1,8 @@
 //! The bounded queue in front of one sink.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::deliver::batch::Batch;
@@ -28,8 +27,6 @@ pub(crate) struct SinkQueue {
     bounds: Bounds,
     state: Mutex<State>,
     changed: Condvar,
-    /// Set while the dispatcher waits for room here.
-    dispatcher_waits: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +34,8 @@ struct State {
     batches: VecDeque<Arc<Batch>>,
     messages: usize,
     bytes: usize,
+    /// Who waits for room here.
+    waits_for_room: Option<Thread>,
     /// The sink's thread sleeps on the condition variable.
     sink_sleeps: bool,
     /// Nothing more will come; what is here is to be delivered until then.
@@ -66,7 +65,7 @@ pub(crate) enum Popped {
 
 impl SinkQueue {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, state: Mutex::default(), changed: Condvar::new(), dispatcher_waits: AtomicBool::new(false) }
+        Self { bounds, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Takes as many of the batch's first messages as there is room for. Call [`Self::announce`] afterwards.
@@ -90,7 +89,8 @@ impl SinkQueue {
         Offered::Accepted(fitting)
     }
 
-    /// Takes the whole batch if there is room for it or nothing else in the queue. Call [`Self::announce`] afterwards.
+    /// Takes the whole batch if there is room for it or nothing else in the queue; where there is not, the calling thread is unparked as
+    /// soon as there may be. Call [`Self::announce`] afterwards.
     pub(crate) fn offer_whole(&self, batch: &Arc<Batch>) -> Option<Offered> {
         let mut state = lock(&self.state);
         if state.ended {
@@ -102,7 +102,7 @@ impl SinkQueue {
             state.push(Arc::clone(batch));
             return Some(Offered::Accepted(batch.len()));
         }
-        self.dispatcher_waits.store(true, Ordering::Relaxed);
+        state.waits_for_room = Some(thread::current());
         None
     }
 
@@ -150,7 +150,7 @@ impl SinkQueue {
         // Closed: hurry, but leave the destination time to breathe.
         let breath = patience.min(Duration::from_millis(50));
         drop(state);
-        std::thread::sleep(breath);
+        thread::sleep(breath);
     }
 
     fn sleep<'a>(&self, mut state: MutexGuard<'a, State>, patience: Duration) -> MutexGuard<'a, State> {
@@ -161,18 +161,13 @@ impl SinkQueue {
     }
 
     /// Gives back the room of messages that the sink took.
-    pub(crate) fn release(&self, messages: usize, bytes: usize, dispatcher: &Thread) {
+    pub(crate) fn release(&self, messages: usize, bytes: usize) {
         let mut state = lock(&self.state);
         state.messages = state.messages.saturating_sub(messages);
         state.bytes = state.bytes.saturating_sub(bytes);
+        let waiting = state.waits_for_room.take();
         drop(state);
-        self.wake_dispatcher(dispatcher);
-    }
-
-    fn wake_dispatcher(&self, dispatcher: &Thread) {
-        if self.dispatcher_waits.swap(false, Ordering::Relaxed) {
-            dispatcher.unpark();
-        }
+        waiting.iter().for_each(Thread::unpark);
     }
 
     /// Says that nothing more will come, and until when to deliver what is here.
@@ -192,14 +187,15 @@ impl SinkQueue {
     }
 
     /// Refuses everything from now on; returns how many messages were still here.
-    pub(crate) fn end(&self, dispatcher: &Thread) -> usize {
+    pub(crate) fn end(&self) -> usize {
         let mut state = lock(&self.state);
         state.ended = true;
         state.batches.clear();
         state.bytes = 0;
         let left = std::mem::take(&mut state.messages);
+        let waiting = state.waits_for_room.take();
         drop(state);
-        self.wake_dispatcher(dispatcher);
+        waiting.iter().for_each(Thread::unpark);
         left
     }
 }
@@ -231,7 +227,7 @@ mod tests {
         assert_eq!(queue.offer(&abc()), Offered::Accepted(3));
         assert_eq!(queue.offer(&abc()), Offered::Accepted(1));
         assert_eq!(queue.offer(&abc()), Offered::Accepted(0));
-        queue.release(3, 12, &std::thread::current());
+        queue.release(3, 12);
         assert_eq!(queue.offer(&abc()), Offered::Accepted(3));
     }
 
@@ -254,7 +250,7 @@ mod tests {
         let queue = queue(4, 1000);
         assert_eq!(queue.offer_whole(&abc()), Some(Offered::Accepted(3)));
         assert_eq!(queue.offer_whole(&abc()), None);
-        queue.release(3, 12, &std::thread::current());
+        queue.release(3, 12);
         assert_eq!(queue.offer_whole(&abc()), Some(Offered::Accepted(3)));
     }
 
@@ -263,8 +259,8 @@ mod tests {
         let queue = queue(10, 1000);
         assert_eq!(queue.offer(&abc()), Offered::Accepted(3));
         let Popped::Batch(_) = queue.pop(Duration::ZERO) else { panic!("nothing there") };
-        queue.release(1, 4, &std::thread::current());
-        assert_eq!(queue.end(&std::thread::current()), 2);
+        queue.release(1, 4);
+        assert_eq!(queue.end(), 2);
         assert_eq!(queue.offer(&abc()), Offered::Ended);
         assert_eq!(queue.offer_whole(&abc()), Some(Offered::Ended));
     }

@@ -1,16 +1,16 @@
 //! The thread of one sink.
 
 use std::sync::Arc;
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crate::deliver::Sink;
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounter};
 use crate::deliver::error::SinkError;
+use crate::deliver::outlet::Outlet;
 use crate::deliver::pool::Pool;
 use crate::deliver::position::Outstanding;
 use crate::deliver::queue::{Popped, SinkQueue};
+use crate::deliver::sink::Sink;
 
 /// [`Sink::tick`] is called at least this often, except while the sink itself is blocked in a system call.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,7 +26,6 @@ pub(crate) struct Runner {
     queue: Arc<SinkQueue>,
     counter: Arc<SinkCounter>,
     pool: Arc<Pool>,
-    dispatcher: Thread,
     /// What the sink took and has not delivered.
     outstanding: Outstanding,
     last_tick: Instant,
@@ -50,31 +49,18 @@ struct EndQueue<'a> {
 
 impl Drop for EndQueue<'_> {
     fn drop(&mut self) {
-        let queued = self.runner.queue.end(&self.runner.dispatcher) as u64;
-        let taken = if self.end.holds_back { 0 } else { self.runner.outstanding.len() };
-        self.runner.counter.close(self.end.reason, queued + taken);
+        let queued = self.runner.queue.end() as u64;
+        let taken = self.runner.outstanding.len();
+        let (lost, held_back) = if self.end.holds_back { (0, taken) } else { (taken, 0) };
+        self.runner.counter.close(self.end.reason, queued + lost, held_back);
     }
 }
 
 impl Runner {
-    pub(crate) fn new(
-        sink: Box<dyn Sink>,
-        queue: Arc<SinkQueue>,
-        counter: Arc<SinkCounter>,
-        pool: Arc<Pool>,
-        dispatcher: Thread,
-    ) -> Self {
+    pub(crate) fn new(sink: Box<dyn Sink>, outlet: Outlet, pool: Arc<Pool>) -> Self {
+        let Outlet { queue, counter, .. } = outlet;
         let outages = Outages::new(Arc::clone(&counter));
-        Self {
-            sink,
-            queue,
-            counter,
-            pool,
-            dispatcher,
-            outstanding: Outstanding::default(),
-            last_tick: Instant::now(),
-            outages,
-        }
+        Self { sink, queue, counter, pool, outstanding: Outstanding::default(), last_tick: Instant::now(), outages }
     }
 
     /// Works until the queue is closed and empty, its deadline is over, or the sink ends.
@@ -127,7 +113,7 @@ impl Runner {
                     let taken = taken.min(batch.len() - from);
                     self.counter.take(taken);
                     let bytes = batch.bytes_of(from..from + taken);
-                    self.queue.release(taken, bytes, &self.dispatcher);
+                    self.queue.release(taken, bytes);
                     from += taken;
                     backoff = FIRST_BACKOFF;
                     self.outages.over();

@@ -6,8 +6,11 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::deliver::StdoutConfig;
-use crate::deliver::{Batch, Sink, SinkError};
+use crate::deliver::batch::Batch;
+use crate::deliver::config::StdoutConfig;
+use crate::deliver::error::SinkError;
+use crate::deliver::fsync::Durability;
+use crate::deliver::sink::Sink;
 use crate::pretty::{Palette, Pretty};
 
 /// How long to wait when standard output was made non-blocking by somebody who shares it, and is full.
@@ -22,7 +25,7 @@ pub struct StdoutSink {
     rendered: Vec<u8>,
     /// Bytes of the next message that were written before an error.
     partial: usize,
-    delivered: u64,
+    durability: Durability,
 }
 
 impl StdoutSink {
@@ -33,7 +36,13 @@ impl StdoutSink {
         let pretty = config.pretty.then(|| {
             Pretty::new(Palette::choose(config.color, stdout.is_terminal()), &config.columns, jiff::Timestamp::now())
         });
-        Ok(Self { output: File::from(output), pretty, rendered: Vec::new(), partial: 0, delivered: 0 })
+        Ok(Self {
+            output: File::from(output),
+            pretty,
+            rendered: Vec::new(),
+            partial: 0,
+            durability: Durability::new(config.fsync),
+        })
     }
 
     fn write_pretty(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
@@ -72,23 +81,26 @@ impl Sink for StdoutSink {
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        self.durability.check(self.name())?;
         let taken = if self.pretty.is_some() { self.write_pretty(batch, from) } else { self.write_lines(batch, from) }?;
         if let Some(last) = (from + taken).checked_sub(1) {
-            self.delivered = batch.position(last);
+            self.durability.wrote(batch.position(last), &self.output);
         }
         Ok(taken)
     }
 
     fn delivered_through(&self) -> u64 {
-        self.delivered
+        self.durability.delivered_through()
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
-        Ok(())
+        self.durability.tick(&self.output);
+        self.durability.check(self.name())
     }
 
     fn flush(&mut self, _deadline: Instant) -> Result<(), SinkError> {
-        Ok(())
+        self.durability.sync(&self.output);
+        self.durability.check(self.name())
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::deliver::SinkError;
+
 /// Why the proxy could not start. Its texts name settings by their keys, in backticks.
 #[derive(Debug, Error)]
 pub enum ProxyError {
@@ -33,6 +35,9 @@ pub enum ProxyError {
     /// The TLS library refused the configuration.
     #[error("cannot set up TLS: {0}")]
     Tls(String),
+    /// The thread that carries messages to the sinks could not be started.
+    #[error(transparent)]
+    Delivery(#[from] SinkError),
     /// A thread, an event loop or a socket could not be set up.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] io::Error),

@@ -15,7 +15,7 @@ use super::counters::add;
 use super::error::ProxyError;
 use super::shared::Shared;
 use super::worker::WorkerHandle;
-use crate::deliver::Hub;
+use crate::deliver::Pipeline;
 
 /// Clients that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -45,7 +45,7 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 pub(super) async fn listen(
     shared: &Arc<Shared>,
     listeners: Vec<std::net::TcpListener>,
-    hub: &Hub,
+    pipeline: &Pipeline,
     stop: &CancellationToken,
 ) -> Result<Instant, ProxyError> {
     let mut listeners = Listeners::new(listeners).map_err(ProxyError::Worker)?;
@@ -57,11 +57,11 @@ pub(super) async fn listen(
         count => count,
     };
     let workers = (0..count)
-        .map(|index| WorkerHandle::start(index, shared.clone(), hub.ingest(), stop.clone()))
+        .map(|index| WorkerHandle::start(index, shared.clone(), pipeline.ingest()?, stop.clone()))
         .collect::<Result<Vec<_>, _>>()?;
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     report.tick().await;
-    announce(shared, hub, &listeners.addresses(), count);
+    announce(shared, pipeline, &listeners.addresses(), count);
     loop {
         tokio::select! {
             accepted = listeners.accept() => match accepted {
@@ -73,7 +73,7 @@ pub(super) async fn listen(
                 }
                 Err(error) => accept_failed(&error).await,
             },
-            _ = report.tick() => shared.counters.log("so far", hub.counters().lost_total()),
+            _ = report.tick() => shared.counters.log("so far", pipeline.counters().lost_total()),
             () = stop.cancelled() => break,
         }
     }
@@ -124,15 +124,15 @@ impl Listeners {
 }
 
 /// What a look at the log should tell: which program this is, between whom, and where the messages go.
-fn announce(shared: &Shared, hub: &Hub, addresses: &str, workers: usize) {
-    let counters = hub.counters();
+fn announce(shared: &Shared, pipeline: &Pipeline, addresses: &str, workers: usize) {
+    let counters = pipeline.counters();
     let sinks: Vec<_> = counters.sinks().iter().map(|sink| sink.name()).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         upstream = %shared.server_host,
         tls = %shared.config.tls.mode,
         sinks = sinks.join(", "),
-        backpressure = %hub.backpressure(),
+        backpressure = %pipeline.backpressure(),
         workers,
         "listening on {addresses}"
     );
@@ -160,9 +160,10 @@ mod tests {
         let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
         // Nobody listens on port 1: each client is told so, by the proxy.
         let config = ProxyConfig::new("127.0.0.1:1".parse().unwrap());
-        let (stop, hub) = (CancellationToken::new(), Hub::start(Vec::new(), QueueConfig::default()).unwrap());
+        let (stop, pipeline) =
+            (CancellationToken::new(), Pipeline::start(Vec::new(), &QueueConfig::default()).unwrap());
         thread::scope(|scope| {
-            let proxy = scope.spawn(|| run(config, listeners, &hub, &stop));
+            let proxy = scope.spawn(|| run(config, listeners, &pipeline, &stop));
             for address in addresses.iter().chain(&addresses) {
                 let mut client = std::net::TcpStream::connect(address).unwrap();
                 client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

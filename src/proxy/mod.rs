@@ -5,7 +5,7 @@
 //! ```
 //! use std::time::{Duration, Instant};
 //!
-//! use mysql_interceptor::deliver::{Hub, QueueConfig};
+//! use mysql_interceptor::deliver::{Pipeline, QueueConfig};
 //! use mysql_interceptor::proxy::{self, ProxyConfig};
 //! use tokio_util::sync::CancellationToken;
 //!
@@ -13,14 +13,14 @@
 //! let listeners = proxy::bind(&["127.0.0.1:0".parse()?])?;
 //! println!("clients connect to {}", listeners[0].local_addr()?);
 //! // The sinks: anything that implements `Sink`, or those of `mysql_interceptor::deliver`.
-//! let hub = Hub::start(Vec::new(), QueueConfig::default())?;
+//! let mut pipeline = Pipeline::start(Vec::new(), &QueueConfig::default())?;
 //!
 //! // Cancelled by a signal, for example; here at once.
 //! let stop = CancellationToken::new();
 //! stop.cancel();
 //! // Blocks until it is stopped and running statements have ended.
-//! let ended = proxy::run(config, listeners, &hub, &stop)?;
-//! hub.shutdown(ended.stopping_since + Duration::from_secs(30));
+//! let ended = proxy::run(config, listeners, &pipeline, &stop)?;
+//! pipeline.shutdown(ended.stopping_since + Duration::from_secs(30));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -51,7 +51,7 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::deliver::Hub;
+use crate::deliver::Pipeline;
 pub use address::Upstream;
 pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
 pub use error::ProxyError;
@@ -82,11 +82,11 @@ impl Ended {
 pub fn run(
     config: ProxyConfig,
     listeners: Vec<TcpListener>,
-    hub: &Hub,
+    pipeline: &Pipeline,
     stop: &CancellationToken,
 ) -> Result<Ended, ProxyError> {
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    let stopping_since = runtime.block_on(listener::listen(&shared, listeners, hub, stop))?;
+    let stopping_since = runtime.block_on(listener::listen(&shared, listeners, pipeline, stop))?;
     Ok(Ended { stopping_since, counters: Arc::clone(&shared.counters) })
 }

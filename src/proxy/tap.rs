@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
-use crate::deliver::Ingest;
+use crate::deliver::{Ingest, Seq};
 use crate::message::{MessageWriter, SqlLogMessage};
 use crate::proxy::OnUnobservable;
 use crate::session::{
@@ -37,26 +37,35 @@ pub(super) struct Tap {
 /// What becomes of statements: messages.
 struct Publisher {
     writer: MessageWriter,
-    ingest: Ingest,
+    outlet: Outlet,
     counters: Arc<Counters>,
     /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
     uncounted: u64,
 }
 
-impl Publisher {
-    fn publish(&self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
+/// Where a session's messages enter delivery.
+struct Outlet {
+    ingest: Ingest,
+    seq: Seq,
+}
+
+impl Outlet {
+    fn publish(&mut self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
         let key = u64::from(session.connection_id.unwrap_or_default());
-        let written = self.ingest.append(|batch| batch.push_with(key, |buffer| message.write_json(buffer)));
+        let Self { ingest, seq } = self;
+        let written = ingest.append(|batch| batch.push_numbered(key, seq, |buffer| message.write_json(buffer)));
         if let Err(error) = written {
             tracing::error!(%error, "a statement could not be turned into JSON");
         }
     }
+}
 
+impl Publisher {
     /// From here on statements of the session are not seen: a message says so, unless there were none.
-    fn observation_lost(&self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+    fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
         if end.loss.hides_statements() {
             let open = self.counters.open.load(Ordering::Relaxed);
-            self.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
+            self.outlet.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
         }
     }
 
@@ -76,7 +85,7 @@ impl SessionListener for Publisher {
         }
         if self.writer.wants(statement) {
             let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-            self.publish(statement.session, &message);
+            self.outlet.publish(statement.session, &message);
         }
     }
 
@@ -138,7 +147,7 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            publisher: Publisher { writer, ingest, counters, uncounted: 0 },
+            publisher: Publisher { writer, outlet: Outlet { ingest, seq: Seq::default() }, counters, uncounted: 0 },
             clock: Clock::new(epoch),
             last_seen: None,
             bytes: [0; 2],
@@ -308,7 +317,8 @@ impl Tap {
     /// half a request, a file's content or a login would run into the server's timeouts.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.publisher.ingest.is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+        self.publisher.outlet.ingest.is_full()
+            && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
     /// The client is kept waiting.
@@ -317,7 +327,7 @@ impl Tap {
     }
 
     pub(super) fn ingest(&self) -> &Ingest {
-        &self.publisher.ingest
+        &self.publisher.outlet.ingest
     }
 
     /// The session is over.

@@ -9,15 +9,14 @@ use tokio::time::timeout;
 use super::counters::Counters;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
-use crate::deliver::Hub;
-use crate::deliver::QueueConfig;
+use crate::deliver::{Pipeline, QueueConfig};
 use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
 use crate::proxy::OnUnobservable;
 use crate::session::ObserverConfig;
 
-/// A relay without an observer, the client's and the server's far ends, and the hub that must outlive it.
-fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Hub) {
-    let hub = Hub::start(Vec::new(), QueueConfig::default()).expect("a hub without sinks");
+/// A relay without an observer, the client's and the server's far ends, and the pipeline that must outlive it.
+fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Pipeline) {
+    let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).expect("a pipeline without sinks");
     let options = MessageOptions {
         debug: String::new(),
         default_tz: None,
@@ -33,13 +32,13 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
         ObserverConfig::default(),
         OnUnobservable::Continue,
         writer,
-        hub.ingest(),
+        pipeline.ingest().expect("a thread"),
         counters,
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);
     let (server, server_end) = duplex(buffer);
-    (Relay::new(client, server, Vec::new(), tap), client_end, server_end, hub)
+    (Relay::new(client, server, Vec::new(), tap), client_end, server_end, pipeline)
 }
 
 /// Only a failure takes so long.
@@ -47,7 +46,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn bytes_pass_in_both_directions_however_slow_the_reader() {
-    let (mut relay, mut client, mut server, _hub) = relay(7);
+    let (mut relay, mut client, mut server, _pipeline) = relay(7);
     let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
     let expected = sent.clone();
     let run = relay.run();
@@ -73,7 +72,7 @@ async fn bytes_pass_in_both_directions_however_slow_the_reader() {
 
 #[tokio::test]
 async fn what_a_client_sent_before_it_left_reaches_the_server() {
-    let (mut relay, mut client, mut server, _hub) = relay(64);
+    let (mut relay, mut client, mut server, _pipeline) = relay(64);
     // The server talks, the client does not listen: it sends a statement and is gone.
     server.write_all(&[1; 64]).await.unwrap();
     client.write_all(b"INSERT").await.unwrap();
@@ -88,7 +87,7 @@ async fn what_a_client_sent_before_it_left_reaches_the_server() {
 
 #[tokio::test]
 async fn a_servers_last_words_reach_the_client() {
-    let (mut relay, mut client, mut server, _hub) = relay(64);
+    let (mut relay, mut client, mut server, _pipeline) = relay(64);
     server.write_all(b"too large").await.unwrap();
     drop(server);
     client.write_all(b"a statement that nobody reads").await.unwrap();
@@ -102,7 +101,7 @@ async fn a_servers_last_words_reach_the_client() {
 
 #[tokio::test]
 async fn a_half_closed_client_still_gets_its_answer() {
-    let (mut relay, mut client, mut server, _hub) = relay(64);
+    let (mut relay, mut client, mut server, _pipeline) = relay(64);
     client.write_all(b"SELECT").await.unwrap();
     client.shutdown().await.unwrap();
     let serve = async {
@@ -122,7 +121,7 @@ async fn a_half_closed_client_still_gets_its_answer() {
 
 #[tokio::test]
 async fn an_unobserved_session_is_drained_only_when_it_is_quiet() {
-    let (mut relay, mut client, mut server, _hub) = relay(64);
+    let (mut relay, mut client, mut server, _pipeline) = relay(64);
     server.write_all(b"greeting").await.unwrap();
     client.write_all(b"SELECT").await.unwrap();
     assert!(timeout(Duration::from_millis(50), relay.run()).await.is_err());

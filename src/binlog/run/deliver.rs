@@ -1,4 +1,4 @@
-//! The thread that delivers: batches to the sinks in order, and the checkpoint behind them.
+//! The thread that delivers: batches to the sinks in order, and the checkpoint after them.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -12,7 +12,7 @@ use super::progress::Reporter;
 use super::{BinlogConfig, RunError, Summary};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::table::history::HistorySync;
-use crate::deliver::{Direct, PushError};
+use crate::deliver::{Pipeline, PushError};
 
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 /// How long the sinks have for what was read when reading has ended.
@@ -21,12 +21,12 @@ const FLUSH: Duration = Duration::from_secs(30);
 const FLUSH_WHEN_STOPPED: Duration = Duration::from_secs(8);
 
 pub(super) struct Delivery<'a> {
-    sinks: &'a mut Direct,
+    sinks: &'a mut Pipeline,
     stop: &'a CancellationToken,
     checkpoint: Option<CheckpointFile>,
     /// There is a checkpoint, here or in a sink.
     can_resume: bool,
-    /// Places where reading could go on, with the number of messages of each form before them.
+    /// Where reading could go on, with the last position of each form before that.
     boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
     last_checkpoint: Instant,
     reporter: Reporter,
@@ -38,7 +38,7 @@ pub(super) struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     pub(super) fn new(
         config: &BinlogConfig,
-        sinks: &'a mut Direct,
+        sinks: &'a mut Pipeline,
         stop: &'a CancellationToken,
         reporter: Reporter,
         history: Arc<OnceLock<HistorySync>>,
@@ -112,10 +112,10 @@ impl<'a> Delivery<'a> {
         if let Some(boundary) = end.boundary
             && self.checkpoint.is_some()
         {
-            let messages = self.sinks.pushed();
+            let positions = self.sinks.positions();
             match self.boundaries.back_mut() {
-                Some((count, last)) if count == messages => *last = boundary,
-                _ => self.boundaries.push_back((messages.to_vec(), boundary)),
+                Some((before, last)) if *before == positions => *last = boundary,
+                _ => self.boundaries.push_back((positions, boundary)),
             }
         }
         self.tick()?;
@@ -135,16 +135,16 @@ impl<'a> Delivery<'a> {
     fn save_checkpoint(&mut self) -> Result<(), RunError> {
         self.last_checkpoint = Instant::now();
         let mut reached = None;
-        while self.boundaries.front().is_some_and(|(messages, _)| self.sinks.has_delivered(messages)) {
+        while self.boundaries.front().is_some_and(|(positions, _)| self.sinks.has_delivered(positions)) {
             reached = self.boundaries.pop_front();
         }
-        if let (Some(file), Some((messages, mut checkpoint))) = (&mut self.checkpoint, reached) {
+        if let (Some(file), Some((positions, mut checkpoint))) = (&mut self.checkpoint, reached) {
             if let Some(history) = self.history.get() {
                 history.sync()?;
             }
-            checkpoint.staged = self.sinks.marks(&messages);
+            checkpoint.staged = self.sinks.marks(&positions);
             file.save(&checkpoint)?;
-            self.sinks.publish(&messages).map_err(RunError::Publish)?;
+            self.sinks.publish(&positions).map_err(RunError::Publish)?;
         }
         Ok(())
     }
@@ -157,19 +157,11 @@ impl<'a> Delivery<'a> {
         };
         tracing::debug!(seconds = time.as_secs(), "no more comes: the sinks have this long for what they have");
         let report = self.sinks.shutdown(Instant::now() + time);
-        for sink in report.sinks.iter().filter(|sink| sink.lost > 0 || !sink.finished) {
-            tracing::warn!(
-                sink = sink.name,
-                delivered = sink.delivered,
-                lost = sink.lost,
-                "sink closed, {}",
-                match self.can_resume {
-                    true => "rows were not delivered: they come again at the next start, from the checkpoint",
-                    false => "rows were lost",
-                }
-            );
-        }
-        self.summary.lost = report.lost();
+        report.log(match self.can_resume {
+            true => "rows were not delivered: they come again at the next start, from the checkpoint",
+            false => "rows were lost",
+        });
+        self.summary.is_delivered = report.is_complete();
         self.save_checkpoint()
     }
 }

@@ -38,7 +38,7 @@ use crate::binlog::table::history::{HistoryError, HistorySync};
 use crate::binlog::transaction::assembler::{AssemblerOptions, HoldError};
 use crate::binlog::transaction::counters::BinlogCounters;
 use crate::binlog::transaction::piece::Piece;
-use crate::deliver::{Direct, PushError, SinkError};
+use crate::deliver::{Pipeline, PushError, SinkError};
 use crate::files::FileMode;
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
@@ -135,8 +135,8 @@ pub(crate) struct Summary {
     pub(crate) position: Position,
     /// The time of the latest event, in seconds since 1970.
     pub(crate) timestamp: u32,
-    /// Messages that some sink did not deliver.
-    pub(crate) lost: u64,
+    /// Every sink came to its end and lost nothing.
+    pub(crate) is_delivered: bool,
 }
 
 /// Ends the thread that asks how far the source is, whatever way the function that started it is left: it is waited for.
@@ -156,7 +156,7 @@ impl Drop for EndOfLag<'_> {
 pub(crate) fn run(
     config: &BinlogConfig,
     forms: &[FormFactory],
-    sinks: &mut Direct,
+    sinks: &mut Pipeline,
     stop: &CancellationToken,
 ) -> Result<Summary, RunError> {
     // Its own: an error here is no stop for others.

@@ -274,7 +274,7 @@ pub(super) struct RowArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Files")]
 pub(super) struct ParquetArgs {
-    /// parquet: a file for all tables, or each
+    /// parquet: for all tables, or each
     #[arg(long, value_name = "LAYOUT", default_value = "events", value_parser = choice::<ParquetLayout>())]
     pub(super) parquet_layout: ParquetLayout,
 

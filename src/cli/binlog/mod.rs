@@ -52,7 +52,7 @@ pub(super) fn run(args: Box<BinlogArgs>, origins: Origins) -> Result<(), Failure
     match crate::binlog::run(&config, &outputs.forms, &mut outputs.sinks, &stop) {
         Ok(summary) => {
             report(&summary, started, if stop.is_cancelled() { "stopped" } else { "done" });
-            if summary.lost > 0 { Err(Failure::Incomplete) } else { Ok(()) }
+            if summary.is_delivered { Ok(()) } else { Err(Failure::Incomplete) }
         }
         Err(error @ RunError::Start(_)) => Err(Failure::Usage(with_origins(&error.to_string(), &origins))),
         Err(error) => Err(Failure::Failed(with_origins(&error.to_string(), &origins))),

@@ -12,14 +12,14 @@ use crate::binlog::{
     MaxwellOptions, Native, Routing, RowForm, RowsKafkaConfig, Text, TextOptions, ValueOptions,
 };
 use crate::cli::settings::{check_distinct, specs};
-use crate::deliver::StdoutConfig;
-use crate::deliver::{Direct, NdjsonSink, Sink, SinkError, StdoutSink, TransactionSettings};
+use crate::deliver::{Fsync, QueueConfig, StdoutConfig};
+use crate::deliver::{NdjsonSink, Pipeline, Sink, SinkError, StdoutSink, TransactionSettings};
 use crate::settings::{Origins, SinkSpec};
 
 /// Where messages go, and in which forms.
 pub(super) struct Outputs {
     pub(super) forms: Vec<FormFactory>,
-    pub(super) sinks: Direct,
+    pub(super) sinks: Pipeline,
     /// Where an earlier run has ended, with --exactly-once.
     pub(super) checkpoint: Option<Checkpoint>,
 }
@@ -36,7 +36,8 @@ pub(super) struct Opened {
 impl Opened {
     /// Starts their threads; the calling one is to feed them.
     pub(super) fn start(self) -> Result<Outputs, String> {
-        let sinks = Direct::start(self.sinks, self.queue_bytes).map_err(|error| error.to_string())?;
+        let queue = QueueConfig { max_messages: usize::MAX, max_bytes: self.queue_bytes, ..QueueConfig::default() };
+        let sinks = Pipeline::start(self.sinks, &queue).map_err(|error| error.to_string())?;
         Ok(Outputs { forms: self.forms, sinks, checkpoint: self.checkpoint })
     }
 }
@@ -82,7 +83,12 @@ fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>)
     match spec {
         SinkSpec::Stdout => {
             let color = args.pretty.color;
-            let sink = StdoutSink::open(&StdoutConfig { pretty: false, color, columns: Vec::new() })?;
+            let sink = StdoutSink::open(&StdoutConfig {
+                pretty: false,
+                color,
+                columns: Vec::new(),
+                fsync: args.files.fsync_or(default_fsync(args)),
+            })?;
             let options = TextOptions { color, fit_terminal: true, transactions: args.rows.transactions };
             Ok(OpenedSink { sink: Box::new(sink), form: args.pretty.pretty.then(|| Text::factory(options)) })
         }
@@ -94,7 +100,7 @@ fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>)
             Ok(OpenedSink { sink: opened.sink, form: Some(kafka.forms(move |routing| rows.form(routing))) })
         }
         SinkSpec::Ndjson(path) => {
-            let sink = NdjsonSink::open(args.files.ndjson(path.clone()))?;
+            let sink = NdjsonSink::open(args.files.ndjson(path.clone(), default_fsync(args)))?;
             Ok(OpenedSink { sink: Box::new(sink), form: None })
         }
         SinkSpec::Parquet(folder) => {
@@ -102,6 +108,11 @@ fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>)
             Ok(OpenedSink { sink, form: Some(form) })
         }
     }
+}
+
+/// A checkpoint never moves past rows that are not on the disk, unless the operator wants it so.
+fn default_fsync(args: &BinlogArgs) -> Fsync {
+    if args.range.checkpoint.is_some() { Fsync::Interval } else { Fsync::Never }
 }
 
 fn parquet(args: &BinlogArgs, folder: &Path) -> ParquetConfig {
@@ -118,6 +129,7 @@ fn parquet(args: &BinlogArgs, folder: &Path) -> ParquetConfig {
         roll_bytes: args.parquet.parquet_roll_size,
         roll_age: args.parquet.parquet_roll_age,
         mode: args.files.mode(),
+        fsync: args.files.fsync_or(Fsync::Interval),
         checkpoint: args.range.checkpoint.clone(),
         ..ParquetConfig::new(folder.to_owned())
     }

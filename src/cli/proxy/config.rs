@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::args::{ProxyArgs, TlsArgs};
 use crate::cli::settings::{check_distinct, specs};
-use crate::deliver::{KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
+use crate::deliver::{Fsync, KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
 use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec};
 
@@ -78,7 +78,7 @@ fn tls(args: TlsArgs) -> TlsConfig {
 fn sinks(args: &ProxyArgs) -> Vec<SinkConfig> {
     let open = |spec: &SinkSpec| match spec {
         SinkSpec::Stdout => Some(SinkConfig::Stdout(stdout(args))),
-        SinkSpec::Ndjson(path) => Some(SinkConfig::Ndjson(args.files.ndjson(path.clone()))),
+        SinkSpec::Ndjson(path) => Some(SinkConfig::Ndjson(args.files.ndjson(path.clone(), Fsync::Never))),
         SinkSpec::Kafka => kafka(args).map(SinkConfig::Kafka),
         // Not a sink of statements: refused where the setting is read.
         SinkSpec::Parquet(_) => None,
@@ -94,7 +94,12 @@ fn sinks(args: &ProxyArgs) -> Vec<SinkConfig> {
 }
 
 fn stdout(args: &ProxyArgs) -> StdoutConfig {
-    StdoutConfig { pretty: args.pretty.pretty, color: args.pretty.color, columns: args.columns.pretty_columns.clone() }
+    StdoutConfig {
+        pretty: args.pretty.pretty,
+        color: args.pretty.color,
+        columns: args.columns.pretty_columns.clone(),
+        fsync: args.files.fsync_or(Fsync::Never),
+    }
 }
 
 fn kafka(args: &ProxyArgs) -> Option<KafkaConfig> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
-use crate::deliver::{self, Hub, ShutdownReport};
+use crate::deliver::{self, Pipeline};
 use crate::lifecycle::{self, Patience};
 use crate::proxy::{self, ProxyError};
 use crate::settings::Origins;
@@ -36,21 +36,22 @@ pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
     let stop = lifecycle::watch(Patience::Endless, at_once)
         .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
     let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
-    let hub = Hub::start(sinks, plan.queue).map_err(Failure::failed)?;
+    let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
+    let mut pipeline = Pipeline::start(sinks, &plan.queue).map_err(Failure::failed)?;
     let drain_timeout = plan.proxy.drain_timeout;
-    let result = proxy::bind(&plan.listen).and_then(|listeners| proxy::run(plan.proxy, listeners, &hub, &stop));
+    let result = proxy::bind(&plan.listen).and_then(|listeners| proxy::run(plan.proxy, listeners, &pipeline, &stop));
     match result {
         Ok(ended) => {
-            let sink_counters = hub.counters();
             // One --drain-timeout for sessions and sinks, but sinks get a little time even if a session used it up.
             let deadline = (ended.stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST);
-            report(&hub.shutdown(deadline));
-            ended.log(sink_counters.lost_total());
+            let report = pipeline.shutdown(deadline);
+            report.log("messages were lost");
+            ended.log(report.lost());
             Ok(())
         }
         Err(error) => {
             // Nothing was accepted, so there is nothing to say of the sinks.
-            hub.shutdown(Instant::now());
+            pipeline.shutdown(Instant::now());
             Err(explained(&error, origins))
         }
     }
@@ -58,21 +59,4 @@ pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
 
 fn explained(error: &ProxyError, origins: &Origins) -> Failure {
     Failure::Failed(with_origins(&error.to_string(), origins))
-}
-
-fn report(report: &ShutdownReport) {
-    for sink in &report.sinks {
-        let (delivered, lost) = (sink.delivered, sink.lost);
-        if lost > 0 || !sink.finished {
-            tracing::warn!(
-                sink = sink.name,
-                delivered,
-                lost,
-                finished = sink.finished,
-                "sink closed, messages were lost"
-            );
-        } else {
-            tracing::info!(sink = sink.name, delivered, "sink closed");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::choices::choice;
-use crate::deliver::{Compression, NdjsonConfig};
+use crate::deliver::{Compression, Fsync, NdjsonConfig};
 use crate::files::FileMode;
 use crate::settings::{Otherwise, Rule, SinkKind, duration, size};
 
@@ -35,11 +35,17 @@ pub(in crate::cli) struct FileArgs {
     /// Files of every kind: NDJSON, Parquet, checkpoint, schema history. They are set whatever the umask is; the default is reduced by the umask. A file that already exists keeps its rights.
     #[arg(long, value_name = "RIGHTS")]
     file_mode: Option<FileMode>,
+
+    /// When files count as delivered
+    ///
+    /// When what is written to a file counts as delivered. A checkpoint never passes what is not delivered. Without this: interval for files of a reader that has a checkpoint, and for Parquet, which is on the disk before a file has its name; else never. Pipes and devices have nothing to wait for.
+    #[arg(long, value_name = "WHEN", value_parser = choice::<Fsync>())]
+    fsync: Option<Fsync>,
 }
 
 impl FileArgs {
-    /// The file of JSON lines at `path`.
-    pub(in crate::cli) fn ndjson(&self, path: PathBuf) -> NdjsonConfig {
+    /// The file of JSON lines at `path`; `default` is for where `fsync` is not given.
+    pub(in crate::cli) fn ndjson(&self, path: PathBuf, default: Fsync) -> NdjsonConfig {
         NdjsonConfig {
             path,
             rotate_size: self.ndjson_rotate_size,
@@ -47,7 +53,13 @@ impl FileArgs {
             compress: self.ndjson_compress,
             keep: self.ndjson_keep,
             mode: self.mode(),
+            fsync: self.fsync_or(default),
         }
+    }
+
+    /// When what is written to a file counts as delivered.
+    pub(in crate::cli) fn fsync_or(&self, default: Fsync) -> Fsync {
+        self.fsync.unwrap_or(default)
     }
 
     /// The rights of new files.
@@ -70,12 +82,19 @@ pub(in crate::cli) trait Writes {
 }
 
 /// When these settings matter.
-pub(in crate::cli) fn file_rules<S: Writes>() -> [Rule<S>; 2] {
+pub(in crate::cli) fn file_rules<S: Writes>() -> [Rule<S>; 3] {
     [
         Rule {
             settings: &["ndjson_rotate_size", "ndjson_rotate_age", "ndjson_compress", "ndjson_keep"],
             needs: |settings| settings.writes_to(SinkKind::Ndjson),
             otherwise: Otherwise::NoEffect("no sink is a file of JSON lines: add --sink ndjson:PATH"),
+        },
+        Rule {
+            settings: &["fsync"],
+            needs: |settings| {
+                [SinkKind::Ndjson, SinkKind::Parquet, SinkKind::Stdout].iter().any(|kind| settings.writes_to(*kind))
+            },
+            otherwise: Otherwise::NoEffect("no sink is a file: add --sink ndjson:PATH"),
         },
         Rule {
             settings: &["ndjson_compress", "ndjson_keep"],

@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::deliver::ndjson::failed;
-use crate::deliver::{Batch, SinkError};
+use crate::deliver::batch::Batch;
+use crate::deliver::error::SinkError;
 use crate::files::FileMode;
 
 /// What a path leads to.
@@ -47,7 +47,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn open(path: &Path, kind: Kind, mode: FileMode) -> Result<Self, SinkError> {
-        let open_failed = |source| failed("open", path, source);
+        let open_failed = |source| SinkError::io("open", path, source);
         let file = match (kind, path.to_str()) {
             // Opening them by name fails when they are sockets.
             (Kind::Special, Some("/dev/stdout")) => {
@@ -64,7 +64,7 @@ impl Output {
         };
         let mut output = Self { file, kind, size: 0, born: SystemTime::now(), partial: 0 };
         if kind == Kind::Regular {
-            output.repair(path).map_err(|source| failed("repair", path, source))?;
+            output.repair(path).map_err(|source| SinkError::io("repair", path, source))?;
         }
         Ok(output)
     }
@@ -127,6 +127,10 @@ impl Output {
             self.size = whole;
             self.partial = 0;
         }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
     }
 
     /// How many bytes may be added before the file has more than `limit`.

@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Instant;
 
-use crate::deliver::Compression;
-use crate::deliver::SinkError;
+use crate::deliver::config::Compression;
+use crate::deliver::error::SinkError;
 use crate::deliver::ndjson::rotated::RotatedName;
-use crate::files::FileMode;
+use crate::files::{self, FileMode};
 
 /// zstd's own default.
 const LEVEL: i32 = 3;
@@ -96,7 +96,8 @@ fn compress_one(name: &RotatedName, path: &Path) -> io::Result<()> {
         let target = FileMode::default().create_instead_of(&plain, &unfinished)?;
         zstd::stream::copy_encode(File::open(&plain)?, &target, LEVEL)?;
         target.sync_all()?;
-        fs::rename(&unfinished, &compressed)
+        fs::rename(&unfinished, &compressed)?;
+        files::sync_folder_of(&compressed)
     })();
     match result {
         Ok(()) => remove(&plain),

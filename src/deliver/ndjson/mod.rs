@@ -5,15 +5,19 @@ mod janitor;
 mod rotated;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use file::{Kind, Output};
 use janitor::Janitor;
 use rotated::RotatedName;
 
-use crate::deliver::{Batch, Sink, SinkError};
-use crate::deliver::{Compression, NdjsonConfig};
+use crate::deliver::batch::Batch;
+use crate::deliver::config::{Compression, NdjsonConfig};
+use crate::deliver::error::SinkError;
+use crate::deliver::fsync::{Durability, Fsync};
+use crate::deliver::sink::Sink;
+use crate::files;
 
 /// How often the file under the path is compared with the file that is open.
 const PATH_CHECK: Duration = Duration::from_secs(1);
@@ -31,7 +35,7 @@ pub struct NdjsonSink {
     output: Option<Output>,
     janitor: Option<Janitor>,
     path_checked: Instant,
-    delivered: u64,
+    durability: Durability,
 }
 
 impl NdjsonSink {
@@ -54,27 +58,47 @@ impl NdjsonSink {
             true => Some(Janitor::start(path.clone(), config.compress, config.keep)?),
             false => None,
         };
-        Ok(Self { name, path, config, kind, output, janitor, path_checked: Instant::now(), delivered: 0 })
+        let durability = Durability::new(config.fsync);
+        let sink = Self { name, path, config, kind, output, janitor, path_checked: Instant::now(), durability };
+        sink.sync_name()?;
+        Ok(sink)
     }
 
     fn output(&mut self) -> Result<&mut Output, SinkError> {
         if self.output.is_none() {
             self.output = Some(Output::open(&self.path, self.kind, self.config.mode)?);
+            self.sync_name()?;
         }
         // Just set; the alternative would be an unwrap.
         self.output.as_mut().ok_or(SinkError::BufferFull)
+    }
+
+    /// What was written is on the disk before nobody has the file any more.
+    fn close_output(&mut self) {
+        if let Some(output) = self.output.take() {
+            self.durability.sync(output.file());
+        }
+    }
+
+    /// A new file's name is to survive a power failure too.
+    fn sync_name(&self) -> Result<(), SinkError> {
+        if self.kind != Kind::Regular || self.config.fsync == Fsync::Never {
+            return Ok(());
+        }
+        files::sync_folder_of(&self.path).map_err(|source| SinkError::io("sync the folder of", &self.path, source))
     }
 
     /// Moves the file out of the way; the next write makes a new one.
     fn rotate(&mut self) -> Result<(), SinkError> {
         // Somebody else may have renamed the file already: then there is nothing of ours to rename.
         let is_ours = self.output.as_ref().is_some_and(|output| output.is_at(&self.path));
-        self.output = None;
+        self.close_output();
+        self.durability.check(&self.name)?;
         if !is_ours {
             return Ok(());
         }
         let target = RotatedName::free(&self.path, SystemTime::now());
-        fs::rename(&self.path, &target).map_err(|source| failed("rename", &self.path, source))?;
+        fs::rename(&self.path, &target).map_err(|source| SinkError::io("rename", &self.path, source))?;
         tracing::info!(sink = self.name, file = %target.display(), "rotated");
         if let Some(janitor) = &self.janitor {
             janitor.wake();
@@ -92,8 +116,15 @@ impl NdjsonSink {
             return Ok(());
         }
         tracing::info!(sink = self.name, "the file was renamed or removed; opening it again");
-        self.output = None;
+        self.close_output();
+        self.durability.check(&self.name)?;
         self.output().map(|_| ())
+    }
+
+    fn wrote(&mut self, position: u64) {
+        if let Some(output) = &self.output {
+            self.durability.wrote(position, output.file());
+        }
     }
 
     fn is_too_old(&self) -> bool {
@@ -109,6 +140,7 @@ impl Sink for NdjsonSink {
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
+        self.durability.check(&self.name)?;
         let limit = match (self.kind, self.config.rotate_size) {
             (Kind::Pipe | Kind::Special, _) | (_, 0) => u64::MAX,
             (Kind::Regular, limit) => limit,
@@ -124,9 +156,10 @@ impl Sink for NdjsonSink {
             let room = usize::try_from(limit).unwrap_or(usize::MAX);
             fitting = batch.messages_within(from, room).max(1);
         }
-        let (taken, error) = self.output()?.append(batch, from, fitting);
+        let output = self.output()?;
+        let (taken, error) = output.append(batch, from, fitting);
         if taken > 0 {
-            self.delivered = batch.position(from + taken - 1);
+            self.wrote(batch.position(from + taken - 1));
         }
         match error {
             None => Ok(taken),
@@ -135,16 +168,20 @@ impl Sink for NdjsonSink {
                     // The reader of a named pipe went away. The next one starts with a whole line.
                     self.output = None;
                 }
-                if taken > 0 { Ok(taken) } else { Err(failed("write to", &self.path, error)) }
+                if taken > 0 { Ok(taken) } else { Err(SinkError::io("write to", &self.path, error)) }
             }
         }
     }
 
     fn delivered_through(&self) -> u64 {
-        self.delivered
+        self.durability.delivered_through()
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
+        if let Some(output) = &self.output {
+            self.durability.tick(output.file());
+        }
+        self.durability.check(&self.name)?;
         if self.kind != Kind::Regular {
             return Ok(());
         }
@@ -160,18 +197,18 @@ impl Sink for NdjsonSink {
     }
 
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
-        // Everything was written. There may be no next start, as in a container, that would compress what is left.
+        // Everything was written.
+        if let Some(output) = &self.output {
+            self.durability.sync(output.file());
+        }
+        // There may be no next start, as in a container, that would compress what is left.
         if let Some(janitor) = self.janitor.take()
             && !janitor.finish(deadline)
         {
             tracing::info!(sink = self.name, "not all rotated files are compressed; that goes on with the next start");
         }
-        Ok(())
+        self.durability.check(&self.name)
     }
-}
-
-fn failed(action: &'static str, path: &Path, source: std::io::Error) -> SinkError {
-    SinkError::Io { action, target: path.display().to_string(), source }
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::deliver::batch::batch_of;
 use crate::deliver::ndjson::*;
 use crate::files::FileMode;
@@ -10,6 +12,7 @@ fn config(path: &Path) -> NdjsonConfig {
         compress: Compression::None,
         keep: 0,
         mode: FileMode::default(),
+        fsync: Fsync::Never,
     }
 }
 
@@ -177,4 +180,25 @@ fn a_full_disk_is_an_error_that_leaves_no_half_line() {
 fn a_missing_directory_is_an_error_at_start() {
     let error = NdjsonSink::open(config(Path::new("/nowhere/a.ndjson"))).unwrap_err();
     assert!(error.to_string().starts_with("cannot open /nowhere/a.ndjson"), "{error}");
+}
+
+#[test]
+fn with_interval_messages_are_delivered_when_they_are_on_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.ndjson");
+    let config = NdjsonConfig { rotate_size: 8, fsync: Fsync::Interval, ..config(&path) };
+    let mut sink = NdjsonSink::open(config).unwrap();
+    write_all(&mut sink, &batch_of(&[(1, "111"), (1, "222")]));
+    sink.tick().unwrap();
+    assert_eq!(sink.delivered_through(), 0);
+    // A file is synced before it goes out of our hands.
+    write_all(&mut sink, &batch_of(&[(1, "333")]));
+    assert_eq!(sink.delivered_through(), 2);
+    fs::rename(&path, directory.path().join("moved")).unwrap();
+    sink.path_checked -= PATH_CHECK;
+    sink.tick().unwrap();
+    assert_eq!(sink.delivered_through(), 3);
+    write_all(&mut sink, &batch_of(&[(1, "444")]));
+    sink.flush(Instant::now()).unwrap();
+    assert_eq!(sink.delivered_through(), 4);
 }

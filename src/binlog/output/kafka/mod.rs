@@ -37,7 +37,7 @@ pub struct RowsKafkaConfig {
 
 /// A sink for rows, opened, and where reading goes on.
 pub struct KafkaRows {
-    /// To be given to [`Direct`](crate::deliver::Direct).
+    /// For a [`Pipeline`](crate::deliver::Pipeline).
     pub sink: Box<dyn Sink>,
     /// The last checkpoint that was committed; `None` without `exactly_once`, and where there is none yet.
     pub checkpoint: Option<Checkpoint>,

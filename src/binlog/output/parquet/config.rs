@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
 
+use crate::deliver::Fsync;
 use crate::files::FileMode;
 
 /// What a file holds.
@@ -56,6 +57,8 @@ pub struct ParquetConfig {
     pub roll_with_binlog: bool,
     /// The rights of a new file.
     pub mode: FileMode,
+    /// A file is on the disk before it has its name, unless this is [`Fsync::Never`].
+    pub fsync: Fsync,
     /// Where checkpoints are saved: files become visible when one covers their rows. Without, when they are whole.
     pub checkpoint: Option<PathBuf>,
 }
@@ -71,6 +74,7 @@ impl ParquetConfig {
             roll_age: Duration::from_secs(300),
             roll_with_binlog: true,
             mode: FileMode::default(),
+            fsync: Fsync::Interval,
             checkpoint: None,
         }
     }

@@ -12,13 +12,12 @@ use ::parquet::file::writer::SerializedFileWriter;
 use arrow_schema::{Field, SchemaRef};
 
 use crate::binlog::output::parquet::columns::Columns;
-use crate::binlog::output::parquet::config::Compression;
+use crate::binlog::output::parquet::config::ParquetConfig;
 use crate::binlog::output::parquet::disk::{ended, failed, sync};
 use crate::binlog::output::parquet::lanes::{GroupId, Lanes};
 use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::schema::Schema;
-use crate::deliver::SinkError;
-use crate::files::FileMode;
+use crate::deliver::{Fsync, SinkError};
 
 /// Rows are given to the encoding threads when there are so many bytes of them.
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
@@ -90,6 +89,7 @@ pub(crate) struct PartFile {
     path: PathBuf,
     part: PathBuf,
     stage: Stage,
+    fsync: Fsync,
 }
 
 impl PartFile {
@@ -98,9 +98,9 @@ impl PartFile {
         folder: &Path,
         name: &str,
         schema: &Schema,
-        compression: Compression,
-        mode: FileMode,
+        config: &ParquetConfig,
     ) -> Result<Self, SinkError> {
+        let mode = config.mode;
         if !folder.is_dir() {
             mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
             // The folders of a database and a table; where they were there before it does no harm.
@@ -111,7 +111,7 @@ impl PartFile {
         let encoded = schema.encoded();
         let made = schema.written().and_then(|written| {
             let spool = Spool { file, waiting: Vec::new() };
-            SerializedFileWriter::new(spool, written, Arc::new(schema.properties(compression)))
+            SerializedFileWriter::new(spool, written, Arc::new(schema.properties(config.compression)))
         });
         let writer = made.map_err(|error| ended(&part, &error))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&encoded));
@@ -125,6 +125,7 @@ impl PartFile {
             path: folder.join(name),
             part,
             stage: Stage::Open,
+            fsync: config.fsync,
         })
     }
 
@@ -212,8 +213,10 @@ impl PartFile {
         }
         if self.stage == Stage::FooterWritten {
             self.settle()?;
-            // After a failure the system may have forgotten what it could not write: a second call would say that all is well.
-            self.writer.inner_mut().file.sync_all().map_err(|error| ended(&self.part, &error))?;
+            if self.fsync != Fsync::Never {
+                // After a failure the system may have forgotten what it could not write: a second call would say that all is well.
+                self.writer.inner_mut().file.sync_all().map_err(|error| ended(&self.part, &error))?;
+            }
             self.stage = Stage::Synced;
         }
         if self.stage == Stage::Synced {

@@ -1,7 +1,7 @@
 //! The directory: one process at a time, and which of its files readers see.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::binlog::output::parquet::config::ParquetConfig;
 use crate::binlog::output::parquet::disk::{ended, failed, sync};
 use crate::binlog::output::parquet::names;
 use crate::deliver::{SinkError, Staged};
+use crate::files;
 
 /// Folders of databases, and of tables in them.
 const FOLDER_DEPTH: usize = 2;
@@ -38,7 +39,7 @@ pub(crate) struct Folder {
     run: String,
     is_staged: bool,
     waiting: Mutex<Vec<Waiting>>,
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl Folder {
@@ -156,20 +157,14 @@ impl Staged for Folder {
     }
 }
 
-fn lock(config: &ParquetConfig) -> Result<Option<File>, SinkError> {
+fn lock(config: &ParquetConfig) -> Result<File, SinkError> {
     let path = config.dir.join(LOCK);
-    let file = config
-        .mode
-        .open_or_create(&path, File::options().append(true))
-        .map_err(|source| failed("make", &path, source))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(ended(&config.dir, &"another process writes to it; each needs a directory of its own"))
+    files::lock(&path, config.mode).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => {
+            ended(&config.dir, &"another process writes to it; each needs a directory of its own")
         }
-        Ok(()) => Ok(Some(file)),
-        // A file system without locks.
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
+        _ => failed("make", &path, source),
+    })
 }
 
 fn publish(hidden: &Path, path: &Path, folders: &mut BTreeSet<PathBuf>) -> Result<(), SinkError> {

@@ -343,8 +343,7 @@ impl ParquetSink {
         if !self.config.dir.is_dir() {
             return Err(failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
         }
-        let file =
-            PartFile::create(&folder, &names::file_name(first), schema, self.config.compression, self.config.mode)?;
+        let file = PartFile::create(&folder, &names::file_name(first), schema, &self.config)?;
         self.open.insert(series, Open { schema: number, file, last_position: self.taken });
         self.since.get_or_insert(now);
         Ok(())

@@ -663,7 +663,7 @@ fn every_compression_can_be_read() {
 fn a_real_binlog() {
     use crate::binlog::event::decoder::{Decoder, Event};
     use crate::binlog::event::error::DecodeError;
-    use crate::deliver::Direct;
+    use crate::deliver::{Pipeline, QueueConfig};
     let data = fs::read(std::env::var("BINLOG_FILE").unwrap()).unwrap();
     let dir = PathBuf::from(std::env::var("PARQUET_DIR").unwrap());
     let layout = if std::env::var("PARQUET_LAYOUT").is_ok_and(|name| name == "tables") {
@@ -672,7 +672,8 @@ fn a_real_binlog() {
         Layout::Events
     };
     let (sink, factory) = open(config(&dir, layout), ValueOptions::default()).unwrap();
-    let mut direct = Direct::start(vec![(0, sink)], 16 << 20).unwrap();
+    let queue = QueueConfig { max_messages: usize::MAX, max_bytes: 16 << 20, ..QueueConfig::default() };
+    let mut pipeline = Pipeline::start(vec![(0, sink)], &queue).unwrap();
     let mut form = factory();
     let (mut decoder, mut at, mut count, started) = (Decoder::default(), 4, 0, Instant::now());
     let (mut batch, stop) = (Batch::new(), tokio_util::sync::CancellationToken::new());
@@ -691,7 +692,7 @@ fn a_real_binlog() {
                     first_row += added;
                     count += added;
                     if batch.byte_len() >= 1 << 20 {
-                        direct
+                        pipeline
                             .push(0, std::mem::take(&mut batch), &stop)
                             .map_err(|error| DecodeError::Consumer(error.into()))?;
                     }
@@ -701,9 +702,9 @@ fn a_real_binlog() {
             .unwrap();
         at += length;
     }
-    direct.push(0, batch, &stop).unwrap();
+    pipeline.push(0, batch, &stop).unwrap();
     let formed = started.elapsed();
-    let report = direct.shutdown(Instant::now() + Duration::from_secs(60));
+    let report = pipeline.shutdown(Instant::now() + Duration::from_secs(60));
     let seconds = started.elapsed().as_secs_f64();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();

@@ -1,0 +1,74 @@
+//! What became of everything, said at the end.
+
+use crate::deliver::counters::LossReason;
+use crate::deliver::outlet::Outlet;
+
+/// What became of everything that was accepted.
+#[derive(Debug)]
+pub struct ShutdownReport {
+    /// One report per sink, in the order the sinks were given.
+    pub sinks: Vec<SinkReport>,
+}
+
+/// What became of the messages of one sink.
+#[derive(Debug)]
+pub struct SinkReport {
+    /// The sink's name.
+    pub name: String,
+    /// Messages the destination has.
+    pub delivered: u64,
+    /// Messages it never got, for whatever reason, since the start.
+    pub lost: u64,
+    /// Messages that the sink took and held back, because no checkpoint can cover them: they come again at the next start.
+    pub held_back: u64,
+    /// Whether the sink came to its end in time.
+    pub finished: bool,
+}
+
+impl SinkReport {
+    /// The report of a sink whose thread has `finished`, or is left behind: then what it has not delivered is lost, whether it is in the
+    /// queue or in the hands of a system call that does not return.
+    pub(crate) fn new(outlet: &Outlet, finished: bool) -> Self {
+        let Outlet { queue, counter, .. } = outlet;
+        if !finished {
+            queue.end();
+            counter.close(LossReason::Shutdown, counter.outstanding(), 0);
+        }
+        Self {
+            name: counter.name().to_owned(),
+            delivered: counter.delivered(),
+            lost: counter.lost_total(),
+            held_back: counter.held_back(),
+            finished,
+        }
+    }
+
+    /// Whether the destination has everything, or gets it again.
+    pub fn is_complete(&self) -> bool {
+        self.finished && self.lost == 0
+    }
+}
+
+impl ShutdownReport {
+    /// Messages lost by all sinks.
+    pub fn lost(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.lost).sum()
+    }
+
+    /// Whether every sink came to its end and lost nothing.
+    pub fn is_complete(&self) -> bool {
+        self.sinks.iter().all(SinkReport::is_complete)
+    }
+
+    /// Says of each sink what became of its messages; `consequence` is what it means that some were lost.
+    pub(crate) fn log(&self, consequence: &str) {
+        for sink in &self.sinks {
+            let SinkReport { name, delivered, lost, held_back, finished } = sink;
+            if sink.is_complete() {
+                tracing::info!(sink = name, delivered, held_back, "sink closed");
+            } else {
+                tracing::warn!(sink = name, delivered, lost, finished, "sink closed, {consequence}");
+            }
+        }
+    }
+}

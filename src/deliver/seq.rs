@@ -1,0 +1,25 @@
+//! Numbers of the messages of one connection.
+
+/// Numbers a connection's messages as they enter delivery: 1, 2, 3 and so on.
+///
+/// A session has one, and [`Batch::push_numbered`](crate::deliver::Batch::push_numbered) takes the next number from it for each message
+/// that is really added. What a filter, sampling or a rollback leaves out never gets there and leaves no gap. A message that is dropped
+/// later leaves one, which is counted by sink and reason ([`SinkCounter::lost`](crate::deliver::SinkCounter::lost)).
+///
+/// It is not a position, which counts the messages of all connections and means something only within this process; and it is no field
+/// of the message, whose fields are a contract: what carries it to a consumer is the sink's business.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The number of the last message; 0 before the first.
+    pub const fn last(self) -> u64 {
+        self.0
+    }
+
+    /// The number of one more message.
+    pub(crate) const fn advance(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
