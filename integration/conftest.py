@@ -91,6 +91,20 @@ def writer(request):
 
 
 @pytest.fixture
+def db(writer, request):
+    """Each of them with an empty database, the module's `DB`."""
+    writer.fresh_databases(request.module.DB)
+    return writer
+
+
+@pytest.fixture
+def session(db, request):
+    """A cursor in that database, of a session as root."""
+    with db.root(database=request.module.DB) as cursor:
+        yield cursor
+
+
+@pytest.fixture
 def binlogs(tmp_path):
     """Starts `binlog` for a test and kills what is left of it at the end."""
     started = []

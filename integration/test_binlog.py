@@ -20,19 +20,6 @@ SHOP = Path(__file__).parent.parent / "tests/data/binlog/shop.000001"
 
 
 @pytest.fixture
-def db(writer):
-    """The server with an empty database."""
-    writer.fresh_databases(DB)
-    return writer
-
-
-@pytest.fixture
-def session(db):
-    with db.root(database=DB) as cursor:
-        yield cursor
-
-
-@pytest.fixture
 def t(db, session):
     """A table `t`; the value is the position after its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")

@@ -26,12 +26,6 @@ def db(binlog_mysql):
 
 
 @pytest.fixture
-def session(db):
-    with db.root(database=DB) as cursor:
-        yield cursor
-
-
-@pytest.fixture
 def prefix():
     """Of the names of a test's topics."""
     return f"B{os.getpid()}_{time.monotonic_ns()}"

@@ -22,18 +22,6 @@ ROWS, BYTES = 15_000, 4_000
 
 
 @pytest.fixture
-def db(writer):
-    writer.fresh_databases(DB)
-    return writer
-
-
-@pytest.fixture
-def session(db):
-    with db.root(database=DB) as cursor:
-        yield cursor
-
-
-@pytest.fixture
 def t(db, session):
     """A table `t`; the value is the position after its creation."""
     session.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT, pad TEXT)")

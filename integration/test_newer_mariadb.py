@@ -19,12 +19,6 @@ def db(binlog_mariadb_11_8):
     return binlog_mariadb_11_8
 
 
-@pytest.fixture
-def session(db):
-    with db.root(database=DB) as cursor:
-        yield cursor
-
-
 # --- Vectors ---
 
 def test_vectors_through_time(db, session, binlogs):
