@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod binlog;
+mod effective;
 mod exit;
 mod generate;
 mod inspect;
@@ -14,8 +15,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::settings::{LogConfig, LogFormat, Note, Origins, check};
+use effective::{ConfigArgs, ConfigOf, Section};
 use exit::Failure;
-use settings::{CliError, Layers, LogArgs, complete};
+use settings::{CliError, Layered, Layers, LogArgs, complete};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +47,9 @@ enum Command {
     /// Print messages from Kafka or standard input
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(Box<inspect::InspectArgs>),
+    /// Print the effective configuration, with the source of each value
+    #[command(after_help = effective::EXAMPLES)]
+    Config(ConfigArgs),
     /// Print a completion script for a shell
     Completions(generate::Completions),
     /// Print the manual page (roff)
@@ -97,6 +102,8 @@ enum Parsed {
     Proxy(Box<proxy::Plan>),
     Binlog(Box<binlog::BinlogArgs>),
     Inspect(Box<inspect::InspectArgs>),
+    /// The text to print.
+    Config(String),
     Completions(generate::Completions),
     Man,
     Options,
@@ -112,6 +119,7 @@ impl Call {
             Parsed::Proxy(plan) => proxy::run(*plan, &self.origins),
             Parsed::Binlog(args) => binlog::run(args, self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
+            Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
             Parsed::Options => generate::print_options(&command()),
@@ -121,7 +129,11 @@ impl Call {
 
 /// The command line's definition, complete.
 fn command() -> clap::Command {
-    Cli::command()
+    complete_all(Cli::command()).mut_subcommand("config", complete_all)
+}
+
+fn complete_all(command: clap::Command) -> clap::Command {
+    command
         .mut_subcommand("proxy", |proxy| complete(proxy, "INTERCEPTOR_"))
         .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
@@ -129,10 +141,10 @@ fn command() -> clap::Command {
 
 fn parse(layers: &Layers) -> Result<Call, CliError> {
     let layered = layers.parse(command())?;
-    let origins = layered.origins;
+    let origins = layered.origins.clone();
     let rust_log = layers.environment.get("RUST_LOG").and_then(|filter| filter.to_str());
     let log = |args: &LogArgs, default| args.config(rust_log, default);
-    let mut notes = layered.notes;
+    let mut notes = layered.notes.clone();
     let (parsed, log) = match Cli::from_arg_matches(&layered.matches)?.command {
         Command::Proxy(args) => {
             notes.extend(check(&proxy::rules(), &*args, &origins)?);
@@ -151,11 +163,41 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             let log = log(&args.log, "warn,librdkafka=off")?;
             (Parsed::Inspect(args), log)
         }
+        Command::Config(args) => {
+            let text = effective_configuration(&args, layers, &layered, &mut notes)?;
+            (Parsed::Config(text), LogConfig::default())
+        }
         Command::Completions(completions) => (Parsed::Completions(completions), LogConfig::default()),
         Command::Man => (Parsed::Man, LogConfig::default()),
         Command::Options => (Parsed::Options, LogConfig::default()),
     };
     Ok(Call { parsed, origins, log, notes })
+}
+
+/// The configuration of the subcommand that is named, or of each of them.
+fn effective_configuration(
+    args: &ConfigArgs,
+    layers: &Layers,
+    layered: &Layered,
+    notes: &mut Vec<Note>,
+) -> Result<String, CliError> {
+    let origins = &layered.origins;
+    let (name, found) = match &args.of {
+        Some(ConfigOf::Proxy(args)) => ("proxy", check(&proxy::rules(), &**args, origins)?),
+        Some(ConfigOf::Binlog(args)) => ("binlog", check(&binlog::rules(), &**args, origins)?),
+        Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
+        None => {
+            let section = |name: &str| {
+                let arguments = ["mysql-interceptor", name].map(Into::into).to_vec();
+                let layers = Layers { arguments, environment: layers.environment.clone() };
+                Ok(Section::new(name, &layers.parse(command())?))
+            };
+            let sections: Result<Vec<_>, CliError> = ["proxy", "binlog", "inspect"].into_iter().map(section).collect();
+            return Ok(effective::render(args.format, &sections?));
+        }
+    };
+    notes.extend(found);
+    Ok(effective::render(args.format, &[Section::new(name, layered)]))
 }
 
 /// What `parse` makes of an environment and a command line, for tests.

@@ -432,6 +432,99 @@ fn options_md_is_current() {
     assert!(found == wanted, "docs/options.md is out of date: INTERCEPTOR_BLESS=1 cargo test options_md writes it");
 }
 
+fn configuration(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    match parse_words(arguments, environment).map(|call| call.parsed) {
+        Ok(Parsed::Config(text)) => text,
+        Ok(_) => panic!("another subcommand"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn the_effective_configuration_names_the_source_of_each_value() {
+    let (_directory, path) = file("workers = 3\nkafka_topic = 'FILE'\nsink = ['stdout', 'ndjson:/tmp/a']");
+    let arguments =
+        ["config", "proxy", "--config", &path, "--capture-ddl", "--capture-all=no", "--kafka-bootstrap-servers=k:9092"];
+    let secret = ("INTERCEPTOR_KAFKA_OPTION", "sasl.password=hunter2\nlinger.ms=7");
+    let text = configuration(&arguments, &[("INTERCEPTOR_KAFKA_TOPIC", "E"), secret]);
+    for line in [
+        &format!("# --config {path}  (--config)"),
+        "listen = [\"127.0.0.1:3307\"]  # default",
+        &format!("workers = 3  # {path}, line 1"),
+        "kafka_topic = \"E\"  # INTERCEPTOR_KAFKA_TOPIC",
+        "capture_ddl = true  # --capture-ddl",
+        "capture_all = false  # --capture-all",
+        "kafka_option = [\"sasl.password=***\", \"linger.ms=7\"]  # INTERCEPTOR_KAFKA_OPTION",
+        &format!("sink = [\"stdout\", \"ndjson:/tmp/a\"]  # {path}, line 3"),
+        "# tls_cert is not set",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("hunter2"), "{text}");
+    // It is a configuration file that says the same.
+    let (_directory, copy) = file(&text);
+    let words = |text: &str| -> Vec<_> {
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split("  #").next().map(str::to_owned))
+            .collect()
+    };
+    assert_eq!(words(&configuration(&["config", "proxy", "--config", &copy], &[])), words(&text));
+}
+
+#[test]
+fn the_effective_configuration_of_every_subcommand_is_json_too() {
+    let source = ("INTERCEPTOR_BINLOG_SOURCE", "mysql://repl:p@ss/word@db:3306");
+    let text = configuration(&["config", "--format", "json"], &[source]);
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(all["binlog"]["source"]["value"], serde_json::json!(["mysql://repl:***@db:3306"]));
+    assert_eq!(all["binlog"]["source"]["source"], serde_json::json!({"layer": "variable", "name": source.0}));
+    assert_eq!(all["proxy"]["workers"]["value"], 0);
+    assert_eq!(all["proxy"]["tls_cert"]["value"], serde_json::Value::Null);
+    assert_eq!(all["inspect"]["bootstrap_servers"]["value"], "127.0.0.1:9092");
+    let text = configuration(&["config", "--format=json", "binlog", "--format", "maxwell"], &[]);
+    let binlog: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(binlog["binlog"]["format"]["source"], serde_json::json!({"layer": "flag", "name": "--format"}));
+}
+
+/// Files of the version before keys were derived from the table.
+#[test]
+fn configuration_files_of_an_earlier_version_are_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/config");
+    for name in ["proxy", "binlog"] {
+        let path = format!("{folder}/{name}-0.1.toml");
+        let call = parse_words(&[name, "--config", &path], &[]).map_err(|error| error.to_string()).unwrap();
+        assert!(call.notes.is_empty(), "{:?}", call.notes);
+        // Every key of the file is known, and says what it said.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let keys: toml::Table = text.parse().unwrap();
+        let effective = configuration(&["config", name, "--config", &path], &[]);
+        for key in keys.keys() {
+            assert!(effective.contains(&format!("\n{key} = ")), "{name}: {key}\n{effective}");
+        }
+    }
+}
+
+#[test]
+fn inspect_reads_a_configuration_file_and_the_upper_layer_counts() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/config/inspect.toml");
+    let text = configuration(&["config", "inspect", "--config", path], &[]);
+    for line in
+        ["bootstrap_servers = \"kafka:9092\"", "pattern = \"^cdc[.]\"", "tail = 20", "pretty = true", "follow = true"]
+    {
+        assert!(text.contains(&format!("{line}  # {path}, line ")), "{line}\n{text}");
+    }
+    let inspect = |arguments: &[&str]| {
+        let arguments = [&["inspect", "--config", path], arguments].concat();
+        match parse_words(&arguments, &[]).map(|call| call.parsed) {
+            Ok(Parsed::Inspect(args)) => args.chosen(),
+            _ => panic!("not inspect"),
+        }
+    };
+    assert_eq!(inspect(&[]), (Vec::new(), true, Some(20)));
+    assert_eq!(inspect(&["--topic=T", "--from-beginning"]), (vec!["T".to_owned()], false, None));
+}
+
 /// What README says of options is true of some subcommand.
 #[test]
 fn readme_names_options_that_exist() {

@@ -98,6 +98,12 @@ pub(in crate::cli) fn rules() -> Vec<Rule<InspectArgs>> {
 }
 
 impl InspectArgs {
+    /// The topics, whether there is a pattern for them, and how many messages of each.
+    #[cfg(test)]
+    pub(in crate::cli) fn chosen(&self) -> (Vec<String>, bool, Option<u32>) {
+        (self.topics.topic.clone(), self.topics.pattern.is_some(), self.range.tail)
+    }
+
     /// Leaves one of two settings that exclude each other where they came from different layers: the upper one counts.
     pub(in crate::cli) fn settle(&mut self, origins: &Origins) {
         if self.range.from_beginning {

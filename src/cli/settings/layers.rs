@@ -46,6 +46,14 @@ pub(in crate::cli) enum CliError {
     Usage(#[from] clap::Error),
 }
 
+impl Layered {
+    /// The values of a setting, as they were written.
+    pub(in crate::cli) fn words_of(&self, id: &str) -> Vec<String> {
+        let words = called(&self.matches).try_get_raw(id).ok().flatten();
+        words.into_iter().flatten().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+}
+
 impl Layers {
     /// Parses the command line with the other layers as defaults of whichever subcommand is called.
     pub(in crate::cli) fn parse(&self, command: Command) -> Result<Layered, CliError> {
@@ -177,12 +185,14 @@ impl Layers {
     }
 }
 
+/// What was found of the innermost subcommand.
+fn called(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, matches)| called(matches))
+}
+
 /// Notes which values are the command line's.
 fn note_flags(matches: &ArgMatches, settings: &[Setting], origins: &mut Origins) {
-    let mut called = matches;
-    while let Some((_, matches)) = called.subcommand() {
-        called = matches;
-    }
+    let called = called(matches);
     let ids: Vec<_> = called.ids().map(|id| id.as_str()).collect();
     for setting in settings.iter().filter(|setting| ids.contains(&setting.id.as_str())) {
         if called.value_source(&setting.id) == Some(ValueSource::CommandLine) {

@@ -15,7 +15,7 @@ mod table;
 pub(super) use choices::choice;
 pub(super) use files::{FileArgs, Writes, file_rules};
 pub(super) use kafka::KafkaArgs;
-pub(super) use layers::{CliError, Layers};
+pub(super) use layers::{CliError, Layered, Layers};
 pub(super) use log::LogArgs;
 pub(super) use names::with_origins;
 pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
