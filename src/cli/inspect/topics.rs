@@ -21,7 +21,7 @@ pub(super) const POLL: Duration = Duration::from_millis(100);
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Hears what librdkafka says, to tell why there is no answer.
+/// Keeps what librdkafka says, to explain why there is no answer.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     last_error: Mutex<Option<String>>,
@@ -66,7 +66,7 @@ impl Topics {
             .create_with_context(Events::default())
             .map_err(|error| InspectError::Client(describe_client_error(&error)))?;
         let metadata = consumer.fetch_metadata(None, PATIENCE).map_err(|error| {
-            // Lets librdkafka say what it noticed while we waited.
+            // Lets librdkafka report what happened while we waited.
             let _ = consumer.poll(Duration::ZERO);
             let said = consumer.context().last_error.lock().ok().and_then(|last_error| last_error.clone());
             InspectError::Unreachable {
@@ -136,7 +136,7 @@ impl Topics {
         Ok(ends)
     }
 
-    /// The offset of the last `tail` messages. Offsets alone do not tell: marks of transactions have some, and compaction leaves gaps.
+    /// The offset of the last `tail` messages. Counting back is not enough: transaction markers have offsets too, and compaction leaves gaps.
     fn tail_start(&self, topic: &str, partition: i32, all: Range<i64>, tail: u32) -> Result<i64, InspectError> {
         let wanted = usize::try_from(tail).unwrap_or(usize::MAX);
         let mut step = i64::from(tail);
@@ -153,7 +153,7 @@ impl Topics {
         }
         Ok(match wanted.checked_sub(1).and_then(|last| offsets.get(last)) {
             Some(offset) => *offset,
-            // There are not as many.
+            // There are fewer.
             None => start,
         })
     }
@@ -210,7 +210,7 @@ impl Ends {
         offset < end
     }
 
-    /// Notes how far the consumer is.
+    /// Notes how far the consumer has read.
     pub(super) fn pass_positions(&mut self, positions: &TopicPartitionList) {
         for position in positions.elements() {
             if let Offset::Offset(next) = position.offset() {

@@ -1,4 +1,4 @@
-//! Messages that are delivered, some perhaps more than once.
+//! At-least-once delivery.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,12 +21,12 @@ use crate::deliver::rate_limit::RateLimit;
 
 /// Produces each message to its topic with its key; the messages of a key stay in order.
 ///
-/// Messages count as delivered from the first on without a gap. librdkafka sends again what a passing fault has hit, without duplicates
-/// and in order. After a fault that it finds final (a right that was taken away, a topic that is not there), and when it gets nowhere
-/// (see `stall`), it is given no more, what it has not sent is taken back, and what it has sent is waited for. Then a new producer sends
-/// everything from the first message on that is not acknowledged, after a pause, for ever. Only then, and where the program is started
-/// again, may a message be there twice: a broker can have stored what it did not acknowledge. A message that a broker refuses for good by
-/// itself ends the sink, or is given up and counted as lost ([`OnRefused`]).
+/// Messages count as delivered in order, without a gap. After a passing fault librdkafka retries by itself, in order and without
+/// duplicates. After a fault that it considers final (a revoked right, a missing topic), and when it makes no progress (see `stall`),
+/// it gets no more messages, what it has not sent is taken back, and what it has sent is waited for. Then a new producer sends
+/// everything again that is not acknowledged, in order and after a pause, for as long as it takes. Only then, and when the program is
+/// started again, can a message arrive twice: a broker may have stored what it did not acknowledge. A single message that a broker will
+/// never accept ends the sink, or is counted as lost ([`OnRefused`]).
 pub struct KafkaSink {
     producer: Producer,
     counter: Arc<SinkCounter>,
@@ -50,14 +50,14 @@ enum Phase {
 }
 
 impl KafkaSink {
-    /// Opens a sink of statements, keyed by their connection. A message that is refused for good is lost.
+    /// Opens a sink for statements, keyed by connection. A message that is refused for good is counted as lost.
     ///
-    /// Fails only for options that librdkafka refuses. Brokers that cannot be reached are no error.
+    /// Fails only if librdkafka refuses an option; unreachable brokers are no error.
     pub fn open(config: &KafkaConfig) -> Result<Self, SinkError> {
         Self::with(ProducerConfig::statements(config))
     }
 
-    /// Opens a sink of rows, without transactions.
+    /// Opens a sink for rows, without transactions.
     pub fn open_rows(config: &RowsSinkConfig) -> Result<Self, SinkError> {
         Self::with(ProducerConfig::rows(config))
     }
@@ -110,7 +110,7 @@ impl KafkaSink {
             return Ok(());
         }
         if !self.producer.window.is_under_way() {
-            // Nothing under way is no stall.
+            // With nothing in flight there is no stall.
             self.stall.progress(now);
             return Ok(());
         }
@@ -118,7 +118,7 @@ impl KafkaSink {
             Remedy::None => {}
             Remedy::Nudge => self.producer.nudge(),
             Remedy::GiveUp => {
-                // During an outage that was logged this is no news.
+                // An outage that was logged already is not logged again.
                 if !self.producer.reports().is_out() {
                     self.producer.reports().note_outage();
                     tracing::warn!(
@@ -141,14 +141,14 @@ impl KafkaSink {
         self.phase = Phase::Draining;
     }
 
-    /// Replaces the producer as soon as nothing is on its way.
+    /// Replaces the producer as soon as nothing is in flight.
     fn drain(&mut self, now: Instant) -> Result<(), SinkError> {
         let in_flight = self.producer.in_flight();
         if in_flight > 0 {
             match self.stall.remedy(in_flight, now) {
                 Remedy::None => {}
                 Remedy::Nudge => self.producer.nudge(),
-                // What was sent but not answered may have come back to the queue since.
+                // Requests that timed out have gone back to librdkafka's queue.
                 Remedy::GiveUp => self.producer.take_back_unsent(),
             }
             return Ok(());
@@ -168,7 +168,7 @@ impl KafkaSink {
         Ok(())
     }
 
-    /// Counts what is done from the first message on.
+    /// Counts the messages that are done, up to the first that is not.
     fn settle(&mut self) {
         self.producer.window.settle(&mut self.settled);
         if self.settled.messages() > 0 {
@@ -207,7 +207,7 @@ impl Sink for KafkaSink {
             if room > 0 {
                 self.producer.window.add(batch, from..from + room, now);
                 self.positions.take(batch.position(from), room);
-                // The messages were taken, whatever is in the way: the next call says it.
+                // The messages have been taken: an error is for the next call.
                 let _ = self.advance(false);
                 return Ok(room);
             }
@@ -234,7 +234,7 @@ impl Sink for KafkaSink {
 
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
         loop {
-            // What is in the way is said at the end.
+            // Errors are reported at the deadline.
             let _ = self.advance(true);
             if self.producer.window.is_empty() {
                 return Ok(());

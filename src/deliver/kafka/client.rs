@@ -1,4 +1,4 @@
-//! What every Kafka client of ours has in common.
+//! What all our Kafka clients have in common.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,15 +15,15 @@ use crate::deliver::rate_limit::RateLimit;
 /// librdkafka repeats itself at every attempt to reconnect. What it says of an outage is logged once, and then this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Kinds of lines that a user can do nothing about, or hears of in another way: failed connections and requests come to the error callback
-/// or back with their messages; an identity for the idempotent producer, and a partition's leader, are asked for until the brokers, which
-/// have just started or are about to stop, have one.
+/// Kinds of lines that a user can do nothing about, or hears of in another way: failed connections and requests are reported to the error
+/// callback or with their messages; a producer id and a partition's leader are asked for until the brokers, which have just started or
+/// are about to stop, have one.
 const REPORTED_OTHERWISE: [&str; 4] = ["FAIL", "REQTMOUT", "GETPID", "METADATAUPDATE"];
 
 /// An option of ours that librdkafka has called experimental since its first idempotent producer.
 pub(crate) const GAPLESS: &str = "enable.gapless.guarantee";
 
-/// A client's options: the brokers and what the user gave.
+/// A client's options: the brokers, defaults, and the user's options.
 pub(crate) fn client_options(
     bootstrap_servers: &str,
     defaults: &[(&str, String)],
@@ -40,13 +40,13 @@ pub(crate) fn client_options(
     for option in given {
         options.set(&option.key, &option.value);
     }
-    // librdkafka writes what its property `debug` asks for only on the level of the same name.
+    // librdkafka logs what its property `debug` asks for only at the level of the same name.
     let debugging = given.iter().any(|option| option.key == "debug");
     options.set_log_level(if debugging { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     options
 }
 
-/// The options of a client that reads partitions from where it says, up to where they end now.
+/// The options of a client that reads partitions from offsets of its choice up to their current end.
 pub(crate) fn reader_options(bootstrap_servers: &str, name: &str, given: &[KafkaOption]) -> ClientConfig {
     let defaults = [
         // librdkafka assigns partitions only with a group; it is not joined, and nothing is committed.
@@ -60,7 +60,7 @@ pub(crate) fn reader_options(bootstrap_servers: &str, name: &str, given: &[Kafka
     client_options(bootstrap_servers, &defaults, given)
 }
 
-/// Why a client could not be made, without the value of the property, which may be a secret.
+/// Why a client could not be made, without the property's value, which may be secret.
 pub(crate) fn describe_client_error(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, description, key, value) => {
@@ -81,7 +81,7 @@ impl ClientLog {
     /// A log line of librdkafka.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let quiet = matches!(level, RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug | RDKafkaLogLevel::Notice);
-        // That one of our own options (see `settings`) is experimental is no news for a user.
+        // A user need not know that one of our own options (see `settings`) is experimental.
         let is_ours = facility == "CONFWARN" && message.contains(GAPLESS);
         if quiet || is_ours || REPORTED_OTHERWISE.contains(&facility) {
             tracing::debug!(target: "librdkafka", facility, "{message}");
@@ -96,9 +96,9 @@ impl ClientLog {
         };
     }
 
-    /// A global error of librdkafka, which goes on by itself after all of them but the fatal ones. Returns whether it was logged.
+    /// A global error of librdkafka, which recovers by itself from all but fatal ones. Returns whether it was logged.
     pub(crate) fn error(&self, error: &KafkaError, reason: &str) -> bool {
-        // That all brokers are down follows from the error before, which says why.
+        // That all brokers are down follows from the error before it, which says why.
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             tracing::debug!(target: "librdkafka", %error, "{reason}");
             return false;
@@ -132,13 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_said_once_until_it_is_over() {
+    fn an_outage_is_logged_once_until_it_is_over() {
         let log = ClientLog::default();
         let error = |code| KafkaError::Global(code);
         assert!(log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
         assert!(!log.error(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
         assert!(!log.error(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
-        // Another kind is news, and so is the next outage. Another client goes on with what was said.
+        // Another kind is news, and so is the next outage. A new client knows what the old one has logged.
         assert!(log.error(&error(RDKafkaErrorCode::Authentication), "wrong password"));
         let next = ClientLog::default();
         next.inherit(&log);

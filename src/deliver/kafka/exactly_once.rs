@@ -1,4 +1,4 @@
-//! Rows that are there once: rows and the checkpoint after them in one Kafka transaction.
+//! Exactly-once delivery: rows and the checkpoint after them in one Kafka transaction.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,20 +19,20 @@ use crate::deliver::kafka::{ANSWER_POLL, FAILURE_LOG_INTERVAL, GIVE_BACK, backof
 use crate::deliver::position::Outstanding;
 use crate::deliver::rate_limit::RateLimit;
 
-/// This many bytes are kept to be sent again when a transaction is aborted. What is larger can be read again only from the source.
+/// Up to this size a transaction is kept in memory, to be sent again if it is aborted. A larger one has to be read again from the source.
 const KEEP_BYTES: usize = 32 << 20;
-/// How long one call to the transaction's coordinator may take before we look around.
+/// How long a single call to the transaction coordinator may block.
 const CALL: Duration = Duration::from_secs(1);
-/// How long an older instance's transaction may take to be aborted, and brokers to be found, at the start.
+/// How long finding the brokers and aborting an older instance's transaction may take at the start.
 const START: Duration = Duration::from_secs(60);
 
 /// Produces messages in Kafka transactions, each of which ends with a checkpoint: a consumer that reads committed messages
-/// (`isolation.level=read_committed`) sees every row once, whatever was killed when, as long as reading goes on from the last
+/// (`isolation.level=read_committed`) sees every row once, whatever is killed and when, as long as reading continues at the last
 /// committed checkpoint.
 ///
 /// Checkpoints are the messages for the checkpoint topic. Only the last one before a commit is sent.
-/// A transaction that fails is aborted and sent again from a copy; one that is too large to be copied ends the sink, and the program
-/// goes on at the next start from the checkpoint before it. The sink also ends when another instance with the same
+/// A transaction that fails is aborted and sent again from memory; one that is too large to keep ends the sink, and the next start
+/// continues at the checkpoint before it. The sink also ends when another instance with the same
 /// `transactional.id` starts.
 pub struct ExactlyOnceSink {
     producer: Producer,
@@ -47,25 +47,25 @@ pub struct ExactlyOnceSink {
     failures: RateLimit,
 }
 
-/// Where Kafka's transaction is. What belongs to it is in [`Transaction`] and in the producer's window, from one attempt to the next.
+/// The state of Kafka's transaction. Its content is in [`Transaction`] and in the producer's window, which outlive an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     /// No transaction is open.
     Closed,
-    /// Messages are sent.
+    /// Messages are being sent.
     Open,
-    /// All was handed over: waiting for the answers, then for the commit.
+    /// Everything was handed over: waiting for the answers, then for the commit.
     Committing,
-    /// Waiting for librdkafka to give everything back, then for the abort.
+    /// Waiting for librdkafka to return everything, then for the abort.
     Aborting { until: Instant },
     /// Waiting before the next attempt.
     Resting { until: Instant },
-    /// Nothing is taken any more.
+    /// Nothing more is accepted.
     Ended { reason: String },
 }
 
 impl ExactlyOnceSink {
-    /// Makes the producer and waits until brokers have ended every older instance of the same `transactional.id` and aborted its
+    /// Makes the producer and waits until the brokers have fenced every older instance with the same `transactional.id` and aborted its
     /// transaction: only then is the last checkpoint certain.
     pub fn open(config: &RowsSinkConfig) -> Result<Self, SinkError> {
         let Some(transactions) = &config.transactions else {
@@ -102,7 +102,7 @@ impl ExactlyOnceSink {
         }
     }
 
-    /// Does what can be done without waiting for long.
+    /// Does what can be done without blocking for long.
     fn advance(&mut self, flushing: bool) -> Result<(), SinkError> {
         if let Phase::Ended { reason } = &self.phase {
             return Err(ended(reason));
@@ -114,7 +114,7 @@ impl ExactlyOnceSink {
         let now = Instant::now();
         match self.phase {
             Phase::Closed => self.begin(now, flushing),
-            // What is open would be in the way of readers until it times out.
+            // An open transaction would hold up readers until it times out.
             Phase::Open | Phase::Committing if failed || self.producer.refused().is_some() => self.abort(now),
             Phase::Open => self.send(now, flushing),
             Phase::Committing => self.commit(now),
@@ -188,7 +188,7 @@ impl ExactlyOnceSink {
                 Ok(())
             }
             Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => self.abort(now),
-            // Whether it is committed is not known yet: the same call again says it.
+            // Whether it is committed is not known yet: repeating the call tells.
             Err(error) if is_retriable(&error) => {
                 self.counter.fail();
                 Ok(())
@@ -197,7 +197,7 @@ impl ExactlyOnceSink {
         }
     }
 
-    /// Helps a producer that gets nowhere.
+    /// Helps a producer that makes no progress.
     fn watch(&mut self, now: Instant) -> Result<(), SinkError> {
         if self.producer.window.waiting() == 0 {
             self.stall.progress(now);
@@ -205,7 +205,7 @@ impl ExactlyOnceSink {
         }
         match self.stall.remedy(self.producer.in_flight(), now) {
             Remedy::None => {}
-            // What is left unsent keeps librdkafka busy (see `pacing`). The abort itself waits for the brokers.
+            // Unsent messages keep librdkafka busy (see `pacing`). The abort itself waits for the brokers.
             Remedy::GiveUp if self.transaction.is_kept() => return self.abort(now),
             Remedy::Nudge | Remedy::GiveUp => self.producer.nudge(),
         }
@@ -224,7 +224,7 @@ impl ExactlyOnceSink {
     }
 
     fn finish_abort(&mut self, now: Instant, until: Instant) -> Result<(), SinkError> {
-        // librdkafka waits for the answers to be heard, which only we can do.
+        // librdkafka waits for its reports to be consumed, which only we can do.
         if self.producer.in_flight() > 0 && now < until {
             return Ok(());
         }
@@ -264,13 +264,13 @@ impl ExactlyOnceSink {
         Err(error)
     }
 
-    /// Takes messages up to a checkpoint at which the transaction ends, or to the end of the room there is.
+    /// Takes messages up to a checkpoint at which the transaction ends, or as many as there is room for.
     fn take(&mut self, batch: &Batch, from: usize) -> usize {
-        // The transaction that is complete goes first.
+        // A complete transaction is committed first.
         if self.transaction.is_complete() || !matches!(self.phase, Phase::Closed | Phase::Open) {
             return 0;
         }
-        // A transaction that is too large is not kept: then its size is no bound.
+        // A transaction that is too large is not kept, so its size is no limit here.
         let end = from + self.producer.room(batch, from, Some(KEEP_BYTES * 2));
         let now = Instant::now();
         let mut next = from;
@@ -303,8 +303,8 @@ impl ExactlyOnceSink {
         matches!(self.phase, Phase::Ended { .. })
     }
 
-    /// At the end: leaves out what is after the last checkpoint, which belongs to a transaction of the source that is not complete.
-    /// A part of Kafka's transaction cannot be taken back: all of it is aborted, and what is complete is sent again.
+    /// At the end: drops what comes after the last checkpoint, a transaction of the source that is incomplete. Part of a Kafka transaction
+    /// cannot be taken back: all of it is aborted, and what is complete is sent again.
     fn cut_off(&mut self, deadline: Instant) -> u64 {
         if self.has_ended() || !self.transaction.has_tail(&self.producer.window) {
             return 0;
@@ -329,7 +329,7 @@ fn ended(reason: &str) -> SinkError {
 fn is_retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.is_retriable(),
-        // The flush before a commit timed out.
+        // The flush before the commit timed out.
         KafkaError::Flush(_) => true,
         _ => false,
     }
@@ -355,7 +355,7 @@ impl Sink for ExactlyOnceSink {
             let taken = self.take(batch, from);
             if taken > 0 {
                 self.positions.take(batch.position(from), taken);
-                // The messages were taken, whatever is in the way: the next call says it.
+                // The messages have been taken: an error is for the next call.
                 let _ = self.advance(false);
                 return Ok(taken);
             }

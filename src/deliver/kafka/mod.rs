@@ -1,15 +1,15 @@
 //! Messages in Kafka: one producer for statements and rows, and two sinks on top of it.
 //!
 //! ```text
-//!   KafkaSink                ExactlyOnceSink      phases: working, draining, resting; a transaction's phases
+//!   KafkaSink                ExactlyOnceSink      the phases of an attempt, of a transaction
 //!      \                        /
-//!       producer: one client of librdkafka        hands over, hears, tries refused messages alone, is replaced
+//!       producer: one client of librdkafka        hands over, hears, probes refused messages, is replaced
 //!         |         |          |
 //!       window    pacing    reports               what is not acknowledged; when it goes; what became of it
 //! ```
 //!
-//! Beside them: `stall` notices a producer that gets nowhere, `settings` makes librdkafka's options, `client` is what every Kafka
-//! client of ours has in common.
+//! Beside them: `stall` notices a producer that makes no progress, `settings` makes librdkafka's options, `client` is what all our
+//! Kafka clients have in common.
 
 mod at_least_once;
 mod bootstrap;
@@ -36,11 +36,11 @@ pub use settings::{OnRefused, RowsSinkConfig, TransactionSettings};
 
 use crate::backoff::Backoff;
 
-/// How often the brokers' answers are looked for while nothing is written.
+/// How often to look for the brokers' answers while nothing is written.
 const ANSWER_POLL: Duration = Duration::from_millis(10);
 /// How long a producer may take to give its messages back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
-/// During an outage.
+/// How often to log failures during an outage.
 const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The pauses before messages are sent again.

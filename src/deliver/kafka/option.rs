@@ -13,9 +13,9 @@ pub struct KafkaOption {
 }
 
 impl KafkaOption {
-    /// What is wrong with the file that the property names (`ssl.ca.location`), if it names one: librdkafka would not say which it is.
+    /// What is wrong with the file that the property names (`ssl.ca.location`), if it names one: librdkafka would not say which file it is.
     pub(crate) fn missing_file(&self) -> Option<String> {
-        // Where a certificate store is looked for by librdkafka itself.
+        // With `probe`, librdkafka looks for a certificate store itself.
         if !self.key.ends_with(".location") || self.value.is_empty() || self.value == "probe" {
             return None;
         }
@@ -23,7 +23,7 @@ impl KafkaOption {
         Some(format!("{}: cannot use {}: {error}", self.key, self.value))
     }
 
-    /// Whether the value may be shown: everything else could be or hold a secret.
+    /// Whether the value may be shown: any other could be a secret or contain one.
     fn is_harmless(&self) -> bool {
         ["security.protocol", "sasl.mechanism", "sasl.mechanisms", "compression.type", "compression.codec", "client.id"]
             .contains(&self.key.as_str())

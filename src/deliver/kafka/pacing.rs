@@ -1,22 +1,22 @@
 //! When messages go on to librdkafka.
 //!
-//! As long as messages that have lingered enough wait for another request's answer, a broker thread of librdkafka's idempotent producer
-//! polls without a pause: 0.6 to 0.9 CPUs while a broker hangs (2.12, `rd_kafka_toppar_producer_serve`: they wake it, and the limit on
-//! messages in flight holds them). So it must not have such messages for long. Bursts never give it any: at most one request per partition
-//! is under way. A stream does, because a reader of the binlog is as fast as the next request is ready; it takes them back after a few
-//! seconds without an answer.
+//! While messages are ready to be sent but have to wait for the answer to an earlier request, librdkafka's idempotent producer polls
+//! without a pause: 0.6 to 0.9 CPUs while a broker hangs (2.12, `rd_kafka_toppar_producer_serve`: such messages wake the broker's thread,
+//! and the limit on messages in flight holds them back). So librdkafka must not have such messages for long. With bursts it never does: at
+//! most one request per partition is in flight. A stream has to, because the binlog is read faster if the next request is ready at once;
+//! they are taken back after a few seconds without an answer.
 
 use std::time::{Duration, Instant};
 
 use crate::deliver::kafka::window::Window;
 
-/// Bursts that are not full are at least this far apart: under load each then has many messages, and a request costs the brokers and
-/// us the same for one message as for hundreds.
+/// The least time between bursts that are not full: under load each then has many messages, and a request costs the brokers and us
+/// the same for one message as for hundreds.
 const BURST_DISTANCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]
 pub(crate) enum Pacing {
-    /// At once.
+    /// Immediately.
     Stream,
     /// Gathered, one chunk of the window after the other.
     Bursts(Bursts),
@@ -30,21 +30,21 @@ pub(crate) struct Bursts {
 }
 
 impl Pacing {
-    /// Bursts of messages that have lingered, or are enough.
+    /// Bursts of messages that have lingered for this long or reach this size.
     pub(crate) const fn bursts(linger: Duration, batch_size: usize) -> Self {
         Self::Bursts(Bursts { linger, batch_size, last: None })
     }
 
-    /// How long silence is borne before messages that librdkafka has not sent are taken back.
+    /// How long to wait for an answer before messages that librdkafka has not sent are taken back.
     pub(crate) const fn patience(&self) -> Duration {
         match self {
-            // Longer than brokers pause for in good health.
+            // Longer than a healthy broker pauses.
             Self::Stream => Duration::from_secs(3),
             Self::Bursts(_) => Duration::from_secs(20),
         }
     }
 
-    /// Releases what is due; everything, bit by bit, when `flushing`.
+    /// Releases what is due; when `flushing`, one burst after the other without waiting.
     pub(crate) fn release(&mut self, window: &mut Window, now: Instant, flushing: bool) {
         match self {
             Self::Stream => window.release_all(),
@@ -58,7 +58,7 @@ impl Pacing {
         }
     }
 
-    /// How long until messages are due; `None` without any.
+    /// How long until the next messages are due; `None` if there are none.
     pub(crate) fn until_due(&self, window: &Window, now: Instant) -> Option<Duration> {
         match self {
             Self::Stream => window.gathered().map(|_| Duration::ZERO),
@@ -111,7 +111,7 @@ mod tests {
         pacing.release(&mut window, start, false);
         let burst = hand_over(&mut window);
         assert_eq!(burst.len(), 2);
-        // The next waits for its distance, and for all answers to the first.
+        // The next one keeps its distance, and waits for all answers to the first.
         window.add(&batch_of(&[(1, "a longer one")]), 0..1, start);
         assert_eq!(pacing.until_due(&window, start), Some(BURST_DISTANCE));
         window.answer(burst[0], State::Delivered);

@@ -1,4 +1,4 @@
-//! The one producer: a client of librdkafka with the messages that are on their way through it.
+//! The one producer: a librdkafka client and the messages on their way through it.
 
 use std::ffi::CString;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::deliver::rate_limit::RateLimit;
 
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(1);
-/// How much more than what waits for an answer may be kept until what is before it is answered.
+/// Answered messages wait for unanswered ones before them; this many times the unanswered bytes are kept in all.
 const KEPT_TIMES: usize = 4;
-/// This much of a key is logged.
+/// A key is logged up to this length.
 const LOGGED_KEY_BYTES: usize = 200;
 
 pub(crate) struct Producer {
@@ -31,13 +31,13 @@ pub(crate) struct Producer {
     pub(crate) window: Window,
     pacing: Pacing,
     requests: Requests,
-    /// Bytes of a batch where messages share requests.
+    /// The size of a batch where messages share requests.
     batch_bytes: u32,
     /// How many messages were handed over since librdkafka last had none.
     attempt: usize,
     answers: Vec<(usize, Answer)>,
     refusals: RateLimit,
-    /// Why the sink ends: a message that will never be taken, and is not to be left out.
+    /// Why the sink ends: a message that Kafka will never accept and that must not be skipped.
     refused: Option<String>,
     key: itoa::Buffer,
 }
@@ -47,14 +47,14 @@ pub(crate) struct Producer {
 enum Requests {
     /// Several messages.
     Shared,
-    /// Several messages, and one such request was refused: nobody knows for which of them. They are to be tried alone.
+    /// Several messages, and such a request was refused, without saying for which of them: they have to be tried alone.
     Suspicious,
-    /// One message each, until all that are here are answered; whether one was refused.
+    /// One message each, until everything in the window is answered; `refused`: at least one was refused.
     Single { refused: bool },
 }
 
 impl Producer {
-    /// Makes the client; fails only for options that librdkafka refuses.
+    /// Makes the client; fails only if librdkafka refuses an option.
     pub(crate) fn open(config: ProducerConfig) -> Result<Self, SinkError> {
         let sharing = Sharing::Bytes(config.batch_bytes);
         Ok(Self {
@@ -85,12 +85,12 @@ impl Producer {
         &self.config
     }
 
-    /// Why nothing more is handed over: a message that Kafka will never take. `None` while others are under way.
+    /// Why nothing more is handed over: a message that Kafka will never accept. `None` while others are in flight.
     pub(crate) fn refused(&self) -> Option<&str> {
         self.refused.as_deref().filter(|_| self.in_flight() <= 0)
     }
 
-    /// Lets librdkafka call back. True where a message failed for now.
+    /// Lets librdkafka call back. True if a message failed for now.
     pub(crate) fn hear(&mut self) -> bool {
         self.client.poll(Duration::ZERO);
         while self.reports().was_called() {
@@ -103,7 +103,7 @@ impl Producer {
             match answer {
                 Answer::Delivered => self.window.answer(number, State::Delivered),
                 Answer::Failed => failed = true,
-                // The request carried nothing else.
+                // It was the only message of its request.
                 Answer::Refused(reason) if self.attempt == 1 || matches!(self.requests, Requests::Single { .. }) => {
                     self.refuse(number, reason);
                 }
@@ -117,27 +117,27 @@ impl Producer {
         failed
     }
 
-    /// Waits a little for answers. A poll that may wait would spin through the last millisecond of its time (rdkafka 0.39).
+    /// Waits briefly for answers. A poll with a timeout would spin through its last millisecond (rdkafka 0.39).
     pub(crate) fn wait(&self) {
         std::thread::sleep(WAIT);
         self.client.poll(Duration::ZERO);
     }
 
-    /// How many messages from `from` on there is room for now.
+    /// How many messages, starting with `from`, there is room for now.
     pub(crate) fn room(&self, batch: &Batch, from: usize, keep_bytes: Option<usize>) -> usize {
         let is_single = self.requests != Requests::Shared && !self.window.is_empty();
         if is_single || self.refused.is_some() {
             return 0;
         }
         let limit = self.config.waiting_bytes;
-        let kept = keep_bytes.unwrap_or(limit.saturating_mul(KEPT_TIMES)).saturating_sub(self.window.bytes());
+        let kept = keep_bytes.unwrap_or_else(|| limit.saturating_mul(KEPT_TIMES)).saturating_sub(self.window.bytes());
         let room = limit.saturating_sub(self.window.waiting_bytes()).min(kept);
         let fitting = batch.messages_within(from, room);
-        // One message larger than all room there is.
+        // A single message may exceed the limit.
         if fitting == 0 && self.window.waiting_bytes() == 0 { 1.min(batch.len().saturating_sub(from)) } else { fitting }
     }
 
-    /// Gives librdkafka what is due and what it does not have yet; all of it when `flushing`. True where that failed.
+    /// Gives librdkafka the messages that are due, all of them when `flushing`. True if that failed.
     pub(crate) fn hand_over(&mut self, now: Instant, flushing: bool) -> bool {
         self.pacing.release(&mut self.window, now, flushing);
         if self.in_flight() <= 0 {
@@ -168,19 +168,19 @@ impl Producer {
             match self.reports().judge(&error) {
                 // librdkafka judges each message alone.
                 Answer::Refused(reason) => self.refuse(number, reason),
-                // Unknown topic and the like, known from an earlier answer.
+                // An unknown topic and the like, known from an earlier answer.
                 Answer::Delivered | Answer::Failed => return true,
             }
         }
         false
     }
 
-    /// How long until more is due to be handed over; `None` without any.
+    /// How long until the next messages are due; `None` if there are none.
     pub(crate) fn until_due(&self, now: Instant) -> Option<Duration> {
         self.pacing.until_due(&self.window, now)
     }
 
-    /// A message that nobody will ever take.
+    /// Kafka will never accept this message.
     fn refuse(&mut self, number: usize, reason: LossReason) {
         if let Requests::Single { refused } = &mut self.requests {
             *refused = true;
@@ -221,12 +221,12 @@ impl Producer {
         self.client.purge(PurgeConfig::default().queue());
     }
 
-    /// Takes back everything that is not answered, sent or not.
+    /// Takes back everything that is unanswered, sent or not.
     pub(crate) fn take_back(&self) {
         self.client.purge(PurgeConfig::default().queue().inflight());
     }
 
-    /// Tells librdkafka the brokers again (see `stall`).
+    /// Tells librdkafka the bootstrap servers again (see `stall`).
     pub(crate) fn nudge(&self) {
         bootstrap::add_servers(self.client.client(), &self.servers);
     }
@@ -239,7 +239,7 @@ impl Producer {
         self.reports().last_failure()
     }
 
-    /// Whether another client is needed for messages to share requests in another way.
+    /// Whether a new client is needed because messages have to share requests differently.
     pub(crate) fn wants_replacement(&self) -> bool {
         match self.requests {
             Requests::Shared => false,
@@ -248,13 +248,13 @@ impl Producer {
         }
     }
 
-    /// A new client in place of the old, which has nothing in its hands any more.
+    /// Puts a new client in place of the old one, which has no messages left.
     pub(crate) fn replace(&mut self) -> Result<(), SinkError> {
         let mut batch_bytes = self.batch_bytes;
         let requests = match self.requests {
             Requests::Suspicious => Requests::Single { refused: false },
             Requests::Single { refused } if self.window.is_empty() => {
-                // Each alone was taken: together they were too large.
+                // Each was accepted alone: together they were too large.
                 if !refused && batch_bytes > LEAST_BATCH_BYTES {
                     batch_bytes /= 2;
                 }
@@ -271,7 +271,7 @@ impl Producer {
             tracing::warn!(
                 sink = "kafka",
                 bytes = batch_bytes,
-                "a topic takes no batches as large as ours; they are made smaller. \
+                "a topic accepts no batches as large as ours; they are made smaller. \
                  Raise the topic's max.message.bytes, or give batch.size as a Kafka option"
             );
         }

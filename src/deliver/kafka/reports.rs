@@ -18,12 +18,12 @@ pub(crate) enum Answer {
     Delivered,
     /// Not now.
     Failed,
-    /// Never, it or another message of the same request.
+    /// Never: this message, or another of the same request.
     Refused(LossReason),
 }
 
 impl Answer {
-    /// Some answers would be the same at every further attempt. All others may pass: a topic can be created, a right granted.
+    /// Some answers would be the same at every attempt. All others may pass: a topic can be created, a right granted.
     fn of(error: &KafkaError) -> Self {
         match error.rdkafka_error_code() {
             Some(
@@ -55,12 +55,12 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Whether there was a callback since the last call of this.
+    /// Whether there was a callback since the last time this was called.
     pub(crate) fn was_called(&self) -> bool {
         self.called.swap(false, Ordering::Relaxed)
     }
 
-    /// Exchanges the answers since the last call for an empty vector.
+    /// Takes the answers since the last call; what was in `into` is dropped.
     pub(crate) fn take(&self, into: &mut Vec<(usize, Answer)>) {
         into.clear();
         std::mem::swap(&mut *lock(&self.answers), into);
@@ -68,7 +68,7 @@ impl Reports {
 
     /// What became of a message that was not delivered.
     pub(crate) fn judge(&self, error: &KafkaError) -> Answer {
-        // What we took back ourselves is no reason.
+        // That we took it back ourselves is no reason.
         let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
         if !purged.contains(&error.rdkafka_error_code()) {
             *lock(&self.last_failure) = error.to_string();
@@ -76,18 +76,18 @@ impl Reports {
         Answer::of(error)
     }
 
-    /// Why something failed lately.
+    /// The reason for the latest failure.
     pub(crate) fn last_failure(&self) -> String {
         let failure = lock(&self.last_failure);
         if failure.is_empty() { "no answer from the brokers".to_owned() } else { failure.clone() }
     }
 
-    /// Whether an outage was logged whose end was not.
+    /// Whether an outage was logged, but not yet its end.
     pub(crate) fn is_out(&self) -> bool {
         self.is_out.load(Ordering::Relaxed)
     }
 
-    /// It was logged that messages are not delivered.
+    /// An outage was logged.
     pub(crate) fn note_outage(&self) {
         self.is_out.store(true, Ordering::Relaxed);
     }
@@ -103,7 +103,7 @@ impl Reports {
         self.called.store(true, Ordering::Relaxed);
     }
 
-    /// Takes over what the producer before has logged.
+    /// Takes over what was logged about the previous producer.
     pub(crate) fn inherit(&self, other: &Self) {
         *lock(&self.last_failure) = std::mem::take(&mut *lock(&other.last_failure));
         self.is_out.store(other.is_out(), Ordering::Relaxed);

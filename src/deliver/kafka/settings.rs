@@ -1,4 +1,4 @@
-//! What the sinks are told, as one description of a producer, and that as librdkafka's options.
+//! The sinks' settings as one description of a producer, and that as librdkafka's options.
 
 use std::time::Duration;
 
@@ -12,37 +12,37 @@ use crate::deliver::{Acks, KafkaConfig};
 
 /// The Java client's `max.request.size`; librdkafka's own default is a little lower.
 const MAX_MESSAGE_BYTES: u32 = 1_048_576;
-/// The largest batch that a topic takes as brokers are set up by default is 1,048,588 bytes.
+/// By default a topic accepts batches of up to 1,048,588 bytes.
 const STREAM_BATCH_BYTES: u32 = 1_000_000;
 const STREAM_BATCH_MESSAGES: usize = 100_000;
-/// A burst fits, with what the protocol adds to each message.
+/// Holds a burst and what the protocol adds to each message.
 const BURST_BATCH_BYTES: u32 = 2_000_000;
-/// A batch that a broker finds too large is not made smaller than this.
+/// Batches that a broker finds too large are not made smaller than this.
 pub(crate) const LEAST_BATCH_BYTES: u32 = 16_384;
-/// A transaction of the source that takes longer than this to be sent does not come through: brokers abort it.
-/// While a killed instance does not come back, readers of committed messages wait this long.
+/// Brokers abort a transaction that takes longer to be sent. If a killed instance is not started again, readers of committed messages
+/// wait this long.
 const TRANSACTION_TIMEOUT_MS: u32 = 300_000;
-/// How long a write of rows waits for room: that the brokers are the slowest part is no fault to log.
+/// How long a write of rows waits for room: that the brokers are the slowest part is not worth logging.
 const ROOM_PATIENCE: Duration = Duration::from_millis(500);
 
-/// What a sink of rows is told.
+/// The settings of a sink for rows.
 #[derive(Debug, Clone)]
 pub struct RowsSinkConfig {
     /// `host:port`, comma-separated.
     pub bootstrap_servers: String,
     /// The topic of messages that name none.
     pub topic: String,
-    /// Bytes of messages that may be under way to the brokers at a time.
+    /// Bytes of messages that may be in flight at a time.
     pub in_flight_bytes: usize,
-    /// For rows that are there once, whatever happens.
+    /// For exactly-once delivery.
     pub transactions: Option<TransactionSettings>,
-    /// What becomes of a message that Kafka will never take.
+    /// What happens to a message that Kafka will never accept.
     pub on_refused: OnRefused,
     /// Further properties of librdkafka; they override ours.
     pub options: Vec<KafkaOption>,
 }
 
-/// What becomes of a message that Kafka will never take, because it is too large or of no allowed form.
+/// What happens to a message that Kafka will never accept, because it is too large or malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum OnRefused {
@@ -56,7 +56,7 @@ pub enum OnRefused {
 /// How rows and checkpoints are committed together.
 #[derive(Debug, Clone)]
 pub struct TransactionSettings {
-    /// `transactional.id`: an instance that starts ends an older one of the same name.
+    /// `transactional.id`: an instance that starts ends an older one with the same name.
     pub transactional_id: String,
     /// The topic of checkpoints: a transaction is committed only after one of its messages.
     pub checkpoint_topic: String,
@@ -74,13 +74,13 @@ pub(crate) enum Keys {
 /// How messages share requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// As many as fit this many bytes.
+    /// As many as fit into this many bytes.
     Bytes(u32),
-    /// Each has a request of its own, so that an error is its own too.
+    /// Each has a request of its own, so that an error belongs to it alone.
     Single,
 }
 
-/// A producer, whatever it is for.
+/// A producer of either kind.
 #[derive(Debug, Clone)]
 pub(crate) struct ProducerConfig {
     pub(crate) bootstrap_servers: String,
@@ -130,7 +130,7 @@ impl ProducerConfig {
         }
     }
 
-    /// Rows as they come.
+    /// Rows, sent as they come.
     pub(crate) fn rows(config: &RowsSinkConfig) -> Self {
         Self {
             bootstrap_servers: config.bootstrap_servers.clone(),
@@ -145,14 +145,14 @@ impl ProducerConfig {
             defaults: vec![
                 ("enable.idempotence", "true".to_owned()),
                 ("acks", "all".to_owned()),
-                // Less work for the brokers than it is for us, and together less than none: images repeat themselves.
+                // Row images repeat themselves: the brokers save more work than compression costs us.
                 ("compression.type", "lz4".to_owned()),
             ],
             options: config.options.clone(),
         }
     }
 
-    /// The same in transactions.
+    /// The same, in transactions.
     pub(crate) fn transactional(mut self, transactional_id: &str) -> Self {
         self.defaults.push(("transactional.id", transactional_id.to_owned()));
         self.defaults.push(("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string()));
@@ -166,29 +166,29 @@ impl ProducerConfig {
             Sharing::Single => (self.batch_bytes, 1),
         };
         let mut defaults = vec![
-            // Long enough to hand over what goes together: `pacing` has gathered it, or more comes anyway.
+            // Long enough to hand over a burst; in a stream more comes anyway.
             ("linger.ms", "5".to_owned()),
             ("batch.size", bytes.to_string()),
             ("batch.num.messages", messages.to_string()),
-            // The bound is in our window.
+            // Our window has the limit.
             ("queue.buffering.max.messages", "0".to_owned()),
             ("queue.buffering.max.kbytes", "1048576".to_owned()),
             ("message.max.bytes", MAX_MESSAGE_BYTES.to_string()),
-            // What the Java client does with keys, so that a key is in the partition where its joins look, whichever client produces.
+            // As the Java client does it, so that a key is in the same partition whichever client produces it: its joins depend on that.
             ("partitioner", "murmur2_random".to_owned()),
         ];
         defaults.extend_from_slice(&self.defaults);
         let mut options = client_options(&self.bootstrap_servers, &defaults, &self.options);
         if options.get("transactional.id").is_none() {
-            // A broker may be away for any time. Within transactions their own timeout is the limit.
+            // A broker may be away for any length of time. In a transaction, the transaction's own timeout is the limit.
             set_default(&mut options, "message.timeout.ms", "0");
             if options.get("enable.idempotence") == Some("true") {
-                // A request that fails for good must not be overtaken by those after it: librdkafka then sends nothing more, and
-                // a new producer starts with what failed.
+                // Later requests must not overtake one that failed for good: librdkafka then sends nothing more, and a new
+                // producer starts with what failed.
                 set_default(&mut options, GAPLESS, "true");
             }
         }
-        // Ours again, whatever was given.
+        // These win over the user's options.
         match sharing {
             Sharing::Single => {
                 options.set("batch.num.messages", "1");

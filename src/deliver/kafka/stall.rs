@@ -1,16 +1,16 @@
-//! Notices a producer that gets nowhere.
+//! Notices a producer that makes no progress.
 //!
-//! librdkafka recovers from most faults by itself, but not from all. One is common enough to be met by design: a broker that was
-//! paused for longer than its session's timeout answers for a short time that there are no brokers; librdkafka then drops the ones
-//! it knows, and the call that should start again with the bootstrap servers may be cancelled by the end of the very answer that
-//! caused it (2.12; its issue 5430 is about the same event). Given the bootstrap servers again it goes on where it was. For what
-//! else may happen (its issue 3009) there is a new producer.
+//! librdkafka recovers from most faults by itself, but not from all. One is common enough to be handled by design: after a
+//! pause longer than its session timeout, a broker answers for a short time that there are no brokers; librdkafka then forgets those
+//! that it knows, and the call that should start again from the bootstrap servers may be cancelled at the end of the very answer that
+//! caused it (2.12; its issue 5430 is about the same event). Given the bootstrap servers again, it continues where it was. Against
+//! everything else (its issue 3009) a new producer helps.
 
 use std::time::{Duration, Instant};
 
 /// This long without a single answer is suspicious: brokers answer within milliseconds, or are away.
 const NUDGE_INTERVAL: Duration = Duration::from_secs(2);
-/// While the brokers are away a new producer fares no better.
+/// While the brokers are away, a new producer fares no better.
 const LAST_LIMIT: Duration = Duration::from_secs(60);
 
 /// What to do about a producer.
@@ -51,7 +51,7 @@ impl Stall {
         self.limit = self.first_limit;
     }
 
-    /// What to do, with this many messages in librdkafka's hands.
+    /// What to do while librdkafka has this many messages.
     pub(crate) fn remedy(&mut self, in_flight: i32, now: Instant) -> Remedy {
         if self.in_flight != in_flight {
             self.in_flight = in_flight;
@@ -68,12 +68,12 @@ impl Stall {
         Remedy::None
     }
 
-    /// How long nothing may happen.
+    /// How long the producer may be silent.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
     }
 
-    /// The next attempt begins, and gets more time than the last.
+    /// The next attempt begins; it gets more time than the last.
     pub(crate) fn restart(&mut self, now: Instant) {
         self.progress(now);
         self.limit = (self.limit * 2).min(LAST_LIMIT.max(self.first_limit));
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(stall.remedy(2, at(7)), Remedy::None);
         assert_eq!(stall.remedy(2, at(27)), Remedy::GiveUp);
         assert_eq!(stall.remedy(2, at(28)), Remedy::None);
-        // What was sent but not answered may have come back to the queue since.
+        // Requests that timed out have gone back to librdkafka's queue.
         assert_eq!(stall.remedy(2, at(47)), Remedy::GiveUp);
         stall.restart(at(48));
         assert_eq!(stall.remedy(2, at(87)), Remedy::Nudge);

@@ -1,4 +1,4 @@
-//! What is gathered for one Kafka transaction.
+//! The content of one Kafka transaction.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 use crate::deliver::batch::Batch;
 use crate::deliver::kafka::window::{Settled, Window};
 
-/// Transactions are at least this far apart: each costs the brokers a dozen writes of their own.
+/// The least time between transactions: each costs the brokers a dozen writes.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
-/// Where nothing but checkpoints came.
+/// The same, for transactions that have only a checkpoint.
 const IDLE_COMMIT_INTERVAL: Duration = Duration::from_secs(2);
-/// A transaction with this many bytes is committed at the next checkpoint.
+/// From this size on, a transaction is committed at the next checkpoint.
 const COMMIT_BYTES: usize = 24 << 20;
 
-/// What belongs to a transaction besides the rows in the window; from its first attempt to its commit.
+/// What belongs to a transaction besides the rows in the window, from its first attempt to its commit.
 #[derive(Debug)]
 pub(crate) struct Transaction {
-    /// When the transaction before was committed, or the first message came.
+    /// When its first message came, or the previous transaction was committed.
     since: Instant,
     /// Bytes of rows.
     bytes: usize,
     end: End,
-    /// Checkpoints that others replaced: they are done when it is committed.
+    /// Checkpoints that later ones replaced: they are done when it is committed.
     replaced: usize,
-    /// Rows that were delivered and are not kept: without them it cannot be sent again.
+    /// Rows that were delivered and not kept: without them it cannot be sent again.
     forgotten: Settled,
 }
 
@@ -108,7 +108,7 @@ impl Transaction {
         matches!(self.end, End::Complete)
     }
 
-    /// Does not keep what was delivered of a transaction with more rows than this.
+    /// Drops what was delivered, if the transaction has more than this many bytes of rows.
     pub(crate) fn forget(&mut self, window: &mut Window, bytes: usize) {
         if self.bytes > bytes {
             window.settle(&mut self.forgotten);
@@ -120,7 +120,7 @@ impl Transaction {
         self.forgotten.messages() == 0
     }
 
-    /// It is committed: what it did, and an empty one in its place.
+    /// It is committed: returns what was delivered and lost, and starts an empty one.
     pub(crate) fn commit(&mut self, window: &mut Window, now: Instant) -> Settled {
         let committed = std::mem::replace(self, Self::new(now));
         let mut settled = committed.forgotten;
@@ -142,7 +142,7 @@ impl Transaction {
         self.rows_before_checkpoint(window) != self.rows(window)
     }
 
-    /// Drops those, unless they cannot be told from what is not kept; returns how many there were.
+    /// Drops those rows; returns how many there were. Not if some rows were not kept: then the rest cannot be counted.
     pub(crate) fn cut_off(&mut self, window: &mut Window) -> usize {
         if self.is_kept() { window.truncate(self.rows_before_checkpoint(window)) } else { 0 }
     }
@@ -177,7 +177,7 @@ mod tests {
         assert!(transaction.is_due(&window, false, now + COMMIT_INTERVAL));
         transaction.add(&mut window, &batch, 4..5, now);
         assert_eq!(transaction.messages(&window), 5);
-        // At the end of the run the part without an end is left out.
+        // At the end of the run, the part without a checkpoint is dropped.
         assert!(transaction.has_tail(&window));
         assert_eq!(transaction.cut_off(&mut window), 1);
         assert!(transaction.is_due(&window, true, now) && !transaction.has_tail(&window));

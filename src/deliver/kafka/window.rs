@@ -1,4 +1,4 @@
-//! Messages that were taken and are not known to be delivered: kept to be sent again, and counted in their order.
+//! Messages that were taken and are not known to be delivered: kept to be sent again, and counted in order.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use std::time::Instant;
 use crate::deliver::batch::{Batch, Routed};
 use crate::deliver::counters::{LossReason, SinkCounter};
 
-/// A chunk is at most one request per partition even if all its messages go to the same one (see `settings`).
+/// A chunk is at most one request per partition, even if all its messages go to the same one (see `settings`).
 pub(crate) const CHUNK_BYTES: usize = 900_000;
 pub(crate) const CHUNK_MESSAGES: usize = 10_000;
-/// Chunks whose memory is kept for later ones.
+/// How many chunks' memory is kept for later ones.
 const SPARES: usize = 8;
 
 /// What is known of a message.
@@ -20,7 +20,7 @@ pub(crate) enum State {
     Waiting,
     /// A broker has it.
     Delivered,
-    /// Nobody will ever take it.
+    /// Kafka will never accept it.
     Refused(LossReason),
 }
 
@@ -55,7 +55,7 @@ impl Chunk {
     }
 }
 
-/// How many messages have come to their end, and how.
+/// How many messages are done, and how they ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settled {
     delivered: usize,
@@ -70,7 +70,7 @@ impl Settled {
         }
     }
 
-    /// Messages that need no sending.
+    /// Adds messages that need not be sent.
     pub(crate) fn add_delivered(&mut self, messages: usize) {
         self.delivered += messages;
     }
@@ -79,7 +79,7 @@ impl Settled {
         self.delivered as u64 + self.lost.iter().sum::<u64>()
     }
 
-    /// Tells the counter what was lost, and begins again. Returns how many messages there were.
+    /// Tells the counter what was lost, and starts again from zero. Returns how many messages there were.
     pub(crate) fn report(&mut self, counter: &SinkCounter) -> u64 {
         let settled = std::mem::take(self);
         for (reason, lost) in LossReason::ALL.into_iter().zip(settled.lost) {
@@ -94,20 +94,19 @@ impl Settled {
 /// What waits to be released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gathered {
-    /// When the first of it came.
+    /// When its first message came.
     pub(crate) since: Instant,
-    /// Bytes of the chunk that is released next.
+    /// The size of the chunk that is released next.
     pub(crate) bytes: usize,
     /// That chunk has no room left.
     pub(crate) is_full: bool,
 }
 
-/// The messages, each with a number that goes up by one (and around, after the largest). They are handed over in order, as far as
-/// they are released.
+/// The messages, numbered in sequence (the numbers wrap around). They are handed over in order, once they are released.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     chunks: VecDeque<Chunk>,
-    /// How many chunks are released, from the first on. Nothing is added to them any more.
+    /// How many chunks are released, counted from the first. Nothing more is added to them.
     released: usize,
     /// The next message to hand over: its chunk, and its place in that.
     next: (usize, usize),
@@ -153,7 +152,7 @@ impl Window {
         self.released = self.chunks.len();
     }
 
-    /// Releases one chunk more.
+    /// Releases the next chunk.
     pub(crate) fn release_next(&mut self) {
         self.released = (self.released + 1).min(self.chunks.len());
     }
@@ -214,13 +213,13 @@ impl Window {
     fn place(&self, number: usize) -> Option<(usize, usize)> {
         let base = self.chunks.front()?.first;
         let offset = number.wrapping_sub(base);
-        // Numbers may have gone around: distances from the first have not.
+        // Numbers may have wrapped around; distances from the first have not.
         let chunk = self.chunks.partition_point(|chunk| chunk.first.wrapping_sub(base) <= offset).checked_sub(1)?;
         let index = number.wrapping_sub(self.chunks.get(chunk)?.first);
         (index < self.chunks.get(chunk)?.states.len()).then_some((chunk, index))
     }
 
-    /// Takes the first messages out whose end is known, together with all before them.
+    /// Takes out the messages that are done, up to the first chunk with one that is not.
     pub(crate) fn settle(&mut self, settled: &mut Settled) {
         while self.chunks.front().is_some_and(|chunk| chunk.waiting == 0) {
             let Some(chunk) = self.chunks.pop_front() else { return };
@@ -235,12 +234,12 @@ impl Window {
         }
     }
 
-    /// Starts again with what waits.
+    /// Starts again with the messages that wait.
     pub(crate) fn again(&mut self) {
         self.next = (0, 0);
     }
 
-    /// Starts again with what waits and with what was delivered in vain.
+    /// Starts again with the messages that wait and those that were delivered in vain.
     pub(crate) fn undo(&mut self) {
         self.again();
         self.waiting_bytes = 0;
@@ -286,12 +285,12 @@ impl Window {
         self.chunks.iter().map(|chunk| chunk.states.len()).sum()
     }
 
-    /// How many of the released ones nothing is known of.
+    /// How many of the released messages wait for an answer.
     pub(crate) fn waiting(&self) -> usize {
         self.chunks.iter().take(self.released).map(|chunk| chunk.waiting).sum()
     }
 
-    /// Whether there are messages that nothing is known of, released or not.
+    /// Whether any message waits for an answer, released or not.
     pub(crate) fn is_waiting(&self) -> bool {
         self.chunks.iter().any(|chunk| chunk.waiting > 0)
     }
@@ -305,7 +304,7 @@ impl Window {
         self.bytes
     }
 
-    /// Bytes of those that nothing is known of.
+    /// Bytes of keys and values of the messages that wait for an answer.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
     }
@@ -317,7 +316,7 @@ mod tests {
     use crate::deliver::batch::batch_of;
 
     fn window(chunks: &[&[&str]]) -> Window {
-        // Numbers that go around in the middle.
+        // Numbers that wrap around in the middle.
         let mut window = Window { next_number: usize::MAX - 1, ..Window::default() };
         for texts in chunks {
             let messages: Vec<_> = texts.iter().map(|text| (0, *text)).collect();

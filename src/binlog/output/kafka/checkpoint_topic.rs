@@ -1,4 +1,4 @@
-//! Checkpoints in a Kafka topic: one record per name that counts, the last one.
+//! Checkpoints in a Kafka topic: for each name, the last record counts.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ use crate::deliver::KafkaOption;
 use crate::deliver::{SinkError, TransactionSettings, client_options, describe_client_error, reader_options};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many records are looked at first, from the end; then eight times as many, and so on.
+/// How many records are read first, from the end; then eight times as many, and so on.
 const FIRST_STEP: i64 = 500;
-/// The topic is read whole at worst, and compacted only where a segment is complete.
+/// At worst the whole topic is read, and only complete segments are compacted.
 const SEGMENT_BYTES: &str = "16777216";
 
 /// Makes the topic if it is missing: one partition, compacted.
@@ -29,13 +29,13 @@ pub(crate) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Res
         .set("segment.bytes", SEGMENT_BYTES);
     tracing::info!(topic, servers, "asking Kafka for the last checkpoint");
     let timeouts = AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE));
-    // The client has a thread of its own: nothing of the runtime but its waiting is needed.
+    // The client has a thread of its own: the runtime is needed only to wait.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .map_err(|source| SinkError::Thread { name: "checkpoint-topic".to_owned(), source })?;
     let failed = |reason: String| SinkError::Client {
         reason: format!(
-            "checkpoint topic {topic} at {servers}: {reason}; if the brokers can be reached, it can be made by hand: one partition, \
+            "checkpoint topic {topic} at {servers}: {reason}; if the brokers can be reached, it can be created by hand: one partition, \
              cleanup.policy=compact"
         ),
     };
@@ -50,7 +50,7 @@ pub(crate) fn create(servers: &str, options: &[KafkaOption], topic: &str) -> Res
     Ok(())
 }
 
-/// The last committed checkpoint of this name. To be called when no older instance can commit any more.
+/// The last committed checkpoint of this name. Call it only when no older instance can commit any more.
 pub(crate) fn load(
     servers: &str,
     options: &[KafkaOption],
@@ -65,7 +65,7 @@ pub(crate) fn load(
     let (low, high) = loop {
         match consumer.fetch_watermarks(topic, 0, Duration::from_secs(10)) {
             Ok(offsets) => break offsets,
-            // A topic that was just made is not known everywhere yet.
+            // A new topic is not known to all brokers yet.
             Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(200)),
             Err(error) => return Err(failed(error.to_string())),
         }
@@ -77,7 +77,7 @@ pub(crate) fn load(
             .map_err(|error| failed(error.to_string()))?;
         if let Some(record) = found {
             return serde_json::from_slice(&record).map(Some).map_err(|error| {
-                failed(format!("the record of {} is no checkpoint: {error}", settings.transactional_id))
+                failed(format!("the record of {} is not a checkpoint: {error}", settings.transactional_id))
             });
         }
         if start == low {
@@ -87,7 +87,7 @@ pub(crate) fn load(
     }
 }
 
-/// Errors come back from each call; that a partition has come to its end is none.
+/// Each call returns its errors; these lines add nothing.
 struct Quiet;
 
 impl ClientContext for Quiet {
@@ -114,10 +114,10 @@ fn last_record(
         match consumer.poll(Duration::from_millis(500)) {
             Some(Ok(message)) if message.key() == Some(key) => found = message.payload().map(<[u8]>::to_vec),
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
-            // What passes by itself is tried again by librdkafka.
+            // librdkafka retries what passes by itself.
             Some(Ok(_) | Err(_)) | None => {}
         }
     }
-    // Half of an answer would be a wrong one.
+    // Half an answer would be wrong.
     Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut))
 }

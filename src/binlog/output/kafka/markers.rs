@@ -1,4 +1,4 @@
-//! What goes to Kafka beside rows: begins and ends of transactions, and checkpoints.
+//! What goes to Kafka besides rows: the beginning and end of each transaction, and checkpoints.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use crate::deliver::Batch;
 use crate::json::escaped;
 use crate::mysql::wire::Malformed;
 
-/// A form, and beside its messages those about transactions and checkpoints.
+/// A form, with messages about transactions and checkpoints added to its own.
 pub(crate) struct WithTransactions {
     pub(crate) form: Box<dyn RowForm>,
-    /// The topic of begins and ends.
+    /// The topic for the beginning and end of each transaction.
     pub(crate) transaction_topic: Option<Arc<str>>,
-    /// The topic and the key of checkpoints.
+    /// The topic and key of checkpoints.
     pub(crate) checkpoint: Option<(Arc<str>, Arc<str>)>,
 }
 
@@ -49,7 +49,7 @@ impl RowForm for WithTransactions {
             // Writing to memory does not fail.
             let _ = out.push_routed(Some(topic), |value, key| {
                 marker(edge, context, value);
-                // Both edges of a transaction in one partition, where it has a name.
+                // Both edges of a transaction that has a GTID are in the same partition.
                 if let Some(gtid) = &context.gtid {
                     key.extend_from_slice(b"{\"gtid\":");
                     escaped(key, gtid);

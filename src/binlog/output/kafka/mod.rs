@@ -15,7 +15,7 @@ use crate::deliver::KafkaOption;
 use crate::deliver::{ExactlyOnceSink, KafkaSink, OnRefused, RowsSinkConfig, Sink, SinkError, TransactionSettings};
 use markers::WithTransactions;
 
-/// Bytes of messages that may be under way to the brokers at a time.
+/// Bytes of messages that may be in flight at a time.
 const IN_FLIGHT_BYTES: usize = 4 << 20;
 
 /// How rows go to Kafka.
@@ -25,17 +25,17 @@ pub struct RowsKafkaConfig {
     pub bootstrap_servers: String,
     /// The topics of rows.
     pub topic: TopicTemplate,
-    /// The topic of transactions' begins and ends, if they are wanted.
+    /// The topic for the beginning and end of each transaction, if wanted.
     pub transaction_topic: Option<String>,
     /// Rows and checkpoint in one Kafka transaction.
     pub exactly_once: Option<TransactionSettings>,
-    /// What becomes of rows that Kafka will never take.
+    /// What happens to rows that Kafka will never accept.
     pub on_refused: OnRefused,
     /// Properties of librdkafka; they override ours.
     pub options: Vec<KafkaOption>,
 }
 
-/// A sink for rows, opened, and where reading goes on.
+/// An open sink for rows, and where to continue reading.
 pub struct KafkaRows {
     /// For a [`Pipeline`](crate::deliver::Pipeline).
     pub sink: Box<dyn Sink>,
@@ -44,12 +44,12 @@ pub struct KafkaRows {
 }
 
 impl RowsKafkaConfig {
-    /// Opens the sink. Exactly-once waits for the brokers: an older instance with the same name is ended first, then its last
-    /// checkpoint is read, from a topic that is made if it is missing.
+    /// Opens the sink. Exactly-once waits for the brokers: an older instance with the same name is fenced first, then its last
+    /// checkpoint is read, from a topic that is created if it is missing.
     ///
     /// # Errors
     ///
-    /// Options that librdkafka refuses; with exactly-once also brokers that do not answer, and a checkpoint that cannot be read.
+    /// An option that librdkafka refuses; with exactly-once also brokers that do not answer, or an unreadable checkpoint.
     pub fn open(&self) -> Result<KafkaRows, SinkError> {
         let config = RowsSinkConfig {
             bootstrap_servers: self.bootstrap_servers.clone(),

@@ -12,7 +12,7 @@ const DEFINITIONS: &str = "DDL";
 
 /// A topic's name, with `{database}` and `{table}` where those names go.
 ///
-/// Characters that Kafka does not allow become `_`, and what is longer than 249 is cut off, so two tables may share a topic.
+/// Characters that Kafka does not allow become `_`, and names are cut at 249 characters, so two tables may share a topic.
 ///
 /// ```
 /// use mysql_interceptor::binlog::TopicTemplate;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_put_in_and_made_fit() {
+    fn names_are_inserted_and_made_valid() {
         assert_eq!(expanded("MYSQL_ROWS", "d", "t"), "MYSQL_ROWS");
         assert_eq!(expanded("{database}.{table}", "my shop", "bestellung€n"), "my_shop.bestellung_n");
         assert_eq!(expanded("a-{table}-{table}_", "d", "t"), "a-t-t_");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_topic_can_be_called_is_refused() {
+    fn names_that_no_topic_can_have_are_refused() {
         for (text, reason) in [
             ("{schema}.x", "{database} and {table}"),
             ("{table", "without '}'"),

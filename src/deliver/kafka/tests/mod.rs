@@ -63,7 +63,7 @@ fn attached<S: Sink>(mut sink: S) -> (S, Arc<SinkCounter>) {
     (sink, counter)
 }
 
-/// Messages that were delivered, and not only done.
+/// How many messages were delivered, without those that were lost.
 fn delivered(sink: &dyn Sink, counter: &SinkCounter) -> u64 {
     sink.delivered_through() - counter.lost_total()
 }
@@ -138,7 +138,7 @@ fn rows_go_to_their_topics_with_their_keys() {
 const FINAL: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 
 #[test]
-fn what_failed_is_sent_again_and_a_keys_order_holds() {
+fn what_failed_is_sent_again_in_the_order_of_each_key() {
     let cluster = cluster();
     let (mut sink, counter) = attached(KafkaSink::open_rows(&config(cluster.bootstrap_servers(), None)).unwrap());
     cluster.request_errors(RDKafkaApiKey::Produce, &[FINAL, FINAL]);
@@ -189,7 +189,7 @@ fn end_of(sink: &mut dyn Sink) -> String {
 }
 
 #[test]
-fn a_message_that_is_too_large_ends_the_sink_behind_those_before_it() {
+fn a_message_that_is_too_large_ends_the_sink_after_those_before_it() {
     let cluster = cluster();
     let config = RowsSinkConfig { on_refused: OnRefused::Fail, ..config(cluster.bootstrap_servers(), None) };
     let (mut sink, counter) = attached(KafkaSink::open_rows(&config).unwrap());
@@ -201,7 +201,7 @@ fn a_message_that_is_too_large_ends_the_sink_behind_those_before_it() {
     assert_eq!((delivered(&sink, &counter), counter.lost_total()), (2, 0));
     assert!(sink.flush(Instant::now()).is_err());
     assert_eq!(values(&consume(&cluster.bootstrap_servers(), "A", 2)), ["a", "b"]);
-    // A broker says it of one that librdkafka has let through.
+    // A broker refuses one that librdkafka accepted.
     let (mut sink, counter) = attached(KafkaSink::open_rows(&config).unwrap());
     let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     cluster.request_errors(RDKafkaApiKey::Produce, &[too_large, too_large]);
@@ -226,7 +226,7 @@ fn exactly_once_ends_with_what_is_too_large_too() {
 }
 
 #[test]
-fn nothing_counts_before_what_is_in_front_of_it() {
+fn a_message_counts_only_after_those_before_it() {
     let cluster = cluster();
     for partition in 0..2 {
         cluster.partition_leader("A", partition, None).unwrap();
@@ -235,7 +235,7 @@ fn nothing_counts_before_what_is_in_front_of_it() {
     write_all(&mut sink, &rows(&[("A", "1", "first")]));
     write_all(&mut sink, &rows(&[("B", "1", "second")]));
     let deadline = in_a_minute();
-    // The second is there, the first cannot be.
+    // The second has arrived, the first cannot.
     while values(&consume(&cluster.bootstrap_servers(), "B", 2)) != ["second"] {
         assert!(Instant::now() < deadline);
         sink.tick().unwrap();
@@ -250,7 +250,7 @@ fn nothing_counts_before_what_is_in_front_of_it() {
 }
 
 #[test]
-fn brokers_that_are_away_fill_the_window_and_what_is_left_is_said() {
+fn while_brokers_are_away_the_window_fills_and_what_is_left_is_reported() {
     let config = RowsSinkConfig { in_flight_bytes: 1000, ..config("127.0.0.1:1".to_owned(), None) };
     let (mut sink, counter) = attached(KafkaSink::open_rows(&config).unwrap());
     let text = "x".repeat(100);
@@ -265,16 +265,16 @@ fn brokers_that_are_away_fill_the_window_and_what_is_left_is_said() {
 }
 
 #[test]
-fn rows_are_acknowledged_with_the_checkpoint_behind_them() {
+fn rows_are_acknowledged_with_the_checkpoint_after_them() {
     let cluster = cluster();
     let servers = cluster.bootstrap_servers();
     let (mut sink, counter) = attached(ExactlyOnceSink::open(&config(servers.clone(), Some("me"))).unwrap());
     write_all(&mut sink, &rows(&[("A", "1", "a"), ("CP", "me", "1"), ("A", "1", "b"), ("CP", "me", "2")]));
     sink.flush(in_a_minute()).unwrap();
     assert_eq!((delivered(&sink, &counter), counter.lost_total()), (4, 0));
-    // Of two checkpoints in a transaction only the last is worth sending.
+    // Of two checkpoints in a transaction, only the last is sent.
     assert_eq!(values(&consume(&servers, "CP", 2)), ["2"]);
-    // A row without a checkpoint stays out.
+    // A row without a checkpoint is not committed.
     write_all(&mut sink, &rows(&[("A", "1", "c"), ("CP", "me", "3"), ("A", "1", "half")]));
     let Err(SinkError::Undelivered { messages, reason }) = sink.flush(in_a_minute()) else {
         panic!("committed without a checkpoint")
@@ -293,7 +293,7 @@ fn a_failed_transaction_is_aborted_and_sent_again() {
     sink.flush(in_a_minute()).unwrap();
     assert_eq!((delivered(&sink, &counter), counter.lost_total()), (3, 0));
     assert!(counter.resent() > 0);
-    // The mock cluster does not know which transactions were aborted: that each is there once is for a real broker to show.
+    // The mock cluster does not know which transactions were aborted: only a real broker can show that each row is there once.
     assert_eq!(values(&consume(&cluster.bootstrap_servers(), "CP", 2)).last(), Some(&"1"));
 }
 
@@ -304,7 +304,7 @@ fn exactly_once_loses_only_what_is_too_large() {
         attached(ExactlyOnceSink::open(&config(cluster.bootstrap_servers(), Some("me"))).unwrap());
     let large = "x".repeat(2 << 20);
     write_all(&mut sink, &rows(&[("A", "1", "a"), ("A", "1", &large), ("A", "1", "b"), ("CP", "me", "1")]));
-    // Not before the commit: what is lost counts as done.
+    // What is lost counts as done, so not before the commit.
     assert_eq!(counter.lost_total(), 0);
     sink.flush(in_a_minute()).unwrap();
     assert_eq!((delivered(&sink, &counter), counter.lost(LossReason::TooLarge)), (3, 1));

@@ -9,7 +9,7 @@ use crate::binlog::{Checkpoint, KafkaRows, RowsKafkaConfig};
 use crate::deliver::batch::batch_of;
 use crate::deliver::kafka::tests::*;
 
-/// A name that no test before has used.
+/// A name that no earlier test has used.
 fn fresh(name: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     format!("{name}_{}_{}", std::process::id(), now.as_nanos())
@@ -34,7 +34,7 @@ fn open(servers: &str, name: &str) -> Result<KafkaRows, SinkError> {
     config.open()
 }
 
-/// Rows `from..to`, one per source transaction, as a binlog of numbers would have them.
+/// These numbers as rows, one per source transaction, each with its checkpoint.
 fn numbers(name: &str, range: std::ops::Range<u64>) -> Batch {
     let checkpoint_topic = format!("{name}_CP");
     let mut batch = Batch::new();
@@ -59,11 +59,11 @@ fn the_last_checkpoint_is_found_and_an_older_instance_is_ended() {
     write_all(&mut *old, &numbers(&name, 0..10));
     old.flush(in_a_minute()).unwrap();
     assert_eq!(delivered(&*old, &counter), 20);
-    // Begun, but never committed.
+    // Started, but never committed.
     write_all(&mut *old, &rows(&[(&name, "1", "half")]));
     let second = open(&servers, &name).unwrap();
     assert_eq!(second.checkpoint, Some(Checkpoint { file: "f".into(), offset: 10, ..Checkpoint::default() }));
-    // The older one learns it at the next attempt.
+    // The older one notices at the next attempt.
     let deadline = in_a_minute();
     let error = loop {
         assert!(Instant::now() < deadline);
@@ -89,7 +89,7 @@ fn a_failed_transaction_leaves_no_trace() {
     let mut sink = open(&servers, &name).unwrap().sink;
     let counter = Arc::new(SinkCounter::new("kafka".to_owned()));
     sink.attach(&counter);
-    // A part that has no end is aborted at the end; what is before it is there.
+    // The part without an end is aborted; what comes before it is there.
     let mut batch = numbers(&name, 0..5);
     batch.extend_from(&rows(&[(&name, "1", "half")]), 0..1);
     write_all(&mut *sink, &batch);
@@ -101,7 +101,7 @@ fn a_failed_transaction_leaves_no_trace() {
     assert_eq!(open(&servers, &name).unwrap().checkpoint.map(|checkpoint| checkpoint.offset), Some(5));
 }
 
-/// Run as a program of its own by the test below: writes numbers from the checkpoint on until it is killed.
+/// Run by the test below as a process of its own: writes numbers, starting at the checkpoint, until it is killed.
 #[test]
 fn writer() {
     let (Ok(servers), Ok(name)) = (std::env::var("WRITER_SERVERS"), std::env::var("WRITER_NAME")) else { return };
@@ -249,7 +249,7 @@ fn make_topic(servers: &str, name: &str, partitions: i32) {
     runtime.block_on(client.create_topics([&topic], &AdminOptions::new())).unwrap();
 }
 
-/// Prints the CPU that each sink takes while the broker hangs; with INTERCEPTOR_TEST_KAFKA_PID and `--nocapture`.
+/// Prints the CPU that each sink uses while the broker hangs; with INTERCEPTOR_TEST_KAFKA_PID and `--nocapture`.
 #[test]
 fn a_broker_that_hangs() {
     let (Some(servers), Ok(pid)) = (broker(), std::env::var("INTERCEPTOR_TEST_KAFKA_PID")) else { return };
@@ -299,7 +299,7 @@ fn a_broker_that_hangs() {
     }
 }
 
-/// A process that stands still as long as this lives.
+/// A process that is stopped for as long as this lives.
 struct Paused<'a>(&'a str);
 
 impl<'a> Paused<'a> {
@@ -340,7 +340,7 @@ fn opened(kind: &str, servers: &str, name: &str) -> (Box<dyn Sink>, Arc<SinkCoun
     (sink, counter)
 }
 
-/// Hundredths of a second of CPU that this process has taken.
+/// Hundredths of a second of CPU that this process has used.
 fn cpu_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -1,7 +1,7 @@
-//! A relay in front of a broker that can speak like one whose controller has fenced it: as after a pause (of its JVM, or by
-//! SIGSTOP) longer than `broker.session.timeout.ms`. It leads no partition, and there are no brokers.
+//! A relay in front of a broker that can answer like a broker that its controller has fenced, as after a pause (of its JVM, or by
+//! SIGSTOP) longer than `broker.session.timeout.ms`: it leads no partition, and there are no brokers.
 //!
-//! librdkafka's mock cluster cannot: it crashes when a partition without a leader is produced to.
+//! librdkafka's mock cluster cannot do that: it crashes when a message is produced to a partition without a leader.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

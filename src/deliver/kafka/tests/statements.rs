@@ -1,4 +1,4 @@
-//! The sink of statements.
+//! The sink for statements.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn sink(config: &KafkaConfig) -> (KafkaSink, Arc<SinkCounter>) {
     attached(KafkaSink::open(config).unwrap())
 }
 
-/// What the topic holds when it holds this many messages: key and payload, in the order of each partition.
+/// What the topic holds once it holds this many messages: key and payload, in the order of each partition.
 fn consume(servers: &str, messages: usize) -> Vec<(String, String)> {
     let deadline = in_a_minute();
     loop {
@@ -73,7 +73,7 @@ fn messages_arrive_with_their_keys_and_are_counted() {
 }
 
 #[test]
-fn too_large_a_message_is_counted_and_the_others_pass() {
+fn a_message_that_is_too_large_is_counted_and_the_others_pass() {
     let cluster = cluster();
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
     let large = "x".repeat(2 << 20);
@@ -109,7 +109,7 @@ fn only_the_statement_that_is_too_large_is_lost_of_those_in_a_request() {
 fn messages_that_failed_for_now_are_sent_again_in_order() {
     let cluster = cluster();
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
-    // Not retried by librdkafka, so they come back to us.
+    // librdkafka does not retry these, so they come back to us.
     let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
     cluster.request_errors(RDKafkaApiKey::Produce, &[refused, refused]);
     let texts: Vec<_> = (0..500).map(|number| number.to_string()).collect();
@@ -137,7 +137,7 @@ fn after_a_fatal_error_a_new_producer_sends_what_the_old_one_had() {
     let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
     write_all(&mut sink, &batch_of(&[(1, "a"), (1, "b")]));
     sink.advance(true).unwrap();
-    // That the broker is away may be told there too.
+    // It may say that the broker is away as well.
     assert!(sink.in_flight() >= 2);
     cluster.broker_up(1).unwrap();
     sink.flush(in_a_minute()).unwrap();
@@ -145,9 +145,9 @@ fn after_a_fatal_error_a_new_producer_sends_what_the_old_one_had() {
     assert_eq!(consume(&cluster.bootstrap_servers(), 2).len(), 2);
 }
 
-/// A broker that was fenced for a moment makes librdkafka forget all brokers (its issue 5430 is about the same event).
+/// A broker that was fenced for a short time makes librdkafka forget all brokers (its issue 5430 is about the same event).
 #[test]
-fn messages_arrive_after_a_moment_without_any_broker() {
+fn messages_arrive_after_a_time_without_any_broker() {
     let cluster = cluster();
     let relay = Relay::start(&cluster.bootstrap_servers());
     let (mut sink, counter) = sink(&config(relay.bootstrap_servers.clone(), "T"));
@@ -166,7 +166,7 @@ fn messages_arrive_after_a_moment_without_any_broker() {
 }
 
 #[test]
-fn a_producer_that_gets_nowhere_is_replaced() {
+fn a_producer_that_makes_no_progress_is_replaced() {
     let cluster = cluster();
     for partition in 0..2 {
         cluster.partition_leader("T", partition, None).unwrap();
@@ -178,7 +178,7 @@ fn a_producer_that_gets_nowhere_is_replaced() {
     while counter.resent() == 0 && Instant::now() < deadline {
         sink.tick_until_delivered(Duration::from_millis(10));
     }
-    // On a slow machine the new one may need longer than that: what it has sent already would come twice.
+    // On a slow machine the new producer may need longer than that: what it has sent already would arrive twice.
     sink.set_patience(Duration::from_secs(60));
     for partition in 0..2 {
         cluster.partition_leader("T", partition, Some(1)).unwrap();
@@ -193,7 +193,7 @@ fn a_producer_that_gets_nowhere_is_replaced() {
 }
 
 #[test]
-fn a_broker_that_is_away_fills_the_buffer_and_what_is_not_delivered_in_time_is_said() {
+fn while_a_broker_is_away_the_buffer_fills_and_what_is_not_delivered_in_time_is_reported() {
     let config = KafkaConfig { buffer_memory: 1024, ..config("127.0.0.1:1".to_owned(), "T") };
     let (mut sink, counter) = sink(&config);
     let text = "x".repeat(100);
