@@ -1,6 +1,6 @@
-//! A connection of our own to a server: log in, ask, and read a stream of packets.
+//! Our own connection to a server: log in, ask, and read a stream of packets.
 //!
-//! Blocking, on a thread of its own: nothing else is to be done while the source has nothing to say, and a plain `read` into a
+//! Blocking, on a thread of its own: there is nothing else to do while the source has nothing to say, and a plain `read` into a
 //! large buffer is the fastest there is.
 
 mod auth;
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::mysql::wire::{
-    Answer, CapabilityFlags, ErrPacket, Greeting, Malformed, PacketHeader, Reader, write_handshake_response,
-    write_packet, write_ssl_request,
+    Answer, CapabilityFlags, ErrPacket, Greeting, Malformed, PacketHeader, TextRow, column_count, row_end,
+    write_handshake_response, write_packet, write_ssl_request,
 };
 use stream::Stream;
 pub use stream::{TlsMode, TlsOptions};
@@ -99,7 +99,7 @@ pub enum ClientError {
         /// What may help.
         advice: &'static str,
     },
-    /// The login needs something that is not known here.
+    /// The login needs something that is not supported here.
     #[error("cannot log in to {address}: {reason}")]
     Auth {
         /// Host and port.
@@ -272,39 +272,27 @@ impl Connection {
         if packet.first() == Some(&0) {
             return Ok(Vec::new());
         }
-        let columns = Reader::new(&packet, "column count").lenenc_int().map_err(|what| self.malformed(what))?;
-        for _ in 0..columns {
+        // DEPRECATE_EOF is not asked for, so every server speaks the same dialect: EOF after the definitions and after the rows.
+        let capabilities = our_capabilities();
+        let (columns, _) = column_count(&packet, capabilities).map_err(|what| self.malformed(what))?;
+        for _ in 0..=columns {
             self.read_packet(&mut packet)?;
         }
-        // EOF behind the definitions: DEPRECATE_EOF is not asked for, so every server speaks the same dialect.
-        self.read_packet(&mut packet)?;
         let mut rows = Vec::new();
         loop {
             self.read_packet(&mut packet)?;
             self.check_error(&packet)?;
-            if packet.first() == Some(&0xfe) && packet.len() < 9 {
+            let end = row_end(&packet, packet.len() as u64, capabilities).map_err(|what| self.malformed(what))?;
+            if end.is_some() {
                 return Ok(rows);
             }
-            rows.push(self.text_row(&packet, columns)?);
+            let text = |value: Option<&[u8]>| value.map(|text| String::from_utf8_lossy(text).into_owned());
+            let row: Result<Vec<_>, _> = TextRow::new(&packet).map(|value| value.map(text)).collect();
+            rows.push(row.map_err(|what| self.malformed(what))?);
         }
     }
 
-    fn text_row(&self, packet: &[u8], columns: u64) -> Result<Vec<Option<String>>, ClientError> {
-        let mut reader = Reader::new(packet, "text row");
-        let mut row = Vec::new();
-        for _ in 0..columns {
-            if reader.rest().first() == Some(&0xfb) {
-                reader.bytes(1).map_err(|what| self.malformed(what))?;
-                row.push(None);
-            } else {
-                let text = reader.lenenc_bytes().map_err(|what| self.malformed(what))?;
-                row.push(Some(String::from_utf8_lossy(text).into_owned()));
-            }
-        }
-        Ok(row)
-    }
-
-    /// Where the server's binlog ends: file, offset, and more; no row where it writes none.
+    /// Where the server's binlog ends: file, offset, and more; no row if it writes no binlog.
     pub(crate) fn binlog_status(&mut self) -> Result<Vec<Vec<Option<String>>>, ClientError> {
         if !self.is_mariadb() {
             match self.query("SHOW BINARY LOG STATUS") {
@@ -389,7 +377,7 @@ impl Connection {
                     if since.elapsed() >= self.patience {
                         break Err(std::io::Error::new(
                             TimedOut,
-                            "the server says nothing any more, not even heartbeats",
+                            "the server has gone silent, without even heartbeats",
                         ));
                     }
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backoff::Backoff;
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounter};
 use crate::deliver::error::SinkError;
@@ -14,10 +15,10 @@ use crate::deliver::sink::Sink;
 
 /// [`Sink::tick`] is called at least this often, except while the sink itself is blocked in a system call.
 const TICK: Duration = Duration::from_millis(100);
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest pause of a sink that is only busy.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A sink that fails and recovers again and again is spoken of this often.
 const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -101,29 +102,33 @@ impl Runner {
     /// Offers the batch to the sink until it has all of it. An error says why the sink is at its end.
     fn deliver(&mut self, batch: &Batch) -> Result<(), LossReason> {
         let mut from = 0;
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while from < batch.len() {
             let written = self.sink.write(batch, from);
             if let Ok(taken) = written {
                 self.outstanding.take(batch.position(from), taken.min(batch.len() - from));
             }
             self.note_delivered();
-            match written {
+            let pause = match written {
                 Ok(taken) if taken > 0 => {
                     let taken = taken.min(batch.len() - from);
                     self.counter.take(taken);
                     let bytes = batch.bytes_of(from..from + taken);
                     self.queue.release(taken, bytes);
                     from += taken;
-                    backoff = FIRST_BACKOFF;
+                    backoff.reset();
                     self.outages.over();
                     continue;
                 }
-                Ok(_) => self.outages.failed(&SinkError::BufferFull),
+                Ok(_) => {
+                    self.outages.failed(&SinkError::BufferFull);
+                    backoff.pause()
+                }
                 Err(SinkError::BufferFull) => {
                     // Not broken but busy: there is room as soon as the next answer comes.
                     self.outages.failed(&SinkError::BufferFull);
-                    backoff = self.sink.until_tick().clamp(BUSY_PAUSE, FIRST_BACKOFF);
+                    backoff.reset();
+                    self.sink.until_tick().clamp(BUSY_PAUSE, FIRST_PAUSE)
                 }
                 Err(error) => {
                     if error.ends_sink() {
@@ -132,20 +137,20 @@ impl Runner {
                         return Err(LossReason::SinkEnded);
                     }
                     self.outages.failed(&error);
+                    backoff.pause()
                 }
-            }
+            };
             if self.queue.closed().is_some_and(|deadline| deadline <= Instant::now()) {
                 return Err(LossReason::Shutdown);
             }
-            self.pause(backoff)?;
-            backoff = (backoff * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
+            self.pause(pause)?;
         }
         Ok(())
     }
 
     /// Waits before the next attempt, ticking meanwhile.
-    fn pause(&mut self, backoff: Duration) -> Result<(), LossReason> {
-        let end = Instant::now() + backoff;
+    fn pause(&mut self, pause: Duration) -> Result<(), LossReason> {
+        let end = Instant::now() + pause;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
