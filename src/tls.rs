@@ -1,4 +1,4 @@
-//! TLS as a client of a MySQL server, with as much trust as asked for.
+//! TLS as a client of a MySQL server, with certificates checked as strictly as asked for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 /// What the server's certificate must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Identity {
-    /// Nothing: secrecy without identity, as the mysql client has it with `--ssl-mode=PREFERRED` and `REQUIRED`.
+    /// Nothing: secrecy without identity, as with the mysql client's `--ssl-mode=PREFERRED` and `REQUIRED`.
     Any,
     /// That a known authority signed it (`VERIFY_CA`).
     Authority,
-    /// That it is the host's, too (`VERIFY_IDENTITY`).
+    /// That it is also the host's (`VERIFY_IDENTITY`).
     Host,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct CertificateFileError {
     pub(crate) reason: String,
 }
 
-/// The certificates of a PEM file, at least one.
+/// The certificates in a PEM file, at least one.
 pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFileError> {
     let error = |reason| CertificateFileError { path: Some(path.to_owned()), reason };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
@@ -135,7 +135,7 @@ impl ServerCertVerifier for Lenient {
         self.signature(|chain| chain.verify_tls13_signature(message, cert, dss))
     }
 
-    /// Without a chain all there are: a server chooses among these by the key it has.
+    /// Without a chain, every scheme there is: a server chooses among these by the key it has.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         if let Some(chain) = &self.chain {
             return chain.supported_verify_schemes();
@@ -189,7 +189,7 @@ pub(crate) fn explain(error: &io::Error, peer: Peer) -> String {
             alert,
             Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity | Alert::IllegalParameter
         ),
-        // rustls's word for a message of a version that it does not know.
+        // rustls's error for a message of a version that it does not know.
         Error::InvalidMessage(_) => true,
         _ => false,
     };
@@ -210,6 +210,6 @@ pub(crate) fn explain(error: &io::Error, peer: Peer) -> String {
 }
 
 fn is_old_certificate(error: &Error) -> bool {
-    // webpki's own error, which rustls hands on as it is.
+    // webpki's own error, which rustls passes on unchanged.
     matches!(error, Error::InvalidCertificate(CertificateError::Other(other)) if other.0.to_string() == "UnsupportedCertVersion")
 }

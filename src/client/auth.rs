@@ -1,4 +1,4 @@
-//! Logging in: what each authentication plugin wants to hear.
+//! Logging in: what each authentication plugin expects.
 //!
 //! Source: MySQL's `sql-common/client.cc` and `sql-common/client_authentication.cc`; MariaDB's `plugin/auth_ed25519`.
 
@@ -15,7 +15,7 @@ const NONCE_LENGTH: usize = 20;
 /// MariaDB's plugin since 11.6.
 const PARSEC: &str = "parsec";
 
-/// The exchange with one plugin after the other, until the server is content.
+/// The exchange with one plugin after the other, until the server is satisfied.
 pub(crate) struct Exchange<'a> {
     plugin: String,
     nonce: Vec<u8>,
@@ -43,7 +43,7 @@ impl<'a> Exchange<'a> {
             "mysql_native_password" => scramble_native(&self.nonce, password).map(|a| a.to_vec()).unwrap_or_default(),
             "caching_sha2_password" => {
                 let nonce = <&[u8; NONCE_LENGTH]>::try_from(self.nonce.as_slice())
-                    .map_err(|_| "the server's nonce has not 20 bytes")?;
+                    .map_err(|_| "the server's nonce is not 20 bytes long")?;
                 scramble_sha256(nonce, password).map(|answer| answer.to_vec()).unwrap_or_default()
             }
             "sha256_password" if password.is_empty() => vec![0],
@@ -54,7 +54,7 @@ impl<'a> Exchange<'a> {
             }
             "mysql_clear_password" | "dialog" if self.is_tls => self.clear(),
             "mysql_clear_password" | "dialog" => {
-                return Err("the server wants the password in clear, which needs TLS (--tls-mode=required)".into());
+                return Err("the server wants the password in clear text, which needs TLS (--tls-mode=required)".into());
             }
             "client_ed25519" => {
                 let answer =
@@ -65,7 +65,7 @@ impl<'a> Exchange<'a> {
             PARSEC | "" => Vec::new(),
             other => {
                 return Err(format!(
-                    "the account uses {other}, which is not known here; caching_sha2_password will do"
+                    "the account uses {other}, which is not supported here; use caching_sha2_password"
                 ));
             }
         })
@@ -98,7 +98,7 @@ impl<'a> Exchange<'a> {
             Some((1, key)) if self.key_asked_for => {
                 self.key_asked_for = false;
                 if !key.starts_with(b"-----BEGIN PUBLIC KEY") {
-                    return Err("the server's public key is no PEM key".into());
+                    return Err("the server's public key is not a PEM key".into());
                 }
                 let mut password = self.clear();
                 for (byte, nonce) in password.iter_mut().zip(self.nonce.iter().cycle()) {
@@ -111,12 +111,12 @@ impl<'a> Exchange<'a> {
                 let challenge = if *first == 1 { rest } else { packet };
                 parsec(self.password.as_bytes(), &self.nonce, challenge).map(Some)
             }
-            _ => Err("the server asks for something that is not understood".into()),
+            _ => Err("the server asks for something that is not supported".into()),
         }
     }
 }
 
-/// The answer to MariaDB's `parsec`: a nonce of ours and the signature of both, with a key that is derived as `challenge` says.
+/// The answer to MariaDB's `parsec`: our nonce and the signature of both nonces, with a key derived as `challenge` says.
 fn parsec(password: &[u8], server_nonce: &[u8], challenge: &[u8]) -> Result<Vec<u8>, String> {
     let mut plugin = Parsec::default();
     let mut step = |packet| plugin.run(Password(password), packet).map_err(|error| format!("parsec: {error}"));

@@ -99,7 +99,7 @@ impl Stream {
             Some(path) => format!("--tls-ca {}: {}", path.display(), error.reason),
             None => error.reason,
         })?;
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("'{host}' is no valid host name"))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("'{host}' is not a valid host name"))?;
         let mut session = ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
         let Some(Inner::Plain(mut socket)) = self.inner.take() else {
             return Err("TLS twice".into());

@@ -13,7 +13,7 @@ use crate::pretty::shown::Shown;
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     milliseconds: bool,
-    /// The client's host behind the user.
+    /// The client's host after the user.
     client: bool,
     who: usize,
     database: usize,

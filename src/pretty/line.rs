@@ -39,7 +39,7 @@ impl<'a> Line<'a> {
         self.full
     }
 
-    /// Grants at least so many further columns, even if the terminal will wrap the line.
+    /// Grants at least this many further columns, even if the terminal will wrap the line.
     pub(crate) fn leave_at_least(&mut self, columns: usize) {
         self.full = false;
         self.limit = self.limit.max(self.column + columns);
@@ -50,13 +50,13 @@ impl<'a> Line<'a> {
         self.wrap = Some(Wrap { indent: self.column, lines });
     }
 
-    /// Goes on in the next line if that has room for a word for which this one has none. False if the word comes in this one.
+    /// Continues on the next line if a word fits there but not here. False if the word stays on this line.
     pub(crate) fn wrap_before(&mut self, text: &str, space: usize) -> bool {
         let Some(wrap) = self.wrap.filter(|wrap| wrap.lines > 0 && !self.full) else {
             return false;
         };
         let word = text.split_whitespace().next().unwrap_or_default();
-        // No more of it than tells: it may be a literal of megabytes.
+        // Only as much of it as decides: it may be a literal of megabytes.
         let columns: usize = word.chars().take(self.limit.saturating_add(1)).map(columns_of_char).sum();
         if self.column + space + columns <= self.limit || wrap.indent + columns > self.limit {
             return false;
@@ -77,7 +77,7 @@ impl<'a> Line<'a> {
         true
     }
 
-    /// Text that goes on in the next line, if it may, or is cut off at the end of this one.
+    /// Text that goes on on the next line, if it may, or is cut off at the end of this one.
     pub(crate) fn text(&mut self, style: Style, text: &str) {
         if self.full || text.is_empty() {
             return;

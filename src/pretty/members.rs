@@ -44,7 +44,7 @@ impl Json {
     }
 }
 
-/// As `binlog --pretty` shows values: text in quotes, so that NULL and 'NULL' are two things.
+/// As `binlog --pretty` shows values: text in quotes, so that NULL and 'NULL' differ.
 impl fmt::Display for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -39,11 +39,11 @@ pub(crate) struct Pretty {
     columns: Columns,
 }
 
-/// A terminal narrower than the columns still shows so much of the statement.
+/// A terminal narrower than the columns still shows this much of the statement.
 const LEAST_SQL: usize = 24;
 /// Where the statement begins if it has a line of its own.
 const NARROW_INDENT: usize = 4;
-/// A statement or an error takes so many lines at most: what is longer is looked up in JSON.
+/// A statement or an error takes at most this many lines: what is longer can be looked up in JSON.
 const MOST_LINES: usize = 6;
 
 impl Pretty {

@@ -28,7 +28,7 @@ struct Shown<'a> {
 }
 
 impl Pretty {
-    /// False if this is no message of a row.
+    /// False if this is not a row's message.
     pub(crate) fn render_row(&self, json: &[u8], out: &mut Vec<u8>) -> bool {
         let Ok(message) = serde_json::from_slice::<Json>(json) else {
             return false;

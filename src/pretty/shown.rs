@@ -36,7 +36,7 @@ pub(crate) struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// Whether it is a statement and no row.
+    /// Whether it is a statement and not a row.
     pub(crate) fn is_statement(&self) -> bool {
         [&self.kind, &self.op, &self.payload, &self.status, &self.ddl].iter().all(|member| member.is_none())
     }

@@ -115,7 +115,7 @@ fn messages_of_rows_are_shown_as_rows() {
     assert_eq!(shown(ddl), ["2026-11-21 05:40:46  ddl     shop  CREATE TABLE t (a INT)"]);
     let end = r#"{"status":"END","id":"fae6:4","ts_ms":1795239646000,"event_count":2,"data_collections":[]}"#;
     assert_eq!(shown(end), ["2026-11-21 05:40:46  commit    2 rows  fae6:4"]);
-    // What looks like one and is none is shown as it is.
+    // What only looks like one is shown as it is.
     for other in [r#"{"type":"circle"}"#, r#"{"op":7}"#, r#"{"status":{}}"#, "[1]", "7", "null"] {
         assert_eq!(shown(other), [other]);
     }

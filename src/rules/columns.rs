@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::rules::names::{Name, split};
 
 /// Columns that are left out: `column` in every table, `table.column` in every schema, or `schema.table.column`; schema and table may
-/// be `*`. A name with a dot, an asterisk or a comma stands in backticks.
+/// be `*`. A name with a dot, an asterisk or a comma is written in backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnPattern {
     schema: Option<String>,
@@ -38,7 +38,7 @@ impl FromStr for ColumnPattern {
 }
 
 impl ColumnPattern {
-    /// Columns' names are the same in any case; those of schemas and tables are taken as they are.
+    /// Column names match in any case; schema and table names must match exactly.
     fn matches(&self, schema: &str, table: &str, column: &str) -> bool {
         self.schema.as_deref().is_none_or(|name| name == schema)
             && self.table.as_deref().is_none_or(|name| name == table)
@@ -58,7 +58,7 @@ pub struct ColumnRules {
 }
 
 impl ColumnRules {
-    /// Whether no column is concerned.
+    /// Whether it applies to no column.
     pub(crate) fn is_empty(&self) -> bool {
         self.drop.is_empty() && self.redact_keys.is_empty()
     }

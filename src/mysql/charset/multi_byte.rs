@@ -11,7 +11,7 @@ use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, S
 use crate::mysql::charset::unicode::{REPLACEMENT, push};
 use crate::mysql::charset::{Charset, exceptions};
 
-/// So many bytes, and the rest of a character, are decoded at once at most: every decoder gets room for the worst case.
+/// At most this many bytes, and the rest of a character, are decoded at once: every decoder gets room for the worst case.
 const PIECE: usize = 512;
 
 /// Appends text of one of the character sets of this module.

@@ -33,7 +33,7 @@ pub enum ResultCount {
     Unknown,
 }
 
-/// What is to be known of a statement beside its text.
+/// What there is to know about a statement besides its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatementSummary {
     /// What it may change.

@@ -22,7 +22,7 @@ pub fn version_number(version: &str) -> Option<u32> {
 pub struct SqlMode {
     /// `"..."` is a name.
     pub ansi_quotes: bool,
-    /// A backslash is a character like others.
+    /// A backslash is a character like any other.
     pub no_backslash_escapes: bool,
 }
 
@@ -46,7 +46,7 @@ impl SqlMode {
         }
         let mut mode = Self::default();
         for name in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            // Modes that stand for several (`sql_mode` in both manuals).
+            // Modes that combine several (`sql_mode` in both manuals).
             const WITH_ANSI_QUOTES: [&str; 7] =
                 ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL", "DB2", "MAXDB", "POSTGRESQL"];
             mode.ansi_quotes |= WITH_ANSI_QUOTES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
@@ -80,7 +80,7 @@ pub enum ClientCharset {
 }
 
 impl ClientCharset {
-    /// Those whose characters are no plain bytes.
+    /// Those with characters of several bytes.
     pub(super) const DOUBLE_BYTE: [Self; 4] = [Self::Big5, Self::Gbk, Self::Gb18030, Self::Sjis];
 
     /// From a character set's name, or a collation's number.
@@ -160,7 +160,7 @@ impl ClientCharset {
         matches!(self, Self::Big5 | Self::Gbk | Self::Gb18030 | Self::Sjis)
     }
 
-    /// How many bytes the character at the front of `bytes` has: 1 where they are none of several bytes.
+    /// How many bytes the character at the front of `bytes` has: 1 where they are not a character of several bytes.
     ///
     /// Source: the functions `ismbchar_..` and their byte classes in `strings/ctype-big5.c`, `ctype-gbk.c`, `ctype-gb18030.c`,
     /// `ctype-sjis.c` and `ctype-cp932.c` of both servers. A lead byte without a trail byte is a byte of its own.

@@ -1,4 +1,4 @@
-//! As much of SQL as watching a server needs: one lexer, where the statements of a text part, what a statement does, which session
+//! As much of SQL as watching a server needs: one lexer, where each statement of a text ends, what a statement does, which session
 //! state it sets or shows, where its secrets are, and its digest.
 //!
 //! Bytes in, spans out. Nothing here fails: what is not recognised is left alone. It is no parser; where the servers' grammars are

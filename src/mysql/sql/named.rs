@@ -7,7 +7,7 @@ use super::lexis::Lexis;
 use super::quoted::unquote;
 use super::tokens::{Kind, Tokens};
 
-/// `PREPARE name FROM ..`, `EXECUTE name`, `DEALLOCATE PREPARE name`, with the name in lower case: the servers do not tell cases apart.
+/// `PREPARE name FROM ..`, `EXECUTE name`, `DEALLOCATE PREPARE name`, with the name in lower case: the servers ignore case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamedCommand<'a> {
     /// The text, where the statement says it: not one in a variable.

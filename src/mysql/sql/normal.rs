@@ -30,7 +30,7 @@ enum Item {
     },
     /// The word IN.
     In,
-    /// IS or NOT: a NULL after them is none of the statement's values.
+    /// IS or NOT: a NULL after them is not one of the statement's values.
     IsOrNot,
     /// Another word after which an expression begins.
     Begins,

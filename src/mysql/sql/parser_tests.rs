@@ -1,4 +1,4 @@
-//! A parser that others wrote judges where statements part and what they do, on texts of a small grammar that it knows.
+//! A parser that others wrote judges where statements end and what they do, on texts of a small grammar that it knows.
 
 use proptest::prelude::*;
 use sqlparser::ast::{SetExpr, Statement};

@@ -1,7 +1,7 @@
 //! Where a statement ends that has statements of its own: stored programs, and MariaDB's compound statements.
 //!
-//! Followed are `sql/sql_yacc.yy` of both servers: MySQL's `sp_proc_stmt`, MariaDB's too and in its ORACLE mode. The modes need not be known: a
-//! statement's first words tell them, since the one's are errors in the other.
+//! It follows `sql/sql_yacc.yy` of both servers: MySQL's `sp_proc_stmt`, MariaDB's too and in its ORACLE mode. The modes need not be known: a
+//! statement's first words tell which applies, since each mode's are errors in the other.
 
 use super::tokens::{Kind, Token, Tokens};
 use super::walk::{Frame, Shape, Step, Until, Walk};

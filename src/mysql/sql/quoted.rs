@@ -7,7 +7,7 @@ use super::lexis::{ClientCharset, Lexis};
 /// The end of a quoted text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Behind the closing quote.
+    /// After the closing quote.
     At(usize),
     /// There is none: the servers take the rest of the text for it, and refuse it.
     Open,
@@ -57,7 +57,7 @@ impl Reading {
     }
 }
 
-/// Where a text ends that began before `from`, in `quote`; else the byte from where on it is to be looked for again when more of it is
+/// Where a text ends that began before `from`, in `quote`; else the first byte to look at again when more of it is
 /// there: a character or an escape may be cut off. Settings that are not known are taken for the usual ones.
 pub(super) fn rest_of_quoted(sql: &[u8], from: usize, quote: u8, lexis: Lexis, is_last: bool) -> Result<usize, usize> {
     const LONGEST_CHARACTER: usize = 4;
@@ -156,7 +156,7 @@ pub fn unquote(text: &[u8], lexis: Lexis) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// What a character behind a backslash stands for (both servers' "String Literals").
+/// What a character after a backslash stands for (both servers' "String Literals").
 fn unescape(character: u8, plain: &mut Vec<u8>) {
     match character {
         b'n' => plain.push(b'\n'),

@@ -1,7 +1,7 @@
 //! Where a text has secrets: passwords and hashes in account statements, credentials in connection strings.
 //!
 //! Rules go by words, wherever they stand: within `SET STATEMENT .. FOR`, in the bodies of stored programs, in texts for PREPARE. They
-//! rather hide a literal too many than one too few. Statements about rows have their values; only `PASSWORD('..')` is a secret there.
+//! hide one literal too many rather than one too few. Statements about rows have their values; only `PASSWORD('..')` is a secret there.
 //!
 //! Source: both servers' `sql/sql_yacc.yy`; MySQL's manual, "CREATE USER", "SET PASSWORD", "CREATE SERVER", "CHANGE REPLICATION SOURCE
 //! TO", "START REPLICA", "CLONE"; MariaDB's, "CREATE USER", "FederatedX", "CONNECT", "Spider".
@@ -45,7 +45,7 @@ pub fn secret_spans(sql: &[u8], lexis: Lexis) -> Vec<Range<usize>> {
 fn of_text(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
     // A name in double quotes may be a string: the mode need not be what it seems.
     let ansi_quotes = lexis.ansi_quotes.filter(|is_name| !is_name);
-    // Without a version no comment parts statements.
+    // Without a version, no comment splits statements.
     let lexis = Lexis { version: lexis.version.or(Some(0)), ansi_quotes, ..lexis };
     // What a server skips as a comment is shown all the same.
     let within = Lexis { flavor: None, version: None, ..lexis };
@@ -55,7 +55,7 @@ fn of_text(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
     }
     let mut from = 0;
     while let Some(piece) = next_statement(sql, from, lexis) {
-        // Where its end is not sure, it is the rest.
+        // Where its end is uncertain, it is the rest.
         let end = if piece.is_certain { piece.range.end } else { sql.len() };
         let start = piece.range.start;
         let statement = sql.get(start..end).unwrap_or_default();
@@ -133,7 +133,7 @@ struct Scan {
     follows: Follows,
     /// After IDENTIFIED, up to the statement's end.
     in_authentication: bool,
-    /// `SET PASSWORD FOR account` is to be followed by `=`.
+    /// `SET PASSWORD FOR account` must be followed by `=`.
     in_assignment: bool,
     after_password: bool,
     spans: Vec<Range<usize>>,

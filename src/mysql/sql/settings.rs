@@ -84,7 +84,7 @@ fn split_scope(name: &[u8]) -> (Scope, &[u8]) {
     }
 }
 
-/// Tokens of one assignment or one select item that are looked at: what is of interest here is shorter.
+/// Tokens of one assignment or one select item that are looked at: what matters here is shorter.
 const ITEM_TOKENS: usize = 12;
 
 /// What goes on from one item of a SET's list to the next.
@@ -98,7 +98,7 @@ enum ListOf {
 
 /// What a `SET` statement changes of the session state that messages show; empty for any other statement.
 ///
-/// What `SET STATEMENT .. FOR` sets ends with its statement, and is none of this.
+/// What `SET STATEMENT .. FOR` sets ends with its statement, and does not count here.
 pub fn variables_set(sql: &[u8], lexis: Lexis) -> Vec<SessionSetting> {
     let mut tokens = Tokens::new(sql, lexis);
     while skip_statement_variables(&mut tokens) {}
@@ -233,7 +233,7 @@ pub fn variables_selected(sql: &[u8], lexis: Lexis) -> Vec<(usize, &[u8])> {
                 continue;
             }
         }
-        // One variable, and at most "AS alias" behind it.
+        // One variable, and at most "AS alias" after it.
         if let Some((variable, alias)) = item.split_first()
             && alias.len() <= 2
             && alias.iter().all(|token| matches!(token.kind, Kind::Word | Kind::Name | Kind::Text))

@@ -16,7 +16,7 @@ pub struct Piece {
     pub next: usize,
     /// Where the text ends, as the servers take it. If `next` is there, this is the last.
     pub text_end: usize,
-    /// Whether it has an end that no setting could move. If not, where it ends is not sure.
+    /// Whether it has an end that no setting could move. If not, its end is uncertain.
     pub is_certain: bool,
     /// Whether no server accepts it, as far as can be told; what follows it is then not executed.
     pub is_broken: bool,

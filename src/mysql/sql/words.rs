@@ -6,7 +6,7 @@ use super::lexis::Lexis;
 use super::quoted::unquote;
 use super::tokens::{Kind, Tokens};
 
-/// The statement's first word, behind comments and opening parentheses; empty if there is none.
+/// The statement's first word, after comments and opening parentheses; empty if there is no word.
 pub fn first_keyword(sql: &[u8], lexis: Lexis) -> &[u8] {
     // The usual case first: this runs for every statement.
     if sql.first().is_some_and(u8::is_ascii_alphabetic) && sql.get(1) != Some(&b'\'') {

@@ -5,7 +5,7 @@
 use crate::mysql::value::digits::{integer, padded};
 use crate::mysql::wire::{Malformed, Reader};
 
-/// The bytes that hold so many digits of a group that is not full.
+/// The bytes that hold this many digits of a group that is not full.
 const BYTES_OF_DIGITS: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 const DIGITS_PER_GROUP: usize = 9;
 
@@ -33,7 +33,7 @@ impl<'a> Decimal<'a> {
         Ok(Self { bytes, precision, scale })
     }
 
-    /// Appends the digits as the server prints them: no leading zeros but one before the point, all of the scale behind it.
+    /// Appends the digits as the server prints them: no leading zeros but one before the point, all of the scale after it.
     pub fn write(&self, out: &mut Vec<u8>) {
         let negative = self.is_negative();
         let mut groups = self.groups();
@@ -142,7 +142,7 @@ struct Groups<'a> {
 }
 
 impl Groups<'_> {
-    /// The number in the next group of so many digits.
+    /// The number in the next group of this many digits.
     #[inline]
     fn next(&mut self, digits: usize) -> u32 {
         let length = if digits == DIGITS_PER_GROUP { 4 } else { BYTES_OF_DIGITS.get(digits).copied().unwrap_or(0) };

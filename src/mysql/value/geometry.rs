@@ -172,7 +172,7 @@ impl Writer<'_, '_> {
         Ok(Header { kind, big_endian })
     }
 
-    /// A count, and so many parts. It is not to be believed, but reading ends with the bytes.
+    /// A count, and that many parts. The count may be wrong, but reading ends with the bytes.
     fn list(
         &mut self,
         big_endian: bool,
@@ -270,7 +270,7 @@ mod tests {
         wkb
     }
 
-    /// Positions behind a count.
+    /// Positions after a count.
     fn positions(positions: &[(f64, f64)]) -> Vec<u8> {
         let mut bytes = (positions.len() as u32).to_le_bytes().to_vec();
         for (x, y) in positions {
@@ -280,7 +280,7 @@ mod tests {
         bytes
     }
 
-    /// A geometry of parts behind a count.
+    /// A geometry of parts after a count.
     fn parts(kind: u8, parts: &[Vec<u8>]) -> Vec<u8> {
         let mut wkb = vec![1, kind, 0, 0, 0];
         wkb.extend((parts.len() as u32).to_le_bytes());

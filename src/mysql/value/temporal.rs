@@ -38,7 +38,7 @@ pub struct DateTime {
     pub fraction_digits: u8,
 }
 
-/// A TIMESTAMP: a moment. 0 seconds stand for `0000-00-00 00:00:00`.
+/// A TIMESTAMP: an instant. 0 seconds stand for `0000-00-00 00:00:00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp {
     /// Seconds since 1970 in UTC.
@@ -49,12 +49,12 @@ pub struct Timestamp {
     pub fraction_digits: u8,
 }
 
-/// A big-endian number of so many bytes.
+/// A big-endian number of this many bytes.
 fn big_endian(reader: &mut Reader<'_>, bytes: usize) -> Result<u64, Malformed> {
     Ok(reader.bytes(bytes)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
-/// How many bytes a fraction of so many digits takes.
+/// How many bytes a fraction of this many digits takes.
 fn fraction_bytes(digits: u8) -> usize {
     usize::from(digits.div_ceil(2))
 }
@@ -229,7 +229,7 @@ impl Timestamp {
     }
 }
 
-/// The date so many days after 1970-01-01, in 1970 to 2106 (Hinnant's algorithm, for days that are not negative).
+/// The date this many days after 1970-01-01, in 1970 to 2106 (Hinnant's algorithm, for days that are not negative).
 fn civil_from_days(days: u32) -> Date {
     let shifted = days + 719_468;
     let era = shifted / 146_097;

@@ -33,7 +33,7 @@ bitflags! {
 pub struct ParamType {
     /// The type byte.
     pub column_type: ColumnType,
-    /// Flag 0x80 of the byte behind it.
+    /// Flag 0x80 of the byte after it.
     pub unsigned: bool,
 }
 
@@ -64,7 +64,7 @@ const BULK_EXECUTE: &str = "COM_STMT_BULK_EXECUTE";
 /// The parsed front of a COM_STMT_EXECUTE; values are read on demand by [`Params`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecutePacket {
-    /// Types, if this execution binds them anew (`new_params_bind_flag`), of the statement's own parameters only.
+    /// Types, if this execution binds them again (`new_params_bind_flag`), of the statement's own parameters only.
     pub new_types: Option<Vec<ParamType>>,
     /// Where in the body the NULL bitmap is.
     pub null_bitmap: std::ops::Range<usize>,
@@ -73,15 +73,15 @@ pub struct ExecutePacket {
 }
 
 impl ExecutePacket {
-    /// The statement id, the flags: the packet's fixed front behind the command byte.
+    /// The statement id, the flags: the packet's fixed front after the command byte.
     pub fn statement_id(body: &[u8]) -> Result<(u32, ExecuteFlags), Malformed> {
         let mut reader = Reader::new(body, EXECUTE);
         Ok((reader.u32()?, ExecuteFlags::from_bits_retain(reader.u8()?)))
     }
 
-    /// Parses the body (the payload behind the command byte) for a statement of `params` parameters.
+    /// Parses the body (the payload after the command byte) for a statement of `params` parameters.
     ///
-    /// With `CLIENT_QUERY_ATTRIBUTES` attributes travel as further parameters with names behind the statement's own;
+    /// With `CLIENT_QUERY_ATTRIBUTES` attributes travel as further parameters with names after the statement's own;
     /// they are skipped (`Protocol_classic::parse_packet` in MySQL's `sql/protocol_classic.cc`).
     pub fn parse(body: &[u8], params: usize, capabilities: CapabilityFlags) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body, EXECUTE);
@@ -244,7 +244,7 @@ impl<'a> Iterator for BulkRows<'a> {
     }
 }
 
-/// Where the SQL text begins in a COM_QUERY's body: behind the query attributes, if the session has them.
+/// Where the SQL text begins in a COM_QUERY's body: after the query attributes, if the session has them.
 ///
 /// An error where MySQL refuses to run anything (`parse_query_bind_params` in its `sql/protocol_classic.cc`), but not wherever it does: it
 /// knows more wrong lengths than this.

@@ -7,11 +7,11 @@ const HEADER: usize = PacketHeader::LENGTH;
 /// How much of a packet's payload the caller wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// Up to so many bytes from the front.
+    /// Up to this many bytes from the front.
     UpTo(usize),
-    /// A row is only counted; what may end the rows (first byte 0xfe or 0xff) is kept up to so many bytes.
+    /// A row is only counted; what may end the rows (first byte 0xfe or 0xff) is kept up to this many bytes.
     RowEnds(usize),
-    /// Up to so many bytes of a packet that begins an exchange (sequence id 0), nothing of what continues one.
+    /// Up to this many bytes of a packet that begins an exchange (sequence id 0), nothing of what continues one.
     Requests(usize),
 }
 
@@ -40,7 +40,7 @@ pub struct Packet<'a> {
     pub length: u64,
     /// Sequence id of the first physical packet.
     pub sequence: u8,
-    /// The sequence id behind that of the last one.
+    /// The sequence id after that of the last one.
     pub next_sequence: u8,
     /// When the header's first byte came, in the caller's clock.
     pub started_ns: u64,

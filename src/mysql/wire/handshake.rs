@@ -181,7 +181,7 @@ impl<'a> HandshakeResponse<'a> {
     }
 
     /// Whether a first packet asks a server that has TLS for it: with `CLIENT_SSL`, however long it is. Clients send the fixed part alone;
-    /// the servers pay no heed to what is behind it, and begin TLS (`parse_client_handshake_packet` in both).
+    /// the servers ignore what follows it, and begin TLS (`parse_client_handshake_packet` in both).
     pub fn is_ssl_request(payload: &[u8]) -> bool {
         payload.len() > 2 && payload.get(1).is_some_and(|byte| byte & SSL_BIT != 0)
     }
@@ -193,7 +193,7 @@ impl<'a> HandshakeResponse<'a> {
         }
     }
 
-    /// The capabilities that the packet says, if it is so long.
+    /// The capabilities in the packet, if it is long enough.
     pub fn sent_capabilities(payload: &[u8]) -> Option<CapabilityFlags> {
         let mut reader = Reader::new(payload, RESPONSE);
         let lower = reader.u16().ok()?;
@@ -220,7 +220,7 @@ pub struct ChangeUser<'a> {
 }
 
 impl<'a> ChangeUser<'a> {
-    /// Parses the payload behind the command byte.
+    /// Parses the payload after the command byte.
     pub fn parse(body: &'a [u8], in_force: CapabilityFlags) -> Result<Self, Malformed> {
         let mut reader = Reader::new(body, "COM_CHANGE_USER");
         let user = reader.nul_bytes()?;

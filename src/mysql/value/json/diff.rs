@@ -13,7 +13,7 @@ pub(crate) enum JsonDiffOperation {
     Replace,
     /// A new member of an object, or a new element of an array in front of the one that has the path's index.
     Insert,
-    /// The value at the path is gone; behind it in an array the others move up.
+    /// The value at the path is gone; after it in an array the others move up.
     Remove,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct JsonDiffs<'a> {
 }
 
 impl<'a> JsonDiffs<'a> {
-    /// Of what is behind the 4-byte length in the row image.
+    /// Of what follows the 4-byte length in the row image.
     pub(crate) fn new(diffs: &'a [u8]) -> Self {
         Self { rest: Reader::new(diffs, WHAT) }
     }

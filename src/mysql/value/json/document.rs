@@ -28,7 +28,7 @@ const OPAQUE: u8 = 0x0f;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'a> {
     kind: u8,
-    /// From the value's first byte on; what is behind the value may be there too.
+    /// From the value's first byte on; what follows the value may be there too.
     bytes: &'a [u8],
 }
 
@@ -83,7 +83,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A string behind its length, which is stored 7 bits a byte, the lowest first; the high bit is set in all bytes but
+/// A string after its length, which is stored 7 bits a byte, the lowest first; the high bit is set in all bytes but
 /// the last, of which there are at most 5 (`read_variable_length`).
 #[inline]
 fn variable_bytes<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {

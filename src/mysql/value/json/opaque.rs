@@ -16,7 +16,7 @@ const DATETIME: u8 = 12;
 const NEWDECIMAL: u8 = 246;
 
 /// Appends a value as the server prints it: a DECIMAL as a number, dates and times as strings with all six digits of the
-/// fraction, all else as base64 behind the number of its type.
+/// fraction, all else as base64 after the number of its type.
 pub(crate) fn write(field_type: u8, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut reader = Reader::new(bytes, WHAT);
     match field_type {

@@ -19,7 +19,7 @@ pub(crate) enum Leg<'a> {
 }
 
 impl Leg<'_> {
-    /// The place that a cell has in an array of so many elements; it may be behind the end. `None` for what is in front
+    /// The position of a cell in an array of this many elements; it may be past the end. `None` for what is in front
     /// of the first, and for a member.
     pub(crate) fn index(&self, length: usize) -> Option<usize> {
         match self {

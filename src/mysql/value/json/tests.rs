@@ -111,7 +111,7 @@ fn a_bad_document_is_an_error() {
         b"\x04\x03",                               // no such literal
         b"\x0d",                                   // no such type
         b"\x0a\x01\x02\x03",                       // half an integer
-        b"\x0c\x05abc",                            // a string behind the end
+        b"\x0c\x05abc",                            // a string past the end
         b"\x0c\x80\x80\x80\x80\x80\x01",           // a length of more than 5 bytes
         b"\x0c\xff\xff\xff\xff\x7f",               // a length of more than 32 bits
         b"\x0f\x0c\x07\0\0\0\0\0\0\0",             // half a DATETIME
@@ -122,9 +122,9 @@ fn a_bad_document_is_an_error() {
         b"\x02\x01\0\x05\0\x04\x01\0",             // longer than its length
         b"\x02\x01\0\x08\0\x04\x01\0",             // shorter than its length
         b"\x02\x01\0\x07\0\x0c\x04\0",             // a value within the table
-        b"\x02\x01\0\x07\0\x0c\x08\0",             // a value behind the end
+        b"\x02\x01\0\x07\0\x0c\x08\0",             // a value past the end
         b"\x00\x01\0\x0b\0\x0a\0\x01\0\x04\x01\0", // a key within the table
-        b"\x00\x01\0\x0b\0\x0b\0\x01\0\x04\x01\0", // a key behind the end
+        b"\x00\x01\0\x0b\0\x0b\0\x01\0\x04\x01\0", // a key past the end
         b"\x03\xff\xff\xff\xff\xff\xff\xff\xff",   // four thousand million members
     ];
     for document in bad {
