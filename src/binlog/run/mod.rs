@@ -10,14 +10,17 @@
 //!
 //! All channels are bounded: a sink that is slow makes the source be read more slowly.
 
+mod config;
 mod deliver;
 mod encode;
+mod error;
 mod files;
 mod place;
 mod progress;
 mod read;
 mod server;
 mod start_check;
+mod summary;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,21 +28,19 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::{panic, thread};
 
+pub(crate) use config::{BinlogConfig, OnPurged, SourceConfig};
+pub(crate) use error::RunError;
 pub(crate) use place::{From, Until};
 pub(crate) use progress::{ProgressStyle, clear_bar};
+pub(crate) use summary::Summary;
 
 use tokio_util::sync::CancellationToken;
 
-use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
-use super::source::{BinlogError, SourceOptions};
-use crate::binlog::event::position::Position;
+use super::checkpoint::CheckpointFile;
 use crate::binlog::output::form::FormFactory;
-use crate::binlog::table::history::{HistoryError, HistorySync};
-use crate::binlog::transaction::assembler::{AssemblerOptions, HoldError};
-use crate::binlog::transaction::counters::BinlogCounters;
+use crate::binlog::table::history::HistorySync;
 use crate::binlog::transaction::piece::Piece;
-use crate::deliver::{Pipeline, PushError, SinkError};
-use crate::files::FileMode;
+use crate::deliver::Pipeline;
 use deliver::Delivery;
 use encode::{Encoded, Job, encode};
 use progress::{Extent, Reporter};
@@ -49,95 +50,6 @@ use read::{Out, Reading};
 const WAITING: usize = 2;
 /// More threads than this find nothing to do: one reads all they get.
 const MOST_ENCODERS: usize = 8;
-
-/// Where to read from.
-#[derive(Debug, Clone)]
-pub(crate) enum SourceConfig {
-    /// One of these servers.
-    Servers(Vec<SourceOptions>),
-    /// These files, in this order.
-    Files(Vec<PathBuf>),
-}
-
-/// What to do where the source does not have any more what is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub(crate) enum OnPurged {
-    /// End with an error
-    #[default]
-    Fail,
-    /// Say what is missing, and go on with the oldest event that is there
-    Oldest,
-}
-
-/// All that `mysql-interceptor binlog` is told.
-#[derive(Debug, Clone)]
-pub(crate) struct BinlogConfig {
-    pub(crate) source: SourceConfig,
-    pub(crate) from: From,
-    pub(crate) until: Until,
-    pub(crate) on_purged: OnPurged,
-    pub(crate) messages: AssemblerOptions,
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// Where the tables' columns are kept through time.
-    pub(crate) schema_history: Option<PathBuf>,
-    /// The rights of these two files.
-    pub(crate) file_mode: FileMode,
-    /// The checkpoint of an earlier run, where it is not in a file.
-    pub(crate) resume: Option<Checkpoint>,
-    /// A sink keeps checkpoints (`--exactly-once`).
-    pub(crate) keeps_checkpoint_elsewhere: bool,
-    pub(crate) strict: bool,
-    pub(crate) progress: ProgressStyle,
-}
-
-/// Why reading ended before it should.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error(transparent)]
-    Source(#[from] BinlogError),
-    #[error(transparent)]
-    Sink(#[from] PushError),
-    /// What is delivered and covered by the checkpoint cannot be seen.
-    #[error("{0}; it is done at the next start")]
-    Publish(SinkError),
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    #[error(transparent)]
-    Hold(#[from] HoldError),
-    #[error(
-        "{position}: the files end in the middle of a transaction, of which {row_events} row events were read: nothing of it is passed on; \
-         give the file that goes on with it as well, in order"
-    )]
-    Unfinished { position: Position, row_events: u64 },
-    #[error("{0}")]
-    Start(String),
-    #[error("{position}: an event of type {code}, which is not known (--strict)")]
-    Unknown { position: Position, code: u8 },
-    #[error(
-        "{position}: the server reports an incident: events may be missing from its binlog (--strict); after a new copy of the data go on \
-         behind it with --from"
-    )]
-    Incident { position: Position },
-    #[error("thread {name} could not be started: {source}")]
-    Thread { name: &'static str, source: std::io::Error },
-    /// The other side of a channel is gone; it has said why.
-    #[error("ended")]
-    Ended,
-}
-
-/// What was done.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Summary {
-    pub(crate) counters: BinlogCounters,
-    pub(crate) position: Position,
-    /// The time of the latest event, in seconds since 1970.
-    pub(crate) timestamp: u32,
-    /// Every sink came to its end and lost nothing.
-    pub(crate) is_delivered: bool,
-}
 
 /// Ends the thread that asks how far the source is, whatever way the function that started it is left: it is waited for.
 struct EndOfLag<'a> {

@@ -1,5 +1,6 @@
 //! From events to transactions of rows: what a row's message says beyond its values, and where reading may go on.
 
+mod boundaries;
 mod held;
 mod options;
 mod pieces;

@@ -1,0 +1,51 @@
+//! What `mysql-interceptor binlog` is told.
+
+use std::path::PathBuf;
+
+use super::place::{From, Until};
+use super::progress::ProgressStyle;
+use crate::binlog::checkpoint::Checkpoint;
+use crate::binlog::source::SourceOptions;
+use crate::binlog::transaction::assembler::AssemblerOptions;
+use crate::files::FileMode;
+
+/// Where to read from.
+#[derive(Debug, Clone)]
+pub(crate) enum SourceConfig {
+    /// One of these servers.
+    Servers(Vec<SourceOptions>),
+    /// These files, in this order.
+    Files(Vec<PathBuf>),
+}
+
+/// What to do where the source does not have any more what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum OnPurged {
+    /// End with an error
+    #[default]
+    Fail,
+    /// Say what is missing, and go on with the oldest event that is there
+    Oldest,
+}
+
+/// All that `mysql-interceptor binlog` is told.
+#[derive(Debug, Clone)]
+pub(crate) struct BinlogConfig {
+    pub(crate) source: SourceConfig,
+    pub(crate) from: From,
+    pub(crate) until: Until,
+    pub(crate) on_purged: OnPurged,
+    pub(crate) messages: AssemblerOptions,
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Where the tables' columns are kept through time.
+    pub(crate) schema_history: Option<PathBuf>,
+    /// The rights of these two files.
+    pub(crate) file_mode: FileMode,
+    /// The checkpoint of an earlier run, where it is not in a file.
+    pub(crate) resume: Option<Checkpoint>,
+    /// A sink keeps checkpoints (`--exactly-once`).
+    pub(crate) keeps_checkpoint_elsewhere: bool,
+    pub(crate) strict: bool,
+    pub(crate) progress: ProgressStyle,
+}
