@@ -71,7 +71,7 @@ impl Batch {
         Self { first: 0, bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new(), packed: None }
     }
 
-    /// The position of message `index` (see [`position`](crate::deliver::position)).
+    /// The position of message `index` (see `deliver::position`).
     pub const fn position(&self, index: usize) -> u64 {
         self.first.saturating_add(index as u64)
     }

@@ -12,7 +12,7 @@
 //!   stdout, ndjson, kafka                            implement Sink
 //! ```
 //!
-//! [`Pipeline`] starts and stops all of it. Every message has a [`position`], and each sink says how far it is.
+//! [`Pipeline`] starts and stops all of it. Every message has a position (`position.rs`), and each sink says how far it is.
 
 mod batch;
 mod config;
