@@ -81,8 +81,9 @@ pub use crate::rules::names::Patterns;
 pub use crate::segment::SegmentError;
 pub use checkpoint::tail::Tail;
 pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
+pub use event::content::Event;
 pub use event::control::Rotate;
-pub use event::decoder::{AllTables, Decoder, Emit, Event, TableFilter};
+pub use event::decoder::{AllTables, Decoder, Emit, TableFilter};
 pub use event::error::{DecodeError, EventError};
 pub use event::event_type::EventType;
 pub use event::format::{FormatDescription, Writer};
@@ -102,10 +103,14 @@ pub use output::maxwell::{Maxwell, MaxwellOptions};
 pub use output::native::Native;
 pub use output::routing::Routing;
 pub use output::text::{Text, TextOptions};
-pub use row_stream::{ChangedRow, RowStream, StreamStart};
-pub(crate) use run::{
-    BinlogConfig, From, OnPurged, ProgressStyle, RunError, SourceConfig, Summary, Until, clear_bar, run,
-};
+pub use row_stream::row::ChangedRow;
+pub use row_stream::{RowStream, StreamStart};
+pub(crate) use run::config::{BinlogConfig, OnPurged, ProgressStyle, SourceConfig};
+pub(crate) use run::error::RunError;
+pub(crate) use run::place::{From, Until};
+pub(crate) use run::progress::clear_bar;
+pub(crate) use run::run;
+pub(crate) use run::summary::Summary;
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
 pub use table::catalog::CatalogColumn;
@@ -114,8 +119,9 @@ pub use table::history::{
     HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
 };
 pub use table::schema::{Column, Meaning, Table};
-pub use transaction::assembler::{Assembler, AssemblerOptions, HoldError, Progress};
+pub use transaction::assembler::{Assembler, AssemblerOptions, HoldError};
 pub use transaction::counters::BinlogCounters;
 pub use transaction::piece::{BrokenPiece, Piece};
+pub use transaction::progress::Progress;
 pub use value::column::Storage;
 pub use value::{Integer, Value};

@@ -5,84 +5,19 @@ use std::collections::HashMap;
 use std::io::{BufRead, Read};
 use std::sync::Arc;
 
-use crate::binlog::event::control::Rotate;
-use crate::binlog::event::control::{heartbeat, incident};
+use crate::binlog::event::compression::{LARGEST_EVENT, decompress_event};
+use crate::binlog::event::content::Event;
+use crate::binlog::event::control::{Rotate, heartbeat, incident};
 use crate::binlog::event::error::DecodeError;
 use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::format::FormatDescription;
 use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH};
-use crate::binlog::event::query::Query;
-use crate::binlog::event::query::{rows_query, xid};
-use crate::binlog::event::rows::{RowsEvent, RowsHeader, RowsType};
+use crate::binlog::event::query::{Query, rows_query, xid};
+use crate::binlog::event::rows::{RowsHeader, RowsType};
 use crate::binlog::event::table_map::TableMap;
-use crate::binlog::event::variables::IntVar;
-use crate::binlog::event::variables::{UserVar, rand_seeds};
-use crate::binlog::gtid::{AnyGtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidEvent, parse_gtid_list};
+use crate::binlog::event::variables::{IntVar, UserVar, rand_seeds};
+use crate::binlog::gtid::{GtidEvent, GtidSet, MariaDbGtidEvent, parse_gtid_list};
 use crate::mysql::wire::{Malformed, Reader};
-
-/// The largest event that is decoded: the servers' own limit (`slave_max_allowed_packet`).
-const LARGEST_EVENT: u64 = 1 << 30;
-
-/// What an event says. Borrows from the event's bytes.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The format of what follows.
-    FormatDescription(&'a FormatDescription),
-    /// The file ends, or (made up by the server) this is the file that follows.
-    Rotate(Rotate<'a>),
-    /// A MySQL transaction begins.
-    Gtid(GtidEvent),
-    /// A MariaDB transaction begins.
-    MariaDbGtid(MariaDbGtidEvent<'a>),
-    /// The GTIDs of all earlier files.
-    PreviousGtids(GtidSet),
-    /// The last GTIDs of all earlier files.
-    GtidList(Vec<MariaDbGtid>),
-    /// A statement: BEGIN, COMMIT, DDL, or a change in statement format.
-    Query(Query<'a>),
-    /// A transaction commits.
-    Xid(u64),
-    /// A transaction is prepared for a two-phase commit; the body.
-    XaPrepare(&'a [u8]),
-    /// The text of the statement whose rows follow.
-    RowsQuery(&'a [u8]),
-    /// The table whose rows follow.
-    TableMap(Arc<TableMap>),
-    /// Rows.
-    Rows(RowsEvent<'a>),
-    /// Rows of a table that the filter has left out.
-    FilteredRows {
-        /// Whether they are their statement's last.
-        ends_statement: bool,
-    },
-    /// A compressed transaction begins; its events follow.
-    PayloadBegin,
-    /// The compressed transaction's events have all come.
-    PayloadEnd,
-    /// Nothing has happened for a while.
-    Heartbeat,
-    /// The same, and everything up to here was sent or left out.
-    HeartbeatAt {
-        /// The file.
-        file: &'a [u8],
-        /// The offset in it.
-        position: u64,
-    },
-    /// The server may have lost events: number and message.
-    Incident(u16, &'a [u8]),
-    /// The server was stopped.
-    Stop,
-    /// A value of a statement in statement format.
-    IntVar(IntVar),
-    /// Seeds of a statement in statement format.
-    Rand(u64, u64),
-    /// A variable of a statement in statement format.
-    UserVar(UserVar<'a>),
-    /// An event that says nothing about data: checkpoints, group replication, ignorable ones.
-    Ignored,
-    /// An event of a type that is not known.
-    Unknown,
-}
 
 /// Which tables' rows are wanted; asked once for each table map, before rows are decoded.
 pub trait TableFilter {
@@ -236,7 +171,7 @@ impl<F: TableFilter> Decoder<F> {
             T::QueryCompressed => {
                 let mut query = Query::parse(body)?;
                 let mut text = Vec::new();
-                decompress_mariadb(&query.sql, &mut text)?;
+                decompress_event(&query.sql, &mut text)?;
                 query.sql = Cow::Owned(text);
                 Event::Query(query)
             }
@@ -302,7 +237,7 @@ impl<F: TableFilter> Decoder<F> {
             Some(Mapped::Wanted { map, .. }) => {
                 let images = if rows_type.is_compressed {
                     self.rows.clear();
-                    decompress_mariadb(rows.rows, &mut self.rows)?;
+                    decompress_event(rows.rows, &mut self.rows)?;
                     &self.rows
                 } else {
                     rows.rows
@@ -384,61 +319,6 @@ fn verify_checksum(event: &[u8]) -> Result<(), DecodeError> {
         event.split_last_chunk::<CHECKSUM_LENGTH>().ok_or(Malformed("event: shorter than its checksum"))?;
     let (stored, computed) = (u32::from_le_bytes(*stored), crc32fast::hash(bytes));
     if stored == computed { Ok(()) } else { Err(DecodeError::Checksum { stored, computed }) }
-}
-
-/// Decompresses what MariaDB's `log_bin_compress` has compressed: a byte with the algorithm and the length of the length, the
-/// length (most significant byte first), and zlib data (MariaDB's `sql/log_event.cc`, binlog_buf_uncompress).
-fn decompress_mariadb(compressed: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    const WHAT: Malformed = Malformed("MariaDB's compressed event");
-    let (first, rest) = compressed.split_first().ok_or(WHAT)?;
-    if first & 0xe0 != 0x80 {
-        return Err(WHAT.into());
-    }
-    let (length, data) = rest.split_at_checked(usize::from(first & 7)).ok_or(WHAT)?;
-    let length = length.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    if length > LARGEST_EVENT {
-        return Err(WHAT.into());
-    }
-    let read = flate2::read::ZlibDecoder::new(data).take(length).read_to_end(out).map_err(DecodeError::Decompress)?;
-    if read as u64 == length { Ok(()) } else { Err(WHAT.into()) }
-}
-
-/// Decompresses the value of one of MariaDB's `COMPRESSED` columns (its `sql/field.cc`, Field_longstr::compress): a byte, the length
-/// (most significant byte first), and zlib data with or without zlib's own header; or a zero and the value.
-pub(crate) fn decompress_column(value: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    const WHAT: Malformed = Malformed("MariaDB's compressed column");
-    let Some((first, rest)) = value.split_first() else {
-        return Ok(());
-    };
-    if *first == 0 {
-        out.extend_from_slice(rest);
-        return Ok(());
-    }
-    if first & 0x80 == 0 {
-        return Err(WHAT.into());
-    }
-    let (length, data) = rest.split_at_checked(usize::from(first & 7)).ok_or(WHAT)?;
-    let length = length.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    if length > LARGEST_EVENT {
-        return Err(WHAT.into());
-    }
-    let read = if first & 8 == 0 {
-        flate2::read::ZlibDecoder::new(data).take(length).read_to_end(out)
-    } else {
-        flate2::read::DeflateDecoder::new(data).take(length).read_to_end(out)
-    };
-    if read.map_err(DecodeError::Decompress)? as u64 == length { Ok(()) } else { Err(WHAT.into()) }
-}
-
-impl Event<'_> {
-    /// The GTID that a transaction begins with, if it does here.
-    pub fn gtid(&self) -> Option<AnyGtid> {
-        match self {
-            Self::Gtid(event) => event.gtid.map(AnyGtid::MySql),
-            Self::MariaDbGtid(event) => Some(AnyGtid::MariaDb(event.gtid)),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

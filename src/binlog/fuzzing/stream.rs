@@ -2,8 +2,9 @@
 
 use super::forms::Forms;
 use super::split;
+use crate::binlog::event::content::Event;
 use crate::binlog::event::decoder::AllTables;
-use crate::binlog::event::decoder::{Decoder, Event};
+use crate::binlog::event::decoder::Decoder;
 use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::format::FormatDescription;
 use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH, MAGIC};

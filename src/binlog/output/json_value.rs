@@ -1,6 +1,6 @@
 //! A value as JSON.
 
-use crate::binlog::event::decoder::decompress_column;
+use crate::binlog::event::compression::decompress_column;
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Integer, Value};

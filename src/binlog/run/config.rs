@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::place::{From, Until};
-use super::progress::ProgressStyle;
 use crate::binlog::checkpoint::Checkpoint;
+use crate::binlog::run::place::{From, Until};
 use crate::binlog::source::SourceOptions;
 use crate::binlog::transaction::assembler::AssemblerOptions;
 use crate::files::FileMode;
@@ -48,4 +47,14 @@ pub(crate) struct BinlogConfig {
     pub(crate) keeps_checkpoint_elsewhere: bool,
     pub(crate) strict: bool,
     pub(crate) progress: ProgressStyle,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ProgressStyle {
+    /// A log line every ten seconds.
+    #[default]
+    Log,
+    /// A line on the terminal that is drawn over again.
+    Bar,
 }

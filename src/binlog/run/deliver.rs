@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::encode::{Encoded, EncodedPiece};
 use super::progress::Reporter;
-use super::{BinlogConfig, RunError, Summary};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
+use crate::binlog::run::config::BinlogConfig;
+use crate::binlog::run::error::RunError;
+use crate::binlog::run::summary::Summary;
 use crate::binlog::table::history::HistorySync;
 use crate::deliver::{Pipeline, PushError};
 

@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
-use super::RunError;
 use crate::binlog::output::form::RowForm;
+use crate::binlog::run::error::RunError;
 use crate::binlog::source::BinlogError;
 use crate::binlog::transaction::piece::{BrokenPiece, Piece};
 use crate::deliver::{Batch, SpareBatches};

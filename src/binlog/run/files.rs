@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::RunError;
 use super::place::{From, Until};
 use super::read::Reading;
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::event::position::Position;
+use crate::binlog::run::error::RunError;
 use crate::binlog::source::FileSource;
 
 /// Whether `name` and `expected` are of one binlog, but not the same. A relay log also names the files of the log it copies.

@@ -10,17 +10,18 @@
 //!
 //! All channels are bounded: a sink that is slow makes the source be read more slowly.
 
-mod config;
+pub(crate) mod config;
 mod deliver;
 mod encode;
-mod error;
+pub(crate) mod error;
+mod extent;
 mod files;
-mod place;
-mod progress;
+pub(crate) mod place;
+pub(crate) mod progress;
 mod read;
 mod server;
 mod start_check;
-mod summary;
+pub(crate) mod summary;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,23 +29,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::{panic, thread};
 
-pub(crate) use config::{BinlogConfig, OnPurged, SourceConfig};
-pub(crate) use error::RunError;
-pub(crate) use place::{From, Until};
-pub(crate) use progress::{ProgressStyle, clear_bar};
-pub(crate) use summary::Summary;
-
 use tokio_util::sync::CancellationToken;
 
-use super::checkpoint::CheckpointFile;
+use crate::binlog::checkpoint::CheckpointFile;
 use crate::binlog::output::form::FormFactory;
+use crate::binlog::run::config::{BinlogConfig, SourceConfig};
+use crate::binlog::run::deliver::Delivery;
+use crate::binlog::run::encode::{Encoded, Job, encode};
+use crate::binlog::run::error::RunError;
+use crate::binlog::run::extent::Extent;
+use crate::binlog::run::progress::Reporter;
+use crate::binlog::run::read::{Out, Reading};
+use crate::binlog::run::summary::Summary;
 use crate::binlog::table::history::HistorySync;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::Pipeline;
-use deliver::Delivery;
-use encode::{Encoded, Job, encode};
-use progress::{Extent, Reporter};
-use read::{Out, Reading};
 
 /// Pieces that wait in front of and behind each encoding thread.
 const WAITING: usize = 2;

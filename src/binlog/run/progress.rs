@@ -1,24 +1,17 @@
-//! How far reading is, how fast, and how much is left.
+//! Says how far reading is, how fast, and how much is left.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio_util::sync::CancellationToken;
-
-use super::Summary;
-use super::place::{bytes_between, is_at_or_behind};
-use super::start_check;
-use crate::binlog::event::position::Position;
-use crate::binlog::source::{BinlogError, LogExtent, ServerSource, SourceOptions};
+use crate::binlog::run::config::ProgressStyle;
+use crate::binlog::run::extent::Extent;
+use crate::binlog::run::summary::Summary;
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const BAR_INTERVAL: Duration = Duration::from_millis(250);
-/// How often the source is asked how far its binlog goes.
-const ASK_INTERVAL: Duration = Duration::from_secs(5);
 const BAR_WIDTH: usize = 24;
 
 /// Whether a bar is on standard error's last line; changed only by who holds its lock.
@@ -27,145 +20,6 @@ static IS_DRAWN: AtomicBool = AtomicBool::new(false);
 /// Takes the bar away, if there is one, so that something else can be written; `out` is standard error, locked.
 pub(crate) fn clear_bar(out: &mut impl std::io::Write) -> std::io::Result<()> {
     if IS_DRAWN.swap(false, Ordering::Relaxed) { out.write_all(b"\r\x1b[K") } else { Ok(()) }
-}
-
-/// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum ProgressStyle {
-    /// A log line every ten seconds.
-    #[default]
-    Log,
-    /// A line on the terminal that is drawn over again.
-    Bar,
-}
-
-/// How much there is to read, as far as it is known. Written by the thread that reads, and by the one that asks the source.
-#[derive(Debug, Default)]
-pub(super) struct Extent {
-    state: Mutex<State>,
-    /// To be set when the stream that is read will never go on.
-    interrupt: Arc<AtomicBool>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The server that is read from.
-    source: Option<SourceOptions>,
-    /// Its files with their sizes, oldest first.
-    files: Vec<(String, u64)>,
-    /// Where the source had nothing more to send, the last time it said so.
-    idle_at: Option<Position>,
-    /// The bytes of a run that ends by itself.
-    total: Option<u64>,
-    /// How far reading is at least.
-    reached: Position,
-    /// Why what is read is not the source's binlog any more.
-    lost: Option<String>,
-}
-
-impl Extent {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reading is from this server now.
-    pub(super) fn set_source(&self, source: &SourceOptions) {
-        let mut state = self.lock();
-        state.source = Some(source.clone());
-        state.files.clear();
-        state.idle_at = None;
-        state.reached = Position::default();
-        state.lost = None;
-        self.interrupt.store(false, Ordering::Relaxed);
-    }
-
-    /// Everything up to here has come.
-    pub(super) fn reached(&self, position: &Position) {
-        self.lock().reached.clone_from(position);
-    }
-
-    /// What is set when the source's binlog was begun again while it is read: the server goes on with the file that it has deleted,
-    /// which looks as if nothing happened any more.
-    pub(super) fn interrupts(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.interrupt)
-    }
-
-    /// The reason, if reading was interrupted by that.
-    pub(super) fn why_interrupted(&self) -> Option<BinlogError> {
-        let state = self.lock();
-        state.lost.as_ref().map(|what| start_check::begun_again(&state.reached, what))
-    }
-
-    fn compare(&self, before: Option<&LogExtent>, now: &LogExtent, reached: &Position) {
-        let is_new = || before.is_some_and(|before| before.was_begun_again(now));
-        let what = match now.files.iter().find(|(name, _)| *name == reached.file) {
-            Some((_, size)) if reached.offset > *size => format!("the file has only {size} bytes now"),
-            _ if is_new() => "it has lost files or transactions since".to_owned(),
-            _ => return,
-        };
-        let mut state = self.lock();
-        state.lost = Some(what);
-        self.interrupt.store(true, Ordering::Relaxed);
-    }
-
-    /// So many bytes are to be read in all.
-    pub(super) fn set_total(&self, bytes: u64) {
-        self.lock().total = Some(bytes);
-    }
-
-    /// The bytes of the source's binlog behind `position`.
-    fn bytes_behind(&self, position: &Position) -> Option<u64> {
-        let state = self.lock();
-        let knows_file = state.files.iter().any(|(name, _)| *name == position.file);
-        knows_file.then(|| bytes_between(&state.files, position, None))
-    }
-
-    /// The source says that there is nothing after `position`.
-    pub(super) fn set_idle(&self, position: &Position) {
-        let mut state = self.lock();
-        if state.idle_at.as_ref() != Some(position) {
-            state.idle_at = Some(position.clone());
-        }
-    }
-
-    /// Whether all that the source has was read, as far as it has said.
-    fn is_caught_up(&self, position: &Position) -> bool {
-        let state = self.lock();
-        let end = state.files.last().map(|(file, size)| Position { file: file.clone(), offset: *size });
-        state.idle_at.as_ref() == Some(position) || end.is_some_and(|end| is_at_or_behind(position, &end))
-    }
-
-    /// Asks the source now and then how far its binlog goes, until `end` is set and the thread is unparked.
-    pub(super) fn keep_asking(&self, end: &AtomicBool) {
-        let mut connection: Option<ServerSource> = None;
-        let mut before: Option<LogExtent> = None;
-        let mut asked = Instant::now();
-        while !end.load(Ordering::Relaxed) {
-            thread::park_timeout(ASK_INTERVAL.saturating_sub(asked.elapsed()));
-            if asked.elapsed() < ASK_INTERVAL {
-                continue;
-            }
-            asked = Instant::now();
-            let (source, reached) = {
-                let state = self.lock();
-                (state.source.clone(), state.reached.clone())
-            };
-            let Some(source) = source else { continue };
-            if connection.as_ref().is_none_or(|connection| !connection.is_to(&source)) {
-                connection = ServerSource::connect(&source, CancellationToken::new()).ok();
-                before = None;
-            }
-            match connection.as_mut().map(ServerSource::extent) {
-                Some(Ok(now)) => {
-                    self.compare(before.as_ref(), &now, &reached);
-                    self.lock().files.clone_from(&now.files);
-                    before = Some(now);
-                }
-                // No right to ask (REPLICATION CLIENT), or the server is away: then the number of bytes is not known.
-                _ => connection = None,
-            }
-        }
-    }
 }
 
 /// Says how far reading is.
@@ -208,7 +62,7 @@ impl Reporter {
                 true => Some(0),
                 false => (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
             },
-            lag_bytes: self.extent.bytes_behind(&summary.position),
+            lag_bytes: self.extent.bytes_after(&summary.position),
             total,
             seconds_left: self.seconds_left(counters.bytes),
         };
@@ -316,21 +170,7 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn caught_up_is_who_has_read_what_there_is() {
-        let extent = Extent::default();
-        let at = |file: &str, offset| Position { file: file.into(), offset };
-        assert!(!extent.is_caught_up(&Position::default()));
-        extent.lock().files = vec![("b.000001".into(), 100), ("b.000002".into(), 50)];
-        assert!(!extent.is_caught_up(&at("b.000001", 100)) && !extent.is_caught_up(&at("b.000002", 49)));
-        // It was asked a while ago.
-        assert!(extent.is_caught_up(&at("b.000002", 50)) && extent.is_caught_up(&at("b.000003", 4)));
-        // Without the right to ask there are heartbeats.
-        extent.lock().files.clear();
-        extent.set_idle(&at("b.000002", 70));
-        assert!(extent.is_caught_up(&at("b.000002", 70)) && !extent.is_caught_up(&at("b.000002", 80)));
-    }
+    use crate::binlog::event::position::Position;
 
     #[test]
     fn a_line_says_how_much_is_done_and_left() {

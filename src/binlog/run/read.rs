@@ -7,8 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
-use super::progress::Extent;
-use super::{BinlogConfig, RunError};
 use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::event::decoder::Decoder;
@@ -16,11 +14,15 @@ use crate::binlog::event::error::DecodeError;
 use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::header::EventHeader;
 use crate::binlog::event::position::Position;
+use crate::binlog::run::config::BinlogConfig;
+use crate::binlog::run::error::RunError;
+use crate::binlog::run::extent::Extent;
 use crate::binlog::source::BinlogError;
 use crate::binlog::table::filter::TableRules;
 use crate::binlog::table::history::{HistorySync, NoSource, SchemaSource};
-use crate::binlog::transaction::assembler::{Assembler, HoldError, Progress};
+use crate::binlog::transaction::assembler::{Assembler, HoldError};
 use crate::binlog::transaction::piece::Piece;
+use crate::binlog::transaction::progress::Progress;
 
 /// Where pieces go: to each encoding thread in turn.
 pub(super) struct Out {

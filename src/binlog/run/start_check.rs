@@ -1,9 +1,9 @@
 //! Whether a source has the place where reading is to begin, and the one where it is to end.
 
-use super::RunError;
 use super::place::Until;
 use crate::binlog::event::position::Position;
 use crate::binlog::gtid::{AnyGtid, AnyGtidSet};
+use crate::binlog::run::error::RunError;
 use crate::binlog::source::{BinlogError, BinlogStart, ServerSource};
 
 /// Refuses what the source cannot have; true where the end was read before, so that there is nothing to do. `origin` is what the start

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{BinlogError, BinlogStart, ServerSource, SourceOptions};
-use crate::binlog::event::decoder::{Decoder, Event, TableFilter};
+use crate::binlog::event::content::Event;
+use crate::binlog::event::decoder::{Decoder, TableFilter};
 use crate::binlog::event::error::DecodeError;
 use crate::binlog::event::event_type::EventType;
 use crate::binlog::event::header::EventHeader;

@@ -10,5 +10,6 @@ pub(crate) mod assembler;
 pub(crate) mod counters;
 pub(crate) mod piece;
 pub(crate) mod piece_record;
+pub(crate) mod progress;
 pub(crate) mod statement;
 pub(crate) mod variables;

@@ -1,7 +1,8 @@
 //! MariaDB's UUIDs and addresses as text.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, Ipv6Addr};
+// The types alone, which need no network: `core`, not `std`.
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Appends an IPv4 address as text; nothing if it has another length.
 pub(crate) fn write_inet4(out: &mut Vec<u8>, stored: &[u8]) {

@@ -2,6 +2,9 @@
 //!
 //! Sources: MySQL's `sql/spatial.h` (the stored form), `sql/item_geofunc.cc` (Item_func_as_geojson); OGC 06-103r4, 8.2 (WKB);
 //! RFC 7946 (GeoJSON).
+//!
+//! The crate geozero was looked at: it writes `[1,2]` where the server writes `[1.0,2.0]`, digits without an exponent, spaces after
+//! colons and no `crs`, and allocates for each position. Ours is the server's text, and bounds how deep collections nest.
 
 use crate::json::number;
 use crate::mysql::wire::{Malformed, Reader};

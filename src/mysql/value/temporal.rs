@@ -212,12 +212,14 @@ impl Timestamp {
             let date = Date { year: 0, month: 0, day: 0 };
             return DateTime { date, hours: 0, minutes: 0, seconds: 0, microseconds, fraction_digits };
         }
-        let (days, second) = (self.seconds / 86_400, self.seconds % 86_400);
+        // Every number of 32 bits is a time that it knows.
+        let time = jiff::Timestamp::from_second(i64::from(self.seconds)).unwrap_or_default();
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
         DateTime {
-            date: civil_from_days(days),
-            hours: (second / 3600) as u8,
-            minutes: (second / 60 % 60) as u8,
-            seconds: (second % 60) as u8,
+            date: Date { year: time.year() as u16, month: time.month() as u8, day: time.day() as u8 },
+            hours: time.hour() as u8,
+            minutes: time.minute() as u8,
+            seconds: time.second() as u8,
             microseconds,
             fraction_digits,
         }
@@ -227,20 +229,6 @@ impl Timestamp {
     pub fn write(&self, out: &mut Vec<u8>) {
         self.to_utc().write(out);
     }
-}
-
-/// The date this many days after 1970-01-01, in 1970 to 2106 (Hinnant's algorithm, for days that are not negative).
-fn civil_from_days(days: u32) -> Date {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + u32::from(month <= 2);
-    Date { year: year as u16, month: month as u8, day: day as u8 }
 }
 
 fn read_fraction(reader: &mut Reader<'_>, digits: u8) -> Result<u32, Malformed> {
@@ -315,9 +303,9 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_is_that_of_jiff() {
-        for days in 0..49_710 {
-            let date = civil_from_days(days);
+    fn days_are_counted_as_in_the_calendar() {
+        for days in 1..49_710 {
+            let date = Timestamp { seconds: days * 86_400, microseconds: 0, fraction_digits: 0 }.to_utc().date;
             assert_eq!(date.days_since_epoch(), Some(days as i32));
         }
         assert_eq!(Date { year: 2023, month: 2, day: 30 }.days_since_epoch(), None);

@@ -2,7 +2,7 @@
 
 use arrow_buffer::i256;
 
-use crate::binlog::event::decoder::decompress_column;
+use crate::binlog::event::compression::decompress_column;
 use crate::binlog::output::json_value::{ValueOptions, write_meaning, write_value};
 use crate::binlog::output::parquet::columns::{NO_SLOT, Slots, Values};
 use crate::binlog::table::schema::{Column, Meaning};

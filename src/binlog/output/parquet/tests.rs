@@ -661,7 +661,8 @@ fn every_compression_can_be_read() {
 #[test]
 #[ignore = "reads the binlog that BINLOG_FILE names, and says how fast"]
 fn a_real_binlog() {
-    use crate::binlog::event::decoder::{Decoder, Event};
+    use crate::binlog::event::content::Event;
+    use crate::binlog::event::decoder::Decoder;
     use crate::binlog::event::error::DecodeError;
     use crate::deliver::{Pipeline, QueueConfig};
     let data = fs::read(std::env::var("BINLOG_FILE").unwrap()).unwrap();

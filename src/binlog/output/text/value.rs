@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::binlog::event::decoder::decompress_column;
+use crate::binlog::event::compression::decompress_column;
 use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::Value;

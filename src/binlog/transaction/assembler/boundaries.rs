@@ -11,10 +11,11 @@ use crate::binlog::event::header::EventHeader;
 use crate::binlog::event::position::Position;
 use crate::binlog::gtid::AnyGtid;
 use crate::binlog::table::history::SchemaSource;
+use crate::binlog::transaction::assembler::Assembler;
 use crate::binlog::transaction::assembler::savepoints::Rows;
 use crate::binlog::transaction::assembler::transaction::{End, Transaction};
-use crate::binlog::transaction::assembler::{Assembler, Progress};
 use crate::binlog::transaction::piece::{Ending, Item, Mark, TransactionEnd};
+use crate::binlog::transaction::progress::Progress;
 
 impl<S: SchemaSource> Assembler<S> {
     /// A transaction begins; its GTID, if it has one.

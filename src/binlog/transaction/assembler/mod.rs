@@ -21,9 +21,9 @@ use savepoints::Names;
 use transaction::{End, Transaction};
 
 use crate::binlog::checkpoint::tail::{Tail, TailReader};
-use crate::binlog::event::decoder::Event;
+use crate::binlog::event::content::Event;
 use crate::binlog::event::error::DecodeError;
-use crate::binlog::event::format::Writer;
+use crate::binlog::event::format::{FormatDescription, Writer};
 use crate::binlog::event::header::EventHeader;
 use crate::binlog::event::position::Position;
 use crate::binlog::event::table_map::TableMap;
@@ -33,6 +33,7 @@ use crate::binlog::table::history::{SchemaHistory, SchemaSource, statement_head,
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::counters::BinlogCounters;
 use crate::binlog::transaction::piece::{Behind, Piece};
+use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::is_of_effect;
 use crate::binlog::transaction::variables::StatementVariables;
 
@@ -110,15 +111,6 @@ struct Resolved {
     /// table has may be another map.
     map: Arc<TableMap>,
     table: Arc<Table>,
-}
-
-/// What an event meant for the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Nothing special.
-    Going,
-    /// A transaction has ended: reading can begin here again.
-    Boundary,
 }
 
 impl<S> std::fmt::Debug for Assembler<S> {
@@ -301,16 +293,7 @@ impl<S: SchemaSource> Assembler<S> {
         self.counters.events += 1;
         match event {
             Event::FormatDescription(format) => {
-                if self.writer != format.writer() {
-                    self.writer = format.writer();
-                    // The same map may mean another table.
-                    self.tables.clear();
-                }
-                self.savepoint_names = match format.is_mariadb() && format.version() >= (11, 5, 0) {
-                    true => Names::WithAccents,
-                    false => Names::WithoutAccents,
-                };
-                self.history.set_flavor(format.is_mariadb());
+                self.format(format);
             }
             Event::Rotate(rotate) => {
                 let file = String::from_utf8_lossy(rotate.file);
@@ -328,38 +311,11 @@ impl<S: SchemaSource> Assembler<S> {
             Event::GtidList(gtids) => {
                 self.gtids.get_or_insert_with(|| AnyGtidSet::MariaDb(gtids.into_iter().collect()));
             }
-            Event::Gtid(_) | Event::MariaDbGtid(_) => {
-                self.begin(event.gtid());
-                match &event {
-                    Event::Gtid(gtid) => {
-                        self.context.commit_timestamp_us = gtid.immediate_commit_timestamp;
-                        self.is_anonymous = gtid.gtid.is_none();
-                        if self.is_anonymous {
-                            self.gtids = None;
-                        }
-                    }
-                    Event::MariaDbGtid(gtid) => {
-                        self.has_effect = is_of_effect(gtid);
-                        // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
-                        if gtid.flags.contains(MariaDbGtidFlags::STANDALONE) {
-                            self.transaction = None;
-                        }
-                        self.context.thread_id = gtid.thread_id;
-                    }
-                    _ => {}
-                }
-            }
+            Event::Gtid(_) | Event::MariaDbGtid(_) => self.gtid_event(&event),
             Event::Query(query) => return self.query(header, &query),
             Event::Xid(xid) => return Ok(self.end(header, End::Commit(Some(xid)), None)),
             Event::XaPrepare(body) => {
-                // The first byte is set by XA COMMIT ... ONE PHASE.
-                if body.first() == Some(&0) && !std::mem::replace(&mut self.warned_of_xa, true) {
-                    tracing::warn!(
-                        position = %self.position,
-                        "rows of an XA transaction are passed on when it is prepared: should it be rolled back by XA ROLLBACK later, \
-                         they are not taken back (said once)"
-                    );
-                }
+                self.warn_of_xa(body);
                 let thread_id = self.context.thread_id;
                 return Ok(self.end(header, End::Commit(None), thread_id));
             }
@@ -379,11 +335,7 @@ impl<S: SchemaSource> Assembler<S> {
             Event::PayloadBegin | Event::PayloadEnd => {}
             Event::Incident(number, message) => {
                 self.counters.incidents += 1;
-                let message = String::from_utf8_lossy(message);
-                tracing::error!(
-                    position = %self.position, number, %message,
-                    "the server reports an incident: events may be missing from its binlog, and rows from what is delivered; compare with the tables"
-                );
+                self.say_incident(number, message);
             }
             Event::HeartbeatAt { file, position } => {
                 let is_ahead = file == self.position.file.as_bytes() && position > self.position.offset;
@@ -403,5 +355,60 @@ impl<S: SchemaSource> Assembler<S> {
             Event::Heartbeat | Event::Stop | Event::Ignored => {}
         }
         Ok(Progress::Going)
+    }
+
+    fn format(&mut self, format: &FormatDescription) {
+        if self.writer != format.writer() {
+            self.writer = format.writer();
+            // The same map may mean another table.
+            self.tables.clear();
+        }
+        self.savepoint_names = match format.is_mariadb() && format.version() >= (11, 5, 0) {
+            true => Names::WithAccents,
+            false => Names::WithoutAccents,
+        };
+        self.history.set_flavor(format.is_mariadb());
+    }
+
+    /// A transaction begins.
+    fn gtid_event(&mut self, event: &Event<'_>) {
+        self.begin(event.gtid());
+        match event {
+            Event::Gtid(gtid) => {
+                self.context.commit_timestamp_us = gtid.immediate_commit_timestamp;
+                self.is_anonymous = gtid.gtid.is_none();
+                if self.is_anonymous {
+                    self.gtids = None;
+                }
+            }
+            Event::MariaDbGtid(gtid) => {
+                self.has_effect = is_of_effect(gtid);
+                // A standalone event (DDL) ends by itself; others have no BEGIN of their own.
+                if gtid.flags.contains(MariaDbGtidFlags::STANDALONE) {
+                    self.transaction = None;
+                }
+                self.context.thread_id = gtid.thread_id;
+            }
+            _ => {}
+        }
+    }
+
+    fn warn_of_xa(&mut self, body: &[u8]) {
+        // The first byte is set by XA COMMIT ... ONE PHASE.
+        if body.first() == Some(&0) && !std::mem::replace(&mut self.warned_of_xa, true) {
+            tracing::warn!(
+                position = %self.position,
+                "rows of an XA transaction are passed on when it is prepared: should it be rolled back by XA ROLLBACK later, \
+                 they are not taken back (said once)"
+            );
+        }
+    }
+
+    fn say_incident(&self, number: u16, message: &[u8]) {
+        let message = String::from_utf8_lossy(message);
+        tracing::error!(
+            position = %self.position, number, %message,
+            "the server reports an incident: events may be missing from its binlog, and rows from what is delivered; compare with the tables"
+        );
     }
 }

@@ -13,8 +13,9 @@ use crate::binlog::table::history::{OwnedStatement, SchemaSource, Subject, state
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::assembler::held::HoldError;
 use crate::binlog::transaction::assembler::transaction::End;
-use crate::binlog::transaction::assembler::{Assembler, Progress, Resolved};
+use crate::binlog::transaction::assembler::{Assembler, Resolved};
 use crate::binlog::transaction::piece::{Item, Mark};
+use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::{StatementKind, classify};
 
 impl<S: SchemaSource> Assembler<S> {

@@ -1,23 +1,22 @@
 //! Rows one after the other, for programs that use this as a library.
 
+pub(crate) mod row;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::checkpoint::Checkpoint;
-use super::gtid::AnyGtidSet;
-use super::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
-use super::value::Value;
+use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::event::decoder::Decoder;
 use crate::binlog::event::error::DecodeError;
 use crate::binlog::event::header::EventHeader;
 use crate::binlog::event::position::Position;
-use crate::binlog::event::rows::RowKind;
-use crate::binlog::output::context::RowContext;
+use crate::binlog::gtid::AnyGtidSet;
+use crate::binlog::row_stream::row::ChangedRow;
+use crate::binlog::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
 use crate::binlog::table::history::{NoSource, SchemaSource};
-use crate::binlog::table::schema::{Column, Table};
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions, HoldError};
 use crate::binlog::transaction::piece::{Item, Piece, broken};
 use crate::client::ConnectOptions;
@@ -350,80 +349,10 @@ impl RowStream {
     }
 }
 
-/// A row that was inserted, changed or deleted. Borrows from its [`RowStream`], until the next one is asked for.
-#[derive(Debug, Clone)]
-pub struct ChangedRow<'a> {
-    table: &'a Table,
-    context: &'a RowContext,
-    kind: RowKind,
-    before: Option<Vec<Value<'a>>>,
-    after: Option<Vec<Value<'a>>>,
-    row_in_transaction: u64,
-}
-
-impl<'a> ChangedRow<'a> {
-    /// The database's name.
-    pub fn database(&self) -> &'a str {
-        &self.table.map.database
-    }
-
-    /// The table's name.
-    pub fn table(&self) -> &'a str {
-        &self.table.map.table
-    }
-
-    /// What happened to the row.
-    pub fn kind(&self) -> RowKind {
-        self.kind
-    }
-
-    /// The row as it was, as columns' names and values; nothing for an insert. Columns that are not in the image
-    /// (`binlog_row_image=MINIMAL`) are left out.
-    pub fn before(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.image(self.before.as_deref())
-    }
-
-    /// The row as it is now, as columns' names and values; nothing for a delete.
-    pub fn after(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.image(self.after.as_deref())
-    }
-
-    fn image<'r>(&self, values: Option<&'r [Value<'a>]>) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a, 'r> {
-        let columns: &'a [Column] = &self.table.columns;
-        let pairs = columns.iter().zip(values.unwrap_or_default().iter().copied());
-        pairs.filter(|(_, value)| *value != Value::Absent).map(|(column, value)| (column.name.as_str(), value))
-    }
-
-    /// The table's columns in the order of the images, with what a value alone does not say: signs, character sets, the names of an
-    /// ENUM. [`write_value`](super::write_value) needs it to show a value as JSON.
-    pub fn columns(&self) -> &'a [Column] {
-        &self.table.columns
-    }
-
-    /// Where the row's event begins; inside a compressed transaction, where that begins.
-    pub fn position(&self) -> Position {
-        Position { file: self.context.file.to_string(), offset: self.context.offset }
-    }
-
-    /// The transaction's GTID, where it has one.
-    pub fn gtid(&self) -> Option<&'a str> {
-        self.context.gtid.as_deref()
-    }
-
-    /// The row's number within its transaction, from 0 on: with the GTID it tells the row from all others.
-    pub fn row_in_transaction(&self) -> u64 {
-        self.row_in_transaction
-    }
-
-    /// What else is known: time, server, connection, statement.
-    pub fn context(&self) -> &'a RowContext {
-        self.context
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binlog::event::rows::RowKind;
 
     const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/binlog/shop.000001");
 
