@@ -18,7 +18,7 @@ pub(super) struct Completions {
     shell: Shell,
 }
 
-/// Prints what the shell is to read.
+/// Prints the script for the shell.
 pub(super) fn completions(completions: &Completions, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut command, NAME, &mut script);
@@ -53,7 +53,7 @@ pub(super) fn page(mut command: Command) -> io::Result<Vec<u8>> {
         if subcommand.get_after_help().is_some() {
             page.render_extra_section(&mut part)?;
         }
-        // Sections of a page of its own are parts of the subcommand's section here.
+        // What would be sections of a page of its own are parts of one section here.
         out.extend(String::from_utf8_lossy(&part).replace(".SH ", ".SS ").into_bytes());
     }
     page.render_version_section(&mut out)?;

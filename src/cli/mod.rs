@@ -74,7 +74,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Whether errors are wanted as JSON, as far as a command line tells that could not be understood.
+/// Whether errors are wanted as JSON, as far as a command line that could not be understood tells.
 fn wants_json(layers: &Layers) -> bool {
     let is_json = |value: &std::ffi::OsString| value.eq_ignore_ascii_case("json");
     let mut words = layers.arguments.iter();
@@ -89,7 +89,7 @@ fn wants_json(layers: &Layers) -> bool {
     variable
 }
 
-/// What was called, and what is to be said about it.
+/// What was called, and what the log says about it first.
 struct Call {
     parsed: Parsed,
     origins: Origins,

@@ -163,7 +163,7 @@ fn settings_that_need_each_other() {
         ),
         (
             &["--log-level=verbose"],
-            "--log-level: \"verbose\" is not allowed: expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug; \"verbose\" is no level",
+            "--log-level: \"verbose\" is not allowed: expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug; \"verbose\" is not a level",
         ),
         (
             &["--file-mode=640x"],

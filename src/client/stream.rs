@@ -20,11 +20,11 @@ pub enum TlsMode {
     /// TLS if the server offers it
     #[default]
     Preferred,
-    /// TLS, whatever the certificate
+    /// TLS, with any certificate
     Required,
     /// TLS, with a certificate signed by an authority in `tls_ca`
     VerifyCa,
-    /// TLS, with a certificate made out to the host
+    /// TLS, with a certificate that is also issued for the name of the host
     VerifyIdentity,
 }
 

@@ -57,7 +57,7 @@ pub struct NdjsonConfig {
 pub enum Compression {
     /// It stays as it is
     None,
-    /// It becomes FILE.zst, in the background
+    /// It is compressed to FILE.zst, in the background
     Zstd,
 }
 

@@ -6,7 +6,7 @@
 pub enum PrettyColumn {
     /// Time of day
     Time,
-    /// The server's number for the connection
+    /// The server's number of the connection
     Connection,
     /// User and client host
     User,
@@ -14,7 +14,7 @@ pub enum PrettyColumn {
     Database,
     /// How long it took
     Duration,
-    /// Rows returned or changed, or `error`
+    /// Rows returned or changed, or error
     Rows,
     /// The statement, which is always shown
     Sql,

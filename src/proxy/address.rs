@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// MySQL's and MariaDB's port when none is given.
+/// The port of MySQL and MariaDB if none is given.
 const DEFAULT_PORT: u16 = 3306;
 
 /// The database server's host and port; displayed as `host:port`, with IPv6 addresses in brackets.

@@ -18,7 +18,7 @@ pub struct ProxyConfig {
     pub connect_timeout: Duration,
     /// How long the handshake and the login may take.
     pub handshake_timeout: Duration,
-    /// How long running statements and the sinks have at the end.
+    /// How long running statements have when the proxy is told to stop.
     pub drain_timeout: Duration,
     /// Which statements become messages, and what of them.
     pub capture: CaptureConfig,
@@ -44,7 +44,7 @@ impl ProxyConfig {
 pub struct TlsConfig {
     /// What happens to TLS at the proxy.
     pub mode: TlsMode,
-    /// The certificate chain shown to clients (PEM); `None`: one is made at start.
+    /// The certificate chain for clients (PEM); `None`: a self-signed one, made at start.
     pub cert: Option<PathBuf>,
     /// The key of `cert` (PEM).
     pub key: Option<PathBuf>,
@@ -63,31 +63,31 @@ pub enum TlsMode {
     Terminate,
     /// Tell clients that the server has no TLS
     Strip,
-    /// Forward TLS sessions blind: their statements are not seen
+    /// Forward TLS sessions as they are: their statements are not observed
     Passthrough,
 }
 
-/// What becomes of a session whose statements cannot be seen (any more).
+/// What becomes of a session whose statements can no longer be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum OnUnobservable {
-    /// It goes on, and a message says so
+    /// It continues, and a message says so
     #[default]
     Continue,
     /// It ends with an error; bytes are observed before they are forwarded
     Close,
 }
 
-/// How the server's certificate is checked, as the `--ssl-mode` of the mysql client does it.
+/// How the server's certificate is checked, as with `--ssl-mode` of the mysql client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum UpstreamVerify {
-    /// Any certificate will do
+    /// Any certificate is accepted
     #[default]
     None,
     /// It must be signed by an authority in `upstream_ca`
     Ca,
-    /// It must also be made out to the upstream's host name
+    /// It must also be issued for the name of the server
     Full,
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn listen(
     let ended = tokio::task::spawn_blocking(move || workers.into_iter().map(WorkerHandle::join).sum::<usize>());
     let cut_off = ended.await.unwrap_or(0);
     if cut_off > 0 {
-        tracing::warn!(cut_off, "sessions were cut off because they did not end within drain_timeout");
+        tracing::warn!(cut_off, "sessions were cut off because they did not end within --drain-timeout");
     }
     Ok(stopping_since)
 }

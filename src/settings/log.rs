@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::error::ConfigError;
 use super::origin::Origin;
 
-/// The variable that other Rust programs heed too; counts where `log_level` is not given.
+/// The variable that other Rust programs obey too; it counts if `log_level` is not given.
 const RUST_LOG: &str = "RUST_LOG";
 
 /// Our own log.
@@ -55,15 +55,15 @@ pub(crate) fn choose_log_filter(
     }
 }
 
-/// A level, or a filter in the syntax of RUST_LOG. There a single word that is no level would be the name of a part of a program: a level
-/// that is misspelt would switch the log off.
+/// A level, or a filter in the syntax of RUST_LOG. There a single word that is not a level names a part of a program: a
+/// misspelt level would switch the log off.
 pub(crate) fn log_filter(text: &str) -> Result<String, String> {
     let expected = "expected error, warn, info, debug, trace, off, or a filter such as info,librdkafka=debug";
     let wrong = text.split(',').map(str::trim).find(|part| {
         !part.contains(['=', '[', ']', '{', '}']) && !part.is_empty() && LevelFilter::from_str(part).is_err()
     });
     if let Some(wrong) = wrong {
-        return Err(format!("{expected}; {wrong:?} is no level"));
+        return Err(format!("{expected}; {wrong:?} is not a level"));
     }
     match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -83,7 +83,7 @@ mod tests {
         for filter in ["verbose", "info,=,x=loud", "librdkafka", "info,noisy", "x=loud"] {
             assert!(log_filter(filter).is_err(), "{filter}");
         }
-        assert!(log_filter("verbose").unwrap_err().contains("\"verbose\" is no level"));
+        assert!(log_filter("verbose").unwrap_err().contains("\"verbose\" is not a level"));
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Origins {
         self.0.insert(id.to_owned(), origin);
     }
 
-    /// Where the value of the setting `id` came from, if there is such a setting.
+    /// Where the value of the setting `id` came from, if that setting exists.
     pub(crate) fn known(&self, id: &str) -> Option<&Origin> {
         self.0.get(id)
     }

@@ -29,7 +29,7 @@ pub(crate) struct Setting {
     pub(crate) value: String,
     /// The values that it takes, if they can be listed.
     pub(crate) choices: Vec<Choice>,
-    /// The value without any; empty where there is none.
+    /// The value if nobody sets one; empty if there is none.
     pub(crate) default: Vec<String>,
     pub(crate) is_repeatable: bool,
     /// What it belongs to, as a heading.

@@ -24,7 +24,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "d" => number * 86_400.0,
         _ => return Err(expected()),
     };
-    // Ten years are for ever, and leave room to add the duration to an instant.
+    // Ten years are forever, and leave room to add the duration to an instant.
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|duration| *duration <= Duration::from_secs(3650 * 86_400))
@@ -85,7 +85,7 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Brokers as librdkafka takes them, comma-separated: it would keep what is none as a name that is not found.
+/// Brokers as librdkafka takes them, comma-separated. It would take anything for a name, and never find it.
 pub(crate) fn brokers(text: &str) -> Result<String, String> {
     for broker in text.split(',').map(str::trim).filter(|broker| !broker.is_empty()) {
         // `SASL_SSL://host:port` is allowed too.
@@ -99,7 +99,7 @@ pub(crate) fn brokers(text: &str) -> Result<String, String> {
         let wrong = |reason: &str| Err(format!("{broker:?} {reason}; expected HOST:PORT, comma-separated"));
         match port.map(str::parse::<u16>) {
             None => return wrong("has no port"),
-            Some(Ok(0) | Err(_)) => return wrong("has a port that is no number from 1 to 65535"),
+            Some(Ok(0) | Err(_)) => return wrong("has a port that is not a number from 1 to 65535"),
             Some(Ok(_)) if host.is_empty() || host.contains(['/', ' ', '@', '=']) => return wrong("has no host"),
             Some(Ok(_)) => {}
         }
@@ -175,9 +175,9 @@ mod tests {
         for (text, reason) in [
             ("kafka", "no port"),
             ("k:9092,other", "\"other\" has no port"),
-            ("k:", "no number"),
-            ("k:0", "no number"),
-            ("k:65536", "no number"),
+            ("k:", "not a number"),
+            ("k:0", "not a number"),
+            ("k:65536", "not a number"),
             (":9092", "no host"),
             ("::1", "no port"),
             ("mysql://app@k:1", "no host"),

@@ -30,10 +30,10 @@ pub(crate) enum RunError {
     Unfinished { position: Position, row_events: u64 },
     #[error("{0}")]
     Start(String),
-    #[error("{position}: an event of type {code}, which is not known (--strict)")]
+    #[error("{position}: an event of type {code}, which is not known (`strict`)")]
     Unknown { position: Position, code: u8 },
     #[error(
-        "{position}: the server reports an incident: events may be missing from its binlog (--strict); after a new copy of the data go on \
+        "{position}: the server reports an incident: events may be missing from its binlog (`strict`); after a new copy of the data go on \
          after it with --from"
     )]
     Incident { position: Position },

@@ -25,12 +25,12 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
             (checkpoint.as_ref().map(Checkpoint::position), checkpoint.and_then(|checkpoint| checkpoint.tail))
         }
         From::Timestamp(_) | From::Oldest | From::Now => (None, None),
-        From::Gtids(_) => return Err(RunError::Start("--from with GTIDs needs a server (--source)".into())),
+        From::Gtids(_) => return Err(RunError::Start("`from` with GTIDs needs a server (`source`)".into())),
     };
     if let Until::Position(end) = &reading.until
         && !files.iter().any(|path| FileSource::name_of(path) == end.file)
     {
-        return Err(RunError::Start(format!("--until {end}: no file of that name is given")));
+        return Err(RunError::Start(format!("`until` {end}: no file of that name is given")));
     }
     let sizes: Option<u64> = files.iter().map(|path| FileSource::plain_size(path)).sum();
     if let Some(sizes) = sizes {
@@ -100,7 +100,7 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     }
     if !reached_start {
         let wanted = start.map(|start| start.to_string()).unwrap_or_default();
-        return Err(RunError::Start(format!("--from {wanted}: no file of that name is given")));
+        return Err(RunError::Start(format!("`from` {wanted}: no file of that name is given")));
     }
     if let Some(row_events) = reading.assembler.unfinished_row_events() {
         return Err(RunError::Unfinished { position: reading.assembler.position().clone(), row_events });

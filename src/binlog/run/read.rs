@@ -96,7 +96,7 @@ impl<'a> Reading<'a> {
             (None, Some(path)) => Ok(CheckpointFile::new(path.clone(), self.config.file_mode).load()?),
             (None, None) if self.config.keeps_checkpoint_elsewhere => Ok(None),
             (None, None) => Err(RunError::Start(
-                "--from checkpoint needs --checkpoint FILE, or --exactly-once, which keeps it in Kafka".into(),
+                "`from` checkpoint needs `checkpoint` FILE, or `exactly_once`, which keeps it in Kafka".into(),
             )),
         }
     }

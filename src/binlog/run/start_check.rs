@@ -32,7 +32,7 @@ pub(super) fn check(
     };
     match until {
         Until::Gtid(gtid) => {
-            check_flavor("--until", matches!(gtid, AnyGtid::MariaDb(_)), source)?;
+            check_flavor("`until`", matches!(gtid, AnyGtid::MariaDb(_)), source)?;
             let was_read = read.is_some_and(|set| set.contains(gtid));
             if was_read {
                 tracing::info!(%gtid, "--until: it was read before");
@@ -50,7 +50,7 @@ fn check_name(end: &Position, files: &[(String, u64)]) -> Result<(), RunError> {
         return Ok(());
     }
     let last = files.last().map_or("", |(name, _)| name);
-    Err(RunError::Start(format!("--until {end}: the source's files have other names ({last})")))
+    Err(RunError::Start(format!("`until` {end}: the source's files have other names ({last})")))
 }
 
 /// The two kinds of server do not understand each other's GTIDs.
@@ -66,7 +66,7 @@ fn check_flavor(option: &str, is_of_mariadb: bool, source: &ServerSource) -> Res
 pub(super) fn begun_again(position: &Position, what: &str) -> BinlogError {
     BinlogError::Purged(format!(
         "reading is to go on at {position}, but the source's binlog is not the one that was read up to there ({what}): it was begun again by \
-         RESET, a backup was restored, or it is another server's; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
+         RESET, a backup was restored, or it is another server's; go on with `from` oldest or `on_purged`=oldest, after a new copy of the data"
     ))
 }
 
@@ -84,6 +84,6 @@ fn check_place(option: &str, position: &Position, files: &[(String, u64)]) -> Re
         ),
     };
     Err(BinlogError::Purged(format!(
-        "{option} {position}: {what}; go on with --from oldest or --on-purged=oldest, after a new copy of the data"
+        "{option} {position}: {what}; go on with `from` oldest or `on_purged`=oldest, after a new copy of the data"
     )))
 }

@@ -1,4 +1,4 @@
-//! From the command line to what is to be done.
+//! From the command line to the configuration of a run.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -95,8 +95,8 @@ fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result
     let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
     let server = |url: &SourceUrl| SourceOptions {
         connect: ConnectOptions {
-            host: url.host.clone(),
-            port: url.port,
+            host: url.server.host.clone(),
+            port: url.server.port,
             user: url.user.clone(),
             password: url.password.clone().or_else(|| elsewhere.clone()).unwrap_or_default(),
             tls: tls.clone(),
@@ -116,7 +116,7 @@ fn tls(source: &SourceArgs, origins: &Origins) -> Result<TlsOptions, String> {
         (None, Some(_)) => TlsMode::VerifyCa,
         (None, None) => TlsMode::Preferred,
     };
-    // Read where it is used: at each connection. That it cannot be is to be known before the first.
+    // It is read again for each connection; a mistake should be known before the first.
     if let Some(ca) = source.tls_ca.as_ref().filter(|_| mode.verifies()) {
         crate::tls::read_chain(ca).map_err(|error| {
             format!("{}: cannot use {}: {}", origins.of("tls_ca").name(), ca.display(), error.reason)

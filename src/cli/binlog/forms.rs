@@ -7,13 +7,13 @@ use strum::{EnumMessage, VariantArray};
 pub(super) enum Kind {
     /// New rows
     Insert,
-    /// Rows that changed
+    /// Changed rows
     Update,
-    /// Rows that are gone
+    /// Deleted rows
     Delete,
     /// Statements that change definitions
     Ddl,
-    /// Statements that are logged as text (binlog_format=STATEMENT or MIXED)
+    /// Statements logged as text (binlog_format=STATEMENT or MIXED)
     Statement,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum BigInt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Progress {
-    /// A bar if standard error is a terminal and standard output is not in use there
+    /// A bar if standard error is a terminal and rows do not go to it
     Auto,
     /// A bar
     Bar,
@@ -51,7 +51,7 @@ pub(super) enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum GeometryForm {
-    /// base64 of the SRID and the WKB, as they are stored
+    /// base64 of SRID and WKB, as the server stores them
     Wkb,
     /// GeoJSON
     Geojson,
@@ -82,7 +82,7 @@ pub(super) enum BigintUnsignedForm {
 pub(super) enum ParquetLayout {
     /// Nine columns, the same for all tables
     Events,
-    /// The tables' columns
+    /// The table's own columns
     Table,
 }
 
@@ -93,6 +93,6 @@ pub(super) enum ParquetCompression {
     Zstd,
     /// gzip, level 6
     Gzip,
-    /// Not at all
+    /// No compression
     None,
 }

@@ -1,4 +1,4 @@
-//! The allocator's habits, for a program that takes and gives back buffers of megabytes all the time.
+//! The allocator's habits, for a program that allocates and frees buffers of megabytes all the time.
 
 /// Buffers up to this size are kept for the next one, in bytes.
 #[cfg(target_env = "gnu")]

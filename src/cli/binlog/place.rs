@@ -17,8 +17,8 @@ impl FromStr for FromPlace {
             "now" => From::Now,
             "oldest" => From::Oldest,
             "checkpoint" => From::Checkpoint,
-            _ => match (moment(text), text.parse::<AnyGtidSet>(), position(text)) {
-                (Some(moment), ..) => From::Timestamp(moment),
+            _ => match (seconds(text), text.parse::<AnyGtidSet>(), position(text)) {
+                (Some(seconds), ..) => From::Timestamp(seconds),
                 (_, Ok(gtids), _) if gtids.is_empty() => {
                     return Err("a GTID set with no GTID in it; all that is there is oldest".into());
                 }
@@ -42,8 +42,8 @@ impl FromStr for UntilPlace {
         Ok(Self(match text {
             "now" => Until::Now,
             "never" => Until::Never,
-            _ => match (moment(text), text.parse::<AnyGtid>(), position(text)) {
-                (Some(moment), ..) => Until::Timestamp(moment),
+            _ => match (seconds(text), text.parse::<AnyGtid>(), position(text)) {
+                (Some(seconds), ..) => Until::Timestamp(seconds),
                 (_, Ok(gtid), _) => Until::Gtid(gtid),
                 (.., Some(position)) => Until::Position(position),
                 _ => return Err("expected now, never, FILE:POS, a GTID, or a date and time".into()),
@@ -60,16 +60,16 @@ fn position(text: &str) -> Option<Position> {
 }
 
 /// Seconds since 1970, or a date and time: where it names no zone, in this machine's, as mysqlbinlog has it.
-fn moment(text: &str) -> Option<u32> {
-    moment_in(text, jiff::tz::TimeZone::system())
+fn seconds(text: &str) -> Option<u32> {
+    seconds_in(text, jiff::tz::TimeZone::system())
 }
 
-fn moment_in(text: &str, zone: jiff::tz::TimeZone) -> Option<u32> {
+fn seconds_in(text: &str, zone: jiff::tz::TimeZone) -> Option<u32> {
     if let Ok(seconds) = text.parse() {
         return Some(seconds);
     }
     let seconds = match text.parse::<jiff::Timestamp>() {
-        Ok(moment) => moment.as_second(),
+        Ok(time) => time.as_second(),
         Err(_) => text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(zone).ok()?.timestamp().as_second(),
     };
     u32::try_from(seconds).ok()
@@ -89,8 +89,8 @@ mod tests {
         assert_eq!(from("1795260000"), Ok(From::Timestamp(1_795_260_000)));
         assert_eq!(from("2026-11-21T12:00:00Z"), Ok(From::Timestamp(1_795_262_400)));
         let tokyo = jiff::tz::TimeZone::fixed(jiff::tz::offset(9));
-        assert_eq!(moment_in("2026-11-21 21:00:00", tokyo.clone()), Some(1_795_262_400));
-        assert_eq!(moment_in("2026-11-21T12:00:00Z", tokyo), Some(1_795_262_400));
+        assert_eq!(seconds_in("2026-11-21 21:00:00", tokyo.clone()), Some(1_795_262_400));
+        assert_eq!(seconds_in("2026-11-21T12:00:00Z", tokyo), Some(1_795_262_400));
         assert!(matches!(from("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7"), Ok(From::Gtids(AnyGtidSet::MySql(_)))));
         assert!(matches!(from("0-1-42,1-2-3"), Ok(From::Gtids(AnyGtidSet::MariaDb(_)))));
         for empty in ["", " ", "3e11fa47-71ca-11e1-9e33-c80aa9429562:5-3"] {

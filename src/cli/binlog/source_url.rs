@@ -1,19 +1,24 @@
 //! Where the source is: `mysql://user:password@host:port`.
+//!
+//! Not a general URL: a password may have any character as it is, also those that would end the authority elsewhere (`/`, `?`, `#`).
 
-use std::net::Ipv6Addr;
+use std::borrow::Cow;
 use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use crate::proxy::Upstream;
 
 #[derive(Clone)]
 pub(super) struct SourceUrl {
     pub(super) user: String,
     pub(super) password: Option<String>,
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) server: Upstream,
 }
 
 impl std::fmt::Debug for SourceUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "mysql://{}@{}:{}", self.user, self.host, self.port)
+        write!(f, "mysql://{}@{}", self.user, self.server)
     }
 }
 
@@ -24,45 +29,30 @@ impl FromStr for SourceUrl {
         const FORM: &str = "expected mysql://USER[:PASSWORD]@HOST[:PORT]";
         let rest = ["mysql://", "mariadb://"].iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or(FORM)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (login, place) = rest.rsplit_once('@').ok_or(FORM)?;
-        if place.contains(['/', '?']) {
+        let (login, server) = rest.rsplit_once('@').ok_or(FORM)?;
+        if server.contains(['/', '?']) {
             return Err(format!("{FORM}, with nothing after it; databases are chosen with --include 'NAME.*'"));
         }
         let (user, password) = match login.split_once(':') {
             Some((user, password)) => (user, Some(percent_decoded(password)?)),
             None => (login, None),
         };
-        let (host, port) = match place.strip_prefix('[').and_then(|place| place.split_once(']')) {
-            Some((host, port)) => {
-                host.parse::<Ipv6Addr>().map_err(|_| format!("'{host}' is no IPv6 address"))?;
-                (host, port.strip_prefix(':'))
-            }
-            None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
-        };
-        let port =
-            port.map_or(Ok(3306), |port| port.parse().map_err(|_| format!("{FORM}, and '{port}' is no port")))?;
-        if user.is_empty() || host.is_empty() {
+        if user.is_empty() || server.is_empty() {
             return Err(FORM.into());
         }
-        Ok(Self { user: percent_decoded(user)?, password, host: host.to_owned(), port })
+        let server = server.parse().map_err(|error| format!("{FORM}; after the @: {error}"))?;
+        Ok(Self { user: percent_decoded(user)?, password, server })
     }
 }
 
 fn percent_decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        rest = tail;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let value = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(value.ok_or("a % in the URL is not followed by two hexadecimal digits")?);
-        rest = tail.get(2..).unwrap_or_default();
+    // Left as it is, it would be part of another password than the one that was meant.
+    let is_escape =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err("a % in the URL is not followed by two hexadecimal digits".into());
     }
-    String::from_utf8(bytes).map_err(|_| "the URL is not UTF-8".into())
+    percent_decode_str(text).decode_utf8().map(Cow::into_owned).map_err(|_| "the URL is not UTF-8".into())
 }
 
 #[cfg(test)]
@@ -73,12 +63,17 @@ mod tests {
     fn urls_may_hold_anything_that_is_escaped() {
         let url: SourceUrl = "mysql://us%40er:p%3a%2F@[::1]:3307".parse().unwrap();
         assert_eq!(
-            (url.user.as_str(), url.password.as_deref(), url.host.as_str(), url.port),
+            (url.user.as_str(), url.password.as_deref(), url.server.host.as_str(), url.server.port),
             ("us@er", Some("p:/"), "::1", 3307)
         );
         let url: SourceUrl = "mysql://root@db".parse().unwrap();
-        assert_eq!((url.password, url.port), (None, 3306));
+        assert_eq!((url.password, url.server.port), (None, 3306));
+        let url: SourceUrl = "mysql://u:a/b?c#d@e@db".parse().unwrap();
+        assert_eq!((url.password.as_deref(), url.server.host.as_str()), (Some("a/b?c#d@e"), "db"));
         for wrong in [
+            "mysql://u:%+f@h",
+            "mysql://u:%ff@h",
+            "mysql://u:p%@h",
             "db:3306",
             "mysql://db",
             "mysql://@db",

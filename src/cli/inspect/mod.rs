@@ -103,7 +103,7 @@ impl InspectArgs {
                 output.message(message)?;
             }
             line.clear();
-            // Who looks at a pipe sees each message when it comes.
+            // Whoever watches a pipe sees each message as it comes.
             if input.buffer().is_empty() {
                 output.flush()?;
             }
@@ -130,12 +130,12 @@ impl InspectArgs {
                     continue;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
-                // librdkafka goes on trying by itself.
+                // librdkafka keeps trying by itself.
                 Some(Err(error)) if is_passing(&error) => {}
                 Some(Err(error)) => return Err(InspectError::Read(error)),
             }
             output.flush()?;
-            // Offsets without a message (compacted, or marks of transactions) are passed without our seeing them.
+            // Offsets without a message (compacted, or marks of transactions) pass unseen.
             if let Ok(positions) = consumer.position() {
                 ends.pass_positions(&positions);
             }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Stdout, Write};
 use crate::pretty::{ColorChoice, PrettyColumn};
 use crate::pretty::{Palette, Pretty};
 
-/// Output is written at the latest when so many bytes have gathered.
+/// Output is written when this many bytes have gathered, at the latest.
 const GATHER: usize = 64 * 1024;
 
 pub(super) struct Output {

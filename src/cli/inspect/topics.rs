@@ -1,4 +1,4 @@
-//! Which topics and partitions there are, and from where to read them.
+//! Which topics and partitions there are, and where to begin reading them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;

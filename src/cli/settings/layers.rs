@@ -27,7 +27,7 @@ pub(in crate::cli) struct Layers {
 #[derive(Debug)]
 pub(in crate::cli) struct Layered {
     pub(in crate::cli) matches: ArgMatches,
-    /// Variables that are none of ours, though they look so.
+    /// Variables that look like ours and are not.
     pub(in crate::cli) notes: Vec<Note>,
     /// The settings of the subcommand that is called.
     pub(in crate::cli) settings: Vec<Setting>,
@@ -224,7 +224,7 @@ fn variables(command: &Command) -> Vec<String> {
     settings.filter_map(|setting| setting.variable).collect()
 }
 
-/// The short help is to be seen at a glance: no variables, and choices in place of the value's name or after the text.
+/// The short help should be read at a glance: no variables, and choices in place of the value's name or after the text.
 fn at_a_glance(command: Command) -> Command {
     /// Longer flags make clap put the texts of their whole group on lines of their own.
     const LONGEST: usize = 28;

@@ -8,7 +8,7 @@ pub(super) fn with_flags(text: &str) -> String {
     replaced(text, |key| Some(flag_of(key)))
 }
 
-/// Puts in the place of each key where it was set, or the flag that would set it. What is no key stays as it is.
+/// Puts in the place of each key where it was set, or the flag that would set it. Anything else stays as it is.
 pub(in crate::cli) fn with_origins(text: &str, origins: &Origins) -> String {
     replaced(text, |key| origins.known(key).map(|origin| origin.name()))
 }

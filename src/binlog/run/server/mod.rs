@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Reads until the end that was asked for, from one server after the other where one fails.
 pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Result<(), RunError> {
     if servers.is_empty() {
-        return Err(RunError::Start("no --source is given".into()));
+        return Err(RunError::Start("no `source` is given".into()));
     }
     let mut stream = Stream { resume: None, backoff: BACKOFF, from_oldest: false, has_history: false, server: None };
     let mut next_servers = servers.iter().cycle().peekable();
@@ -73,7 +73,7 @@ impl Stream {
         let server = source.identity()?;
         let start = self.start(reading, &mut source, options, server.as_ref())?;
         let origin = match &self.resume {
-            None => "--from",
+            None => "`from`",
             Some(resume) if resume.is_reconnect => "the place to go on",
             Some(_) => "the checkpoint",
         };

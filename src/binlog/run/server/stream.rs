@@ -67,7 +67,7 @@ impl Resume {
             }
             (Some(before), now, None) => Err(RunError::Start(format!(
                 "the source is another server ({}) than the one that was read before ({before}), and it is not known which GTIDs were read up to {} \
-                 (its transactions have none, or reading began in the middle of a file); go on with the server from before, or say where with --from",
+                 (its transactions have none, or reading began in the middle of a file); go on with the server from before, or say where with `from`",
                 now.map_or("unknown", String::as_str),
                 self.position
             ))),
