@@ -57,16 +57,52 @@ pub(super) struct Relay<C, S> {
     server: S,
     to_server: Pump,
     to_client: Pump,
-    /// The server no longer takes anything; it may have something to say yet.
-    server_deaf: bool,
-    /// The client no longer takes anything; it may have sent statements before it left, and those are to run.
-    client_deaf: bool,
+    listening: Listening,
+    until: Until,
     /// Runs while the server has ended and the client has not read all it said.
     last_words: Option<Pin<Box<Sleep>>>,
     pub(super) tap: Tap,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    report_login: bool,
-    draining: bool,
+}
+
+/// Who still takes what is written to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listening {
+    Both,
+    /// The server takes nothing any more; it may have something to say yet.
+    Client,
+    /// The client takes nothing any more; it may have sent statements before it left, and those have to run.
+    Server,
+    Nobody,
+}
+
+impl Listening {
+    fn client(self) -> bool {
+        matches!(self, Self::Both | Self::Client)
+    }
+
+    fn server(self) -> bool {
+        matches!(self, Self::Both | Self::Server)
+    }
+
+    fn without_client(self) -> Self {
+        if self.server() { Self::Server } else { Self::Nobody }
+    }
+
+    fn without_server(self) -> Self {
+        if self.client() { Self::Client } else { Self::Nobody }
+    }
+}
+
+/// How far a relay forwards, if nothing ends the session before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The login is done.
+    LoggedIn,
+    /// The session is over.
+    Over,
+    /// No statement is under way.
+    AtRest,
 }
 
 impl<C, S> Relay<C, S>
@@ -81,13 +117,11 @@ where
             server,
             to_server: Pump::with_first_bytes(first_bytes),
             to_client: Pump::default(),
-            server_deaf: false,
-            client_deaf: false,
+            listening: Listening::Both,
+            until: Until::LoggedIn,
             last_words: None,
             tap,
             gate: None,
-            report_login: true,
-            draining: false,
         }
     }
 
@@ -98,13 +132,15 @@ where
 
     /// Forwards until the session is over.
     pub(super) async fn run(&mut self) -> Pause {
-        self.report_login = false;
+        if self.until == Until::LoggedIn {
+            self.until = Until::Over;
+        }
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
     /// From now on the session ends as soon as no statement is under way.
     pub(super) fn drain(&mut self) {
-        self.draining = true;
+        self.until = Until::AtRest;
     }
 
     /// Tells the client something of the proxy's own, in place of a server.
@@ -166,11 +202,11 @@ where
                 Ok(step) => step,
                 Err(pause) => return Poll::Ready(pause),
             };
-            if self.report_login && self.tap.is_logged_in() {
-                return Poll::Ready(Pause::LoggedIn);
-            }
-            if self.draining && self.to_client.is_clear() && self.to_server.is_clear() && !self.tap.is_busy() {
-                return Poll::Ready(Pause::Drained);
+            match self.until {
+                Until::Over => {}
+                Until::LoggedIn if self.tap.is_logged_in() => return Poll::Ready(Pause::LoggedIn),
+                Until::AtRest if self.is_at_rest() => return Poll::Ready(Pause::Drained),
+                Until::LoggedIn | Until::AtRest => {}
             }
             if to_client != Step::Moved && to_server != Step::Moved {
                 return Poll::Pending;
@@ -180,9 +216,14 @@ where
         Poll::Pending
     }
 
+    /// Whether nothing is on its way, and no statement is running.
+    fn is_at_rest(&self) -> bool {
+        self.to_client.is_clear() && self.to_server.is_clear() && !self.tap.is_busy()
+    }
+
     /// An error is the end of the session.
     fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Result<Step, Pause> {
-        if self.client_deaf {
+        if !self.listening.client() {
             return Ok(Step::Idle);
         }
         let step = SCRATCH.with_borrow_mut(|scratch| {
@@ -199,7 +240,7 @@ where
             Ok(Step::Refused) => Err(Pause::Refused),
             Ok(step) => Ok(step),
             Err(Deaf) => {
-                self.client_deaf = true;
+                self.listening = self.listening.without_client();
                 self.to_server.break_reader();
                 Ok(Step::Moved)
             }
@@ -208,9 +249,9 @@ where
 
     /// An error is the end of the session.
     fn poll_to_server(&mut self, cx: &mut Context<'_>) -> Result<Step, Pause> {
-        if self.server_deaf {
+        if !self.listening.server() {
             // One that is gone may have left an answer behind; its end will be read, if there is somebody to read it.
-            return if self.client_deaf { Err(Pause::ClientReset) } else { Ok(Step::Finished) };
+            return if self.listening.client() { Ok(Step::Finished) } else { Err(Pause::ClientReset) };
         }
         // A client that is kept waiting may leave all the same.
         if self.poll_gate(cx).is_pending() && !poll_ended(&mut self.client, cx) {
@@ -221,12 +262,12 @@ where
             self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer)
         });
         match step {
-            Ok(Step::Finished) if self.client_deaf => Err(Pause::ClientReset),
+            Ok(Step::Finished) if !self.listening.client() => Err(Pause::ClientReset),
             Ok(Step::Reset) => Err(Pause::ClientReset),
             Ok(Step::Refused) => Err(Pause::Refused),
             Ok(step) => Ok(step),
             Err(Deaf) => {
-                self.server_deaf = true;
+                self.listening = self.listening.without_server();
                 self.to_client.break_reader();
                 Ok(Step::Moved)
             }

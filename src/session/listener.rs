@@ -9,7 +9,7 @@ use super::sight::{OutOfSight, Side};
 use super::statement::{Statement, StatementParams};
 use super::time::Now;
 use crate::mysql::wire::{
-    ChangeUser, ColumnSet, Command, ConnectionAttributes, ErrPacket, Malformed, PrepareOk, RowFormat, RowValues,
+    ColumnSet, Command, ConnectionAttributes, ErrPacket, Malformed, PrepareOk, RowFormat, RowValues,
 };
 
 bitflags! {

@@ -136,12 +136,13 @@ impl Exchange {
         }
         let Some(current) = &self.requests.current else { return };
         let progress = &current.progress;
+        let has_rows = matches!(answer, Answer::Outcome(Outcome::Rows { .. }));
         to.result(&SessionResult {
             command: current.request.number,
             index: progress.results,
             answer,
             more,
-            checksum: progress.watch.as_ref().and_then(|watch| watch.checksum()),
+            checksum: progress.watch.as_ref().filter(|_| has_rows).and_then(|watch| watch.checksum()),
             now,
             session: &self.facts,
         });

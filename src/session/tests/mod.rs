@@ -3,6 +3,7 @@
 mod chunks;
 mod commands;
 mod limits;
+mod listening;
 mod prepared;
 mod queries;
 
