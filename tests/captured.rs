@@ -179,7 +179,7 @@ fn from_the_middle_on() {
                     if later.sql.is_some() && later.line != "undecodable" {
                         assert_eq!(later.line, whole.line, "{what}");
                     }
-                    assert!(later.line != "undecodable" || !given, "{what}");
+                    assert!(later.line != "undecodable" || !given || later.sql.is_none(), "{what}");
                 }
             }
         }
@@ -230,7 +230,7 @@ fn check_against(told: &[Told], truth: &[Told], what: &str) {
         let Some(sql) = &told.sql else { continue };
         let found = rest.clone().position(|true_one| {
             let true_sql = true_one.sql.as_deref().unwrap_or_default();
-            let same_text = if told.truncated { fits(true_sql, sql) } else { true_sql == sql };
+            let same_text = if told.truncated || !told.is_known { fits(true_sql, sql) } else { true_sql == sql };
             same_text && (!told.is_known || told.truncated || told.line == true_one.line || told.line == "undecodable")
         });
         let found = found.unwrap_or_else(|| panic!("{what}: not true: {told:?}"));

@@ -203,12 +203,14 @@ impl Exchange {
             progress.next_result();
             return Ok(());
         };
+        // What is left of a text has no end that is known, be it cut in the middle of a word or after a blank.
+        let is_rest = matches!(pieces, Pieces::Rest(_));
         emit_statement(
             &mut self.facts,
             self.interest,
             outcome.of_statement(progress.first_rows),
             StatementHead {
-                truncated: request.truncated && text.get(piece.end..).is_none_or(<[u8]>::is_empty),
+                truncated: request.truncated && (is_rest || text.get(piece.end..).is_none_or(<[u8]>::is_empty)),
                 sql: text.get(piece),
                 params: StatementParams::None,
                 started,

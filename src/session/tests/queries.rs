@@ -378,3 +378,14 @@ fn a_database_that_is_dropped_is_no_longer_the_current_one() {
     script.query("DROP DATABASE shop").err(1010, "Error dropping database");
     assert_eq!(statements(&script)[0].database.as_deref(), Some("shop"));
 }
+
+#[test]
+fn a_text_that_is_cut_after_a_blank_is_cut_all_the_same() {
+    let mut script = Script::new(MODERN);
+    script.query("SELECT 1; SELECT 22").rows(&["1"], AUTOCOMMIT | MORE).rows(&["22"], AUTOCOMMIT);
+    let max_statement_bytes = "SELECT 1; SELECT ".len();
+    let mut player = Player::with(ObserverConfig { max_statement_bytes, ..ObserverConfig::default() });
+    player.play(&script.said, usize::MAX);
+    let seen: Vec<_> = player.seen.iter().map(|seen| (seen.sql.as_deref(), seen.truncated)).collect();
+    assert_eq!(seen, [(Some("SELECT 1"), false), (Some("SELECT"), true)]);
+}
