@@ -128,8 +128,8 @@ impl MessageWriter {
         message
     }
 
-    /// What all messages of a session have.
-    #[inline]
+    /// What all messages of a session have. Always inlined: what it returns is larger than what it does.
+    #[inline(always)]
     fn message_of_session<'a>(&'a self, session: &'a SessionFacts, total_pool_count: usize) -> SqlLogMessage<'a> {
         let options = &*self.options;
         let mut flags = InterceptorFlags::IVER8 | InterceptorFlags::PROXY;

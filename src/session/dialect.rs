@@ -101,6 +101,7 @@ impl Dialect {
 
     /// The server answers a request. Until a request and its answer were packets of their own, one may take compressed frames for packets:
     /// those are longer than they look, so that the request would seem to go on.
+    #[inline]
     pub(super) fn answered(&mut self, is_client_mid_packet: bool) -> Result<(), Trouble> {
         if !self.is_unknown(CapabilityFlags::COMPRESS) {
             return Ok(());

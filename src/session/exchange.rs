@@ -131,6 +131,12 @@ impl Exchange {
         matches!(self.state, State::Seeking { .. })
     }
 
+    /// Whether the server's packets matter.
+    #[inline]
+    pub(super) fn hears_server(&self) -> bool {
+        !matches!(self.state, State::Blind | State::Lost | State::Seeking { .. })
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         !self.requests.is_empty()
     }

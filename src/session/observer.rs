@@ -165,7 +165,7 @@ impl Observer {
             }
             server.packets(&mut bytes, now, exchange, keep, |exchange, packet| {
                 compression_begins = exchange.server_packet(packet, now, to)? == Flow::CompressionBegins;
-                Ok(!compression_begins && exchange.is_following() && !exchange.is_seeking())
+                Ok(exchange.hears_server() && !compression_begins)
             })
         });
         if let Err(trouble) = result {

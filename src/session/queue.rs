@@ -32,8 +32,8 @@ impl Current {
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
     pub(super) current: Option<Current>,
-    /// Not begun yet, each with what it is counted as.
-    waiting: VecDeque<(Request, usize)>,
+    /// Not begun yet.
+    waiting: VecDeque<Request>,
     /// Bytes that all of them take.
     size: usize,
     /// What one of them asks for that has no end: see [`RequestKind::Stream`].
@@ -48,7 +48,7 @@ impl RequestQueue {
     /// The one that was sent last.
     pub(super) fn last_mut(&mut self) -> Option<&mut Request> {
         match self.waiting.back_mut() {
-            Some((request, _)) => Some(request),
+            Some(request) => Some(request),
             None => self.current.as_mut().map(|current| &mut current.request),
         }
     }
@@ -56,7 +56,7 @@ impl RequestQueue {
     /// Whether one of them is such a request.
     pub(super) fn has(&self, is_such: impl Fn(&RequestKind) -> bool) -> bool {
         let current = self.current.iter().map(|current| &current.request);
-        current.chain(self.waiting.iter().map(|(request, _)| request)).any(|request| is_such(&request.kind))
+        current.chain(&self.waiting).any(|request| is_such(&request.kind))
     }
 
     /// The stream that is asked for, and whether it is the only answer that is outstanding.
@@ -74,12 +74,8 @@ impl RequestQueue {
         if !self.is_empty() && self.size > 2 * WAITING_KEPT {
             return Err(Trouble { loss: SightLoss::Backlog, what: "too much sent ahead of its answers" });
         }
-        let counted_size = size_of::<Request>() + request.body.capacity();
-        self.size += counted_size;
-        if let RequestKind::Stream(trouble) = request.kind {
-            self.stream = Some(trouble);
-        }
-        self.waiting.push_back((request, counted_size));
+        self.count(&request);
+        self.waiting.push_back(request);
         Ok(())
     }
 
@@ -91,35 +87,47 @@ impl RequestQueue {
         repeats
     }
 
-    /// Takes out what was sent of a file's content after the current request, and tells whether that was all of it.
-    pub(super) fn take_early_content(&mut self) -> Option<bool> {
-        let RequestKind::EarlyContent { ended, .. } = self.waiting.front()?.0.kind else { return None };
-        let (_, counted_size) = self.waiting.pop_front()?;
-        self.size = self.size.saturating_sub(counted_size);
-        Some(ended)
-    }
-
-    /// The next one that waits, to be begun; with [`Self::answer`] it becomes the current one.
-    pub(super) fn next(&mut self) -> Option<(Request, usize)> {
-        let (request, counted_size) = self.waiting.pop_front()?;
-        self.size = self.size.saturating_sub(counted_size);
-        if matches!(request.kind, RequestKind::Stream(_)) {
-            self.stream = None;
-        }
-        Some((request, counted_size))
-    }
-
-    /// The server answers this one now.
-    pub(super) fn answer(&mut self, request: Request, counted_size: usize) {
+    /// Returns what the request is counted as.
+    fn count(&mut self, request: &Request) -> usize {
+        let counted_size = request.counted_size();
         self.size += counted_size;
         if let RequestKind::Stream(trouble) = request.kind {
             self.stream = Some(trouble);
         }
+        counted_size
+    }
+
+    fn discount(&mut self, counted_size: usize, kind: &RequestKind) {
+        self.size = self.size.saturating_sub(counted_size);
+        if matches!(kind, RequestKind::Stream(_)) {
+            self.stream = None;
+        }
+    }
+
+    /// Takes out what was sent of a file's content after the current request, and tells whether that was all of it.
+    pub(super) fn take_early_content(&mut self) -> Option<bool> {
+        let RequestKind::EarlyContent { ended, .. } = self.waiting.front()?.kind else { return None };
+        self.next()?;
+        Some(ended)
+    }
+
+    /// The next one that waits, to be begun.
+    pub(super) fn next(&mut self) -> Option<Request> {
+        let request = self.waiting.pop_front()?;
+        self.discount(request.counted_size(), &request.kind);
+        Some(request)
+    }
+
+    /// The server answers this one now.
+    #[inline]
+    pub(super) fn answer(&mut self, request: Request) {
+        let counted_size = self.count(&request);
         self.current = Some(Current { request, progress: Progress::default(), counted_size });
     }
 
-    /// The current one is done with. One that stands for several stays, and stands for one less.
-    pub(super) fn finish(&mut self) -> Option<Request> {
+    /// The current one is done with; its buffer may be used again. One that stands for several stays, and stands for one less.
+    #[inline]
+    pub(super) fn finish(&mut self) -> Option<Vec<u8>> {
         let current = self.current.as_mut()?;
         if current.request.times > 1 {
             current.request.times -= 1;
@@ -127,11 +135,19 @@ impl RequestQueue {
             current.progress = Progress::default();
             return None;
         }
-        let Current { request, counted_size, .. } = self.current.take()?;
-        self.size = self.size.saturating_sub(counted_size);
-        if matches!(request.kind, RequestKind::Stream(_)) {
+        let body = std::mem::take(&mut current.request.body);
+        self.size = self.size.saturating_sub(current.counted_size);
+        if matches!(current.request.kind, RequestKind::Stream(_)) {
             self.stream = None;
         }
+        self.current = None;
+        Some(body)
+    }
+
+    /// The current one is done with, but not its statement.
+    pub(super) fn take(&mut self) -> Option<Request> {
+        let Current { request, counted_size, .. } = self.current.take()?;
+        self.discount(counted_size, &request.kind);
         Some(request)
     }
 
@@ -141,6 +157,6 @@ impl RequestQueue {
         let current = self.current.as_ref().map_or(0, |current| {
             current.request.kept_bytes() + current.progress.watch.as_ref().map_or(0, |watch| watch.kept_bytes())
         });
-        current + self.waiting.iter().map(|(request, _)| request.kept_bytes()).sum::<usize>()
+        current + self.waiting.iter().map(Request::kept_bytes).sum::<usize>()
     }
 }

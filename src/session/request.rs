@@ -168,6 +168,11 @@ impl Request {
         }
     }
 
+    /// What the queue counts it as.
+    pub(super) fn counted_size(&self) -> usize {
+        size_of::<Self>() + self.body.capacity()
+    }
+
     /// Bytes that are kept for it.
     pub(super) fn kept_bytes(&self) -> usize {
         let params = match &self.kind {

@@ -52,8 +52,15 @@ impl Exchange {
             self.client = ClientSide::Quit;
         }
         let kept = kept_of(command, body, self.interest);
-        self.push(kind, code, kept, packet, now)?;
-        self.begin_waiting(to);
+        // Who is told of each of them wants each one's time.
+        if !self.interest.contains(Interest::COMMANDS) && self.requests.repeats_last(&kind) {
+            return Ok(());
+        }
+        let request = self.new_request(kind, code, kept, packet, now);
+        if !self.requests.is_empty() {
+            return self.requests.push(request);
+        }
+        self.begin(request, to);
         Ok(())
     }
 
@@ -156,7 +163,8 @@ impl Exchange {
             }
             Some(_) => {
                 let kind = RequestKind::EarlyContent { next_sequence: next, ended: packet.length == 0 };
-                self.push(kind, 0, &[], packet, now)
+                let content = self.new_request(kind, 0, &[], packet, now);
+                self.requests.push(content)
             }
             None => Ok(()),
         }
@@ -182,15 +190,12 @@ impl Exchange {
         }
     }
 
-    fn push(&mut self, kind: RequestKind, code: u8, body: &[u8], packet: &Packet<'_>, now: Now) -> Result<(), Trouble> {
-        // Who is told of each of them wants each one's time.
-        if !self.interest.contains(Interest::COMMANDS) && self.requests.repeats_last(&kind) {
-            return Ok(());
-        }
+    #[inline]
+    fn new_request(&mut self, kind: RequestKind, code: u8, body: &[u8], packet: &Packet<'_>, now: Now) -> Request {
         let front = body.get(..self.requests.room()).unwrap_or(body);
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.extend_from_slice(front);
-        self.requests.push(Request {
+        Request {
             kind,
             number: self.commands,
             code,
@@ -199,27 +204,36 @@ impl Exchange {
             body: kept,
             started: now.back_at(packet.started_ns),
             times: 1,
-        })
+        }
     }
 
     /// Does what the server does with a request when it reads it: with the next, and with those after it as long as they have no answer.
+    #[inline]
     pub(super) fn begin_waiting(&mut self, to: &mut Listener<'_>) {
         while self.requests.current.is_none() {
-            let Some((mut request, counted_size)) = self.requests.next() else { return };
-            let closed = self.begin(&mut request);
+            let Some(request) = self.requests.next() else { return };
+            self.begin(request, to);
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, mut request: Request, to: &mut Listener<'_>) {
+        let closed = self.take_effect(&mut request);
+        if self.interest.contains(Interest::COMMANDS) {
             self.tell_command(&request, to);
-            if let Some(cursor) = closed {
-                self.end_cursor(*cursor, to);
-            }
-            if request.kind.has_answer() {
-                return self.requests.answer(request, counted_size);
-            }
-            self.recycle(request);
+        }
+        if let Some(cursor) = closed {
+            self.end_cursor(*cursor, to);
+        }
+        if request.kind.has_answer() {
+            self.requests.answer(request);
+        } else {
+            self.recycle(request.body);
         }
     }
 
     /// What a request does to the session's prepared statements; a cursor that it closes comes back.
-    fn begin(&mut self, request: &mut Request) -> Option<Box<OpenCursor>> {
+    fn take_effect(&mut self, request: &mut Request) -> Option<Box<OpenCursor>> {
         let Request { kind, body, .. } = request;
         let (statements, dialect) = (&mut self.statements, &mut self.dialect);
         match kind {
@@ -290,7 +304,8 @@ impl Exchange {
             let text_at = self.dialect.query_text_at(body).ok();
             let packet = Packet { payload, length: u64::MAX, sequence: 0, next_sequence: 1, started_ns };
             self.commands += 1;
-            let _ = self.push(RequestKind::Query { text_at, pieces: None }, *code, body, &packet, now);
+            let request = self.new_request(RequestKind::Query { text_at, pieces: None }, *code, body, &packet, now);
+            let _ = self.requests.push(request);
         }
     }
 }

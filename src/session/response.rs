@@ -464,14 +464,13 @@ impl Exchange {
 
     /// The oldest request is answered completely.
     pub(super) fn done(&mut self) -> Result<(), Trouble> {
-        if let Some(request) = self.requests.finish() {
-            self.recycle(request);
+        if let Some(body) = self.requests.finish() {
+            self.recycle(body);
         }
         Ok(())
     }
 
-    pub(super) fn recycle(&mut self, request: Request) {
-        let mut body = request.body;
+    pub(super) fn recycle(&mut self, mut body: Vec<u8>) {
         // One large statement must not be paid for by the session's whole life.
         if self.spare.len() < 2 && body.capacity() <= 64 * 1024 {
             body.clear();

@@ -11,7 +11,7 @@ use super::listener::{Answer, Interest, Listener, SessionResult};
 use super::outcome::{Outcome, UnknownOutcome};
 use super::prepared::OpenCursor;
 use super::progress::Progress;
-use super::queue::RequestQueue;
+use super::queue::{Current, RequestQueue};
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
@@ -164,22 +164,13 @@ impl Exchange {
             current.progress.next_result();
             return Ok(());
         }
-        let first_rows = current.progress.first_rows;
-        if let Some(request) = self.requests.finish() {
-            if !(outcome.is_error() && request.follows_failed_prepare()) {
-                let duration_ns = now.since(request.started);
-                emit_request(
-                    &mut self.facts,
-                    self.interest,
-                    &request,
-                    outcome.of_statement(first_rows),
-                    duration_ns,
-                    to,
-                );
-            }
-            self.recycle(request);
+        let Current { request, progress, .. } = current;
+        if !(outcome.is_error() && request.follows_failed_prepare()) {
+            let outcome = outcome.of_statement(progress.first_rows);
+            let duration_ns = now.since(request.started);
+            emit_request(&mut self.facts, self.interest, request, outcome, duration_ns, to);
         }
-        Ok(())
+        self.done()
     }
 
     /// A result within a text of several statements.
@@ -232,7 +223,7 @@ impl Exchange {
     // Cursors
 
     fn open_cursor(&mut self, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
-        if let Some(mut request) = self.requests.finish()
+        if let Some(mut request) = self.requests.take()
             && let RequestKind::Execute(execution) = &request.kind
         {
             let busy_ns = now.since(request.started);
@@ -280,7 +271,7 @@ impl Exchange {
 
     fn end_cursor_with(&mut self, cursor: OpenCursor, outcome: Outcome<'_>, to: &mut Listener<'_>) {
         emit_request(&mut self.facts, self.interest, &cursor.request, outcome, cursor.busy_ns, to);
-        self.recycle(cursor.request);
+        self.recycle(cursor.request.body);
     }
 
     /// The session is over, or no longer understood: what is under way ends with `reason`, or with the server's last words.
@@ -299,7 +290,7 @@ impl Exchange {
             let mut request = match self.requests.current.take() {
                 Some(current) => current.request,
                 None => match self.requests.next() {
-                    Some((request, _)) => {
+                    Some(request) => {
                         self.tell_command(&request, to);
                         request
                     }
