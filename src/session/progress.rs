@@ -33,6 +33,17 @@ pub(super) enum AfterDefinitions {
     Prepared(PrepareOk),
 }
 
+impl AfterDefinitions {
+    /// Whether nothing comes but perhaps an EOF.
+    pub(super) fn is_nothing(self) -> bool {
+        match self {
+            Self::Prepared(_) => true,
+            Self::PreparedColumns(prepare) => prepare.columns == 0,
+            Self::Rows | Self::SecondEof(_) => false,
+        }
+    }
+}
+
 /// Progress of the response to the current request.
 #[derive(Debug)]
 pub(super) struct Progress {

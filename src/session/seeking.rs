@@ -9,7 +9,7 @@
 use super::exchange::{ClientSide, Exchange, Footing, State};
 use super::listener::Listener;
 use super::outcome::UnknownOutcome;
-use super::progress::{AfterDefinitions, Expect};
+use super::progress::Expect;
 use super::request::RequestKind;
 use super::sight::Trouble;
 use super::time::Now;
@@ -53,7 +53,7 @@ impl Exchange {
                 self.request(packet, now, to)
             }
             // That answer is complete unless an EOF follows, and the client knows.
-            Some(Expect::PerhapsEof { then: AfterDefinitions::Prepared(_) }) if is_request => {
+            Some(Expect::PerhapsEof { then }) if is_request && then.is_nothing() => {
                 self.state = State::Command(Footing::Firm);
                 self.request(packet, now, to)
             }

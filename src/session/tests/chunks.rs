@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A conversation with a bit of everything.
-fn varied(capabilities: u64) -> Script {
+pub(super) fn varied(capabilities: u64) -> Script {
     let mut script = Script::new(capabilities);
     script.query("SELECT 1; UPDATE t SET a = 2").rows(&["1"], AUTOCOMMIT | MORE).ok(4, "", AUTOCOMMIT);
     script.request(b"\x16INSERT INTO t VALUES (?)").server(&[0, 7, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]).definitions(1);

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod commands;
+mod gaps;
 mod limits;
 mod listening;
 mod prepared;
