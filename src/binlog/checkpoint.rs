@@ -59,7 +59,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The file is not a checkpoint.
-    #[error("checkpoint {}: {reason}; remove it to begin anew", path.display())]
+    #[error("checkpoint {}: {reason}; remove it to begin again", path.display())]
     Content {
         /// The file.
         path: PathBuf,

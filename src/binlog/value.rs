@@ -17,7 +17,7 @@ pub enum Value<'a> {
     Null,
     /// There is a value, but it is not to be shown.
     Redacted,
-    /// An integer whose sign is not known: so many bytes, zero-extended.
+    /// An integer whose sign is not known: this many bytes, zero-extended.
     Integer(Integer),
     /// FLOAT.
     Float(f32),
@@ -37,7 +37,7 @@ pub enum Value<'a> {
     Timestamp(Timestamp),
     /// CHAR, VARCHAR, BINARY, VARBINARY, BLOB or TEXT.
     Bytes(&'a [u8]),
-    /// The same, behind MariaDB's compression header.
+    /// The same, after MariaDB's compression header.
     Compressed(&'a [u8]),
     /// MySQL's binary JSON; empty for a JSON `null` written where the server could not do better.
     Json(&'a [u8]),

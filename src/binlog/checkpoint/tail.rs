@@ -7,7 +7,7 @@ use crate::binlog::event::header::{CHECKSUM_LENGTH, EventHeader, HEADER_LENGTH};
 
 /// So many bytes of events are compared at least, where there are as many.
 const STRIDE: u64 = 64 * 1024;
-/// Of each event its header counts, and so many bytes of its body: GTID, commit time and number are among them, and the first rows.
+/// Of each event its header counts, and this many bytes of its body: GTID, commit time and number are among them, and the first rows.
 const BODY_BYTES: usize = 256;
 
 /// The events of a file from one place up to another.

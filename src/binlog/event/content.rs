@@ -15,7 +15,7 @@ use crate::binlog::gtid::{AnyGtid, GtidEvent, GtidSet, MariaDbGtid, MariaDbGtidE
 pub enum Event<'a> {
     /// The format of what follows.
     FormatDescription(&'a FormatDescription),
-    /// The file ends, or (made up by the server) this is the file that follows.
+    /// The file ends, or (synthetic, from the server) this is the file that follows.
     Rotate(Rotate<'a>),
     /// A MySQL transaction begins.
     Gtid(GtidEvent),

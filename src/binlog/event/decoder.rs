@@ -54,7 +54,7 @@ pub struct Decoder<F = AllTables> {
     is_stream: bool,
 }
 
-/// So many ended statements' table maps are remembered.
+/// This many ended statements' table maps are remembered.
 const RECENT_MAPS: usize = 256;
 
 /// What the events are given to.
@@ -86,7 +86,7 @@ impl<F: TableFilter> Decoder<F> {
         }
     }
 
-    /// A server begins a stream with a made-up ROTATE, before the format says whether events end in a checksum.
+    /// A server begins a stream with a synthetic ROTATE, before the format says whether events end in a checksum.
     pub fn begin_stream(&mut self, checksums: bool) {
         self.format = None;
         self.tables.clear();

@@ -11,13 +11,13 @@ pub(crate) const HEADER_LENGTH: usize = 19;
 pub(crate) const CHECKSUM_LENGTH: usize = 4;
 /// The first four bytes of a binlog file.
 pub(crate) const MAGIC: [u8; 4] = [0xfe, b'b', b'i', b'n'];
-/// The first four bytes of an encrypted binlog file (MySQL; MariaDB encrypts behind a START_ENCRYPTION event).
+/// The first four bytes of an encrypted binlog file (MySQL; MariaDB encrypts after a START_ENCRYPTION event).
 pub(crate) const ENCRYPTED_MAGIC: [u8; 4] = [0xfd, b'b', b'i', b'n'];
 
 /// An event's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventHeader {
-    /// When the statement began, in seconds since 1970; 0 in events that the server makes up for the stream.
+    /// When the statement began, in seconds since 1970; 0 in synthetic events.
     pub timestamp: u32,
     /// What the body is.
     pub event_type: EventType,
@@ -33,20 +33,20 @@ pub struct EventHeader {
 }
 
 impl EventHeader {
-    /// Set in events that are made up for a stream and stand in no file (`LOG_EVENT_ARTIFICIAL_F`).
+    /// Set in synthetic events, which a server makes for a stream and which are in no file (`LOG_EVENT_ARTIFICIAL_F`).
     pub const ARTIFICIAL: u16 = 0x20;
     /// The file is a replica's copy of another server's (`LOG_EVENT_RELAY_LOG_F`).
     pub const RELAY_LOG: u16 = 0x40;
     /// A reader that does not know the event may leave it out (`LOG_EVENT_IGNORABLE_F`).
     pub const IGNORABLE: u16 = 0x80;
 
-    /// Whether the event has a place in the binlog file, rather than being made up for the stream.
+    /// Whether the event has a place in the binlog file, rather than being synthetic.
     ///
     /// MariaDB 11.7 and later (with `binlog_legacy_event_pos=OFF`, the default) write no position into the events of a transaction
     /// between its GTID and its end.
     pub fn is_in_file(&self) -> bool {
         use EventType as T;
-        let is_made_up = self.flags & Self::ARTIFICIAL != 0;
+        let is_synthetic = self.flags & Self::ARTIFICIAL != 0;
         // A server sends these without a position where they are not in the file, or not there.
         let may_be_elsewhere = matches!(
             self.event_type,
@@ -58,7 +58,7 @@ impl EventHeader {
                 | T::GtidList
                 | T::StartEncryption
         );
-        !is_made_up && (self.next_position != 0 || !may_be_elsewhere)
+        !is_synthetic && (self.next_position != 0 || !may_be_elsewhere)
     }
 
     /// Reads a header from the front of an event.

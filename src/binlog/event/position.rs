@@ -88,16 +88,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_up_stands_nowhere() {
+    fn what_is_synthetic_stands_nowhere() {
         let mut position = Position { file: "b.1".into(), offset: 1000 };
         let artificial = EventHeader { flags: EventHeader::ARTIFICIAL, ..header(EventType::GtidList, 43, 1000) };
-        for made_up in [
+        for synthetic in [
             header(EventType::FormatDescription, 252, 0),
             header(EventType::Rotate, 44, 0),
             header(EventType::Heartbeat, 39, 0),
             artificial,
         ] {
-            assert!(!position.pass(&made_up));
+            assert!(!position.pass(&synthetic));
         }
         assert_eq!(position.offset, 1000);
         // Another place than expected: the server has left events out.

@@ -25,8 +25,8 @@ pub fn event(data: &[u8]) {
         }
         let mut rest = events;
         while let Ok(header) = EventHeader::parse(rest) {
-            let (event, behind) = rest.split_at(rest.len().min(header.length as usize));
-            rest = behind;
+            let (event, after) = rest.split_at(rest.len().min(header.length as usize));
+            rest = after;
             let mut event = event.to_vec();
             if is_mended {
                 mend(&mut event, run.decoder.format());

@@ -63,7 +63,7 @@ pub struct LoggedStatement<'a> {
 pub enum TransactionEdge {
     /// Before its first row.
     Begin,
-    /// Behind its last row; how many there were.
+    /// After its last row; how many there were.
     End {
         /// Rows of wanted tables and kinds.
         rows: u64,

@@ -122,7 +122,7 @@ fn fixed_binary(out: &mut Vec<u8>, meaning: Meaning, bytes: &[u8], length: usize
     }
 }
 
-/// Appends the text of a UUID or an address, which has nothing to escape; base64 for what is none.
+/// Appends the text of a UUID or an address, which has nothing to escape; base64 for anything else.
 pub(crate) fn write_meaning(out: &mut Vec<u8>, meaning: Meaning, bytes: &[u8]) {
     match (meaning, bytes.len()) {
         (Meaning::Uuid, _) => address::write_uuid(out, bytes),

@@ -25,7 +25,7 @@ pub struct Native {
     values: ValueOptions,
     /// Where messages go that have topics and keys.
     routing: Routing,
-    /// What stands before and behind the images in every message of an event.
+    /// What stands before and after the images in every message of an event.
     head: Vec<u8>,
     middle: Vec<u8>,
     tail: Vec<u8>,
@@ -100,7 +100,7 @@ impl RowForm for Native {
         while let Some(row) = rows.next()? {
             self.routing.push(out, topic.as_ref(), context.thread_id, |out, key| {
                 let primary_key = self.write(out, table, row, index)?;
-                // What is written already need not be written anew.
+                // What is written already need not be written again.
                 if let Some(key) = key.filter(|_| has_key) {
                     key.extend_from_slice(out.get(primary_key).unwrap_or_default());
                 }

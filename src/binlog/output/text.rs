@@ -109,7 +109,7 @@ impl Text {
         line
     }
 
-    /// How many characters of a value are shown in a line with a name and so many values.
+    /// How many characters of a value are shown in a line with a name and this many values.
     fn room(&self, name: &str, values: usize) -> usize {
         let Some(width) = self.width else { return LONGEST_VALUE };
         let taken = INDENT + name.chars().count() + values * BESIDE_VALUE;

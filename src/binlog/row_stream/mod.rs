@@ -33,7 +33,7 @@ pub enum StreamStart {
     Oldest,
     /// At an event.
     Position(Position),
-    /// Behind all of these transactions.
+    /// After all of these transactions.
     Gtids(AnyGtidSet),
 }
 
@@ -77,9 +77,9 @@ pub struct RowStream {
     /// That was done since the last event.
     is_flushed: bool,
     has_ended: bool,
-    /// A row could not be read: no checkpoint may lie behind it.
+    /// A row could not be read: no checkpoint may lie after it.
     is_broken: bool,
-    /// Why it has ended, to be said behind the rows that came before.
+    /// Why it has ended, to be said after the rows that came before.
     error: Option<BinlogError>,
 }
 
@@ -182,7 +182,7 @@ impl RowStream {
         }
     }
 
-    /// The next row; `None` after the last. Rows that came before an error are given out before it, and nothing is behind it.
+    /// The next row; `None` after the last. Rows that came before an error are given out before it, and nothing comes after it.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<ChangedRow<'_>>, BinlogError> {
         if !self.find_row()? {
@@ -209,7 +209,7 @@ impl RowStream {
         Ok(Some(ChangedRow { table, context, kind: event.kind, before, after, row_in_transaction }))
     }
 
-    /// Where reading may go on so that no row is lost and none comes twice: behind the last transaction whose rows have all been given
+    /// Where reading may go on so that no row is lost and none comes twice: after the last transaction whose rows have all been given
     /// out. It comes seldom: every half megabyte of rows, and whenever a server has nothing more to say.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()

@@ -84,12 +84,12 @@ impl Extent {
         self.interrupt.store(true, Ordering::Relaxed);
     }
 
-    /// So many bytes are to be read in all.
+    /// This many bytes are to be read in all.
     pub(super) fn set_total(&self, bytes: u64) {
         self.lock().total = Some(bytes);
     }
 
-    /// The bytes of the source's binlog behind `position`.
+    /// The bytes of the source's binlog after `position`.
     pub(super) fn bytes_after(&self, position: &Position) -> Option<u64> {
         let state = self.lock();
         let knows_file = state.files.iter().any(|(name, _)| *name == position.file);

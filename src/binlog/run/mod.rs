@@ -45,7 +45,7 @@ use crate::binlog::table::history::HistorySync;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::Pipeline;
 
-/// Pieces that wait in front of and behind each encoding thread.
+/// Pieces that wait before and after each encoding thread.
 const WAITING: usize = 2;
 /// More threads than this find nothing to do: one reads all they get.
 const MOST_ENCODERS: usize = 8;

@@ -26,7 +26,7 @@ pub(crate) enum Until {
     Timestamp(u32),
 }
 
-/// Whether `position` is `end` or lies behind it. Files' numbers count, not their texts: `binlog.999999` is before `binlog.1000000`.
+/// Whether `position` is `end` or lies after it. Files' numbers count, not their texts: `binlog.999999` is before `binlog.1000000`.
 pub(super) fn is_at_or_behind(position: &Position, end: &Position) -> bool {
     match (position.file_number(), end.file_number()) {
         (Some(a), Some(b)) => (a, position.offset) >= (b, end.offset),

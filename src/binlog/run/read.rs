@@ -56,7 +56,7 @@ pub(super) struct Reading<'a> {
     /// For the thread that saves checkpoints.
     history: Arc<OnceLock<HistorySync>>,
     out: Out,
-    /// Transactions before this moment are left out (`--from TIMESTAMP`).
+    /// Transactions before this time are left out (`--from TIMESTAMP`).
     pub(super) skip_before: Option<u32>,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
             history,
             out,
             skip_before: match config.from {
-                From::Timestamp(moment) => Some(moment),
+                From::Timestamp(time) => Some(time),
                 _ => None,
             },
             config,
@@ -142,14 +142,14 @@ impl<'a> Reading<'a> {
         self.assembler.pass_over(false);
         self.assembler.begin_event(&header, event, self.has_checksums());
         // Decided where a transaction begins: it is kept whole or not at all.
-        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
-        if !self.assembler.in_transaction() && !is_made_up && header.event_type != EventType::FormatDescription {
-            self.skip_before = self.skip_before.filter(|moment| header.timestamp < *moment);
+        let is_synthetic = header.flags & EventHeader::ARTIFICIAL != 0;
+        if !self.assembler.in_transaction() && !is_synthetic && header.event_type != EventType::FormatDescription {
+            self.skip_before = self.skip_before.filter(|time| header.timestamp < *time);
             self.assembler.skip(self.skip_before.is_some());
         }
         let result = self.take(&header, event);
         if result.is_err() {
-            // A checkpoint behind what could not be read would pass it over at the next start.
+            // A checkpoint after what could not be read would pass it over at the next start.
             self.assembler.take_back_event();
         }
         result
@@ -191,7 +191,7 @@ impl<'a> Reading<'a> {
         if progress == Progress::Boundary {
             return Ok(self.is_end(header));
         }
-        // The end may lie behind an event that ends no transaction, the first ones of a file.
+        // The end may lie after an event that ends no transaction, the first ones of a file.
         let position = self.assembler.position();
         Ok(!self.assembler.in_transaction()
             && matches!(&self.until, Until::Position(end) if !position.file.is_empty() && is_at_or_behind(position, end)))
@@ -249,8 +249,8 @@ impl<'a> Reading<'a> {
 
     /// Whether this event is not wanted any more.
     fn is_beyond_the_end(&self, header: &EventHeader) -> bool {
-        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
-        if is_made_up || header.event_type == EventType::FormatDescription {
+        let is_synthetic = header.flags & EventHeader::ARTIFICIAL != 0;
+        if is_synthetic || header.event_type == EventType::FormatDescription {
             return false;
         }
         match &self.until {

@@ -70,15 +70,15 @@ pub(super) fn begun_again(position: &Position, what: &str) -> BinlogError {
     ))
 }
 
-/// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun anew by RESET.
+/// A place that the source's binlog does not have (any more): it has been purged, or the binlog was begun again by RESET.
 fn check_place(option: &str, position: &Position, files: &[(String, u64)]) -> Result<(), BinlogError> {
     let name = |file: Option<&(String, u64)>| file.map(|(name, _)| name.clone()).unwrap_or_default();
     let what = match files.iter().find(|(name, _)| *name == position.file) {
         Some((_, size)) if position.offset <= *size => return Ok(()),
-        Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun anew by RESET?)"),
+        Some((_, size)) => format!("the file has only {size} bytes (was the binlog begun again by RESET?)"),
         None if files.is_empty() => return Ok(()),
         None => format!(
-            "the source has no file of that name (it may have been purged, or the binlog begun anew by RESET); it has {} to {}",
+            "the source has no file of that name (it may have been purged, or the binlog begun again by RESET); it has {} to {}",
             name(files.first()),
             name(files.last())
         ),

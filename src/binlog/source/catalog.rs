@@ -107,7 +107,7 @@ impl ServerSchemas {
 
     /// Rows of an answer; `None` where the server could not be asked.
     fn ask(&mut self, sql: &str) -> Option<Vec<Vec<Option<String>>>> {
-        if self.failed.is_some_and(|moment| moment.elapsed() < PAUSE) {
+        if self.failed.is_some_and(|at| at.elapsed() < PAUSE) {
             return None;
         }
         let answer = self.catalog.ask(sql);
@@ -212,7 +212,7 @@ impl TableFilter for NoTables {
     }
 }
 
-/// Whether `place` is `end` or lies behind it.
+/// Whether `place` is `end` or lies after it.
 fn is_there(place: &Position, end: &Position) -> bool {
     place == end || place.is_after(end)
 }

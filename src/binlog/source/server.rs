@@ -17,7 +17,7 @@ use crate::mysql::wire::{MAX_PACKET_PAYLOAD, Malformed};
 const COM_BINLOG_DUMP: u8 = 0x12;
 const COM_REGISTER_SLAVE: u8 = 0x15;
 const COM_BINLOG_DUMP_GTID: u8 = 0x1e;
-/// The stream begins with the first event behind these GTIDs.
+/// The stream begins with the first event after these GTIDs.
 const BINLOG_THROUGH_GTID: u16 = 4;
 /// Heartbeats say the position in 64 bits.
 const USE_HEARTBEAT_EVENT_V2: u16 = 2;
@@ -45,7 +45,7 @@ impl std::fmt::Display for BinlogStart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Position(position) => position.fmt(f),
-            Self::Gtids(gtids) => write!(f, "behind {gtids}"),
+            Self::Gtids(gtids) => write!(f, "after {gtids}"),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct CatalogColumn {
     /// The names of an ENUM or SET, where they are known better than by `column_type`: from the statement that made them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<String>>,
-    /// It is none of the catalogue's, but a hash that cannot be selected.
+    /// It is not the catalogue's, but a hash that cannot be selected.
     #[serde(skip)]
     pub is_hash: bool,
 }

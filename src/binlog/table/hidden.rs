@@ -1,4 +1,4 @@
-//! Columns that MariaDB's binlog has and its catalogue does not list. They stand behind all others.
+//! Columns that MariaDB's binlog has and its catalogue does not list. They stand after all others.
 //!
 //! Source: MariaDB's `sql/handler.cc` (Vers_parse_info::fix_implicit) and `sql/sql_table.cc` (add_hash_field); the order and whether they
 //! may be NULL as 10.11 and 11.8 were seen to log them.
@@ -34,7 +34,7 @@ impl Hidden {
         Self { versioned: self.versioned || other.versioned, hashes: self.hashes.saturating_add(other.hashes) }
     }
 
-    /// What the columns behind those that are listed are. `None` where they may be others.
+    /// What the columns after those that are listed are. `None` where they may be others.
     fn columns(self, mapped: &[MappedColumn]) -> Option<Vec<CatalogColumn>> {
         let (pair, hashes) = match mapped {
             [start, end, hashes @ ..]

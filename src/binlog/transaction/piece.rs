@@ -21,7 +21,7 @@ const ITEM_BYTES: usize = 320;
 /// A part of the stream: whole row events of one or more transactions, in order.
 #[derive(Debug, Default)]
 pub struct Piece {
-    /// The rows of all events, one behind the other.
+    /// The rows of all events, one after the other.
     pub(crate) bytes: Vec<u8>,
     pub(crate) items: Vec<Item>,
     /// The memory that the items take besides.
@@ -40,17 +40,17 @@ pub struct Piece {
     pub(crate) counters: BinlogCounters,
     /// The time of the latest event, in seconds since 1970.
     pub(crate) timestamp: u32,
-    /// Where the stream stands behind the piece.
+    /// Where the stream stands after the piece.
     pub(crate) position: Position,
 }
 
 /// How many rows of a transaction were in its earlier pieces, and what it did to its tables there.
-pub(crate) type Behind = (u64, Vec<TableEvents>);
+pub(crate) type Earlier = (u64, Vec<TableEvents>);
 
 /// Where a transaction ends within a piece.
 #[derive(Debug, Clone)]
 pub(crate) struct TransactionEnd {
-    /// So many items of the piece come before it.
+    /// This many items of the piece come before it.
     pub(crate) items: usize,
     pub(crate) file: Arc<str>,
     pub(crate) offset: u64,
@@ -95,8 +95,8 @@ impl Item {
 
 impl Piece {
     /// It goes on with a transaction of which this was there before.
-    pub(crate) fn go_on(&mut self, behind: Behind) {
-        (self.first_row, self.earlier) = behind;
+    pub(crate) fn go_on(&mut self, earlier: Earlier) {
+        (self.first_row, self.earlier) = earlier;
     }
 
     /// Where it ends and what was counted, without what is to be written.
@@ -110,10 +110,10 @@ impl Piece {
         }
     }
 
-    /// Takes note of a transaction's end behind the last item. `gtids` are those up to there.
+    /// Takes note of a transaction's end after the last item. `gtids` are those up to there.
     pub(crate) fn push_end(&mut self, end: TransactionEnd, gtids: Option<&AnyGtidSet>, server: Option<&String>) {
         if self.items.is_empty() {
-            // There is nothing in front of it that could be delivered without what is behind it.
+            // There is nothing in front of it that could be delivered without what comes after it.
             return;
         }
         if self.ends.is_empty() {
@@ -173,7 +173,7 @@ impl Piece {
         self.items.is_empty()
     }
 
-    /// Where reading may go on behind the piece; `None` where it ends in the middle of a transaction.
+    /// Where reading may go on after the piece; `None` where it ends in the middle of a transaction.
     pub fn boundary(&self) -> Option<&Checkpoint> {
         self.boundary.as_ref()
     }
@@ -220,7 +220,7 @@ impl Piece {
     }
 
     /// The number of the row after the piece's last within its transaction, and what happened to its tables up to there.
-    pub(crate) fn behind(&self) -> Result<Behind, EventError> {
+    pub(crate) fn earlier(&self) -> Result<Earlier, EventError> {
         let (mut row, mut tables) = (self.first_row, self.earlier.clone());
         for item in &self.items {
             match item {

@@ -91,7 +91,7 @@ fn identifier(words: &mut Tokens<'_>) -> Vec<u8> {
     words.next().map(|name| unquote(words.text(&name), words.lexis()).into()).unwrap_or_default()
 }
 
-/// Whether a statement behind this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
+/// Whether a statement after this GTID changes definitions: an ALTER TABLE in two parts does so with the second, unless that takes it
 /// back (MariaDB's `binlog_alter_two_phase`).
 pub(crate) fn is_of_effect(gtid: &MariaDbGtidEvent<'_>) -> bool {
     !gtid.extra_flags.intersects(MariaDbExtraFlags::START_ALTER | MariaDbExtraFlags::ROLLBACK_ALTER)

@@ -48,7 +48,7 @@ pub enum Storage {
         /// Digits of the fraction.
         fraction_digits: u8,
     },
-    /// CHAR or BINARY, at most so many bytes long; trailing spaces or zeros are not stored.
+    /// CHAR or BINARY, at most this many bytes long; trailing spaces or zeros are not stored.
     Fixed {
         /// The longest value in bytes.
         max_bytes: u16,

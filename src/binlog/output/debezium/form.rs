@@ -30,7 +30,7 @@ pub struct Debezium {
     schemas: Schemas,
     /// The time since 1970; a test has its own.
     now: fn() -> Nanoseconds,
-    /// What the messages of an event have in common: before the row's number, behind it, and behind `op`.
+    /// What the messages of an event have in common: before the row's number, after it, and after `op`.
     source: Vec<u8>,
     middle: Vec<u8>,
     tail: Vec<u8>,

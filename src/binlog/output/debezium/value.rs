@@ -100,7 +100,7 @@ impl Values {
                 or_zero(out, mapped, microseconds.map(|microseconds| microseconds.div_euclid(unit)));
             }
             Value::Time(value) => integer(out, value.total_microseconds()),
-            // The zero timestamp is none.
+            // The zero timestamp is no time.
             Value::Timestamp(value) if value.seconds == 0 => {
                 out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"1970-01-01T00:00:00Z\"" });
             }
@@ -138,7 +138,7 @@ fn real(date: Date) -> Option<Date> {
     (date.year != 0 && date.month != 0 && date.day != 0).then_some(date)
 }
 
-/// A number, or for a date that is none null; 0, which is 1970, in a column that may not be null.
+/// A number, or for a date that is in no calendar null; 0, which is 1970, in a column that may not be null.
 fn or_zero(out: &mut Vec<u8>, mapped: &MappedColumn, value: Option<impl itoa::Integer>) {
     match value {
         Some(value) => integer(out, value),

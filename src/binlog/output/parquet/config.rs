@@ -49,7 +49,7 @@ pub struct ParquetConfig {
     pub layout: Layout,
     /// How pages are compressed.
     pub compression: Compression,
-    /// A file of at least so many bytes is ended; 0: however large.
+    /// A file of at least this many bytes is ended; 0: however large.
     pub roll_bytes: u64,
     /// A file of this age is ended, so that its rows are acknowledged; zero: however old.
     pub roll_age: Duration,

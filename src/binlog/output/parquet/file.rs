@@ -19,7 +19,7 @@ use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::schema::Schema;
 use crate::deliver::{Fsync, SinkError};
 
-/// Rows are given to the encoding threads when there are so many bytes of them.
+/// Rows are given to the encoding threads when there are this many bytes of them.
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
 
 /// A file's bytes on their way to the disk. Writing to it does not fail: what the disk does not take waits here, and is written from the

@@ -11,9 +11,9 @@ use arrow_schema::Field;
 
 use crate::deliver::SinkError;
 
-/// So many threads share the columns of each file.
+/// This many threads share the columns of each file.
 const LANES: usize = 2;
-/// So many batches wait for a thread; a batch has about [`crate::binlog::output::parquet::file::BATCH_BYTES`].
+/// This many batches wait for a thread; a batch has about [`crate::binlog::output::parquet::file::BATCH_BYTES`].
 const WAITING: usize = 2;
 
 /// The columns of a group with their numbers.

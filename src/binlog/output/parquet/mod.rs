@@ -76,7 +76,7 @@
 //! | binary, BLOB, geometry (SRID and WKB) | BYTE_ARRAY |
 //! | VECTOR | LIST of FLOAT |
 //!
-//! When a table's columns change, its file is ended and the next has the new ones. A column with the name of one of ours gets a `_` behind
+//! When a table's columns change, its file is ended and the next has the new ones. A column with the name of one of ours gets a `_` after
 //! its own.
 
 mod cells;

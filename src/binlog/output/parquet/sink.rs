@@ -20,9 +20,9 @@ use crate::deliver::{Batch, Sink, SinkError, Staged};
 const GROUP_BYTES: usize = 32 << 20;
 /// All row groups that are open together have no more than this: else the largest ends.
 const OPEN_BYTES: usize = 48 << 20;
-/// So many files are open at once at most.
+/// This many files are open at once at most.
 const OPEN_FILES: usize = 200;
-/// When whole files of so many times the size wait for others, all end.
+/// When whole files of this many times the size wait for others, all end.
 const MOST_WAITING: u64 = 8;
 /// The pause between attempts when the sink is to be closed.
 const FLUSH_PAUSE: Duration = Duration::from_millis(50);

@@ -111,7 +111,7 @@ pub(crate) struct TablesForm {
     invalid: Vec<u8>,
 }
 
-/// So many tables are known before all are forgotten: a definition that changes gives a table a new number.
+/// This many tables are known before all are forgotten: a definition that changes gives a table a new number.
 const MOST_KNOWN: usize = 10_000;
 
 impl TablesForm {

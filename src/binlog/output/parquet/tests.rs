@@ -1,4 +1,4 @@
-//! Rows of made-up events through form and sink, read back from the files.
+//! Rows of synthetic events through form and sink, read back from the files.
 
 use std::collections::BTreeMap;
 use std::fs;

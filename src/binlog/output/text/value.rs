@@ -19,7 +19,7 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Appends a value, of which at most so many characters. `before` is the same column in the before image, for changes to a JSON
+    /// Appends a value, of which at most this many characters. `before` is the same column in the before image, for changes to a JSON
     /// document; `style` is the value's own unless it is given.
     pub(crate) fn write(
         &mut self,
@@ -115,7 +115,7 @@ impl Shown {
     }
 }
 
-/// The first so many characters, and how many bytes are left.
+/// The first characters, this many, and how many bytes are left.
 fn cut(text: &str, longest: usize) -> (&str, usize) {
     match text.char_indices().nth(longest) {
         Some((at, _)) => (text.get(..at).unwrap_or(text), text.len() - at),
@@ -145,7 +145,7 @@ fn quoted(line: &mut Line<'_>, style: Style, text: &str, longest: usize) {
     left_out(line, rest);
 }
 
-/// Bytes, with as many zeros behind them as make up the length.
+/// Bytes, with as many zeros after them as make up the length.
 fn hexadecimal(line: &mut Line<'_>, style: Style, bytes: &[u8], length: usize, longest: usize) {
     let length = length.max(bytes.len());
     let shown = length.min(longest / 2);

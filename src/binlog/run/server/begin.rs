@@ -67,11 +67,11 @@ impl Stream {
                     oldest(source)
                 }
             },
-            From::Timestamp(moment) => {
-                // The last file that began before the moment.
+            From::Timestamp(time) => {
+                // The last file that began before the time.
                 for (file, _) in source.files()?.into_iter().rev() {
                     let position = Position { file, offset: 4 };
-                    if began_before(&position, *moment, options, reading)? {
+                    if began_before(&position, *time, options, reading)? {
                         return Ok(BinlogStart::Position(position));
                     }
                 }
@@ -87,10 +87,10 @@ fn oldest(source: &mut ServerSource) -> Result<BinlogStart, RunError> {
     Ok(BinlogStart::Position(Position { file, offset: 4 }))
 }
 
-/// Whether a file's first event is older than a moment.
+/// Whether a file's first event is older than a time.
 fn began_before(
     position: &Position,
-    moment: u32,
+    time: u32,
     options: &SourceOptions,
     reading: &Reading<'_>,
 ) -> Result<bool, RunError> {
@@ -104,7 +104,7 @@ fn began_before(
         if let Ok(header) = EventHeader::parse(event)
             && header.timestamp > 0
         {
-            return Ok(header.timestamp < moment);
+            return Ok(header.timestamp < time);
         }
     }
     Ok(false)

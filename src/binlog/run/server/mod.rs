@@ -141,7 +141,7 @@ impl Stream {
             self.keep(reading, position.clone(), server.cloned());
         }
         if let BinlogStart::Gtids(set) = start {
-            // The stream's first events say a position, but it is behind a transaction that the server has skipped up to.
+            // The stream's first events say a position, but it is after a transaction that the server has skipped up to.
             let server = server.cloned();
             let gtids = Some(set.clone());
             self.resume = Some(Resume { position: Position::default(), gtids, server, tail: None, is_reconnect: true });

@@ -8,7 +8,7 @@ use crate::binlog::run::error::RunError;
 use crate::binlog::run::read::Reading;
 use crate::binlog::source::BinlogStart;
 
-/// Where to go on: at a position of one server, or behind these transactions on any.
+/// Where to go on: at a position of one server, or after these transactions on any.
 #[derive(Debug, Clone)]
 pub(super) struct Resume {
     pub(super) position: Position,
@@ -53,7 +53,7 @@ impl Stream {
 }
 
 impl Resume {
-    /// At the position if it is of this server, else behind the GTIDs.
+    /// At the position if it is of this server, else after the GTIDs.
     pub(super) fn go_on(&self, server: Option<&String>) -> Result<BinlogStart, RunError> {
         match (&self.server, server, &self.gtids) {
             // Nothing has come since reading began by GTIDs.

@@ -18,7 +18,7 @@ pub struct TableSchema {
     /// What columns to come have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
-    /// What MariaDB's row images may have behind the columns.
+    /// What MariaDB's row images may have after the columns.
     #[serde(default, skip_serializing_if = "Hidden::is_none")]
     pub hidden: Hidden,
 }

@@ -89,7 +89,7 @@ impl<S: SchemaSource> SchemaHistory<S> {
         let naming = self.naming();
         let (start, from) = match &self.ahead.range {
             Some((start, looked_at)) if !start.is_after(at) => (start.clone(), looked_at.clone()),
-            // Nothing was looked at yet, or the stream has begun anew at an earlier place.
+            // Nothing was looked at yet, or the stream has begun again at an earlier place.
             _ => {
                 self.ahead = Ahead::default();
                 (at.clone(), at.clone())

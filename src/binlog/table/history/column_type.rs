@@ -234,7 +234,7 @@ fn base(cursor: &mut Cursor<'_>, is_oracle: bool) -> Option<ColumnType> {
             kind.data_type = if precision > Some(24) { "double".into() } else { "float".into() };
             kind.parameters = None;
         }
-        // TEXT(n) is the smallest that holds so many characters, which depends on the character set: for a fit they are all the same.
+        // TEXT(n) is the smallest that holds this many characters, which depends on the character set: for a fit they are all the same.
         "blob" | "text" => kind.parameters = None,
         // Too long for its type, which makes it another one unless the mode is strict.
         "char" | "binary" if precision > Some(255) => kind.data_type.clear(),

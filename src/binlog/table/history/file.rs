@@ -47,7 +47,7 @@ struct Line {
 pub(crate) struct Loaded {
     /// The tables, and from where on they are so.
     pub(crate) tables: HashMap<TableName, (Position, TableSchema)>,
-    /// Statements behind this place may be missing, if it lies before that which was asked for.
+    /// Statements after this place may be missing, if it lies before that which was asked for.
     pub(crate) through: Option<Position>,
 }
 

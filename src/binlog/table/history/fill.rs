@@ -9,7 +9,7 @@ use crate::binlog::value::column::Storage;
 /// says. `None` where it does not say all, which takes signs and character sets: MariaDB has none of them by default. The names of an ENUM
 /// are not known; its values are numbers then.
 pub(crate) fn fill(mut schema: TableSchema, map: &TableMap) -> Option<TableSchema> {
-    // The map may have hidden columns behind them.
+    // The map may have hidden columns after them.
     if schema.columns.len() > map.columns.len() {
         return None;
     }

@@ -16,7 +16,7 @@ use crate::binlog::table::history::trace::Ahead;
 use crate::files::FileMode;
 use crate::mysql::charset::Charset;
 
-/// Of so many tables it is kept that they went away.
+/// It is remembered of up to this many tables that they went away.
 const MOST_ABSENT: usize = 16_384;
 
 /// The tables as of the stream's place.

@@ -91,7 +91,7 @@ pub(crate) fn statement_head(sql: &[u8], charset_client: Option<u16>, longest: u
         return statement_text(sql, charset_client).into_owned();
     }
     let head = |less| statement_text(sql.get(..longest.saturating_sub(less)).unwrap_or(sql), charset_client);
-    // What is left of a character is none.
+    // What is left of a character is no character.
     let is_whole = |head: &Cow<'_, str>| !head.ends_with(char::REPLACEMENT_CHARACTER);
     let mut text = (0..LONGEST_CHARACTER).map(head).find(is_whole).unwrap_or_else(|| head(0)).into_owned();
     text.push_str("...");
@@ -114,7 +114,7 @@ pub trait SchemaSource {
     /// The end of the binlog.
     fn end(&mut self) -> Option<Position>;
 
-    /// A table, after all statements before [`SchemaSource::end`] of a moment ago have done their work.
+    /// A table, after all statements before [`SchemaSource::end`] of a short time ago have done their work.
     fn table(&mut self, database: &str, table: &str) -> Snapshot;
 
     /// The name of a database's default character set.

@@ -32,15 +32,15 @@ use crate::binlog::output::context::RowContext;
 use crate::binlog::table::history::{SchemaHistory, SchemaSource, statement_head, without_secrets};
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::counters::BinlogCounters;
-use crate::binlog::transaction::piece::{Behind, Piece};
+use crate::binlog::transaction::piece::{Earlier, Piece};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::is_of_effect;
 use crate::binlog::transaction::variables::StatementVariables;
 
-/// A piece that has so many bytes of rows is full.
+/// A piece that has this many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// So many bytes of a statement's text are in each of its rows' messages.
+/// This many bytes of a statement's text are in each of its rows' messages.
 const LONGEST_QUERY: usize = 1024;
 
 /// Puts transactions together: [`Piece`]s of rows come out.
@@ -80,14 +80,14 @@ pub struct Assembler<S> {
     /// How many pieces were given out.
     given_pieces: usize,
     /// What was in the pieces before of the transaction that goes on in the next.
-    behind: Behind,
+    earlier: Earlier,
     /// Bytes of events up to the last boundary that was given out.
     reported_bytes: u64,
     transaction: Option<Transaction>,
     savepoint_names: Names,
     /// The last transaction had no GTID: a set of them does not say what was read.
     is_anonymous: bool,
-    /// Nothing is kept (`--from` a moment that has not come yet).
+    /// Nothing is kept (`--from` a time that has not come yet).
     is_skipping: bool,
     /// What comes lies before the place where reading begins.
     is_passing_over: bool,
@@ -158,7 +158,7 @@ impl<S: SchemaSource> Assembler<S> {
             spare: Vec::new(),
             has_rotated: false,
             given_pieces: 0,
-            behind: Behind::default(),
+            earlier: Earlier::default(),
             reported_bytes: 0,
             transaction: None,
             savepoint_names: Names::default(),
@@ -273,8 +273,8 @@ impl<S: SchemaSource> Assembler<S> {
     pub fn begin_event(&mut self, header: &EventHeader, event: &[u8], has_checksum: bool) {
         self.before_event = (self.position.offset, self.tail);
         self.counters.bytes += u64::from(header.length);
-        let is_made_up = header.flags & EventHeader::ARTIFICIAL != 0;
-        if header.timestamp > 0 && !is_made_up {
+        let is_synthetic = header.flags & EventHeader::ARTIFICIAL != 0;
+        if header.timestamp > 0 && !is_synthetic {
             self.timestamp = header.timestamp;
         }
         if self.position.pass(header) {
@@ -283,7 +283,7 @@ impl<S: SchemaSource> Assembler<S> {
         self.tail.event(header, event, has_checksum, self.position.offset);
     }
 
-    /// The event that was begun was not taken: reading is to go on before it, not behind it.
+    /// The event that was begun was not taken: reading is to go on before it, not after it.
     pub fn take_back_event(&mut self) {
         (self.position.offset, self.tail) = self.before_event;
     }

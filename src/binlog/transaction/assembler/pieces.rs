@@ -9,7 +9,7 @@ use crate::binlog::transaction::piece::Piece;
 /// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
 const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
 
-/// After so many bytes of events without rows that are wanted it is said all the same how far reading is.
+/// After this many bytes of events without rows that are wanted it is said all the same how far reading is.
 const SILENT_BYTES: u64 = 8 << 20;
 
 impl<S: SchemaSource> Assembler<S> {
@@ -21,7 +21,7 @@ impl<S: SchemaSource> Assembler<S> {
         if let Some(piece) = self.held.pop(self.given_pieces, &mut self.spare)? {
             let piece = self.give_out(piece);
             // The transaction goes on in the next piece. A row that cannot be read ends the run where it is written.
-            self.behind = piece.behind().unwrap_or_default();
+            self.earlier = piece.earlier().unwrap_or_default();
             return Ok(Some(piece));
         }
         let silent = self.counters.bytes - self.reported_bytes;
@@ -75,7 +75,7 @@ impl<S: SchemaSource> Assembler<S> {
 
     fn give_out(&mut self, mut piece: Piece) -> Piece {
         self.given_pieces += 1;
-        piece.go_on(std::mem::take(&mut self.behind));
+        piece.go_on(std::mem::take(&mut self.earlier));
         piece.counters = self.counters;
         piece.timestamp = self.timestamp;
         piece.position = self.position.clone();

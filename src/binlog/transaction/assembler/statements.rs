@@ -250,6 +250,6 @@ fn held(error: HoldError) -> DecodeError {
 
 /// Whether rows follow a statement that would end its transaction otherwise.
 fn header_continues(query: &Query<'_>) -> bool {
-    // MySQL 8.0.21 and later write `START TRANSACTION` behind the definition of an atomic CREATE TABLE ... SELECT.
+    // MySQL 8.0.21 and later write `START TRANSACTION` after the definition of an atomic CREATE TABLE ... SELECT.
     query.sql.trim_ascii_end().to_ascii_uppercase().ends_with(b"START TRANSACTION")
 }
