@@ -214,6 +214,18 @@ def test_several_listeners_and_a_log_in_a_file(mysql, tmp_path):
     assert done.returncode == 2 and "--log-file: cannot write to" in done.stderr, done
 
 
+def test_files_of_an_earlier_version_are_read(tmp_path):
+    """A checkpoint and a schema history that the version before positions has saved: reading continues after three of four rows."""
+    for name in ("checkpoint", "checkpoint.schema"):
+        shutil.copy(ROOT / "tests/data/earlier" / name, tmp_path)
+    done = once("binlog", "--file", ROOT / "tests/data/binlog/shop.000001", "--checkpoint", tmp_path / "checkpoint")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and [(row["type"], row["before"]["customer"]) for row in rows] == [("delete", "Grace")], done
+    # As of today's version.
+    saved = json.loads((tmp_path / "checkpoint").read_text())
+    assert (saved["file"], saved["offset"]) == ("binlog.000003", 4)
+
+
 def test_a_pipe_that_stalls_is_no_success_and_its_rows_come_again(rows, tmp_path):
     """The account at the end is that of the destination, not of what was read; the checkpoint stays before what nobody has."""
     server, start = rows

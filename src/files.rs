@@ -1,4 +1,5 @@
-//! The files that we make, and who may read them: rows and statements are not for everybody on the machine.
+//! The files that we create: who may read them, who owns them, how they are replaced. Rows and statements are not for everybody on the
+//! machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -6,11 +7,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
 
-/// The rights of the files that we make (`--file-mode`). A file that is there already keeps its own.
+/// The permissions of the files that we create (`file_mode`). A file that exists already keeps its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMode {
     bits: u32,
-    /// Asked for, so that the umask takes nothing away.
+    /// Given explicitly, so the umask takes nothing away.
     exact: bool,
 }
 
@@ -42,7 +43,7 @@ impl FromStr for FileMode {
 }
 
 impl FileMode {
-    /// Opens a file as `options` say; makes it with these rights if it is not there.
+    /// Opens a file as `options` say; creates it with these permissions if it does not exist.
     pub(crate) fn open_or_create(self, path: &Path, options: &OpenOptions) -> io::Result<File> {
         let is_new = matches!(fs::metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound);
         let file = options.clone().create(true).mode(self.bits).open(path)?;
@@ -52,12 +53,12 @@ impl FileMode {
         Ok(file)
     }
 
-    /// Makes the file, or empties the one that is there.
+    /// Creates the file, or truncates the existing one.
     pub(crate) fn create(self, path: &Path) -> io::Result<File> {
         self.open_or_create(path, OpenOptions::new().write(true).truncate(true))
     }
 
-    /// Makes the file at `path`, which is to take the place of the one at `old`: it has that one's rights, whoever gave them.
+    /// Creates the file at `path`, which will replace the one at `old`: it gets that one's permissions, whoever set them.
     pub(crate) fn create_instead_of(self, old: &Path, path: &Path) -> io::Result<File> {
         let Ok(old) = fs::metadata(old) else {
             return self.create(path);
@@ -67,12 +68,12 @@ impl FileMode {
         Ok(file)
     }
 
-    /// Makes the folder, and those that it is in, for files with these rights: who may read the files may look into it.
+    /// Creates the folder and its parents for files with these permissions: who may read the files may list it.
     pub(crate) fn create_folders(self, path: &Path) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(self.folder_bits()).create(path)
     }
 
-    /// Makes the folder alone.
+    /// Creates only the folder itself.
     pub(crate) fn create_folder(self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(self.folder_bits()).create(path)
     }
@@ -87,13 +88,28 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-/// Returns when the name of the file at `path` is on the disk, or that it has none any more.
+/// Returns when the current entry of `path` in its folder, or its absence, is on disk.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    sync_folder(folder_of(path))
 }
 
-/// Replaces the file at `path` so that there is always a whole one, whatever happens when: by a new one, first written beside it
-/// (`PATH.new`). All of it is on the disk when this returns.
+/// Returns when the current entries of the folder are on disk.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    sync(&File::open(folder)?)
+}
+
+/// Returns when what was written to a file is on disk. Pipes, sockets and devices such as `/dev/null` have nothing to sync, and some file
+/// systems cannot sync folders (fsync(2): EINVAL, EROFS): that is no error.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, ReadOnlyFilesystem, Unsupported};
+    match file.sync_data() {
+        Err(error) if matches!(error.kind(), InvalidInput | ReadOnlyFilesystem | Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+/// Replaces the file at `path` so that there is always a complete one, whenever the machine goes down: the new one is first written
+/// next to it (`PATH.new`). Everything is on disk when this returns.
 pub(crate) fn replace(path: &Path, mode: FileMode, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -105,11 +121,12 @@ pub(crate) fn replace(path: &Path, mode: FileMode, write: impl FnOnce(&mut File)
     sync_folder_of(path)
 }
 
-/// Takes the file at `path`, which is made if it is not there, for this process: nobody else has it as long as what is returned is kept.
+/// Takes the file at `path`, which is created if it does not exist, for this process: no other process gets it while the returned file
+/// is kept.
 ///
 /// # Errors
 ///
-/// `WouldBlock` where another process has it. A file system without locks is no error.
+/// `WouldBlock` if another process has it. A file system without locks is not an error.
 pub(crate) fn lock(path: &Path, mode: FileMode) -> io::Result<File> {
     let file = mode.open_or_create(path, OpenOptions::new().append(true))?;
     try_lock(&file).map(|()| file)
@@ -124,7 +141,7 @@ pub(crate) fn try_lock(file: &File) -> io::Result<()> {
     }
 }
 
-/// Some file systems have one set of rights for all files and refuse to change it, even to what it is.
+/// Some file systems have one set of permissions for all files and refuse to change it, even to the current one.
 fn set_rights(file: &File, bits: u32) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o777 == bits {
         return Ok(());

@@ -13,7 +13,7 @@ use crate::binlog::checkpoint::tail::Tail;
 use crate::binlog::event::position::Position;
 use crate::files::{self, FileMode};
 
-/// A place between two transactions, all before which is delivered.
+/// A position between two transactions; everything before it is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// The binlog file.
@@ -26,16 +26,16 @@ pub struct Checkpoint {
     /// The server whose file it is (`@@server_uuid`; MariaDB: `server-id-N`), where it is a server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// The events before it, to tell whether the file is still the same.
+    /// The events before it, to tell whether it is still the same file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tail: Option<Tail>,
-    /// How many messages of a sink that shows what it has written only when a checkpoint covers it; by the number of the sink's run.
+    /// For a sink that publishes what it has written only when a checkpoint covers it: the position that this one covers, for each run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub staged: BTreeMap<String, u64>,
 }
 
 impl Checkpoint {
-    /// The place as a position.
+    /// The checkpoint as a position.
     pub fn position(&self) -> Position {
         Position { file: self.file.clone(), offset: self.offset }
     }
@@ -77,7 +77,7 @@ pub struct CheckpointFile {
 }
 
 impl CheckpointFile {
-    /// The file at `path`, which need not be there; if it is not, it gets the rights `mode`.
+    /// The file at `path`, which need not exist; if it does not, it is created with the permissions `mode`.
     pub fn new(path: PathBuf, mode: FileMode) -> Self {
         Self { path, mode, saved: None }
     }
@@ -94,7 +94,7 @@ impl CheckpointFile {
         serde_json::from_slice(&text).map(Some).map_err(content)
     }
 
-    /// Makes sure that checkpoints can be saved, and that nobody else does so as long as what is returned is kept.
+    /// Makes sure that checkpoints can be saved, and that no other process does so while the returned file is kept.
     pub fn lock(&self) -> Result<File, CheckpointError> {
         if self.path.is_dir() {
             return Err(self.io(std::io::ErrorKind::IsADirectory.into()));
@@ -108,7 +108,7 @@ impl CheckpointFile {
         })
     }
 
-    /// Saves the checkpoint so that there is always a whole one: in a file beside it, which then takes its place.
+    /// Saves the checkpoint so that there is always a complete one: in a file next to it, which then replaces it.
     pub fn save(&mut self, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         if self.saved.as_ref() == Some(checkpoint) {
             return Ok(());
@@ -130,6 +130,33 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    /// Files that earlier versions have saved must be readable for ever.
+    #[test]
+    fn checkpoints_of_earlier_versions_are_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let load = |text: &str| {
+            fs::write(&path, text).unwrap();
+            CheckpointFile::new(path.clone(), FileMode::default()).load().unwrap().unwrap()
+        };
+        let all = load(
+            r#"{"file":"binlog.000002","offset":5000000000,"gtidSet":"a:1-5","server":"uuid","tail":{"from":4999000000,"digest":4294967295},"staged":{"0123456789abcdef":42}}"#,
+        );
+        let expected = Checkpoint {
+            file: "binlog.000002".into(),
+            offset: 5_000_000_000,
+            gtid_set: Some("a:1-5".into()),
+            server: Some("uuid".into()),
+            tail: Some(Tail { from: 4_999_000_000, digest: u32::MAX }),
+            staged: [("0123456789abcdef".to_owned(), 42)].into(),
+        };
+        assert_eq!(all, expected);
+        let least = load("{\"file\":\"binlog.000002\",\"offset\":4}\n");
+        assert_eq!(least, Checkpoint { file: "binlog.000002".into(), offset: 4, ..Checkpoint::default() });
+        let real = load(include_str!("../../tests/data/earlier/checkpoint"));
+        assert_eq!((real.file.as_str(), real.offset), ("shop.000001", 1311));
+    }
 
     #[test]
     fn what_was_saved_is_loaded() {

@@ -1,10 +1,10 @@
-//! When what a sink has written to a file is on the disk, and so counts as delivered.
+//! When what a sink has written to a file is on disk, and so counts as delivered.
 
 use std::fs::File;
-use std::io;
 use std::time::{Duration, Instant};
 
 use crate::deliver::error::SinkError;
+use crate::files;
 
 /// With [`Fsync::Interval`] a file is synced at most this often.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -15,19 +15,19 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub enum Fsync {
     /// When it is written: a power failure can lose what the system still had in memory
     Never,
-    /// When it is on the disk, which is seen to once a second
+    /// When it is on disk, which is ensured once a second
     Interval,
-    /// When it is on the disk, which is seen to after each write
+    /// When it is on disk, which is ensured after each write
     Always,
 }
 
-/// How far the messages of a file are written, and how far they are on the disk.
+/// How far the messages of a file are written, and how far they are on disk.
 #[derive(Debug)]
 pub(crate) struct Durability {
     fsync: Fsync,
     /// The position of the last message that was written.
     written: u64,
-    /// The position up to which everything is on the disk.
+    /// The position up to which everything is on disk.
     synced: u64,
     last_sync: Instant,
     /// Why nothing more can be delivered.
@@ -54,25 +54,25 @@ impl Durability {
         }
     }
 
-    /// Syncs what was written, unless nobody wants that. To be called too before `file` is closed.
+    /// Syncs what was written, unless the operator does not want that. Must also be called before `file` is closed.
     pub(crate) fn sync(&mut self, file: &File) {
         if self.fsync == Fsync::Never || self.synced == self.written || self.broken.is_some() {
             return;
         }
-        match file.sync_data() {
-            Err(error) if !has_nothing_to_sync(&error) => self.broken = Some(error.to_string()),
-            _ => self.synced = self.written,
+        match files::sync(file) {
+            Ok(()) => self.synced = self.written,
+            Err(error) => self.broken = Some(error.to_string()),
         }
         self.last_sync = Instant::now();
     }
 
-    /// An error once a sync has failed, and for ever: the system may have dropped what it could not write, and would say at the next
-    /// sync that all is well. What was not synced is read again from the checkpoint.
+    /// An error from the first failed sync on: the system may have dropped what it could not write, and the next sync would report
+    /// success. What was not synced is read again from the checkpoint.
     pub(crate) fn check(&self, target: &str) -> Result<(), SinkError> {
         match &self.broken {
             None => Ok(()),
             Some(error) => {
-                let reason = format!("what was written may not be on the disk: {error}");
+                let reason = format!("what was written may not be on disk: {error}");
                 Err(SinkError::Ended { target: target.to_owned(), reason })
             }
         }
@@ -85,11 +85,6 @@ impl Durability {
             Fsync::Interval | Fsync::Always => self.synced,
         }
     }
-}
-
-/// Pipes, sockets, devices such as `/dev/null` (fsync(2): EINVAL, EROFS), and file systems without it.
-fn has_nothing_to_sync(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::Unsupported)
 }
 
 #[cfg(test)]
@@ -121,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_synced_is_delivered_when_it_is_written() {
-        let (reader, writer) = io::pipe().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
         let null = File::options().write(true).open("/dev/null").unwrap();
         for file in [null, File::from(std::os::fd::OwnedFd::from(writer))] {
             let mut durability = Durability::new(Fsync::Always);

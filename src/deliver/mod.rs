@@ -24,6 +24,7 @@ mod ingest;
 mod kafka;
 mod ndjson;
 mod open;
+mod outages;
 mod outlet;
 mod pipeline;
 mod pool;

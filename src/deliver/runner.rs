@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounter};
 use crate::deliver::error::SinkError;
+use crate::deliver::outages::Outages;
 use crate::deliver::outlet::Outlet;
 use crate::deliver::pool::Pool;
 use crate::deliver::position::Outstanding;
@@ -19,8 +20,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest pause of a sink that is only busy.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A sink that fails and recovers again and again is spoken of this often.
-const OUTAGE_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) struct Runner {
     sink: Box<dyn Sink>,
@@ -196,57 +195,5 @@ impl Runner {
             tracing::error!(sink = self.counter.name(), %error, "the sink could not be flushed");
         }
         End { reason, holds_back: result.is_ok() }
-    }
-}
-
-/// Says once that a sink fails, and once that it works again.
-struct Outages {
-    counter: Arc<SinkCounter>,
-    current: Option<Outage>,
-    last_logged: Option<Instant>,
-}
-
-struct Outage {
-    since: Instant,
-    failures: u64,
-    lost_before: u64,
-    logged: bool,
-}
-
-impl Outages {
-    fn new(counter: Arc<SinkCounter>) -> Self {
-        Self { counter, current: None, last_logged: None }
-    }
-
-    fn failed(&mut self, error: &SinkError) {
-        self.counter.fail();
-        let outage = self.current.get_or_insert_with(|| Outage {
-            since: Instant::now(),
-            failures: 0,
-            lost_before: self.counter.lost_total(),
-            logged: false,
-        });
-        outage.failures += 1;
-        let quiet = self.last_logged.is_none_or(|last| last.elapsed() >= OUTAGE_LOG_INTERVAL);
-        if !outage.logged && quiet {
-            outage.logged = true;
-            self.last_logged = Some(Instant::now());
-            tracing::warn!(sink = self.counter.name(), %error, "the sink takes nothing now; trying again until it does");
-        }
-    }
-
-    fn over(&mut self) {
-        let Some(outage) = self.current.take() else {
-            return;
-        };
-        if outage.logged {
-            tracing::info!(
-                sink = self.counter.name(),
-                seconds = outage.since.elapsed().as_secs_f64(),
-                attempts = outage.failures,
-                lost_meanwhile = self.counter.lost_total().saturating_sub(outage.lost_before),
-                "the sink takes messages again"
-            );
-        }
     }
 }

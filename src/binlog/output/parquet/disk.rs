@@ -1,10 +1,10 @@
 //! Folders and errors of the disk.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use crate::deliver::SinkError;
+use crate::files;
 
 /// What may work when it is tried again.
 pub(crate) fn failed(action: &'static str, path: &Path, source: io::Error) -> SinkError {
@@ -16,9 +16,7 @@ pub(crate) fn ended(path: &Path, reason: &dyn std::fmt::Display) -> SinkError {
     SinkError::Ended { target: path.display().to_string(), reason: reason.to_string() }
 }
 
-/// Names are on the disk when their folder is; a system that cannot do this with folders has its own way.
-pub(crate) fn sync(folder: &Path) {
-    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
-        tracing::debug!(folder = %folder.display(), %error, "the folder was not synced");
-    }
+/// Names are on disk when their folder is.
+pub(crate) fn sync(folder: &Path) -> Result<(), SinkError> {
+    files::sync_folder(folder).map_err(|source| failed("sync the folder", folder, source))
 }

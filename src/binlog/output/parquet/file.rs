@@ -75,6 +75,7 @@ enum Stage {
     FooterWritten,
     Synced,
     Named,
+    NameSynced,
 }
 
 /// A file that is being written.
@@ -104,7 +105,9 @@ impl PartFile {
         if !folder.is_dir() {
             mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
             // The folders of a database and a table; where they were there before it does no harm.
-            folder.ancestors().skip(1).take(2).for_each(sync);
+            if config.fsync != Fsync::Never {
+                folder.ancestors().skip(1).take(2).try_for_each(sync)?;
+            }
         }
         let part = folder.join(names::part_name(name));
         let file = mode.create(&part).map_err(|source| failed("create", &part, source))?;
@@ -225,7 +228,13 @@ impl PartFile {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ended(&self.part, &error)),
                 Err(error) => return Err(failed("rename", &self.part, error)),
             }
-            whole.parent().into_iter().for_each(sync);
+        }
+        if self.stage == Stage::Named {
+            // A file whose name is lost is removed at the next start: its rows must not count before that.
+            if self.fsync != Fsync::Never {
+                whole.parent().map_or(Ok(()), sync)?;
+            }
+            self.stage = Stage::NameSynced;
         }
         Ok(())
     }

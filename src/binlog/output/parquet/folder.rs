@@ -84,7 +84,7 @@ impl Folder {
                 }
             }
         }
-        folders.iter().for_each(|folder| sync(folder));
+        folders.iter().try_for_each(|folder| sync(folder))?;
         if published + removed > 0 {
             tracing::info!(
                 dir = %dir.display(), published, removed,
@@ -152,8 +152,7 @@ impl Staged for Folder {
             }
             result.is_err()
         });
-        folders.iter().for_each(|folder| sync(folder));
-        result
+        result.and(folders.iter().try_for_each(|folder| sync(folder)))
     }
 }
 

@@ -238,6 +238,19 @@ mod tests {
         TableSchema { charset: Some(charset.into()), ..TableSchema::default() }
     }
 
+    /// A file that an earlier version has written.
+    #[test]
+    fn the_history_of_an_earlier_version_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        fs::write(&path, include_str!("../../../../tests/data/earlier/checkpoint.schema")).unwrap();
+        let at = Position { file: "shop.000001".into(), offset: 1311 };
+        let (_, loaded) = HistoryFile::open(&path, "", &at, true, FileMode::default()).unwrap();
+        let table = loaded.tables.get(&("seeds".to_owned(), "orders".to_owned()));
+        assert_eq!(table.map(|(position, schema)| (position.offset, schema.columns.len())), Some((495, 5)));
+        assert_eq!(loaded.through, Some(at));
+    }
+
     #[test]
     fn what_holds_at_a_place_is_loaded_from_there() {
         let folder = tempfile::tempdir().unwrap();
