@@ -28,7 +28,7 @@ pub struct Batch {
     first: u64,
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    /// The keys of routed messages, one behind the other.
+    /// The keys of routed messages, one after the other.
     keys: Vec<u8>,
     /// The topics that entries name by number.
     topics: Vec<Arc<str>>,
@@ -96,7 +96,7 @@ impl Batch {
         packed.downcast_ref()
     }
 
-    /// Appends one message with a key of its own, for a topic or (`None`) the sink's own topic. `write` gets the message's bytes and
+    /// Appends one message with its own key, for a topic or (`None`) the sink's own topic. `write` gets the message's bytes and
     /// the key's to append to.
     ///
     /// If `write` fails, the batch is as it was before.

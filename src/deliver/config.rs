@@ -1,4 +1,4 @@
-//! What sinks and their queues are told.
+//! The settings of sinks and their queues.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct StdoutConfig {
 pub struct NdjsonConfig {
     /// The file that is appended to.
     pub path: PathBuf,
-    /// The file is rotated when it would grow beyond so many bytes; 0: never.
+    /// The file is rotated before it grows beyond this many bytes; 0: never.
     pub rotate_size: u64,
     /// The file is rotated at this age; zero: never.
     pub rotate_age: Duration,
@@ -70,13 +70,13 @@ pub struct KafkaConfig {
     pub topic: String,
     /// What the brokers must have done before a message counts as delivered.
     pub acks: Acks,
-    /// How often the client library sends a message again by itself.
+    /// How many times the client library resends a message on its own.
     pub retries: u32,
-    /// How long messages wait for others to share a request with.
+    /// How long messages wait for others to share a request.
     pub linger: Duration,
     /// Bytes of one partition's batch.
     pub batch_size: u32,
-    /// Bytes that may wait in the client library.
+    /// Bytes of messages that may wait for the brokers.
     pub buffer_memory: u64,
     /// Further properties of librdkafka; they override the above.
     pub options: Vec<KafkaOption>,
@@ -104,9 +104,9 @@ pub struct QueueConfig {
     pub max_messages: usize,
     /// Bytes in one sink's queue; one message above it is accepted when the queue is empty.
     pub max_bytes: usize,
-    /// At most so many messages of a worker are gathered before they are handed on.
+    /// A worker's messages are passed on when there are this many.
     pub batch_size: usize,
-    /// At most so long messages are gathered before they are handed on.
+    /// A worker's messages are passed on after this time at the latest.
     pub flush_interval: Duration,
     /// What happens when a queue is full.
     pub backpressure: Backpressure,

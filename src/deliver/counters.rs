@@ -136,7 +136,7 @@ impl SinkCounter {
         self.queued().saturating_sub(self.done.load(Relaxed))
     }
 
-    /// Messages that the sink held back at its end: no checkpoint can cover them, so they come again.
+    /// Messages that the sink held back when it ended: no checkpoint can cover them, so they come again.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Relaxed)
     }
@@ -189,8 +189,8 @@ impl SinkCounter {
         }
     }
 
-    /// Counts what is lost because the sink is at its end, and what it holds back, unless that was done: a sink that is left behind may
-    /// still come to its end.
+    /// Counts what is lost because the sink has ended, and what it holds back. Only the first call counts: a sink that nobody waits for any
+    /// more may still end.
     pub(crate) fn close(&self, reason: LossReason, lost: u64, held_back: u64) {
         if !self.closed.swap(true, Relaxed) {
             self.lose(reason, lost);

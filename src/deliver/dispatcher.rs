@@ -16,14 +16,14 @@ use crate::deliver::rate_limit::RateLimit;
 
 /// How long the dispatcher sleeps between two rounds while there is traffic.
 ///
-/// Long enough that a thousand statements a second and more cost no wake-up each, short enough that nobody who watches the
-/// terminal notices.
+/// Long enough that at a thousand statements a second and more they do not cost a wake-up each, short enough that nobody watching
+/// a terminal notices.
 const ROUND: Duration = Duration::from_millis(10);
 
-/// How often dropped messages are worth a log line, and clients that are kept waiting.
+/// How often dropped messages, and clients that are kept waiting, are worth a log line.
 const DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long clients are kept waiting, all in all, before it is worth a log line. Bursts make short pauses, which are what `block` is for.
+/// How long clients must have waited in total before it is worth a log line. Bursts cause short pauses, which are what `block` is for.
 const HELD_UP_AT_LEAST: Duration = Duration::from_millis(500);
 
 pub(crate) struct Dispatcher {
@@ -35,7 +35,7 @@ pub(crate) struct Dispatcher {
     round: Duration,
 }
 
-/// A sink, and what there is to say of its queue.
+/// A sink, and what the log has yet to say about its queue.
 struct Fed {
     outlet: Outlet,
     drops: RateLimit,
@@ -63,7 +63,7 @@ impl Fed {
         }
     }
 
-    /// There was no room for so long, while so many clients waited.
+    /// There was no room for this long, while this many clients waited.
     fn note_full(&mut self, waited: Duration, clients: usize, now: Instant) {
         if clients == 0 {
             return;
@@ -157,7 +157,7 @@ impl Dispatcher {
             }
             return;
         }
-        // Everybody who has room gets it before anybody is waited for.
+        // Every sink that has room gets it before we wait for another.
         let mut waiting: Vec<usize> = Vec::new();
         for (index, fed) in self.outlets.iter_mut().enumerate() {
             match fed.outlet.queue.offer_whole(batch) {

@@ -16,13 +16,13 @@ pub enum SinkError {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The reader is gone for good: the sink ends, the others go on.
+    /// The reader is gone for good: the sink ends, the others continue.
     #[error("{target} was closed by its reader")]
     Closed {
         /// The destination.
         target: String,
     },
-    /// The destination takes nothing from us any more: the sink ends, the others go on.
+    /// The destination will not take anything from us any more: the sink ends, the others continue.
     #[error("{target}: {reason}")]
     Ended {
         /// The destination.
@@ -44,7 +44,7 @@ pub enum SinkError {
     Undelivered {
         /// How many.
         messages: u64,
-        /// What was in the way, as far as known.
+        /// The obstacle, as far as known.
         reason: String,
     },
     /// A thread could not be started.

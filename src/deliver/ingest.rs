@@ -11,7 +11,7 @@ use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounters};
 use crate::deliver::queue::{Bounds, lock};
 
-/// A worker's way into the sinks. Clones share one buffer; a worker thread should have one of its own.
+/// A worker's way into delivery. Clones share one buffer; each worker thread should have its own.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     slot: Arc<Slot>,
@@ -34,12 +34,12 @@ pub(crate) struct Shared {
     pub(crate) idle: AtomicBool,
     /// Set once, to the deadline, when the pipeline shuts down.
     pub(crate) closing: OnceLock<Instant>,
-    /// The dispatcher has made its last round: what is appended now is lost.
+    /// The dispatcher has made its last round: what is appended from now on is lost.
     closed: AtomicBool,
     pub(crate) dispatcher: OnceLock<Thread>,
     pub(crate) counters: Arc<SinkCounters>,
     pub(crate) bounds: Bounds,
-    /// The dispatcher is woken before its next round when a worker has so many messages.
+    /// The dispatcher is woken before its next round when a worker has this many messages.
     pub(crate) batch_size: usize,
     pub(crate) blocks: bool,
     /// Sessions that are kept waiting now.

@@ -33,13 +33,13 @@ use crate::deliver::sink::{Sink, Staged};
 
 /// After the deadline a sink's thread has this long to notice it.
 const GRACE: Duration = Duration::from_millis(500);
-/// How often a reader that waits for room looks whether it should stop.
+/// How often a reader that waits for room checks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
-/// A reader's batches are of a megabyte or two, and keep their memory: to fault it in again costs more than to fill it.
+/// A reader's batches are of a megabyte or two, and keep their memory: faulting it in again costs more than filling it.
 const READER_SPARE_BYTES: usize = 3 << 20;
 const READER_SPARE_MESSAGES: usize = 32 * 1024;
 
-/// The way from whoever makes messages to the sinks.
+/// The way from those who produce messages to the sinks.
 ///
 /// Messages may come in several forms, which have positions of their own; each sink takes one form.
 pub struct Pipeline {
@@ -58,7 +58,7 @@ struct Workers {
     shared: Arc<Shared>,
     slots: Arc<Mutex<Vec<Arc<Slot>>>>,
     flush_interval: Duration,
-    /// Started with the first worker. Ends by itself at the deadline of the shutdown at the latest.
+    /// Started with the first worker. Ends at the deadline of the shutdown at the latest.
     dispatcher: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
@@ -193,14 +193,14 @@ impl Pipeline {
     }
 
     /// Whether every sink has delivered everything through the position of its form. What the destination will never take counts too;
-    /// what was lost because a sink ended, or at the shutdown, does not: it is to come again.
+    /// what was lost because a sink ended, or at the shutdown, does not: it must come again.
     pub fn has_delivered(&self, positions: &[u64]) -> bool {
         let wanted = |form: usize| positions.get(form).copied().unwrap_or(0);
         self.outlets.iter().all(|outlet| outlet.counter.delivered_through() >= wanted(outlet.form))
     }
 
-    /// What a checkpoint after these positions, one for each form, has to say of what sinks keep back until it is saved: the position
-    /// that it covers, by the run.
+    /// What a checkpoint after these positions, one for each form, must record about what sinks hold back until it is saved: the
+    /// position that it covers, for each run.
     pub fn marks(&self, positions: &[u64]) -> BTreeMap<String, u64> {
         let mark = |(form, staged): &(usize, Arc<dyn Staged>)| {
             let through = positions.get(*form).copied().unwrap_or(0);
@@ -217,7 +217,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// An error if a sink has ended. It need not be pushed to for that to be known.
+    /// An error if a sink has ended, even if nothing was pushed to it since.
     pub fn check(&self) -> Result<(), PushError> {
         let ended = self.outlets.iter().find(|outlet| outlet.queue.has_ended());
         ended.map_or(Ok(()), |outlet| Err(PushError::Ended(outlet.counter.name().to_owned())))
@@ -235,7 +235,7 @@ impl Pipeline {
 
     /// Delivers what came in so far, until `deadline`; what is not delivered by then is counted as lost.
     ///
-    /// A sink that is stuck in a system call (a full pipe nobody reads) is left behind.
+    /// A sink that is stuck in a system call (a full pipe nobody reads) is abandoned.
     pub fn shutdown(&mut self, deadline: Instant) -> ShutdownReport {
         self.close(deadline);
         if let Some(dispatcher) = lock(&self.workers.dispatcher).take() {

@@ -1,4 +1,4 @@
-//! Batches to be used again, so that the steady state allocates nothing.
+//! Batches to reuse, so that the steady state allocates nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ impl Pool {
 
     /// Takes back a batch if the caller is the last to hold it; otherwise a later caller will bring it.
     pub(crate) fn give(&self, mut batch: Arc<Batch>) {
-        // Of two sinks that give the same batch back at the same moment neither may be the last here; then it is freed.
+        // Of two sinks that give the same batch back at the same time, neither may be the last one here; then it is freed.
         let Some(inner) = Arc::get_mut(&mut batch) else {
             return;
         };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::deliver::batch::Batch;
 
-/// Locks `mutex`; the state behind our mutexes is consistent at every point where a thread could panic.
+/// Locks `mutex`; what our mutexes protect is consistent at every point where a thread could panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -38,7 +38,7 @@ struct State {
     waits_for_room: Option<Thread>,
     /// The sink's thread sleeps on the condition variable.
     sink_sleeps: bool,
-    /// Nothing more will come; what is here is to be delivered until then.
+    /// Nothing more will come; what is here must be delivered by then.
     closed: Option<Instant>,
     /// The sink takes nothing any more.
     ended: bool,
@@ -47,7 +47,7 @@ struct State {
 /// What became of a batch that was offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Offered {
-    /// So many of its first messages are in the queue.
+    /// This many of its first messages are in the queue.
     Accepted(usize),
     /// The sink has ended.
     Ended,

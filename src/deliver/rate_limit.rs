@@ -15,17 +15,17 @@ impl RateLimit {
         Self { interval, last: None, held_back: 0 }
     }
 
-    /// Adds `count` events without speaking of them.
+    /// Adds `count` events without logging them.
     pub(crate) fn hold_back(&mut self, count: u64) {
         self.held_back += count;
     }
 
-    /// How many events wait to be spoken of.
+    /// How many events are not logged yet.
     pub(crate) fn held_back(&self) -> u64 {
         self.held_back
     }
 
-    /// Adds `count` events; returns how many there were since the last `Some` if it is time to speak of them.
+    /// Adds `count` events; returns how many there were since the last `Some` if it is time to log them.
     pub(crate) fn add(&mut self, count: u64, now: Instant) -> Option<u64> {
         self.held_back += count;
         self.due(now)
@@ -41,7 +41,7 @@ impl RateLimit {
         Some(std::mem::take(&mut self.held_back))
     }
 
-    /// Whether events wait to be spoken of.
+    /// Whether there are events that are not logged yet.
     pub(crate) fn has_held_back(&self) -> bool {
         self.held_back > 0
     }

@@ -1,4 +1,4 @@
-//! What became of everything, said at the end.
+//! The account at the end: what became of all messages.
 
 use crate::deliver::counters::LossReason;
 use crate::deliver::outlet::Outlet;
@@ -21,13 +21,13 @@ pub struct SinkReport {
     pub lost: u64,
     /// Messages that the sink took and held back, because no checkpoint can cover them: they come again at the next start.
     pub held_back: u64,
-    /// Whether the sink came to its end in time.
+    /// Whether the sink ended in time.
     pub finished: bool,
 }
 
 impl SinkReport {
-    /// The report of a sink whose thread has `finished`, or is left behind: then what it has not delivered is lost, whether it is in the
-    /// queue or in the hands of a system call that does not return.
+    /// The report of a sink whose thread has `finished`, or was abandoned: then what it has not delivered is lost, whether it is still in
+    /// the queue or in a system call that does not return.
     pub(crate) fn new(outlet: &Outlet, finished: bool) -> Self {
         let Outlet { queue, counter, .. } = outlet;
         if !finished {
@@ -43,7 +43,7 @@ impl SinkReport {
         }
     }
 
-    /// Whether the destination has everything, or gets it again.
+    /// Whether the sink ended in time and lost nothing.
     pub fn is_complete(&self) -> bool {
         self.finished && self.lost == 0
     }
@@ -55,7 +55,7 @@ impl ShutdownReport {
         self.sinks.iter().map(|sink| sink.lost).sum()
     }
 
-    /// Whether every sink came to its end and lost nothing.
+    /// Whether every sink ended in time and lost nothing.
     pub fn is_complete(&self) -> bool {
         self.sinks.iter().all(SinkReport::is_complete)
     }

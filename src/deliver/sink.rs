@@ -7,17 +7,17 @@ use crate::deliver::batch::Batch;
 use crate::deliver::counters::SinkCounter;
 use crate::deliver::error::SinkError;
 
-/// What a sink has written but shows only when a checkpoint covers it.
+/// What a sink has written but publishes only when a checkpoint covers it.
 pub trait Staged: Send + Sync {
-    /// Tells what this run has written from what others have; `None` where nothing waits for checkpoints.
+    /// Distinguishes what this run has written from what others have; `None` where nothing waits for checkpoints.
     fn run(&self) -> Option<&str>;
 
-    /// A checkpoint is saved that covers everything through this position. An error is to be told; what could not be shown is shown at
-    /// the next start.
+    /// A checkpoint has been saved that covers everything through this position. What could not be published is published at the next
+    /// start.
     fn publish(&self, through: u64) -> Result<(), SinkError>;
 }
 
-/// A destination of messages. Its methods are called from one thread of its own and may block it.
+/// A destination of messages. Its methods are called from a single thread, which they may block.
 pub trait Sink: Send {
     /// The name for logs and counters, for example `ndjson:/var/log/sql.ndjson`.
     fn name(&self) -> &str;
@@ -25,24 +25,24 @@ pub trait Sink: Send {
     /// Gives the sink its counters before the first write: of what it loses for good, and of what it sends again.
     fn attach(&mut self, _counter: &Arc<SinkCounter>) {}
 
-    /// What waits for checkpoints, if the sink makes something wait.
+    /// What waits for checkpoints, if anything does.
     fn staged(&self) -> Option<Arc<dyn Staged>> {
         None
     }
 
     /// Offers the messages of `batch` from index `from` on; returns how many were taken, in order.
     ///
-    /// An error means that none of the rest can be taken now: they will be offered again after a pause.
+    /// An error means that none of the rest can be taken now: it will be offered again after a pause.
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError>;
 
     /// The position up to which every message that was taken is delivered, or counted as lost for good with the reason; 0 before the
     /// first. It never goes back. What "delivered" means is the sink's to say: acknowledged, written, or on the disk.
     fn delivered_through(&self) -> u64;
 
-    /// Does what time asks for: rotation by age, serving the client library. Called about every 100 ms.
+    /// Does what is due: rotation by age, serving the client library. Called about every 100 ms.
     fn tick(&mut self) -> Result<(), SinkError>;
 
-    /// When the sink would like the next tick, if sooner than usual.
+    /// How soon the sink would like the next tick, if sooner than usual.
     fn until_tick(&self) -> Duration {
         Duration::MAX
     }

@@ -13,7 +13,7 @@ use crate::deliver::fsync::Durability;
 use crate::deliver::sink::Sink;
 use crate::pretty::{Palette, Pretty};
 
-/// How long to wait when standard output was made non-blocking by somebody who shares it, and is full.
+/// How long to wait when standard output is full and another process that shares it has made it non-blocking.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Writes each message as a line of JSON, or in the form for people.

@@ -1,7 +1,7 @@
 //! Segment files: records that are appended, and read back by their number.
 //!
-//! A segment without a name holds what does not fit into memory, and is gone with the process, whatever way that ends. One with a name
-//! survives a crash: when it is opened again it ends with its last whole record, and what was torn after that is cut off.
+//! A segment without a name holds what does not fit into memory, and disappears with the process, however that ends. One with a name
+//! survives a crash: when it is opened again it ends with its last whole record, and whatever is torn after that is cut off.
 //!
 //! ```text
 //!   header   magic (8 bytes) | version (4) | key (8) | CRC-32 of these (4)
@@ -11,7 +11,7 @@
 //! Numbers are little endian. The key is random, and the offset is that of the record: so nothing that a record contains, and nothing
 //! that an earlier file or an append that failed has left on the disk, is ever taken for a record.
 //!
-//! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. One process has a segment with a name at a time.
+//! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. A segment with a name belongs to one process at a time.
 
 #![cfg_attr(
     not(test),
@@ -127,7 +127,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Reads a record; `into` has nothing else afterwards.
+    /// Reads a record; `into` holds nothing else afterwards.
     pub(crate) fn read(&self, record: usize, into: &mut Vec<u8>) -> Result<(), SegmentError> {
         let failed = |source| Failure::Read(source).at(&self.path);
         let start = *self.starts.get(record).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;

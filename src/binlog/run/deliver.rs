@@ -17,22 +17,22 @@ use crate::binlog::table::history::HistorySync;
 use crate::deliver::{Pipeline, PushError};
 
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
-/// How long the sinks have for what was read when reading has ended.
+/// How long the sinks have to deliver what was read when reading has ended.
 const FLUSH: Duration = Duration::from_secs(30);
-/// The same when we are told to stop: who tells so waits ten seconds in many places and kills then.
+/// The same when we are told to stop: many supervisors kill after ten seconds.
 const FLUSH_WHEN_STOPPED: Duration = Duration::from_secs(8);
 
 pub(super) struct Delivery<'a> {
     sinks: &'a mut Pipeline,
     stop: &'a CancellationToken,
     checkpoint: Option<CheckpointFile>,
-    /// There is a checkpoint, here or in a sink.
+    /// A checkpoint is kept, here or in a sink.
     can_resume: bool,
     /// Where reading could go on, with the last position of each form before that.
     boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
     last_checkpoint: Instant,
     reporter: Reporter,
-    /// What the thread that reads keeps of the tables' columns: to be on the disk before a checkpoint that lies behind it.
+    /// The schema history that the reading thread writes: it must be on disk before a checkpoint that lies after it.
     history: Arc<OnceLock<HistorySync>>,
     summary: Summary,
 }
@@ -58,7 +58,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Delivers what the encoding threads make, each in turn, until the end.
+    /// Delivers what the encoding threads produce, each in turn, until the end.
     pub(super) fn run(mut self, encoded: &[Receiver<Encoded>]) -> Result<Summary, RunError> {
         let result = self.deliver(encoded);
         self.reporter.end();
@@ -96,7 +96,7 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// False when a sink that is full was given up because we are told to stop: what it has not taken is read again after the next
+    /// False when we stopped waiting for a full sink because we are told to stop: what it has not taken is read again after the next
     /// start.
     fn piece(&mut self, EncodedPiece { batches, end }: EncodedPiece) -> Result<bool, RunError> {
         for (form, batch) in batches.into_iter().enumerate() {
@@ -124,7 +124,7 @@ impl<'a> Delivery<'a> {
         Ok(true)
     }
 
-    /// Saves how far the sinks are, and says it now and then.
+    /// Saves how far the sinks are, and reports it now and then.
     fn tick(&mut self) -> Result<(), RunError> {
         if self.last_checkpoint.elapsed() >= CHECKPOINT_INTERVAL {
             self.save_checkpoint()?;
@@ -151,13 +151,16 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Lets the sinks deliver what they have, and saves how far that is.
+    /// Lets the sinks deliver what they have, and saves how far they came.
     fn finish(&mut self) -> Result<(), RunError> {
         let time = match self.stop.is_cancelled() {
             true => FLUSH_WHEN_STOPPED,
             false => FLUSH,
         };
-        tracing::debug!(seconds = time.as_secs(), "no more comes: the sinks have this long for what they have");
+        tracing::debug!(
+            seconds = time.as_secs(),
+            "reading has ended: the sinks have this long to deliver what they have"
+        );
         let report = self.sinks.shutdown(Instant::now() + time);
         report.log(match self.can_resume {
             true => "rows were not delivered: they come again at the next start, from the checkpoint",

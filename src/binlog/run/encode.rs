@@ -1,4 +1,4 @@
-//! From pieces to batches of messages, in a thread of its own.
+//! From pieces to batches of messages, in its own thread.
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
@@ -8,19 +8,19 @@ use crate::binlog::source::BinlogError;
 use crate::binlog::transaction::piece::{BrokenPiece, Piece};
 use crate::deliver::{Batch, SpareBatches};
 
-/// What the encoding threads get, each in turn.
+/// What the encoding threads receive, each in turn.
 #[derive(Debug)]
 pub(super) enum Job {
     Piece(Box<Piece>),
-    /// There is no more, and why. It takes its turn so that all that came before is delivered first.
+    /// There is no more, and why. It takes its turn, so that everything before it is delivered first.
     End(Result<(), RunError>),
 }
 
-/// What they make of it.
+/// What they produce.
 #[derive(Debug)]
 pub(super) enum Encoded {
     Piece(EncodedPiece),
-    /// A row of the piece cannot be read: the transactions before it, then the rows of its own before it, and the error.
+    /// A row of the piece cannot be read: the transactions before it, then the earlier rows of its own transaction, and the error.
     Broken {
         before: Vec<EncodedPiece>,
         error: RunError,
@@ -36,7 +36,7 @@ pub(super) struct EncodedPiece {
     pub(super) end: Box<Piece>,
 }
 
-/// Encodes until there is no more, or nobody wants it.
+/// Encodes until there is no more, or nobody receives it.
 pub(super) fn encode(
     jobs: &Receiver<Job>,
     encoded: &SyncSender<Encoded>,
@@ -49,7 +49,7 @@ pub(super) fn encode(
             Job::End(result) => Encoded::End(result),
             Job::Piece(piece) => match write(&piece, &mut forms, spare_batches) {
                 (encoded, None) => {
-                    // Nobody reads any more: then nobody needs it.
+                    // If the reader has ended, nobody needs it.
                     let _ = used.send(*piece);
                     Encoded::Piece(encoded)
                 }
@@ -89,8 +89,8 @@ fn write(
     (EncodedPiece { batches, end }, broken)
 }
 
-/// The whole transactions before the row that cannot be read have a boundary of their own, so that they do not come again with each
-/// attempt, and so that they are there where rows are only with a checkpoint.
+/// The whole transactions before the row that cannot be read get their own boundary, so that they do not come again with each attempt,
+/// and so that they are visible where rows become visible only with a checkpoint.
 fn write_broken(
     mut piece: Piece,
     broken: BrokenPiece,

@@ -48,7 +48,7 @@ impl Janitor {
         let _ = self.work.send(());
     }
 
-    /// Waits until all rotated files are as they should be. False when that was not so before `deadline`.
+    /// Waits until all rotated files are as they should be. False if they were not before `deadline`.
     pub(crate) fn finish(self, deadline: Instant) -> bool {
         let Self { work, end } = self;
         drop(work);

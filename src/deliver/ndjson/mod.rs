@@ -50,7 +50,7 @@ impl NdjsonSink {
         };
         let output = match kind {
             Kind::Regular | Kind::Special => Some(Output::open(&path, kind, config.mode)?),
-            // Opening waits for a reader, which is the sink thread's business.
+            // Opening waits for a reader: the sink's thread may do that.
             Kind::Pipe => None,
         };
         let needs_janitor = kind == Kind::Regular && (config.compress == Compression::Zstd || config.keep > 0);
@@ -73,7 +73,7 @@ impl NdjsonSink {
         self.output.as_mut().ok_or(SinkError::BufferFull)
     }
 
-    /// What was written is on the disk before nobody has the file any more.
+    /// Closes the file; what was written is on disk before that.
     fn close_output(&mut self) {
         if let Some(output) = self.output.take() {
             self.durability.sync(output.file());
@@ -152,7 +152,7 @@ impl Sink for NdjsonSink {
             if !output.is_empty() {
                 self.rotate()?;
             }
-            // One message larger than the limit has a file of its own.
+            // One message larger than the limit gets its own file.
             let room = usize::try_from(limit).unwrap_or(usize::MAX);
             fitting = batch.messages_within(from, room).max(1);
         }

@@ -17,7 +17,7 @@ pub(crate) struct RotatedName {
 }
 
 impl RotatedName {
-    /// A name for the file at `path` that no file has, and that sorts behind all there are: the oldest ones of the same
+    /// A name for the file at `path` that no file has, and that sorts after all existing ones: the oldest ones of the same
     /// second may be gone already, and taking over their names would make the newest file the next to go.
     pub(crate) fn free(path: &Path, now: SystemTime) -> PathBuf {
         let now = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
