@@ -1,5 +1,5 @@
 //! What the fuzz targets in `fuzz/` do with arbitrary bytes: the binlog's ([`crate::binlog::fuzzing`]) and, here, those of the proxy's
-//! observer. None of it may panic, hang, or allocate by a length that nothing stands behind.
+//! observer. None of it may panic, hang, or allocate by a length that no bytes back.
 //!
 //! Not part of the library: it is there under `cfg(fuzzing)`, which cargo-fuzz sets, and in the library's own tests, which run the same
 //! functions over `tests/data/fuzz` and over mutations of it.

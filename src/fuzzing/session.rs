@@ -13,7 +13,7 @@ use crate::session::{
     SessionListener, SessionResult, Statement,
 };
 
-/// In front of the records: this bit set in a byte of choices, and behind that byte the cuts' beginning. A capture has neither.
+/// In front of the records: this bit set in a byte of choices, and after that byte the cuts' seed. A capture has neither.
 const HAS_CHOICES: u8 = 0x80;
 /// Choices: how the session begins (3 bits, see [`begin`]), and whether statements are cut at few bytes.
 const SHORT_STATEMENTS: u8 = 8;
@@ -34,7 +34,7 @@ const MOST_MESSAGES: u64 = 1_000;
 const MOST_KEPT_PER_BYTE: usize = 4 + 16;
 const KEPT_FROM_THE_START: usize = 64 << 10;
 
-/// What one side said at a moment.
+/// What one side said at one time.
 struct Said {
     by_server: bool,
     bytes: Vec<u8>,
@@ -192,8 +192,8 @@ impl Heard {
             now.monotonic_ns += 1_000;
             let mut rest = said.bytes.as_slice();
             while !rest.is_empty() {
-                let (piece, behind) = rest.split_at(length(rest).min(rest.len()));
-                rest = behind;
+                let (piece, after) = rest.split_at(length(rest).min(rest.len()));
+                rest = after;
                 if said.by_server {
                     observer.server_bytes(piece, now, &mut hearer);
                 } else {

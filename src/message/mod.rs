@@ -82,7 +82,7 @@ impl MessageWriter {
         Self { options, server_host, client }
     }
 
-    /// Whether the statement is to become a message.
+    /// Whether the statement becomes a message.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
         self.options.policy.wants(statement)
     }

@@ -78,7 +78,7 @@ fn valid_front(bytes: &[u8], is_front: bool) -> Option<&str> {
     }
 }
 
-/// At most `max_length` characters, with `...` behind them if there were more.
+/// At most `max_length` characters, with `...` after them if there were more.
 fn shorten(text: &str, max_length: usize, is_front: bool) -> String {
     let mut rest = text.char_indices().skip(max_length);
     match rest.next() {

@@ -59,7 +59,7 @@ pub(super) trait Leg: AsyncRead + AsyncWrite + Unpin {
     /// What is under the TLS, if there is any.
     fn socket(&mut self) -> &mut Self::Socket;
 
-    /// Puts a `close_notify` behind what was written; flushing sends it.
+    /// Puts a `close_notify` after what was written; flushing sends it.
     fn notify(&mut self);
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Step {
     Idle,
     /// The reader has closed its socket and the writer knows.
     Finished,
-    /// The reader's connection was reset, and all it said before is written. The writer is to be reset too.
+    /// The reader's connection was reset, and all it said before is written. The writer must be reset too.
     Reset,
     /// What was read cannot be observed, and is not forwarded.
     Refused,
@@ -46,7 +46,7 @@ pub(super) struct Pump {
 enum End {
     #[default]
     Open,
-    /// The reader has ended so; the writer is to be told.
+    /// The reader has ended so; the writer has to be told.
     Seen(Ending),
     /// The writer was told.
     Told(Ending),
@@ -152,7 +152,7 @@ impl Pump {
     }
 
     /// The reader has ended: the writer hears of it in the same way. An error while telling says that the writer is gone, which is what it
-    /// was to be told.
+    /// had to be told.
     fn pass_on_end<R: Leg, W: Leg>(
         &mut self,
         cx: &mut Context<'_>,

@@ -253,7 +253,7 @@ where
             // One that is gone may have left an answer behind; its end will be read, if there is somebody to read it.
             return if self.listening.client() { Ok(Step::Finished) } else { Err(Pause::ClientReset) };
         }
-        // A client that is kept waiting may leave all the same.
+        // A client that is kept waiting may leave meanwhile.
         if self.poll_gate(cx).is_pending() && !poll_ended(&mut self.client, cx) {
             return Ok(Step::Idle);
         }

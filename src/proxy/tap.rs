@@ -25,7 +25,7 @@ pub(super) enum Direction {
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
     publisher: Publisher,
-    /// Why there is no observer any more, or why the session is to end before there is none.
+    /// Why there is no observer any more, or why the session has to end before that.
     out_of_sight: Option<OutOfSight>,
     on_unobservable: OnUnobservable,
     clock: Clock,
@@ -99,11 +99,11 @@ impl SessionListener for Publisher {
 /// How many statements of a session are added to the shared counter together.
 const COUNTED_AT_ONCE: u64 = 64;
 
-/// Both clocks of a session's moments, for the price of one: the wall clock is asked again only now and then.
+/// The time in both clocks, for the price of one: the wall clock is asked again only now and then.
 #[derive(Debug)]
 struct Clock {
     epoch: Instant,
-    /// A moment in both clocks.
+    /// The same time in both clocks.
     known: Now,
 }
 
@@ -129,7 +129,7 @@ impl Clock {
     }
 }
 
-/// Without an observer, a session whose server has been silent for so long is taken to be at rest.
+/// Without an observer, a session whose server has been silent for this long is taken to be at rest.
 pub(super) const QUIET: Duration = Duration::from_millis(500);
 
 impl Tap {
@@ -154,7 +154,7 @@ impl Tap {
         }
     }
 
-    /// The moment, for [`Tap::observe`]. Not asked of the system when nobody looks.
+    /// The time now, for [`Tap::observe`]. Not asked of the system when nobody looks.
     #[inline]
     pub(super) fn now(&mut self) -> Now {
         if self.observer.is_none() {
@@ -169,7 +169,7 @@ impl Tap {
         self.observe(direction, bytes, now);
     }
 
-    /// Whether bytes are to be shown before they are forwarded, and not forwarded if [`Self::refusal`] says so then.
+    /// Whether bytes are shown before they are forwarded, and not forwarded if [`Self::refusal`] says so then.
     #[inline]
     pub(super) fn observes_first(&self) -> bool {
         self.on_unobservable == OnUnobservable::Close
@@ -225,7 +225,7 @@ impl Tap {
     fn show(&mut self, show: impl FnOnce(&mut Observer, &mut Publisher)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
         let publisher = &mut self.publisher;
-        // The observer does not panic; if it does all the same, the session goes on without it.
+        // The observer does not panic; if it does, the session goes on without it.
         let shown = catch_unwind(AssertUnwindSafe(|| show(observer, publisher)));
         let end = match shown {
             Ok(()) => observer.out_of_sight(),

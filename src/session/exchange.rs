@@ -26,7 +26,7 @@ pub(super) enum State {
     /// The server's OK is awaited.
     Authentication {
         login: PendingLogin,
-        /// What was wrong with the client's answer to the greeting. If the server accepts it all the same, the session is out of sight;
+        /// What was wrong with the client's answer to the greeting. If the server accepts it anyway, the session is out of sight;
         /// else it never was one.
         trouble: Option<Trouble>,
     },
@@ -57,7 +57,7 @@ pub(super) enum Footing {
 pub(super) enum ClientSide {
     /// Requests, or what the current answer makes them.
     Requests,
-    /// The server refused a file before its end: the client sends the rest of it all the same.
+    /// The server refused a file before its end: the client sends the rest of it anyway.
     RefusedFile,
     /// It sent COM_QUIT: the server reads nothing that comes after it.
     Quit,

@@ -13,7 +13,7 @@ use crate::mysql::wire::{ColumnSet, ColumnType, Malformed, ParamType, bulk_rows,
 /// on their number (`max_prepared_stmt_count`), and compressed they cost their sender next to nothing.
 const KEPT_IN_ALL: usize = 64 << 20;
 
-/// Of each text this much is kept all the same.
+/// Of each text this much is kept in any case.
 const FRONT_KEPT: usize = 1024;
 
 /// Statements of one session whose texts are known. The default of `max_prepared_stmt_count`, for a whole server, is 16,382.

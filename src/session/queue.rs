@@ -10,7 +10,7 @@ use super::sight::{SightLoss, Trouble};
 /// a few packets before the server reads the second. What is too much is cut, as if it were longer than the limit of one request.
 const WAITING_KEPT: usize = 64 << 20;
 
-/// Of each this much is kept all the same, until all of them together are twice what may be kept: then the session is given up.
+/// Of each this much is kept in any case, until all of them together are twice what may be kept: then the session is given up.
 const FRONT_KEPT: usize = 1024;
 
 /// The request that the server answers now: what it does to the session's statements is done.

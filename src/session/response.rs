@@ -325,7 +325,7 @@ impl Exchange {
         }
         match (params, columns) {
             (0, 0) => self.prepared(prepare, now, to),
-            // Without definitions their EOFs come all the same.
+            // Without definitions their EOFs come anyway.
             (0, _) | (_, 0) => self.definitions_end(AfterDefinitions::Prepared(prepare), now, to),
             _ => self.definitions_end(AfterDefinitions::SecondEof(prepare), now, to),
         }
@@ -367,7 +367,7 @@ impl Exchange {
         }
     }
 
-    /// The answer has a form of its own, and nothing is to be learned from it.
+    /// The answer has a form of its own and tells nothing of the session.
     fn answered_by_itself(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         let error = packet.payload.first() == Some(&0xff);
         let answer = match ErrPacket::parse(packet.payload) {
@@ -378,7 +378,7 @@ impl Exchange {
         self.done()
     }
 
-    /// The server answers with an error, and nothing is to be learned from it.
+    /// The server answers with an error, which tells nothing of the session.
     fn refused(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         self.answered_by_itself(packet, now, to)
     }

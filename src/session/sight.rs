@@ -15,7 +15,7 @@ pub enum SightLoss {
     Backlog,
     /// Bytes are missing, and where the next packet begins is not known.
     Gap,
-    /// The session was not seen from its beginning, and what passes does not show how it is to be read.
+    /// The session was not seen from its beginning, and what passes does not show how to read it.
     MidSession,
     /// The observer panicked, which is a bug.
     Panic,

@@ -163,7 +163,7 @@ fn an_observer_that_loses_track_says_so_once() {
 
 #[test]
 fn where_an_error_can_be_put_in_is_known() {
-    // In the middle of a result: behind what the client has.
+    // In the middle of a result: after what the client has.
     let mut script = Script::new(MODERN);
     script.query("SELECT 1").server(&[1]).definitions(1).server(b"\x011").server(&[0xfe, 0xff, 0, 0, 0, 0]);
     let mut player = Player::new();

@@ -87,7 +87,7 @@ fn one_large_request_is_kept_whole_however_long() {
     assert_eq!((player.seen[0].sql.as_ref().unwrap().len(), player.seen[0].truncated), (15 * MIB, false));
 }
 
-/// Prepares statement `id` with so many parameters.
+/// Prepares statement `id` with this many parameters.
 fn prepare(player: &mut Player, id: u32, params: u8, sql: &[u8]) {
     player.hear(true, &packet(0, &[b"\x16", sql]));
     player.hear(false, &packet(1, &[&[0], &id.to_le_bytes(), &[0, 0, params, 0, 0, 0, 0]]));

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Script {
-    /// A statement of id 7 with so many parameters and columns.
+    /// A statement of id 7 with this many parameters and columns.
     fn prepare(&mut self, sql: &str, params: u8, columns: u8) -> &mut Self {
         self.request(&[b"\x16", sql.as_bytes()].concat());
         self.prepare_ok(params, columns)
@@ -80,7 +80,7 @@ fn a_cursor_is_one_statement_with_all_its_rows() {
         script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
         script.execute(1, 1, true).server(&[1]);
         if capabilities == CLASSIC {
-            // The EOF behind the definitions says that a cursor is open, and is the response's last packet.
+            // The EOF after the definitions says that a cursor is open, and is the response's last packet.
             script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").eof(AUTOCOMMIT | CURSOR);
         } else {
             script.definitions(1).rows_end(AUTOCOMMIT | CURSOR);
@@ -227,7 +227,7 @@ fn a_failed_prepare_takes_the_execution_behind_it_along() {
     script.prepare("DELETE FROM t WHERE id = ?", 1, 0);
     script.request(b"\x16SELEC ?").request(&of_last(0x18, b"\0\0lost")).request(&execute_last(9));
     script.err(1064, "You have an error").err(1243, "Unknown prepared statement handler");
-    // A bulk execution right behind its prepare is of that statement, not of the one before.
+    // A bulk execution right after its prepare is of that statement, not of the one before.
     script.request(b"\x16INSERT INTO t VALUES (?)").request(&of_last(0xfa, &[128, 0, 1, 0, 0, 5]));
     script.prepare_ok(1, 0).ok(1, "", AUTOCOMMIT);
     // Too many statements: nothing was begun, and the one before is still the last.
