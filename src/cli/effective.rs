@@ -123,7 +123,7 @@ pub(super) fn render(format: ConfigFormat, sections: &[Section]) -> String {
 /// The value without what may be a secret: a URL's password, properties of librdkafka that are not known to be harmless.
 fn masked(setting: &Setting, word: &str) -> String {
     match setting.id.as_str() {
-        "kafka_option" => word.parse::<KafkaOption>().map_or("***".to_owned(), |option| format!("{option:?}")),
+        "kafka_option" => word.parse::<KafkaOption>().map_or_else(|_| "***".to_owned(), |option| format!("{option:?}")),
         "source" => {
             let parts = word.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
             match parts {

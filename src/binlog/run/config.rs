@@ -24,7 +24,7 @@ pub(crate) enum OnPurged {
     /// End with an error
     #[default]
     Fail,
-    /// Say what is missing, and go on with the oldest event that is there
+    /// Say what is missing, and continue with the oldest event that is there
     Oldest,
 }
 

@@ -10,7 +10,9 @@ use super::forms::{ParquetLayout, Progress};
 use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
-use crate::cli::settings::{FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, Writes, choice, row_sink, specs};
+use crate::cli::settings::{
+    FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, Writes, change, choice, row_sink, specs,
+};
 use crate::deliver::OnRefused;
 use crate::settings::{SinkKind, boolean, duration, number_of_seconds, size, topic};
 
@@ -60,7 +62,7 @@ pub(in crate::cli) struct BinlogArgs {
 
 /// What differs here from other subcommands that have the same flags.
 pub(in crate::cli) fn adapt(command: Command) -> Command {
-    command.mut_arg("ndjson_rotate_size", |argument| argument.default_value("0"))
+    change(command, "ndjson_rotate_size", |argument| argument.default_value("0"))
 }
 
 impl Writes for BinlogArgs {
@@ -228,8 +230,6 @@ pub(super) struct RowArgs {
     pub(super) bigint: BigInt,
 
     /// native: geometries as base64 or GeoJSON
-    ///
-    /// base64 of SRID and WKB, as the server stores them.
     #[arg(long, value_name = "HOW", default_value = "wkb", value_parser = choice::<GeometryForm>())]
     pub(super) geometry: GeometryForm,
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use regex::Regex;
 
-use crate::cli::settings::{ColumnArgs, KafkaArgs, LogArgs, PrettyArgs};
+use crate::cli::settings::{ColumnArgs, KafkaArgs, LogArgs, PrettyArgs, change};
 use crate::settings::Otherwise::NoEffect;
 use crate::settings::{Origins, Rule, boolean, topic};
 
@@ -83,7 +83,7 @@ pub(super) struct RangeArgs {
 
 /// What differs here from other subcommands that have the same flags.
 pub(in crate::cli) fn adapt(command: Command) -> Command {
-    command.mut_arg("kafka_bootstrap_servers", |argument| {
+    change(command, "kafka_bootstrap_servers", |argument| {
         argument.long("bootstrap-servers").alias("kafka-bootstrap-servers").default_value("127.0.0.1:9092")
     })
 }

@@ -19,4 +19,4 @@ pub(super) use layers::{CliError, Layered, Layers};
 pub(super) use log::LogArgs;
 pub(super) use names::with_origins;
 pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
-pub(super) use table::{complete, settings_of};
+pub(super) use table::{change, complete, settings_of};

@@ -26,6 +26,11 @@ fn complete_argument(argument: Arg, prefix: &str) -> Arg {
     argument.ignore_case(has_choices)
 }
 
+/// Changes one argument, which keeps its place: `mut_arg` would move it to the end.
+pub(in crate::cli) fn change(command: Command, id: &str, change: impl Fn(Arg) -> Arg) -> Command {
+    command.mut_args(|argument| if argument.get_id() == id { change(argument) } else { argument })
+}
+
 /// The settings of a subcommand, in the order of its table.
 pub(in crate::cli) fn settings_of(command: &Command) -> Vec<Setting> {
     command.get_arguments().filter(|argument| argument.get_id() != "help").map(setting).collect()
@@ -33,7 +38,7 @@ pub(in crate::cli) fn settings_of(command: &Command) -> Vec<Setting> {
 
 fn setting(argument: &Arg) -> Setting {
     let id = argument.get_id().to_string();
-    let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string);
+    let help = argument.get_long_help().or_else(|| argument.get_help()).map(ToString::to_string);
     let choice = |value: &PossibleValue| Choice {
         names: value.get_name_and_aliases().map(str::to_owned).collect(),
         help: value.get_help().map(ToString::to_string).unwrap_or_default(),
