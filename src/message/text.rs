@@ -20,8 +20,8 @@ impl Serialize for SqlText<'_> {
     }
 }
 
-impl SqlText<'_> {
-    pub(super) fn to_utf8(&self) -> Cow<'_, str> {
+impl<'a> SqlText<'a> {
+    pub(super) fn to_utf8(self) -> Cow<'a, str> {
         match std::str::from_utf8(self.bytes) {
             Ok(text) if !self.truncated => Cow::Borrowed(text),
             _ => Cow::Owned(self.escaped()),

@@ -40,7 +40,7 @@ impl ResultWatch {
         interest: Interest,
         to: &mut Listener<'_>,
     ) {
-        self.columns = std::mem::replace(&mut self.coming, Some(ColumnSet::default())).map(Arc::new);
+        self.columns = self.coming.replace(ColumnSet::default()).map(Arc::new);
         if interest.contains(Interest::COLUMNS) {
             to.columns(&Columns { command, result, of, columns: self.columns.as_deref() });
         }

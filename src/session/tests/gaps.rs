@@ -6,8 +6,8 @@ use crate::session::{Interest, MidSession, SessionFacts, SessionResult};
 
 /// What is told of the rest of a session from `said[from]` on; the capabilities are given or not.
 fn resumed(script: &Script, from: usize, given: bool) -> Player {
-    let mut facts = SessionFacts::default();
-    facts.capabilities = given.then(|| CapabilityFlags::from_bits_retain(script.capabilities));
+    let capabilities = given.then(|| CapabilityFlags::from_bits_retain(script.capabilities));
+    let facts = SessionFacts { capabilities, ..SessionFacts::default() };
     let mut player = Player::new();
     player.observer = Observer::resume(ObserverConfig::default(), MidSession { facts });
     player.play(&script.said[from..], usize::MAX);

@@ -59,9 +59,11 @@ impl SessionListener for Recorder {
     }
 
     fn row(&mut self, row: &Row<'_>) {
-        let values = row
-            .values()
-            .map(|values| values.map(|value| value.map_or("?".into(), |value| value.to_string())).collect::<Vec<_>>());
+        let values = row.values().map(|values| {
+            values
+                .map(|value| value.map_or_else(|error| error.to_string(), |value| value.to_string()))
+                .collect::<Vec<_>>()
+        });
         self.note(format!("{}/{} row {} {values:?}", row.command, row.result, row.index));
     }
 
