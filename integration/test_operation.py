@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import socket
@@ -254,11 +253,14 @@ def test_a_pipe_that_stalls_is_no_success_and_its_rows_come_again(rows, tmp_path
     if checkpoint.exists():
         command.remove("--from")
         command.remove(at(start))
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
-    # Before that a read would find the pipe at its end, because nobody writes to it.
-    within(lambda: process.poll() is not None or select.select([reader], [], [], 0.1)[0], "something comes")
+    # A writer of our own: the pipe is not at its end before the program has opened it.
+    writer = os.open(pipe, os.O_WRONLY)
     drain.start()
-    assert process.wait(PATIENCE) == 0, process.stderr.read()
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+        assert process.wait(PATIENCE) == 0, process.stderr.read()
+    finally:
+        os.close(writer)
     drain.join(PATIENCE)
     os.close(reader)
     again = [json.loads(line) for line in bytes(read).splitlines()]
