@@ -104,7 +104,7 @@ fn pushed_to(sinks: Vec<(usize, Box<dyn Sink>)>, max_bytes: usize) -> Pipeline {
     Pipeline::start(sinks, &QueueConfig { max_messages: usize::MAX, max_bytes, ..QueueConfig::default() }).unwrap()
 }
 
-/// Only a failure takes so long.
+/// Only a failure takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn soon() -> Instant {

@@ -13,7 +13,7 @@ const FIRST_PACKET_LIMIT: usize = 64 * 1024;
 
 /// Reads until `buffer` begins with a whole packet; returns that packet's length with its header.
 ///
-/// `None`: the peer closed before, or what comes is no such packet. Bytes behind the packet may have been read too.
+/// `None`: the peer closed before, or what comes is not a packet of that kind. Bytes after the packet may have been read too.
 pub(super) async fn read_packet<R: AsyncRead + Unpin>(
     reader: &mut R,
     buffer: &mut Vec<u8>,

@@ -41,7 +41,7 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
     (Relay::new(client, server, Vec::new(), tap), client_end, server_end, pipeline)
 }
 
-/// Only a failure takes so long.
+/// Only a failure takes this long.
 const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::proxy::Upstream;
 
-/// Connects to the upstream: its name is looked up anew, and its addresses are tried in turn, all within `limit`.
+/// Connects to the upstream: its name is looked up again, and its addresses are tried in turn, all within `limit`.
 pub(super) async fn connect(upstream: &Upstream, limit: Duration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + limit;
     let timed_out = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs_f64()));

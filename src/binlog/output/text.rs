@@ -91,12 +91,12 @@ impl Text {
 
     /// `2026-11-21 14:03:07.120`, without the fraction where the log does not have it.
     fn time(&self, context: &RowContext) -> String {
-        let (moment, format) = match context.commit_timestamp_us {
+        let (time, format) = match context.commit_timestamp_us {
             Some(microseconds) => (microseconds / 1000, "%F %T%.3f"),
             None => (context.timestamp_ms, "%F %T"),
         };
-        let moment = i64::try_from(moment).ok().and_then(|moment| jiff::Timestamp::from_millisecond(moment).ok());
-        moment.map_or_else(String::new, |moment| moment.to_zoned(self.zone.clone()).strftime(format).to_string())
+        let time = i64::try_from(time).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+        time.map_or_else(String::new, |time| time.to_zoned(self.zone.clone()).strftime(format).to_string())
     }
 
     /// A line's first two cells.

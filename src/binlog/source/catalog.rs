@@ -87,7 +87,7 @@ impl ServerCatalog {
     }
 }
 
-/// After a failure the catalogue is left alone for so long: it would be asked for every table map.
+/// After a failure the catalogue is not asked for this long: otherwise every table map would ask it.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// A server's catalogue, and its binlog ahead of the stream.

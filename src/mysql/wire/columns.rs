@@ -42,7 +42,7 @@ impl<'a> ColumnDefinition<'a> {
     /// Parses the packet, with MariaDB's extended metadata (`MARIADB_CLIENT_EXTENDED_METADATA`) or without.
     ///
     /// Which of both it is shows in the packet: what follows the names is 13 bytes long, or longer by the extended metadata. COM_FIELD_LIST
-    /// has a default value behind them instead, so its answers cannot be read with this.
+    /// has a default value after them instead, so its answers cannot be read with this.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Malformed> {
         const FIXED: usize = 12;
         let mut reader = Reader::new(payload, COLUMN);

@@ -110,7 +110,7 @@ pub struct Login<'a> {
     pub attributes: &'a [u8],
 }
 
-/// What a login has behind the database: the plugin's name, then connection attributes. Servers accept a login without either.
+/// What a login has after the database: the plugin's name, then connection attributes. Servers accept a login without either.
 fn attributes<'a>(mut reader: Reader<'a>, in_force: CapabilityFlags) -> &'a [u8] {
     if !in_force.contains(CapabilityFlags::CONNECT_ATTRS) {
         return &[];

@@ -19,11 +19,11 @@ fn e() -> Table {
     table("test", "e", &columns, &[0])
 }
 
-/// A row of it; the moment is in seconds since 1970 and microseconds.
+/// A row of it; the time is in seconds since 1970 and microseconds.
 fn row(m: f64, (seconds, microseconds): (u32, u32)) -> Image {
-    let mut moment = seconds.to_be_bytes().to_vec();
-    moment.extend(&microseconds.to_be_bytes()[1..]);
-    vec![int(1), Some(m.to_le_bytes().to_vec()), Some(moment), varchar("I am a creature of light.")]
+    let mut packed = seconds.to_be_bytes().to_vec();
+    packed.extend(&microseconds.to_be_bytes()[1..]);
+    vec![int(1), Some(m.to_le_bytes().to_vec()), Some(packed), varchar("I am a creature of light.")]
 }
 
 /// 2016-10-21 05:33:37.523 and 05:33:54.631, in UTC.

@@ -560,7 +560,7 @@ fn with_checkpoints_files_show_when_one_covers_them() {
     feed.boundary();
     let long = |number: u64| format!("{:0100}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut number = 0;
-    // Whole files wait until there are so many of them that those that are open end too.
+    // Whole files wait until there are enough of them that the open ones end too.
     while feed.sink.delivered_through() == 0 {
         number += 1;
         feed.insert(&large, &[user(1, &long(number))], &context("b.1", 200 + number));

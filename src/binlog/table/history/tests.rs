@@ -613,7 +613,7 @@ fn the_catalogue_may_know_the_character_set() {
     let named = |charset: Option<&str>| Some(vec![("b".to_owned(), charset.map(str::to_owned))]);
     for (source, expected) in [
         (server(SQL, 200, &[]), Some("utf8mb4")),
-        // Not known: it was dropped later. Not to be asked: behind the stream.
+        // Not known: it was dropped later. Not to be asked: it lags behind the stream.
         (server(SQL, 200, &[(150, "DROP TABLE t")]), None),
         (server(SQL, 50, &[]), None),
     ] {
@@ -652,7 +652,7 @@ fn another_source_keeps_what_is_known() {
     define(&mut history, 9, "ALTER TABLE t RENAME COLUMN a TO c");
     assert_eq!(names(&mut history, 9, 1).as_deref(), Some("c"));
     history.sync_handle().unwrap().sync().unwrap();
-    // After a restart, at a place before the statement and at one behind it.
+    // After a restart, at a place before the statement and at one after it.
     for (offset, expected) in [(8, "a"), (9, "c")] {
         let text = std::fs::read(&path).unwrap();
         let mut again = SchemaHistory::new(Server { end: 1, ..Server::default() });

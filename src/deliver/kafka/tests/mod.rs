@@ -80,7 +80,7 @@ fn write_all(sink: &mut dyn Sink, batch: &Batch) {
     }
 }
 
-/// Only a failure takes so long.
+/// Only a failure takes this long.
 fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }

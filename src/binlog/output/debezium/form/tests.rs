@@ -294,7 +294,7 @@ fn dates_and_times() {
     assert_eq!(show(Storage::Date, false, Value::Date(date(2018, 0, 1))), json!(0));
 
     // The documentation's example: 2018-06-20 06:37:03 (mysql.adoc, "Temporal values").
-    let moment = |date, microseconds, fraction_digits| DateTime {
+    let date_time = |date, microseconds, fraction_digits| DateTime {
         date,
         hours: 6,
         minutes: 37,
@@ -304,12 +304,12 @@ fn dates_and_times() {
     };
     let datetime = |fraction_digits| Storage::DateTime { fraction_digits };
     let with = |digits, shown: DateTime| show(datetime(digits), true, Value::DateTime(shown));
-    assert_eq!(with(0, moment(date(2018, 6, 20), 0, 0)), json!(1_529_476_623_000_u64));
-    assert_eq!(with(3, moment(date(2018, 6, 20), 123_000, 3)), json!(1_529_476_623_123_u64));
-    assert_eq!(with(4, moment(date(2018, 6, 20), 123_400, 4)), json!(1_529_476_623_123_400_u64));
-    assert_eq!(with(6, moment(date(1969, 12, 31), 1, 6)), json!(-62_576_999_999_i64));
-    assert_eq!(with(0, moment(date(0, 0, 0), 0, 0)), Json::Null);
-    assert_eq!(show(datetime(0), false, Value::DateTime(moment(date(0, 0, 0), 0, 0))), json!(0));
+    assert_eq!(with(0, date_time(date(2018, 6, 20), 0, 0)), json!(1_529_476_623_000_u64));
+    assert_eq!(with(3, date_time(date(2018, 6, 20), 123_000, 3)), json!(1_529_476_623_123_u64));
+    assert_eq!(with(4, date_time(date(2018, 6, 20), 123_400, 4)), json!(1_529_476_623_123_400_u64));
+    assert_eq!(with(6, date_time(date(1969, 12, 31), 1, 6)), json!(-62_576_999_999_i64));
+    assert_eq!(with(0, date_time(date(0, 0, 0), 0, 0)), Json::Null);
+    assert_eq!(show(datetime(0), false, Value::DateTime(date_time(date(0, 0, 0), 0, 0))), json!(0));
 
     let time = Time { negative: true, hours: 838, minutes: 59, seconds: 59, microseconds: 0, fraction_digits: 0 };
     assert_eq!(show(Storage::Time { fraction_digits: 0 }, true, Value::Time(time)), json!(-3_020_399_000_000_i64));
