@@ -162,10 +162,13 @@ impl<'a> Delivery<'a> {
             "reading has ended: the sinks have this long to deliver what they have"
         );
         let report = self.sinks.shutdown(Instant::now() + time);
-        report.log(match self.can_resume {
-            true => "rows were not delivered: they come again at the next start, from the checkpoint",
-            false => "rows were lost",
-        });
+        // What was delivered stands in the last line; an error at the start is the only one.
+        if !report.is_complete() {
+            report.log(match self.can_resume {
+                true => "rows were not delivered: they come again at the next start, from the checkpoint",
+                false => "rows were lost",
+            });
+        }
         self.summary.is_delivered = report.is_complete();
         self.save_checkpoint()
     }
