@@ -152,7 +152,8 @@ impl Staged for Folder {
             }
             result.is_err()
         });
-        result.and(folders.iter().try_for_each(|folder| sync(folder)))
+        let synced = folders.iter().try_for_each(|folder| sync(folder));
+        result.and(synced)
     }
 }
 
