@@ -6,7 +6,7 @@ use crate::binlog::output::context::RowContext;
 use crate::binlog::table::schema::{Column, Table};
 use crate::binlog::value::Value;
 
-/// A row that was inserted, changed or deleted. Borrows from its [`RowStream`], until the next one is asked for.
+/// A row that was inserted, changed or deleted. Borrows from its [`RowStream`](super::RowStream), until the next one is asked for.
 #[derive(Debug, Clone)]
 pub struct ChangedRow<'a> {
     pub(super) table: &'a Table,
