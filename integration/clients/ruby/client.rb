@@ -98,7 +98,7 @@ parts.each_with_index do |part, index|
 end
 text('drop proc', 'DROP PROCEDURE IF EXISTS outs')
 text('create proc', 'CREATE PROCEDURE outs(OUT x INT, INOUT y VARCHAR(20)) BEGIN SET x = 7; SET y = CONCAT(y, \'!\'); END')
-# mysql2 leaves the results behind the first to its user; what it makes of them is its own business, and the same directly.
+# mysql2 leaves the results after the first to its user; what it makes of them is up to it, and the same without the proxy.
 if $prepared
   statement = $db.prepare('CALL outs(?, ?)')
   result = statement.execute(nil, 'why', as: :array)
