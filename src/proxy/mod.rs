@@ -33,6 +33,7 @@ mod handshake;
 mod leg;
 mod listener;
 mod probes;
+mod publisher;
 mod pump;
 mod relay;
 mod session;

@@ -2,17 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
-use crate::deliver::{Ingest, Seq};
-use crate::message::{MessageWriter, SqlLogMessage};
+use super::publisher::Publisher;
+use crate::deliver::Ingest;
+use crate::message::MessageWriter;
 use crate::proxy::OnUnobservable;
-use crate::session::{
-    EndReason, Now, Observer, ObserverConfig, OutOfSight, Phase, SessionEnd, SessionFacts, SessionListener, Side,
-    SightLoss, Statement,
-};
+use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, Side, SightLoss};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,71 +30,6 @@ pub(super) struct Tap {
     last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
 }
-
-/// What becomes of statements: messages.
-struct Publisher {
-    writer: MessageWriter,
-    outlet: Outlet,
-    counters: Arc<Counters>,
-    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
-    uncounted: u64,
-}
-
-/// Where a session's messages enter delivery.
-struct Outlet {
-    ingest: Ingest,
-    seq: Seq,
-}
-
-impl Outlet {
-    fn publish(&mut self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
-        let key = u64::from(session.connection_id.unwrap_or_default());
-        let Self { ingest, seq } = self;
-        let written = ingest.append(|batch| batch.push_numbered(key, seq, |buffer| message.write_json(buffer)));
-        if let Err(error) = written {
-            tracing::error!(%error, "a statement could not be turned into JSON");
-        }
-    }
-}
-
-impl Publisher {
-    /// From here on statements of the session are not seen: a message says so, unless there were none.
-    fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
-        if end.loss.hides_statements() {
-            let open = self.counters.open.load(Ordering::Relaxed);
-            self.outlet.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
-        }
-    }
-
-    fn flush_count(&mut self) {
-        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
-    }
-}
-
-impl SessionListener for Publisher {
-    fn statement(&mut self, statement: &Statement<'_>) {
-        self.uncounted += 1;
-        if self.uncounted == COUNTED_AT_ONCE {
-            self.flush_count();
-        }
-        if statement.truncated {
-            add(&self.counters.truncated_statements, 1);
-        }
-        if self.writer.wants(statement) {
-            let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-            self.outlet.publish(statement.session, &message);
-        }
-    }
-
-    fn end(&mut self, end: &SessionEnd<'_>) {
-        if let EndReason::OutOfSight(reason) = &end.reason {
-            self.observation_lost(end.session, reason, end.now);
-        }
-    }
-}
-
-/// How many statements of a session are added to the shared counter together.
-const COUNTED_AT_ONCE: u64 = 64;
 
 /// The time in both clocks, for the price of one: the wall clock is asked again only now and then.
 #[derive(Debug)]
@@ -147,7 +79,7 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            publisher: Publisher { writer, outlet: Outlet { ingest, seq: Seq::default() }, counters, uncounted: 0 },
+            publisher: Publisher::new(writer, ingest, counters),
             clock: Clock::new(epoch),
             last_seen: None,
             bytes: [0; 2],
@@ -317,7 +249,7 @@ impl Tap {
     /// half a request, a file's content or a login would run into the server's timeouts.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.publisher.outlet.ingest.is_full()
+        self.publisher.ingest().is_full()
             && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
@@ -327,7 +259,7 @@ impl Tap {
     }
 
     pub(super) fn ingest(&self) -> &Ingest {
-        &self.publisher.outlet.ingest
+        self.publisher.ingest()
     }
 
     /// The session is over.

@@ -74,6 +74,7 @@ mod stream;
 mod tests;
 mod texts;
 mod time;
+mod transaction;
 
 pub use checksum::RowChecksum;
 pub use facts::SessionFacts;
@@ -86,3 +87,4 @@ pub use outcome::{ErrorText, Outcome, TransactionState, UnknownOutcome};
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, Statement, StatementParams};
 pub use time::Now;
+pub use transaction::{Change, Mark, Place, Step, TransactionTracker, Xid};

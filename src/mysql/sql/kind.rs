@@ -33,9 +33,62 @@ pub enum ResultCount {
     Unknown,
 }
 
+/// What a statement is, in one word: for filters, and for whoever reads messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, strum::Display, strum::EnumString, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum StatementKind {
+    /// SELECT, TABLE, VALUES, WITH .. SELECT, HANDLER
+    Select,
+    /// INSERT
+    Insert,
+    /// UPDATE
+    Update,
+    /// DELETE
+    Delete,
+    /// REPLACE
+    Replace,
+    /// LOAD DATA, LOAD XML
+    Load,
+    /// CALL
+    Call,
+    /// CREATE, ALTER, DROP, RENAME, TRUNCATE of anything but accounts; IMPORT TABLE
+    Ddl,
+    /// Accounts and privileges: CREATE USER, GRANT, SET PASSWORD and the like
+    Account,
+    /// BEGIN, START TRANSACTION
+    Begin,
+    /// COMMIT
+    Commit,
+    /// ROLLBACK, not to a savepoint
+    Rollback,
+    /// SAVEPOINT, ROLLBACK TO, RELEASE SAVEPOINT
+    Savepoint,
+    /// XA, all of it
+    Xa,
+    /// SET
+    Set,
+    /// USE
+    Use,
+    /// SHOW, DESCRIBE, EXPLAIN of what is not executed, HELP
+    Show,
+    /// PREPARE, DEALLOCATE, and EXECUTE of what is not known
+    Prepare,
+    /// LOCK, UNLOCK
+    Lock,
+    /// ANALYZE, CHECK, CHECKSUM, OPTIMIZE and REPAIR of tables, FLUSH, KILL, SHUTDOWN, replication and whatever else manages a server
+    Admin,
+    /// Several statements of different kinds, or a compound statement
+    Block,
+    /// No statement, or one that is not recognised
+    #[default]
+    Other,
+}
+
 /// What there is to know about a statement besides its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatementSummary {
+    /// What it is. What EXPLAIN ANALYZE, WITH and EXECUTE run counts, not these words.
+    pub kind: StatementKind,
     /// What it may change.
     pub effects: Effects,
     /// How many results it has.
@@ -43,11 +96,12 @@ pub struct StatementSummary {
 }
 
 impl StatementSummary {
-    const NOTHING: Self = Self { effects: Effects::empty(), results: ResultCount::One };
-    const UNKNOWN: Self = Self { effects: Effects::UNKNOWN, results: ResultCount::Unknown };
+    const NOTHING: Self = Self { kind: StatementKind::Other, effects: Effects::empty(), results: ResultCount::One };
+    const UNKNOWN: Self =
+        Self { kind: StatementKind::Prepare, effects: Effects::UNKNOWN, results: ResultCount::Unknown };
 
-    fn changing(effects: Effects) -> Self {
-        Self { effects, results: ResultCount::One }
+    fn new(kind: StatementKind, effects: Effects) -> Self {
+        Self { kind, effects, results: ResultCount::One }
     }
 
     /// Of one statement. `named` tells what `EXECUTE name` runs, by the name as it is written.
@@ -62,6 +116,11 @@ impl StatementSummary {
         while let Some(piece) = next_statement(sql, from, lexis) {
             let one = Self::of(sql.get(piece.range).unwrap_or_default(), lexis, named);
             all.effects |= one.effects;
+            if from == 0 {
+                all.kind = one.kind;
+            } else if all.kind != one.kind {
+                all.kind = StatementKind::Block;
+            }
             if from > 0 || one.results != ResultCount::One {
                 all.results = one.results;
             }
@@ -82,57 +141,124 @@ impl StatementSummary {
                 continue;
             }
             if begins_block(&tokens, &first) {
-                return Self { effects: Effects::ROWS | Effects::DEFINITIONS, results: ResultCount::Several };
+                return Self {
+                    kind: StatementKind::Block,
+                    effects: Effects::ROWS | Effects::DEFINITIONS,
+                    results: ResultCount::Several,
+                };
             }
             return match Verb::of(&tokens, &first) {
-                Verb::Rows => Self::changing(Effects::ROWS),
-                Verb::Definitions => Self::changing(Effects::DEFINITIONS),
-                Verb::Call => Self { effects: Effects::CALLS, results: ResultCount::Several },
+                Verb::Is(kind) => Self::new(kind, Effects::empty()),
+                Verb::Rows(kind) => Self::new(kind, Effects::ROWS),
+                Verb::Definitions => Self::new(defined(&mut tokens), Effects::DEFINITIONS),
+                Verb::Tables => Self::new(StatementKind::Admin, Effects::DEFINITIONS),
+                Verb::Call => {
+                    Self { kind: StatementKind::Call, effects: Effects::CALLS, results: ResultCount::Several }
+                }
                 Verb::With => after_with(&mut tokens),
                 Verb::Explain => {
                     if explained(&mut tokens) {
                         continue;
                     }
-                    Self::NOTHING
+                    Self::new(StatementKind::Show, Effects::empty())
                 }
                 Verb::Analyze => {
                     if analyzed(&mut tokens) {
                         continue;
                     }
-                    Self::changing(Effects::DEFINITIONS)
+                    Self::new(StatementKind::Admin, Effects::DEFINITIONS)
                 }
                 Verb::Load => {
                     let is_index = tokens.next().is_some_and(|token| tokens.is(&token, "index"));
-                    if is_index { Self::NOTHING } else { Self::changing(Effects::ROWS) }
+                    if is_index {
+                        Self::new(StatementKind::Admin, Effects::empty())
+                    } else {
+                        Self::new(StatementKind::Load, Effects::ROWS)
+                    }
+                }
+                Verb::Rollback => {
+                    let is_part = tokens.any(|token| tokens_is_to(sql, &token));
+                    Self::new(
+                        if is_part { StatementKind::Savepoint } else { StatementKind::Rollback },
+                        Effects::empty(),
+                    )
+                }
+                Verb::Start => {
+                    let is_transaction = tokens.next().is_some_and(|token| tokens.is(&token, "transaction"));
+                    Self::new(
+                        if is_transaction { StatementKind::Begin } else { StatementKind::Admin },
+                        Effects::empty(),
+                    )
+                }
+                Verb::Set => {
+                    let kind = tokens.next().map_or(StatementKind::Set, |token| {
+                        let is_account = tokens.is(&token, "password")
+                            || (tokens.is_any(&token, &["role", "default"])
+                                && tokens.peek().is_some_and(|next| next.kind != Kind::Other));
+                        if is_account { StatementKind::Account } else { StatementKind::Set }
+                    });
+                    Self::new(kind, Effects::empty())
                 }
                 Verb::Execute => executed(&mut tokens, named, depth),
-                Verb::Other => Self::NOTHING,
             };
         }
     }
 }
 
+/// `ROLLBACK [WORK] TO [SAVEPOINT] name`
+fn tokens_is_to(sql: &[u8], token: &Token) -> bool {
+    token.kind == Kind::Word && sql.get(token.range()).is_some_and(|word| word.eq_ignore_ascii_case(b"to"))
+}
+
+/// What CREATE, ALTER, DROP or RENAME is about: accounts, or anything else.
+fn defined(tokens: &mut Tokens<'_>) -> StatementKind {
+    let next = tokens.next();
+    // CREATE OR REPLACE USER
+    let next = match next {
+        Some(token) if tokens.is(&token, "or") => {
+            tokens.next();
+            tokens.next()
+        }
+        next => next,
+    };
+    let is_account = next.is_some_and(|token| tokens.is_any(&token, &["user", "role"]));
+    if is_account { StatementKind::Account } else { StatementKind::Ddl }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
-    Rows,
+    /// It changes neither rows nor definitions.
+    Is(StatementKind),
+    Rows(StatementKind),
     Definitions,
+    /// Tables as a whole.
+    Tables,
     Call,
     With,
     Explain,
     Analyze,
     Load,
+    Rollback,
+    Start,
+    Set,
     Execute,
-    Other,
 }
 
 impl Verb {
     fn of(tokens: &Tokens<'_>, first: &Token) -> Self {
-        const VERBS: [(&str, Verb); 23] = [
-            ("select", Verb::Other),
-            ("insert", Verb::Rows),
-            ("update", Verb::Rows),
-            ("delete", Verb::Rows),
-            ("replace", Verb::Rows),
+        use StatementKind as Is;
+        // The most frequent ones first.
+        const VERBS: [(&str, Verb); 61] = [
+            ("select", Verb::Is(Is::Select)),
+            ("insert", Verb::Rows(Is::Insert)),
+            ("update", Verb::Rows(Is::Update)),
+            ("delete", Verb::Rows(Is::Delete)),
+            ("commit", Verb::Is(Is::Commit)),
+            ("begin", Verb::Is(Is::Begin)),
+            ("start", Verb::Start),
+            ("set", Verb::Set),
+            ("rollback", Verb::Rollback),
+            ("replace", Verb::Rows(Is::Replace)),
             ("load", Verb::Load),
             ("call", Verb::Call),
             ("execute", Verb::Execute),
@@ -143,17 +269,50 @@ impl Verb {
             ("truncate", Verb::Definitions),
             ("rename", Verb::Definitions),
             ("import", Verb::Definitions),
-            ("optimize", Verb::Definitions),
-            ("repair", Verb::Definitions),
+            ("optimize", Verb::Tables),
+            ("repair", Verb::Tables),
             ("analyze", Verb::Analyze),
             ("explain", Verb::Explain),
             ("describe", Verb::Explain),
             ("desc", Verb::Explain),
             // A function's rows; a row event.
-            ("do", Verb::Rows),
-            ("binlog", Verb::Rows),
+            ("do", Verb::Rows(Is::Other)),
+            ("binlog", Verb::Rows(Is::Admin)),
+            ("table", Verb::Is(Is::Select)),
+            ("values", Verb::Is(Is::Select)),
+            ("handler", Verb::Is(Is::Select)),
+            ("show", Verb::Is(Is::Show)),
+            ("help", Verb::Is(Is::Show)),
+            ("use", Verb::Is(Is::Use)),
+            ("savepoint", Verb::Is(Is::Savepoint)),
+            ("release", Verb::Is(Is::Savepoint)),
+            ("xa", Verb::Is(Is::Xa)),
+            ("prepare", Verb::Is(Is::Prepare)),
+            ("deallocate", Verb::Is(Is::Prepare)),
+            ("lock", Verb::Is(Is::Lock)),
+            ("unlock", Verb::Is(Is::Lock)),
+            ("grant", Verb::Is(Is::Account)),
+            ("revoke", Verb::Is(Is::Account)),
+            ("check", Verb::Is(Is::Admin)),
+            ("checksum", Verb::Is(Is::Admin)),
+            ("flush", Verb::Is(Is::Admin)),
+            ("kill", Verb::Is(Is::Admin)),
+            ("reset", Verb::Is(Is::Admin)),
+            ("purge", Verb::Is(Is::Admin)),
+            ("change", Verb::Is(Is::Admin)),
+            ("stop", Verb::Is(Is::Admin)),
+            ("shutdown", Verb::Is(Is::Admin)),
+            ("restart", Verb::Is(Is::Admin)),
+            ("clone", Verb::Is(Is::Admin)),
+            ("install", Verb::Is(Is::Admin)),
+            ("uninstall", Verb::Is(Is::Admin)),
+            ("cache", Verb::Is(Is::Admin)),
+            ("backup", Verb::Is(Is::Admin)),
+            ("signal", Verb::Is(Is::Other)),
+            ("resignal", Verb::Is(Is::Other)),
+            ("get", Verb::Is(Is::Other)),
         ];
-        VERBS.iter().find(|(word, _)| tokens.is(first, word)).map_or(Self::Other, |(_, verb)| *verb)
+        VERBS.iter().find(|(word, _)| tokens.is(first, word)).map_or(Self::Is(Is::Other), |(_, verb)| *verb)
     }
 }
 
@@ -167,15 +326,17 @@ fn after_with(tokens: &mut Tokens<'_>) -> StatementSummary {
         match token.kind {
             Kind::Open => depth += 1,
             Kind::Close => depth = depth.saturating_sub(1),
-            Kind::Word if depth == 0 && tokens.is_any(&token, &["insert", "update", "delete", "replace"]) => {
-                return StatementSummary::changing(Effects::ROWS);
+            Kind::Word if depth == 0 && tokens.is_any(&token, &QUERY_VERBS) => {
+                return match Verb::of(tokens, &token) {
+                    Verb::Rows(kind) => StatementSummary::new(kind, Effects::ROWS),
+                    _ => StatementSummary::new(StatementKind::Select, Effects::empty()),
+                };
             }
-            Kind::Word if depth == 0 && tokens.is_any(&token, &QUERY_VERBS) => return StatementSummary::NOTHING,
             _ => {}
         }
     }
     // `WITH .. (SELECT ..)`
-    StatementSummary::NOTHING
+    StatementSummary::new(StatementKind::Select, Effects::empty())
 }
 
 /// Steps up to the statement of `EXPLAIN ANALYZE`, which is executed. False for what is only explained.

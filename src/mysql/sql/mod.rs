@@ -17,6 +17,7 @@
 //! question that a lexer cannot answer, which literal belongs to which column. It fails as a whole at one clause that it does not know, so
 //! whoever asks it needs an answer from the tokens for that case.
 
+mod analysis;
 mod comments;
 mod digest;
 #[cfg(test)]
@@ -43,9 +44,10 @@ mod tokens;
 mod walk;
 mod words;
 
+pub use analysis::Analysis;
 pub use digest::{Digest, Digester, normalized};
 pub use fronts::skip_statement_variables;
-pub use kind::{Effects, ResultCount, StatementSummary};
+pub use kind::{Effects, ResultCount, StatementKind, StatementSummary};
 pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
 pub use named::{NamedCommand, named_command};
 pub use quoted::unquote;

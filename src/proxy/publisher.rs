@@ -1,0 +1,83 @@
+//! A session's statements become messages, and enter delivery.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::counters::{Counters, add};
+use crate::deliver::{Ingest, Seq};
+use crate::message::{MessageWriter, SqlLogMessage};
+use crate::session::{EndReason, Now, OutOfSight, SessionEnd, SessionFacts, SessionListener, Statement};
+
+/// What becomes of statements: messages.
+pub(super) struct Publisher {
+    writer: MessageWriter,
+    outlet: Outlet,
+    pub(super) counters: Arc<Counters>,
+    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
+    uncounted: u64,
+}
+
+/// Where a session's messages enter delivery.
+struct Outlet {
+    ingest: Ingest,
+    seq: Seq,
+}
+
+impl Outlet {
+    fn publish(&mut self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
+        let key = u64::from(session.connection_id.unwrap_or_default());
+        let Self { ingest, seq } = self;
+        let written = ingest.append(|batch| batch.push_numbered(key, seq, |buffer| message.write_json(buffer)));
+        if let Err(error) = written {
+            tracing::error!(%error, "a statement could not be turned into JSON");
+        }
+    }
+}
+
+impl Publisher {
+    /// For one session.
+    pub(super) fn new(writer: MessageWriter, ingest: Ingest, counters: Arc<Counters>) -> Self {
+        Self { writer, outlet: Outlet { ingest, seq: Seq::default() }, counters, uncounted: 0 }
+    }
+
+    pub(super) fn ingest(&self) -> &Ingest {
+        &self.outlet.ingest
+    }
+
+    /// From here on statements of the session are not seen: a message says so, unless there were none.
+    pub(super) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+        if end.loss.hides_statements() {
+            let open = self.counters.open.load(Ordering::Relaxed);
+            self.outlet.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
+        }
+    }
+
+    pub(super) fn flush_count(&mut self) {
+        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
+    }
+}
+
+impl SessionListener for Publisher {
+    fn statement(&mut self, statement: &Statement<'_>) {
+        self.uncounted += 1;
+        if self.uncounted == COUNTED_AT_ONCE {
+            self.flush_count();
+        }
+        if statement.truncated {
+            add(&self.counters.truncated_statements, 1);
+        }
+        if self.writer.wants(statement) {
+            let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
+            self.outlet.publish(statement.session, &message);
+        }
+    }
+
+    fn end(&mut self, end: &SessionEnd<'_>) {
+        if let EndReason::OutOfSight(reason) = &end.reason {
+            self.observation_lost(end.session, reason, end.now);
+        }
+    }
+}
+
+/// How many statements of a session are added to the shared counter together.
+const COUNTED_AT_ONCE: u64 = 64;

@@ -1,0 +1,82 @@
+//! Which transaction a statement belongs to, and how that one ends: what a consumer needs that wants to see only what was committed.
+//!
+//! Status flags say that a transaction is open; how it ended is told by the statement's kind and the error's code. Flags do not tell COMMIT
+//! from ROLLBACK, stay set over `COMMIT AND CHAIN`, and an error has none.
+
+use super::listener::EndReason;
+use super::statement::Statement;
+use crate::mysql::sql::Analysis;
+
+/// How far a transaction's statements go that are held: whatever its owner counts.
+pub type Mark = u64;
+
+/// Whether something can still take a statement back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is in no transaction, or failed: nothing takes it back.
+    Outside,
+    /// The end of the open transaction decides.
+    Inside,
+}
+
+/// An XA transaction's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Xid {
+    /// `gtrid`
+    pub global: Vec<u8>,
+    /// `bqual`
+    pub branch: Vec<u8>,
+    /// `formatID`
+    pub format: u32,
+}
+
+/// What happens to the statements that a transaction has had so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// They are committed.
+    Commit,
+    /// They are rolled back.
+    Rollback,
+    /// The transaction is over, and nobody knows how.
+    Unknown,
+    /// Those after the mark are rolled back.
+    RollbackTo(Mark),
+    /// They wait under this name for XA COMMIT or XA ROLLBACK, from whatever connection.
+    Prepare(Xid),
+    /// Those that wait under this name are committed.
+    CommitPrepared(Xid),
+    /// Those that wait under this name are rolled back.
+    RollbackPrepared(Xid),
+}
+
+/// What a finished statement means for its session's transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What happens first, as with a DDL statement that commits what came before.
+    pub before: Option<Change>,
+    /// Where the statement itself belongs.
+    pub place: Place,
+    /// What happens then.
+    pub after: Option<Change>,
+}
+
+/// Follows the transactions of one session.
+#[derive(Debug, Default)]
+pub struct TransactionTracker {}
+
+impl TransactionTracker {
+    /// The next finished statement; `held`: how far what is held of the open transaction goes now.
+    pub fn statement(&mut self, _statement: &Statement<'_>, _analysis: Option<&Analysis>, _held: Mark) -> Step {
+        Step { before: None, place: Place::Outside, after: None }
+    }
+
+    /// The session began again: COM_RESET_CONNECTION, COM_CHANGE_USER.
+    pub fn reset(&mut self) -> Option<Change> {
+        None
+    }
+
+    /// Nothing more is seen of the session.
+    pub fn end(&mut self, _reason: &EndReason) -> Option<Change> {
+        None
+    }
+}
