@@ -6,6 +6,7 @@
 use super::listener::EndReason;
 use super::statement::Statement;
 use crate::mysql::sql::Analysis;
+pub use crate::mysql::sql::Xid;
 
 /// How far a transaction's statements go that are held: whatever its owner counts.
 pub type Mark = u64;
@@ -17,17 +18,6 @@ pub enum Place {
     Outside,
     /// The end of the open transaction decides.
     Inside,
-}
-
-/// An XA transaction's name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Xid {
-    /// `gtrid`
-    pub global: Vec<u8>,
-    /// `bqual`
-    pub branch: Vec<u8>,
-    /// `formatID`
-    pub format: u32,
 }
 
 /// What happens to the statements that a transaction has had so far.

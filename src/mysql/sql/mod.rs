@@ -10,6 +10,7 @@
 //!   program     where a statement ends that has statements of its own
 //!   statements  the statements of a text            kind      what one does
 //!   settings    session state                       secrets   passwords
+//!   xid         names of XA transactions
 //!   digest      what is the same but for values and spelling
 //! ```
 //!
@@ -43,6 +44,7 @@ mod tests;
 mod tokens;
 mod walk;
 mod words;
+mod xid;
 
 pub use analysis::Analysis;
 pub use digest::{Digest, Digester, normalized};
@@ -56,3 +58,4 @@ pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables
 pub use statements::{Piece, next_statement};
 pub use tokens::{Kind, Token, Tokens};
 pub use words::{dropped_database, first_keyword, use_database};
+pub use xid::Xid;
