@@ -92,9 +92,7 @@ fn format(words: &mut Tokens<'_>) -> Option<u32> {
             let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
             std::str::from_utf8(text.get(..length)?).ok()?.parse::<u64>().ok()?
         }
-        (Kind::Binary, [b'0', b'x', digits @ ..]) => {
-            u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?
-        }
+        (Kind::Binary, [b'0', b'x', digits @ ..]) => u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?,
         _ => return None,
     };
     Some(number as u32)
