@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mysql_interceptor::deliver::Batch;
-use mysql_interceptor::message::{CapturePolicy, MessageOptions, MessageWriter};
+use mysql_interceptor::message::{MessageOptions, MessageWriter};
 use mysql_interceptor::session::{Now, Observer, ObserverConfig, Statement};
 
 /// `PROTOCOL_41 | CONNECT_WITH_DB | SECURE_CONNECTION | PLUGIN_AUTH | DEPRECATE_EOF | LONG_PASSWORD | TRANSACTIONS`.
@@ -57,10 +57,7 @@ impl Bench {
         let options = MessageOptions {
             debug: "unknown-service".to_owned(),
             default_tz: Some("UTC".to_owned()),
-            policy: CapturePolicy::default(),
-            include_sql: true,
-            include_params: true,
-            max_param_length: 2048,
+            ..MessageOptions::default()
         };
         let mut observer = Observer::new(ObserverConfig::default());
         login(&mut observer);

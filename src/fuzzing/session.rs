@@ -177,11 +177,9 @@ impl Heard {
     fn of(said: &[Said], config: ObserverConfig, mut length: impl FnMut(&[u8]) -> usize) -> Self {
         let options = MessageOptions {
             debug: "fuzz".into(),
-            default_tz: None,
             policy: CapturePolicy { all: false, ..CapturePolicy::default() },
-            include_sql: true,
-            include_params: true,
             max_param_length: 20,
+            ..MessageOptions::default()
         };
         let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
         let mut hearer =

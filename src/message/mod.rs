@@ -3,18 +3,21 @@
 //! The field list, its order and its conventions are a contract with existing consumers; `docs/messages.md` states it.
 
 mod error;
+mod filter;
 mod flags;
 mod json;
 mod params;
 mod policy;
 mod text;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
+pub use filter::{Criterion, MessageFilter, Sample};
 pub use flags::InterceptorFlags;
 use params::QueryParams;
 pub use policy::CapturePolicy;
@@ -66,6 +69,23 @@ pub struct MessageOptions {
     pub include_params: bool,
     /// Longest parameter value, in characters; longer ones end in `...`.
     pub max_param_length: usize,
+    /// Which of them are left out all the same.
+    pub filter: MessageFilter,
+}
+
+impl Default for MessageOptions {
+    /// Every statement, with its text and its values.
+    fn default() -> Self {
+        Self {
+            debug: String::new(),
+            default_tz: None,
+            policy: CapturePolicy::default(),
+            include_sql: true,
+            include_params: true,
+            max_param_length: 2048,
+            filter: MessageFilter::default(),
+        }
+    }
 }
 
 /// Turns one session's statements into messages.
@@ -74,17 +94,29 @@ pub struct MessageWriter {
     options: Arc<MessageOptions>,
     server_host: Arc<str>,
     client: Arc<str>,
+    address: IpAddr,
 }
 
 impl MessageWriter {
     /// A writer for a session between `client` (the client's host) and `server_host` (`host:port`).
     pub fn new(options: Arc<MessageOptions>, server_host: Arc<str>, client: Arc<str>) -> Self {
-        Self { options, server_host, client }
+        Self { options, server_host, client, address: IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
+    }
+
+    /// The client's address, which `client=` of a filter is about.
+    pub fn with_address(self, address: IpAddr) -> Self {
+        Self { address: address.to_canonical(), ..self }
     }
 
     /// Whether the statement becomes a message.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
         self.options.policy.wants(statement)
+    }
+
+    /// Whether the filters let the statement pass.
+    pub fn passes(&self, statement: &Statement<'_>) -> bool {
+        let kind = || statement.summary().unwrap_or_default().kind;
+        self.options.filter.passes(statement, self.address, kind)
     }
 
     /// The statement's message; `total_pool_count`: client connections open through this proxy.
@@ -187,10 +219,8 @@ mod tests {
         let options = MessageOptions {
             debug: "golden".into(),
             default_tz: Some("UTC".into()),
-            policy: CapturePolicy::default(),
-            include_sql: true,
-            include_params: true,
             max_param_length: 5,
+            ..MessageOptions::default()
         };
         MessageWriter::new(Arc::new(options), "127.0.0.1:3306".into(), "vm".into())
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::Upstream;
+use crate::message::MessageFilter;
 
 /// Everything `mysql-interceptor proxy` needs to know.
 #[derive(Debug, Clone)]
@@ -116,6 +117,8 @@ pub struct CaptureConfig {
     pub debug: String,
     /// The message's `defaultTZ` field; `None`: this host's zone.
     pub default_tz: Option<String>,
+    /// Which statements are left out.
+    pub filter: MessageFilter,
 }
 
 impl Default for CaptureConfig {
@@ -133,6 +136,7 @@ impl Default for CaptureConfig {
             on_unobservable: OnUnobservable::Continue,
             debug: "unknown-service".to_owned(),
             default_tz: None,
+            filter: MessageFilter::default(),
         }
     }
 }

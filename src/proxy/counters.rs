@@ -31,6 +31,8 @@ counters! {
     connections,
     /// Statements whose outcome was seen.
     statements,
+    /// Statements that a filter or --sample left out.
+    filtered_statements,
     /// Statements longer than --max-statement-bytes: their text is cut.
     truncated_statements,
     /// Sessions that the observer could not follow to their end; the next four are its reasons.

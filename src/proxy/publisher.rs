@@ -66,10 +66,14 @@ impl SessionListener for Publisher {
         if statement.truncated {
             add(&self.counters.truncated_statements, 1);
         }
-        if self.writer.wants(statement) {
-            let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-            self.outlet.publish(statement.session, &message);
+        if !self.writer.wants(statement) {
+            return;
         }
+        if !self.writer.passes(statement) {
+            return add(&self.counters.filtered_statements, 1);
+        }
+        let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
+        self.outlet.publish(statement.session, &message);
     }
 
     fn end(&mut self, end: &SessionEnd<'_>) {

@@ -144,7 +144,8 @@ impl Session {
         let is_local = client.local_addr().is_ok_and(|local| local.ip() == peer.ip()) || peer.ip().is_loopback();
         let client_host =
             if is_local { shared.local_host.clone() } else { peer.ip().to_canonical().to_string().into() };
-        let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host);
+        let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host)
+            .with_address(peer.ip());
         Tap::new(
             shared.message_options.policy.enabled,
             shared.observer_config,

@@ -47,6 +47,7 @@ impl Shared {
             include_sql: capture.include_sql,
             include_params: capture.include_params,
             max_param_length: capture.max_param_length,
+            filter: capture.filter.clone(),
         };
         Ok(Self {
             tls: Tls::new(&config.tls, &config.upstream)?,

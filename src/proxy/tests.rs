@@ -10,22 +10,14 @@ use super::counters::Counters;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
 use crate::deliver::{Pipeline, QueueConfig};
-use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
+use crate::message::MessageWriter;
 use crate::proxy::OnUnobservable;
 use crate::session::ObserverConfig;
 
 /// A relay without an observer, the client's and the server's far ends, and the pipeline that must outlive it.
 fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Pipeline) {
     let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).expect("a pipeline without sinks");
-    let options = MessageOptions {
-        debug: String::new(),
-        default_tz: None,
-        policy: CapturePolicy::default(),
-        include_sql: true,
-        include_params: true,
-        max_param_length: 10,
-    };
-    let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
+    let writer = MessageWriter::new(Arc::default(), "server:3306".into(), "client".into());
     let counters: Arc<Counters> = Arc::default();
     let tap = Tap::new(
         false,

@@ -1,4 +1,5 @@
-//! Which tables and columns are meant by an option's patterns, and what is done with a column's values.
+//! Which tables and columns are meant by an option's patterns, and what is done with a column's values; names with wildcards.
 
 pub mod columns;
 pub mod names;
+pub mod wildcard;

@@ -68,6 +68,14 @@ pub(crate) fn memory_size(text: &str) -> Result<usize, String> {
     usize::try_from(size(text)?).map_err(|_| "more than this machine can address".to_owned())
 }
 
+/// A part of a whole, from 0 to 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.trim().parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1, such as 0.1".to_owned()),
+    }
+}
+
 /// A count of at least one.
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.trim().parse() {

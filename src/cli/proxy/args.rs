@@ -10,8 +10,10 @@ use crate::cli::settings::{
     ColumnArgs, FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, Writes, choice, specs, statement_sink,
 };
 use crate::deliver::{Acks, Backpressure};
+use crate::message::Criterion;
 use crate::proxy::{OnUnobservable, TlsMode, Upstream, UpstreamVerify};
-use crate::settings::{SinkKind, boolean, duration, listen_address, memory_size, positive, size, topic};
+use crate::rules::names::Patterns;
+use crate::settings::{SinkKind, boolean, duration, listen_address, memory_size, positive, share, size, topic};
 
 /// The settings of `mysql-interceptor proxy` as given, before they are checked against each other.
 ///
@@ -30,6 +32,9 @@ pub(in crate::cli) struct ProxyArgs {
 
     #[command(flatten)]
     pub(super) capture: CaptureArgs,
+
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
 
     /// stdout, ndjson:PATH or kafka; repeatable [default: stdout]
     ///
@@ -206,6 +211,49 @@ pub(super) struct CaptureArgs {
     /// The field defaultTZ [default: this host's time zone]
     #[arg(long, value_name = "ZONE")]
     pub(super) default_tz: Option<String>,
+}
+
+/// Which statements are left out.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Filters")]
+pub(super) struct FilterArgs {
+    /// Only statements of this user, database, client or kind; repeatable
+    ///
+    /// user=NAME, database=NAME, client=ADDRESS[/BITS] or kind=KIND (select, insert, ddl and so on: docs/messages.md). In names * stands for any characters; a name with an asterisk or a comma stands in
+    /// backticks. Of criteria with the same key one must hold, of different keys each.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) only: Vec<Patterns<Criterion>>,
+
+    /// No statements of this user, database, client or kind; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) skip: Vec<Patterns<Criterion>>,
+
+    /// No statements that took less
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration)]
+    pub(super) min_duration: Duration,
+
+    /// Only statements of this share of the sessions
+    ///
+    /// From 0 to 1. Sessions are chosen by their connection ids.
+    #[arg(long, value_name = "SHARE", default_value = "1", value_parser = share)]
+    pub(super) sample: f64,
+
+    /// Another number chooses other sessions
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) sample_seed: u64,
+
+    /// Errors pass all filters
+    ///
+    /// Statements that failed, or whose outcome is not known, become messages whatever --only, --skip, --min-duration and --sample say.
+    #[arg(long, value_name = "BOOL", default_value = "true", value_parser = boolean)]
+    pub(super) keep_errors: bool,
+}
+
+impl FilterArgs {
+    /// Whether anything is left out.
+    pub(super) fn is_given(&self) -> bool {
+        !self.only.is_empty() || !self.skip.is_empty() || !self.min_duration.is_zero() || self.sample < 1.0
+    }
 }
 
 /// How statements are sent to Kafka.

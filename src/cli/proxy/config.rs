@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{ProxyArgs, TlsArgs};
+use super::args::{FilterArgs, ProxyArgs, TlsArgs};
 use crate::cli::settings::{check_distinct, specs};
 use crate::deliver::{Fsync, KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
+use crate::message::{Criterion, MessageFilter, Sample};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
+use crate::rules::names::Patterns;
 use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec};
 
 /// All that `mysql-interceptor proxy` is to do.
@@ -47,6 +49,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             max_statement_bytes: capture.max_statement_bytes,
             debug: non_empty(capture.debug_value).unwrap_or(capture.service_name),
             default_tz: non_empty(capture.default_tz),
+            filter: filter(&args.filter),
         },
     };
     let queue = QueueConfig {
@@ -57,6 +60,17 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         backpressure: args.queues.backpressure,
     };
     Ok(Plan { listen: args.connections.listen, proxy, sinks, queue })
+}
+
+fn filter(args: &FilterArgs) -> MessageFilter {
+    let all = |lists: &[Patterns<Criterion>]| lists.iter().flat_map(|list| list.0.iter().cloned()).collect();
+    MessageFilter {
+        only: all(&args.only),
+        skip: all(&args.skip),
+        min_duration_ns: u64::try_from(args.min_duration.as_nanos()).unwrap_or(u64::MAX),
+        sample: Sample { share: args.sample, seed: args.sample_seed },
+        keeps_errors: args.keep_errors,
+    }
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

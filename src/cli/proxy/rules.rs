@@ -18,6 +18,7 @@ const PROBE_NOT_BUILT: &str = "asking the server for session values is not built
 pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     let mut rules = Vec::from(NOT_BUILT);
     rules.extend(CAPTURE);
+    rules.extend(FILTERS);
     rules.extend(TLS);
     rules.extend(OUTPUT);
     rules.extend(file_rules());
@@ -90,6 +91,24 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
         settings: &["service_name"],
         needs: |args| args.capture.debug_value.as_deref().unwrap_or_default().is_empty(),
         otherwise: NoEffect("the field debug is --debug-value"),
+    },
+];
+
+const FILTERS: [Rule<ProxyArgs>; 3] = [
+    Rule {
+        settings: &["only", "skip", "min_duration", "sample", "sample_seed", "keep_errors"],
+        needs: |args| args.capture.statement_logging,
+        otherwise: NoEffect("there are no messages with --statement-logging=false"),
+    },
+    Rule {
+        settings: &["sample_seed"],
+        needs: |args| args.filter.sample < 1.0,
+        otherwise: NoEffect("all sessions are looked at unless --sample is below 1"),
+    },
+    Rule {
+        settings: &["keep_errors"],
+        needs: |args| args.filter.is_given(),
+        otherwise: NoEffect("nothing is left out without --only, --skip, --min-duration or --sample"),
     },
 ];
 

@@ -1,0 +1,243 @@
+//! Which statements are left out, by whose they are, what they do and how long they took.
+//!
+//! All of it is decided before anything is written. An error is never left out, unless that is asked for.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use strum::VariantArray;
+use twox_hash::XxHash3_64;
+
+use crate::mysql::sql::StatementKind;
+use crate::rules::wildcard::Wildcard;
+use crate::session::{SessionFacts, Statement};
+
+/// One thing that a statement is chosen by: `user=NAME`, `database=NAME`, `client=ADDRESS`, `client=NETWORK/BITS` or `kind=KIND`.
+///
+/// In names `*` stands for any characters, unless the name is in backticks. An empty name is that of a session without a user or database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Criterion {
+    /// The user who is logged in.
+    User(Wildcard),
+    /// The database current after the statement.
+    Database(Wildcard),
+    /// The client's address.
+    Client(IpNet),
+    /// What the statement is.
+    Kind(StatementKind),
+}
+
+impl FromStr for Criterion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const FORMS: &str = "it is user=NAME, database=NAME, client=ADDRESS[/BITS] or kind=KIND";
+        let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' has no '=': {FORMS}"))?;
+        match key.trim() {
+            "user" => Ok(Self::User(value.parse()?)),
+            "database" => Ok(Self::Database(value.parse()?)),
+            "client" => network(value).map(Self::Client),
+            "kind" => kind(value).map(Self::Kind),
+            _ => Err(format!("'{key}' is nothing that statements are chosen by: {FORMS}")),
+        }
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let alone = || text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let network = text.parse::<IpNet>().or_else(|_| alone());
+    network.map_err(|_| format!("'{text}' is neither an address nor a network such as 10.0.0.0/8 or fd00::/8"))
+}
+
+fn kind(text: &str) -> Result<StatementKind, String> {
+    text.to_ascii_lowercase().parse().map_err(|_| {
+        let kinds: Vec<_> = StatementKind::VARIANTS.iter().map(ToString::to_string).collect();
+        format!("'{text}' is no kind of statement; these are: {}", kinds.join(", "))
+    })
+}
+
+/// Which part of all sessions is looked at, always the same ones for the same seed and the same connection ids.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Between 0 and 1.
+    pub share: f64,
+    /// Another seed chooses other sessions.
+    pub seed: u64,
+}
+
+impl Sample {
+    /// All sessions.
+    pub const ALL: Self = Self { share: 1.0, seed: 0 };
+
+    /// A session without an id is always looked at.
+    fn includes(&self, session: &SessionFacts) -> bool {
+        let Some(id) = session.connection_id.filter(|_| self.share < 1.0) else { return true };
+        let hash = XxHash3_64::oneshot_with_seed(self.seed, &id.to_le_bytes());
+        // The upper 53 bits are a number between 0 and 1, exactly.
+        #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let place = (hash >> 11) as f64 / (1_u64 << 53) as f64;
+        place < self.share
+    }
+}
+
+/// What is left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageFilter {
+    /// Only statements for which of each key that is here one criterion holds; all of them if this is empty.
+    pub only: Vec<Criterion>,
+    /// No statement for which one of these holds.
+    pub skip: Vec<Criterion>,
+    /// No statement that took less, in nanoseconds.
+    pub min_duration_ns: u64,
+    /// Only statements of these sessions.
+    pub sample: Sample,
+    /// Whether statements with errors pass, whatever the rest says.
+    pub keeps_errors: bool,
+}
+
+impl Default for MessageFilter {
+    /// Everything passes.
+    fn default() -> Self {
+        Self { only: Vec::new(), skip: Vec::new(), min_duration_ns: 0, sample: Sample::ALL, keeps_errors: true }
+    }
+}
+
+impl MessageFilter {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.only.is_empty() && self.skip.is_empty() && self.min_duration_ns == 0 && self.sample.share >= 1.0
+    }
+
+    /// Whether a statement of a client with this address passes. `kind` is asked only if it matters.
+    pub fn passes(&self, statement: &Statement<'_>, client: IpAddr, kind: impl FnOnce() -> StatementKind) -> bool {
+        if self.is_empty() || (self.keeps_errors && statement.outcome.error().is_some()) {
+            return true;
+        }
+        if statement.duration_ns < self.min_duration_ns || !self.sample.includes(statement.session) {
+            return false;
+        }
+        let needs_kind = self.only.iter().chain(&self.skip).any(|criterion| matches!(criterion, Criterion::Kind(_)));
+        let of = Subject {
+            session: statement.session,
+            client,
+            kind: if needs_kind { kind() } else { StatementKind::Other },
+        };
+        let of_key = |key: &Criterion| {
+            let mut same = self.only.iter().filter(|criterion| is_of_same_key(criterion, key));
+            same.any(|criterion| of.is(criterion))
+        };
+        self.only.iter().all(of_key) && !self.skip.iter().any(|criterion| of.is(criterion))
+    }
+}
+
+fn is_of_same_key(one: &Criterion, other: &Criterion) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+/// What criteria are held against.
+struct Subject<'a> {
+    session: &'a SessionFacts,
+    client: IpAddr,
+    kind: StatementKind,
+}
+
+impl Subject<'_> {
+    fn is(&self, criterion: &Criterion) -> bool {
+        let name = |name: &Option<String>, pattern: &Wildcard| pattern.matches(name.as_deref().unwrap_or_default());
+        match criterion {
+            Criterion::User(user) => name(&self.session.user, user),
+            Criterion::Database(database) => name(&self.session.current_database, database),
+            Criterion::Client(network) => network.contains(&self.client),
+            Criterion::Kind(kind) => *kind == self.kind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mysql::wire::{ErrPacket, OkPacket};
+    use crate::session::{BatchPart, Now, Outcome, StatementParams};
+
+    fn criteria(texts: &[&str]) -> Vec<Criterion> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn passes(filter: &MessageFilter, duration_ns: u64, failed: bool) -> bool {
+        let session = SessionFacts {
+            user: Some("app_1".into()),
+            current_database: Some("shop".into()),
+            connection_id: Some(7),
+            ..SessionFacts::default()
+        };
+        let error = ErrPacket { code: 1064, sql_state: None, message: b"near" };
+        let statement = Statement {
+            session: &session,
+            sql: Some(b"SELECT 1"),
+            truncated: false,
+            params: StatementParams::None,
+            started: Now::default(),
+            duration_ns,
+            outcome: if failed {
+                Outcome::Error(error)
+            } else {
+                Outcome::Ok(OkPacket::new(0, 0, Default::default(), 0, b""))
+            },
+            batch_part: BatchPart::Last,
+            command: 1,
+        };
+        filter.passes(&statement, "10.1.2.3".parse().unwrap(), || StatementKind::Select)
+    }
+
+    #[test]
+    fn only_and_skip() {
+        for (only, skip, expected) in [
+            (&[][..], &[][..], true),
+            (&["user=app_*"], &[], true),
+            (&["user=root"], &[], false),
+            // Of one key any, of different keys each.
+            (&["user=root", "user=app_1"], &[], true),
+            (&["user=app_1", "kind=insert"], &[], false),
+            (&["user=app_1", "kind=insert", "kind=SELECT"], &[], true),
+            (&["client=10.0.0.0/8"], &[], true),
+            (&["client=10.1.2.3"], &[], true),
+            (&["client=fd00::/8"], &[], false),
+            (&["database="], &[], false),
+            (&[], &["database=sh*"], false),
+            (&["user=app_1"], &["kind=select"], false),
+            (&[], &["kind=insert", "user=root"], true),
+        ] {
+            let filter = MessageFilter { only: criteria(only), skip: criteria(skip), ..MessageFilter::default() };
+            assert_eq!(passes(&filter, 1, false), expected, "{only:?} {skip:?}");
+            assert!(passes(&filter, 1, true), "an error: {only:?} {skip:?}");
+            let strict = MessageFilter { keeps_errors: false, ..filter };
+            assert_eq!(passes(&strict, 1, true), expected, "{only:?} {skip:?}");
+        }
+    }
+
+    #[test]
+    fn fast_statements_are_left_out() {
+        let filter = MessageFilter { min_duration_ns: 10, ..MessageFilter::default() };
+        assert!(!passes(&filter, 9, false) && passes(&filter, 10, false) && passes(&filter, 0, true));
+    }
+
+    #[test]
+    fn a_sample_is_of_sessions_and_can_be_repeated() {
+        let session = |id| SessionFacts { connection_id: Some(id), ..SessionFacts::default() };
+        let chosen = |seed| (0..10_000).filter(move |id| Sample { share: 0.25, seed }.includes(&session(*id)));
+        let first: Vec<_> = chosen(1).collect();
+        assert!((2_300..2_700).contains(&first.len()), "{}", first.len());
+        assert!(chosen(1).eq(first.iter().copied()) && !chosen(2).eq(first.iter().copied()));
+        assert!(Sample::ALL.includes(&session(1)) && !Sample { share: 0.0, seed: 1 }.includes(&session(1)));
+        assert!(Sample { share: 0.0, seed: 1 }.includes(&SessionFacts::default()));
+    }
+
+    #[test]
+    fn criteria_that_are_none() {
+        let error = |text: &str| text.parse::<Criterion>().unwrap_err();
+        assert!(error("app").contains("has no '='") && error("host=x").contains("'host' is nothing"));
+        assert!(error("client=localhost").contains("neither an address nor a network"));
+        assert!(error("kind=selects").contains("these are: select, insert"));
+    }
+}
