@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::deliver::label::Label;
 use crate::deliver::seq::Seq;
 
 /// Messages that are not lines but values of their producer's, which only the sink that belongs to it understands.
@@ -44,10 +45,27 @@ struct Entry {
     key: u64,
     /// The message's number within its connection; 0 without one.
     seq: u64,
+    /// What a numbered message says of itself.
+    label: Label,
     /// Offset just past the message's key in `keys`.
     key_end: u32,
     /// Its number in `topics`, or [`NO_TOPIC`].
     topic: u32,
+}
+
+impl Entry {
+    fn numbered(&self) -> Option<Numbered> {
+        (self.seq > 0).then_some(Numbered { seq: self.seq, label: self.label })
+    }
+}
+
+/// What goes with a message of a connection, beside its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its number within the connection, from 1.
+    pub seq: u64,
+    /// What it says of itself.
+    pub label: Label,
 }
 
 const NO_TOPIC: u32 = u32::MAX;
@@ -63,6 +81,8 @@ pub struct Routed<'a> {
     pub key: &'a [u8],
     /// The message without its newline; empty for none, which is a tombstone.
     pub value: &'a [u8],
+    /// Of a connection's messages: number and label.
+    pub numbered: Option<Numbered>,
 }
 
 impl Batch {
@@ -114,7 +134,7 @@ impl Batch {
         self.bytes.push(b'\n');
         let topic = topic.map_or(NO_TOPIC, |topic| self.topic_number(topic));
         let key_end = offset(self.keys.len());
-        self.entries.push(Entry { end: self.bytes.len(), key: 0, seq: 0, key_end, topic });
+        self.entries.push(Entry { end: self.bytes.len(), key: 0, seq: 0, label: Label::default(), key_end, topic });
         Ok(())
     }
 
@@ -132,7 +152,13 @@ impl Batch {
         let entry = self.entries.get(index)?;
         let (connection, value) = self.get(index)?;
         let key = self.keys.get(self.key_start_of(index)..entry.key_end as usize).unwrap_or_default();
-        Some(Routed { connection, topic: self.topics.get(entry.topic as usize), key, value })
+        Some(Routed {
+            connection,
+            topic: self.topics.get(entry.topic as usize),
+            key,
+            value,
+            numbered: entry.numbered(),
+        })
     }
 
     /// Appends what `write` wrote plus a newline, as one message of connection `key`.
@@ -153,7 +179,8 @@ impl Batch {
             Ok(()) => {
                 self.bytes.push(b'\n');
                 let key_end = offset(self.keys.len());
-                self.entries.push(Entry { end: self.bytes.len(), key, seq: 0, key_end, topic: NO_TOPIC });
+                let (end, label) = (self.bytes.len(), Label::default());
+                self.entries.push(Entry { end, key, seq: 0, label, key_end, topic: NO_TOPIC });
                 Ok(())
             }
             Err(error) => {
@@ -163,23 +190,26 @@ impl Batch {
         }
     }
 
-    /// Appends a message of a connection, as [`Self::push_with`] does, with the next number of `seq`. If `write` fails no number is used.
+    /// Appends a message of a connection, as [`Self::push_with`] does, with the next number of `seq` and what the message says of itself.
+    /// If `write` fails no number is used.
     pub fn push_numbered<E>(
         &mut self,
         key: u64,
         seq: &mut Seq,
+        label: Label,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.push_with(key, write)?;
         if let Some(entry) = self.entries.last_mut() {
             entry.seq = seq.advance();
+            entry.label = label;
         }
         Ok(())
     }
 
-    /// The number of message `index` within its connection, if it has one.
-    pub fn seq(&self, index: usize) -> Option<u64> {
-        self.entries.get(index).map(|entry| entry.seq).filter(|seq| *seq > 0)
+    /// The number of message `index` within its connection, and what it says of itself; `None` for one that was added without a number.
+    pub fn numbered(&self, index: usize) -> Option<Numbered> {
+        self.entries.get(index).and_then(Entry::numbered)
     }
 
     /// The number of messages.
@@ -331,120 +361,4 @@ pub(crate) fn batch_of(messages: &[(u64, &str)]) -> Batch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_write_leaves_nothing() {
-        let mut batch = batch_of(&[(1, "a")]);
-        let result = batch.push_with(2, |out| {
-            out.extend_from_slice(b"half");
-            Err("no")
-        });
-        assert_eq!(result, Err("no"));
-        assert_eq!((batch.len(), batch.byte_len()), (1, 2));
-    }
-
-    #[test]
-    fn each_connection_numbers_its_own_messages() {
-        let (mut first, mut second, mut batch) = (Seq::default(), Seq::default(), batch_of(&[(0, "a row")]));
-        for (key, seq) in [(1, &mut first), (2, &mut second)] {
-            batch.push_numbered(key, seq, |_| Ok::<(), ()>(())).unwrap();
-            // What is not added has no number.
-            assert_eq!(batch.push_numbered(key, seq, |_| Err(())), Err(()));
-            batch.push_numbered(key, seq, |_| Ok::<(), ()>(())).unwrap();
-        }
-        assert_eq!((first.last(), second.last()), (2, 2));
-        let numbers = |batch: &Batch| (0..batch.len()).map(|index| batch.seq(index)).collect::<Vec<_>>();
-        assert_eq!(numbers(&batch), [None, Some(1), Some(2), Some(1), Some(2)]);
-        let mut copy = Batch::new();
-        copy.extend_from(&batch, 2..4);
-        assert_eq!((numbers(&copy), numbers(&batch.prefix(2))), (vec![Some(2), Some(1)], vec![None, Some(1)]));
-    }
-
-    #[test]
-    fn messages_are_found_by_index_and_range() {
-        let batch = batch_of(&[(1, "a"), (2, "bb"), (3, "")]);
-        assert_eq!(batch.get(1), Some((2, &b"bb"[..])));
-        assert_eq!(batch.get(2), Some((3, &b""[..])));
-        assert_eq!(batch.get(3), None);
-        assert_eq!(batch.lines(1..3), b"bb\n\n");
-        assert_eq!(batch.lines(0..99), b"a\nbb\n\n");
-        assert_eq!(batch.lines(7..9), b"");
-        assert_eq!(batch.iter().map(|(key, _)| key).collect::<Vec<_>>(), [1, 2, 3]);
-    }
-
-    #[test]
-    fn routed_messages_keep_topic_and_key_wherever_they_go() {
-        let (orders, users): (Arc<str>, Arc<str>) = ("orders".into(), "users".into());
-        let mut batch = batch_of(&[(1, "a")]);
-        for (topic, key, value) in [(Some(&orders), "1", "b"), (Some(&users), "22", "c"), (None, "", "d")] {
-            let pushed = batch.push_routed(topic, |value_bytes, key_bytes| {
-                value_bytes.extend_from_slice(value.as_bytes());
-                key_bytes.extend_from_slice(key.as_bytes());
-                Ok::<(), ()>(())
-            });
-            assert_eq!(pushed, Ok(()));
-        }
-        let failed = batch.push_routed(Some(&users), |value, key| {
-            value.push(b'x');
-            key.push(b'x');
-            Err(())
-        });
-        assert_eq!(failed, Err(()));
-        let shown = |batch: &Batch| -> Vec<String> {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            let message = |index| batch.routed(index).map(|routed| (routed.topic.cloned(), routed.key, routed.value));
-            let messages = (0..batch.len()).filter_map(message);
-            messages.map(|(topic, key, value)| format!("{topic:?}/{}/{}", text(key), text(value))).collect()
-        };
-        let all = ["None//a", "Some(\"orders\")/1/b", "Some(\"users\")/22/c", "None//d"];
-        assert_eq!(shown(&batch), all);
-        assert_eq!(shown(&batch.prefix(2)), all[..2]);
-        let mut other = batch_of(&[(9, "z")]);
-        other.extend_from(&batch, 2..4);
-        assert_eq!(shown(&other)[1..], all[2..]);
-        batch.truncate(3);
-        assert_eq!(shown(&batch), all[..3]);
-    }
-
-    #[derive(Debug, Default)]
-    struct Numbers(Vec<u64>);
-
-    impl Packed for Numbers {
-        fn messages(&self) -> usize {
-            self.0.len()
-        }
-
-        fn byte_len(&self) -> usize {
-            self.0.len() * 8 + 5
-        }
-    }
-
-    #[test]
-    fn packed_messages_are_counted_and_measured() {
-        let mut batch = Batch::new();
-        batch.packed_mut::<Numbers>().unwrap().0.extend([1, 2, 3]);
-        assert_eq!((batch.len(), batch.byte_len(), batch.is_empty()), (3, 29, false));
-        assert_eq!((0..3).map(|index| batch.bytes_of(index..index + 1)).sum::<usize>(), 29);
-        assert_eq!(batch.packed::<Numbers>().map(|numbers| numbers.0.as_slice()), Some(&[1, 2, 3][..]));
-        assert!((batch.get(0), batch.lines(0..3)) == (None, &b""[..]));
-        batch.clear();
-        assert!(batch.is_empty() && batch.packed::<Numbers>().is_none());
-        assert!(batch_of(&[(1, "a")]).packed_mut::<Numbers>().is_none());
-    }
-
-    #[test]
-    fn prefix_truncate_and_byte_budget_agree() {
-        let mut batch = batch_of(&[(1, "a"), (2, "bb"), (3, "ccc")]);
-        assert_eq!(batch.messages_within(0, 4), 1);
-        assert_eq!(batch.messages_within(0, 5), 2);
-        assert_eq!(batch.messages_within(1, 3), 1);
-        assert_eq!(batch.messages_within(3, 100), 0);
-        assert_eq!(batch.prefix(2).lines(0..9), b"a\nbb\n");
-        batch.truncate(1);
-        assert_eq!((batch.len(), batch.byte_len()), (1, 2));
-        batch.truncate(5);
-        assert_eq!(batch.len(), 1);
-    }
-}
+mod tests;

@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     /// The dispatcher is woken before its next round when a worker has this many messages.
     pub(crate) batch_size: usize,
     pub(crate) blocks: bool,
+    /// Whether a sink has a place for what labels say.
+    pub(crate) reads_labels: bool,
     /// Sessions that are kept waiting now.
     pub(crate) held_up: AtomicUsize,
 }
@@ -73,6 +75,7 @@ impl Shared {
             bounds,
             batch_size,
             blocks,
+            reads_labels: false,
             held_up: AtomicUsize::new(0),
         }
     }
@@ -131,6 +134,11 @@ impl Ingest {
             self.shared.counters.lose_everywhere(LossReason::IngestFull, batch.len().saturating_sub(kept));
             batch.truncate(kept);
         }
+    }
+
+    /// Whether a sink has a place for what labels say: without one, digests need not be computed for them.
+    pub fn reads_labels(&self) -> bool {
+        self.shared.reads_labels
     }
 
     /// Whether the worker should read nothing more from its clients for now. Only ever true with `backpressure=block`.

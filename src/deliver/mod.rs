@@ -22,6 +22,7 @@ mod error;
 mod fsync;
 mod ingest;
 mod kafka;
+mod label;
 mod ndjson;
 mod open;
 mod outages;
@@ -39,7 +40,7 @@ mod stdout;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Batch, Packed, Routed};
+pub use batch::{Batch, Numbered, Packed, Routed};
 pub use config::{Acks, Backpressure, Compression, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig, StdoutConfig};
 pub use counters::{LossReason, SinkCounter, SinkCounters};
 pub use error::SinkError;
@@ -47,6 +48,7 @@ pub use fsync::Fsync;
 pub use ingest::Ingest;
 pub(crate) use kafka::{ClientLog, client_options, describe_client_error, reader_options};
 pub use kafka::{ExactlyOnceSink, KafkaOption, KafkaSink, OnRefused, RowsSinkConfig, TransactionSettings};
+pub use label::{Label, MessageKind};
 pub use ndjson::NdjsonSink;
 pub use open::open_all;
 pub use pipeline::{Pipeline, PushError, SpareBatches};

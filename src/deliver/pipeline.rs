@@ -99,7 +99,9 @@ impl Pipeline {
         let bounds = Bounds { messages: config.max_messages, bytes: config.max_bytes };
         let counters = Arc::new(SinkCounters::new(sinks.iter().map(|(_, sink)| sink.name().to_owned())));
         let forms = sinks.iter().map(|(form, _)| form + 1).max().unwrap_or(1);
-        let blocks = config.backpressure == Backpressure::Block;
+        let mut shared =
+            Shared::new(Arc::clone(&counters), bounds, config.batch_size, config.backpressure == Backpressure::Block);
+        shared.reads_labels = sinks.iter().any(|(_, sink)| sink.reads_labels());
         let pool = Arc::new(Pool::default());
         let (ended_sender, ended) = mpsc::channel();
         let (mut outlets, mut staged) = (Vec::new(), Vec::new());
@@ -117,7 +119,7 @@ impl Pipeline {
             })?;
         }
         let workers = Workers {
-            shared: Arc::new(Shared::new(Arc::clone(&counters), bounds, config.batch_size, blocks)),
+            shared: Arc::new(shared),
             slots: Arc::default(),
             flush_interval: config.flush_interval,
             dispatcher: Mutex::default(),

@@ -30,6 +30,11 @@ pub trait Sink: Send {
         None
     }
 
+    /// Whether it has a place for what labels say ([`Label`](crate::deliver::Label)).
+    fn reads_labels(&self) -> bool {
+        false
+    }
+
     /// Offers the messages of `batch` from index `from` on; returns how many were taken, in order.
     ///
     /// An error means that none of the rest can be taken now: it will be offered again after a pause.

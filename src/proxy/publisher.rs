@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::counters::{Counters, add};
-use crate::deliver::{Ingest, Seq};
+use crate::deliver::{Ingest, Label, MessageKind, Seq};
 use crate::message::{MessageWriter, SqlLogMessage};
+use crate::mysql::sql::{Analysis, StatementKind};
 use crate::session::{EndReason, Now, OutOfSight, SessionEnd, SessionFacts, SessionListener, Statement};
 
 /// What becomes of statements: messages.
@@ -24,10 +25,10 @@ struct Outlet {
 }
 
 impl Outlet {
-    fn publish(&mut self, session: &SessionFacts, message: &SqlLogMessage<'_>) {
+    fn publish(&mut self, session: &SessionFacts, label: Label, message: &SqlLogMessage<'_>) {
         let key = u64::from(session.connection_id.unwrap_or_default());
         let Self { ingest, seq } = self;
-        let written = ingest.append(|batch| batch.push_numbered(key, seq, |buffer| message.write_json(buffer)));
+        let written = ingest.append(|batch| batch.push_numbered(key, seq, label, |buffer| message.write_json(buffer)));
         if let Err(error) = written {
             tracing::error!(%error, "a statement could not be turned into JSON");
         }
@@ -48,7 +49,8 @@ impl Publisher {
     pub(super) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
         if end.loss.hides_statements() {
             let open = self.counters.open.load(Ordering::Relaxed);
-            self.outlet.publish(session, &self.writer.observation_lost(session, &end.message(), now, open));
+            let label = Label { kind: MessageKind::ObservationLost, digest: None };
+            self.outlet.publish(session, label, &self.writer.observation_lost(session, &end.message(), now, open));
         }
     }
 
@@ -73,7 +75,8 @@ impl SessionListener for Publisher {
             return add(&self.counters.filtered_statements, 1);
         }
         let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-        self.outlet.publish(statement.session, &message);
+        let label = if self.ingest().reads_labels() { label(statement) } else { Label::default() };
+        self.outlet.publish(statement.session, label, &message);
     }
 
     fn end(&mut self, end: &SessionEnd<'_>) {
@@ -85,3 +88,16 @@ impl SessionListener for Publisher {
 
 /// How many statements of a session are added to the shared counter together.
 const COUNTED_AT_ONCE: u64 = 64;
+
+/// What the message of a statement says of itself.
+fn label(statement: &Statement<'_>) -> Label {
+    let Some(sql) = statement.sql else { return Label::default() };
+    let analysis = Analysis::of(sql, statement.session.lexis());
+    let kind = match analysis.summary.kind {
+        // What EXECUTE runs only the session knows.
+        StatementKind::Prepare => statement.summary().map_or(StatementKind::Prepare, |summary| summary.kind),
+        kind => kind,
+    };
+    // The digest of a front would be that of another statement.
+    Label { kind: MessageKind::Statement(kind), digest: (!statement.truncated).then_some(analysis.digest) }
+}

@@ -34,7 +34,19 @@ pub enum ResultCount {
 }
 
 /// What a statement is, in one word: for filters, and for whoever reads messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, strum::Display, strum::EnumString, strum::VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum StatementKind {
     /// SELECT, TABLE, VALUES, WITH .. SELECT, HANDLER
