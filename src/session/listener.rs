@@ -34,6 +34,8 @@ bitflags! {
         const GAPS = 1 << 7;
         /// [`SessionListener::end`]
         const END = 1 << 8;
+        /// [`SessionListener::reset`]
+        const RESETS = 1 << 9;
     }
 }
 
@@ -81,6 +83,10 @@ pub trait SessionListener {
 
     /// A statement is finished. For a prepared one with a cursor that is when its last row was fetched.
     fn statement(&mut self, statement: &Statement<'_>) {}
+
+    /// The server began the session again, for COM_RESET_CONNECTION or COM_CHANGE_USER: it rolled back what was open, and dropped variables and
+    /// prepared statements. A change of user that it refuses does so, too.
+    fn reset(&mut self, session: &SessionFacts) {}
 
     /// Bytes are missing: see [`Observer::gap`](super::Observer::gap).
     fn gap(&mut self, gap: &Gap<'_>) {}

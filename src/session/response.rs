@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ending::current_sql;
 use super::exchange::{ClientSide, Exchange};
-use super::listener::{Answer, ColumnsOf, Listener};
+use super::listener::{Answer, ColumnsOf, Interest, Listener};
 use super::login::PendingLogin;
 use super::outcome::{LastWords, Outcome};
 use super::progress::{AfterDefinitions, Expect};
@@ -395,8 +395,7 @@ impl Exchange {
         match packet.payload.first() {
             Some(0x00) => {
                 let ok = OkPacket::parse(packet.payload, self.dialect.in_force())?;
-                self.facts.forget_variables();
-                self.forget_statements(to);
+                self.begin_again(to);
                 self.logged_in(login, &ok, number, now, to);
                 self.tell_result(Answer::Outcome(Outcome::Ok(ok)), false, now, to);
                 self.done()
@@ -405,8 +404,7 @@ impl Exchange {
             Some(0x0a) => Err(Malformed("greeting as the answer to COM_CHANGE_USER").into()),
             Some(0xff) => {
                 // MariaDB drops the old session's state before it authenticates the new one.
-                self.facts.forget_variables();
-                self.forget_statements(to);
+                self.begin_again(to);
                 self.login_refused(&login, packet.payload, number, now, to);
                 self.refused(packet, now, to)
             }
@@ -414,10 +412,14 @@ impl Exchange {
         }
     }
 
-    /// The server dropped the session's prepared statements, and their cursors with them.
-    fn forget_statements(&mut self, to: &mut Listener<'_>) {
+    /// The server dropped the session's variables, its prepared statements, and their cursors with them.
+    fn begin_again(&mut self, to: &mut Listener<'_>) {
+        self.facts.forget_variables();
         for cursor in self.statements.clear() {
             self.end_cursor(cursor, to);
+        }
+        if self.interest.contains(Interest::RESETS) {
+            to.reset(&self.facts);
         }
     }
 
@@ -428,10 +430,7 @@ impl Exchange {
                 let ok = OkPacket::parse(packet.payload, capabilities)?;
                 match self.requests.current.as_ref().map(|current| (&current.request.kind, &current.request.body)) {
                     Some((RequestKind::InitDb, name)) => self.facts.enter_database(name),
-                    Some((RequestKind::ResetConnection, _)) => {
-                        self.facts.forget_variables();
-                        self.forget_statements(to);
-                    }
+                    Some((RequestKind::ResetConnection, _)) => self.begin_again(to),
                     _ => {}
                 }
                 self.facts.apply_ok(&ok);

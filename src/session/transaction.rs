@@ -31,12 +31,18 @@ pub enum Change {
     Unknown,
     /// Those after the mark are rolled back.
     RollbackTo(Mark),
+    /// The transaction is over: those after the mark are committed, and what became of those before it nobody knows.
+    CommitFrom(Mark),
+    /// The transaction is over: those after the mark are rolled back, and what became of those before it nobody knows.
+    RollbackFrom(Mark),
     /// They wait under this name for XA COMMIT or XA ROLLBACK, from whatever connection.
     Prepare(Xid),
     /// Those that wait under this name are committed.
     CommitPrepared(Xid),
     /// Those that wait under this name are rolled back.
     RollbackPrepared(Xid),
+    /// What became of those that wait under this name nobody knows: the connection ended while XA COMMIT was under way.
+    UnknownPrepared(Xid),
 }
 
 /// What a finished statement means for its session's transaction.
@@ -60,13 +66,18 @@ impl TransactionTracker {
         Step { before: None, place: Place::Outside, after: None }
     }
 
-    /// The session began again: COM_RESET_CONNECTION, COM_CHANGE_USER.
-    pub fn reset(&mut self) -> Option<Change> {
+    /// The session began again: COM_RESET_CONNECTION, COM_CHANGE_USER; see [`SessionListener::reset`](super::SessionListener::reset).
+    pub fn reset(&mut self, _held: Mark) -> Option<Change> {
+        None
+    }
+
+    /// Statements may be missing.
+    pub fn gap(&mut self, _held: Mark) -> Option<Change> {
         None
     }
 
     /// Nothing more is seen of the session.
-    pub fn end(&mut self, _reason: &EndReason) -> Option<Change> {
+    pub fn end(&mut self, _reason: &EndReason, _held: Mark) -> Option<Change> {
         None
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::session::{
-    Answer, Columns, CommandBody, Gap, Interest, LoginAnswer, Outcome, Row, SentCommand, SessionResult,
+    Answer, Columns, CommandBody, Gap, Interest, LoginAnswer, Outcome, Row, SentCommand, SessionFacts, SessionResult,
     TransactionState, UnknownOutcome,
 };
 
@@ -81,6 +81,10 @@ impl SessionListener for Recorder {
     fn statement(&mut self, statement: &Statement<'_>) {
         let sql = text(statement.sql.unwrap_or(b"?"));
         self.note(format!("{} statement {sql}: {}", statement.command, outcome(&statement.outcome)));
+    }
+
+    fn reset(&mut self, _: &SessionFacts) {
+        self.note("began again".into());
     }
 
     fn gap(&mut self, gap: &Gap<'_>) {
@@ -269,7 +273,7 @@ fn a_change_of_user_without_its_secret() {
     script.request(b"\x11bob\0\x06secretshop2\0\x2d\0").server(b"\xfeplugin\0nonce").client(b"secret");
     script.ok(0, "", AUTOCOMMIT).query("SELECT 1").ok(0, "", AUTOCOMMIT);
     script.request(b"\x11eve\0\x06secret\0\x2d\0").err(1045, "denied");
-    let heard = heard(&script, Interest::all() - Interest::RESULTS);
+    let heard = heard(&script, Interest::all() - Interest::RESULTS - Interest::RESETS);
     assert_eq!(
         heard[1..],
         [
