@@ -1,8 +1,10 @@
 //! What is found out about a statement's text, once for all who need it.
 
 use super::digest::Digest;
+use super::keys::Keys;
 use super::kind::StatementSummary;
 use super::lexis::Lexis;
+use super::redactions::Redactions;
 
 /// What a text tells. It depends on the text and on how it is read, and on nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,11 +13,22 @@ pub struct Analysis {
     pub digest: Digest,
     /// What it is and may change. EXECUTE is of what nobody knows here.
     pub summary: StatementSummary,
+    /// What of it is not to be shown.
+    pub redactions: Redactions,
 }
 
 impl Analysis {
-    /// Of a whole text, which may have several statements.
+    /// Of a whole text, which may have several statements. There are no redact keys.
     pub fn of(sql: &[u8], lexis: Lexis) -> Self {
-        Self { digest: Digest::of(sql, lexis), summary: StatementSummary::of_text(sql, lexis, &|_| None) }
+        Self::with_keys(sql, false, lexis, &Keys::none())
+    }
+
+    /// The same, with redact keys. `is_torn`: the text is only the front of what was sent.
+    pub fn with_keys(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys) -> Self {
+        Self {
+            digest: Digest::of(sql, lexis),
+            summary: StatementSummary::of_text(sql, lexis, &|_| None),
+            redactions: Redactions::of(sql, is_torn, lexis, keys),
+        }
     }
 }

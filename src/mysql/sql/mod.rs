@@ -24,6 +24,7 @@ mod digest;
 #[cfg(test)]
 mod digest_tests;
 mod fronts;
+mod keys;
 mod kind;
 mod lexis;
 mod named;
@@ -33,10 +34,14 @@ mod parser_tests;
 mod parts;
 mod program;
 mod quoted;
+mod redactions;
+#[cfg(test)]
+mod redactions_tests;
 mod secrets;
 #[cfg(test)]
 mod secrets_tests;
 mod settings;
+mod sites;
 mod statements;
 mod stored;
 #[cfg(test)]
@@ -49,10 +54,12 @@ mod xid;
 pub use analysis::Analysis;
 pub use digest::{Digest, Digester, normalized};
 pub use fronts::skip_statement_variables;
+pub use keys::Keys;
 pub use kind::{Effects, ResultCount, StatementKind, StatementSummary};
 pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
 pub use named::{NamedCommand, named_command};
 pub use quoted::unquote;
+pub use redactions::{RedactedParams, Redactions};
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
 pub use statements::{Piece, next_statement};

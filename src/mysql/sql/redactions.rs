@@ -1,0 +1,172 @@
+//! Which of a text's literals and placeholders are to be made unreadable.
+//!
+//! Two rules: secrets by grammar, which [`secrets`](super::secrets) finds, and values of what has a redact key in its name. Where it is
+//! not certain that a literal belongs to harmless names alone, one key anywhere in the statement is enough: rather too much is hidden.
+
+use std::ops::Range;
+
+use super::keys::Keys;
+use super::lexis::Lexis;
+use super::quoted::unquote;
+use super::secrets::secret_spans;
+use super::sites::{SiteKind, Sites, Verb};
+use super::statements::next_statement;
+
+/// Texts within texts within texts.
+const DEPTH: u8 = 3;
+
+/// What of a text is not to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Redactions {
+    /// Literals, in bytes of the text: quotes, a number's sign and the introducer of a character set included. From the first to the last;
+    /// none overlaps another. Where it is not known where literals end, one reaches up to the end of the text.
+    pub literals: Vec<Range<usize>>,
+    /// Parameters.
+    pub params: RedactedParams,
+    /// Whether the statement mentions something with a key in its name, or has secrets by its grammar: whatever the server quotes of it
+    /// may be one.
+    pub mentions_secret: bool,
+}
+
+/// Which parameters are not to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RedactedParams {
+    /// None of them.
+    #[default]
+    None,
+    /// Those for which it is true, by the index of their placeholders. Others than the text has are not shown.
+    Some(Vec<bool>),
+    /// All of them.
+    All,
+}
+
+impl RedactedParams {
+    /// Whether the parameter with this index (from 0) is not to be shown.
+    pub fn contains(&self, index: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Some(which) => which.get(index).copied().unwrap_or(true),
+            Self::All => true,
+        }
+    }
+
+    fn of(which: Vec<bool>) -> Self {
+        if which.contains(&true) { Self::Some(which) } else { Self::None }
+    }
+}
+
+impl Redactions {
+    /// Of a text, which may have several statements. `is_torn`: it is only the front of what was sent.
+    ///
+    /// ```
+    /// use mysql_interceptor::mysql::sql::{Keys, Lexis, Redactions};
+    /// let sql = b"UPDATE users SET password = 'x' WHERE id = ?";
+    /// let redactions = Redactions::of(sql, false, Lexis::default(), &Keys::new(["password"]));
+    /// assert_eq!(redactions.literals[0], 28..31);
+    /// ```
+    pub fn of(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys) -> Self {
+        of_text(sql, is_torn, lexis, keys, DEPTH)
+    }
+
+    /// Whether all of it is shown.
+    pub fn is_empty(&self) -> bool {
+        self.literals.is_empty() && self.params == RedactedParams::None
+    }
+}
+
+fn of_text(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys, depth: u8) -> Redactions {
+    let lexis = shown(sql, lexis);
+    let mut found = Found { secrets: secret_spans(sql, lexis), ..Found::default() };
+    found.mentions_secret = !found.secrets.is_empty();
+    let mut from = 0;
+    while let Some(piece) = next_statement(sql, from, lexis) {
+        let end = if piece.is_certain { piece.range.end } else { sql.len() };
+        let start = piece.range.start;
+        let statement = sql.get(start..end).unwrap_or_default();
+        found.statement(statement, start, is_torn && end == sql.len(), lexis, keys, depth);
+        from = if piece.is_certain { piece.next } else { sql.len() };
+    }
+    found.finish(sql)
+}
+
+/// How a text is read that is shown. A server passes over the content of some comments, which is shown all the same: it counts here.
+fn shown(sql: &[u8], lexis: Lexis) -> Lexis {
+    let has_version = [&b"/*!"[..], b"/*M!"].iter().any(|mark| memchr::memmem::find(sql, mark).is_some());
+    if has_version { Lexis { flavor: None, version: None, ..lexis } } else { lexis }
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    secrets: Vec<Range<usize>>,
+    literals: Vec<Range<usize>>,
+    params: Vec<bool>,
+    all_params: bool,
+    mentions_secret: bool,
+}
+
+impl Found {
+    fn statement(&mut self, sql: &[u8], start: usize, is_torn: bool, lexis: Lexis, keys: &Keys, depth: u8) {
+        let sites = Sites::of(sql, lexis, keys);
+        let hides_all = sites.has_unnamed_columns || mentions_key(&sites) || (is_torn && !keys.is_empty());
+        self.mentions_secret |= hides_all;
+        for site in &sites.sites {
+            let is_secret =
+                hides_all || is_secret_text(&sites, site.kind, sql.get(site.span.clone()), lexis, keys, depth);
+            self.site(site.kind, site.span.start + start..site.span.end + start, is_secret);
+        }
+        if let Some(from) = sites.unclear_from {
+            if hides_all || !self.secrets.is_empty() {
+                self.literals.push(from + start..sql.len() + start);
+            }
+            self.all_params |= hides_all;
+        }
+    }
+
+    fn site(&mut self, kind: SiteKind, span: Range<usize>, is_redacted: bool) {
+        if kind == SiteKind::Placeholder {
+            let is_secret = self.secrets.iter().any(|secret| secret.start <= span.start && span.end <= secret.end);
+            self.params.push(is_redacted || is_secret);
+        } else if is_redacted {
+            self.literals.push(span);
+        }
+    }
+
+    fn finish(self, sql: &[u8]) -> Redactions {
+        let is_placeholder = |span: &Range<usize>| sql.get(span.clone()) == Some(b"?");
+        let mut literals = self.literals;
+        literals.extend(self.secrets.into_iter().filter(|span| !is_placeholder(span)));
+        let literals = merged(literals);
+        let params = if self.all_params { RedactedParams::All } else { RedactedParams::of(self.params) };
+        let mentions_secret = self.mentions_secret || !literals.is_empty() || params != RedactedParams::None;
+        Redactions { literals, params, mentions_secret }
+    }
+}
+
+/// Sorted, and those that overlap as one.
+fn merged(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match merged.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
+/// Whether a key is anywhere in the statement where it may name something.
+fn mentions_key(sites: &Sites) -> bool {
+    let in_literal = sites.verb == Verb::Data && sites.sites.iter().any(|site| site.has_key);
+    sites.names_key || in_literal
+}
+
+/// Whether a literal is a text that has secrets itself: a statement for PREPARE, options of a storage engine.
+fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lexis, keys: &Keys, depth: u8) -> bool {
+    let (SiteKind::Text, Verb::Prepare | Verb::Other | Verb::Account) = (kind, sites.verb) else { return false };
+    let inner = unquote(text.unwrap_or_default(), lexis);
+    if keys.match_name(&inner) {
+        return true;
+    }
+    sites.verb == Verb::Prepare && (depth == 0 || !of_text(&inner, false, lexis, keys, depth - 1).is_empty())
+}
