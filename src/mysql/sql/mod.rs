@@ -12,6 +12,7 @@
 //!   settings    session state                       secrets   passwords
 //!   xid         names of XA transactions
 //!   digest      what is the same but for values and spelling
+//!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
 //! ```
 //!
 //! A parser that others wrote (`sqlparser`) judges some of this in tests. In the program its place is beside `secrets`: for the one
