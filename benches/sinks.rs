@@ -73,6 +73,7 @@ fn main() {
             let kafka = KafkaConfig {
                 bootstrap_servers: bootstrap_servers.clone(),
                 topic: "SINKS_BENCH".to_owned(),
+                proxy: "test@2026-01-31T12:00:00.000Z".to_owned(),
                 acks: Acks::All,
                 retries: 3,
                 linger: Duration::from_millis(linger),

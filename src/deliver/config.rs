@@ -68,6 +68,8 @@ pub struct KafkaConfig {
     pub bootstrap_servers: String,
     /// The topic of all messages.
     pub topic: String,
+    /// The record header `proxy`: which process sends, and since when it runs.
+    pub proxy: String,
     /// What the brokers must have done before a message counts as delivered.
     pub acks: Acks,
     /// How many times the client library resends a message on its own.

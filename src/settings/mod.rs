@@ -21,6 +21,6 @@ pub(crate) use rules::{Note, Otherwise, Rule, check};
 pub(crate) use setting::{BOOLEAN, CONFIG, Choice, Setting};
 pub(crate) use sink::{SinkKind, SinkSpec};
 pub(crate) use values::{
-    boolean, brokers, duration, listen_address, memory_size, number_of_seconds, positive, share, size, topic,
+    boolean, brokers, duration, instance, listen_address, memory_size, number_of_seconds, positive, share, size, topic,
 };
 pub(crate) use variables::unknown_variables;

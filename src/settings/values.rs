@@ -93,6 +93,14 @@ pub(crate) fn topic(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A name of a running program: what every record carries should be short, and readable wherever it is shown.
+pub(crate) fn instance(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 100 || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("an instance's name has 1 to 100 bytes, without spaces".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Brokers as librdkafka takes them, comma-separated. It would take anything for a name, and never find it.
 pub(crate) fn brokers(text: &str) -> Result<String, String> {
     for broker in text.split(',').map(str::trim).filter(|broker| !broker.is_empty()) {
@@ -153,6 +161,14 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for text in ["", "-1", "1w", "m", "1e9", "99999999999d", "nan", "1.2.3"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_instances_are_short_words() {
+        assert_eq!(instance("shop/web-1"), Ok("shop/web-1".to_owned()));
+        for text in ["", "a b", "a\n", &"x".repeat(101)] {
+            assert!(instance(text).is_err(), "{text}");
         }
     }
 

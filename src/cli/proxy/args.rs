@@ -13,7 +13,9 @@ use crate::deliver::{Acks, Backpressure};
 use crate::message::Criterion;
 use crate::proxy::{OnUnobservable, TlsMode, Upstream, UpstreamVerify};
 use crate::rules::names::Patterns;
-use crate::settings::{SinkKind, boolean, duration, listen_address, memory_size, positive, share, size, topic};
+use crate::settings::{
+    SinkKind, boolean, duration, instance, listen_address, memory_size, positive, share, size, topic,
+};
 
 /// The settings of `mysql-interceptor proxy` as given, before they are checked against each other.
 ///
@@ -263,6 +265,12 @@ pub(super) struct ProducerArgs {
     /// Topic of all messages
     #[arg(long, value_name = "TOPIC", default_value = "MYSQL_EVENTS", value_parser = topic)]
     pub(super) kafka_topic: String,
+
+    /// Name of this proxy in record headers [default: host name]
+    ///
+    /// The header `proxy` of each record is this name and the time of the start: web-1@2026-01-31T12:00:00.000Z. Proxies that write to one topic from the same host need a name each.
+    #[arg(long, value_name = "NAME", value_parser = instance)]
+    pub(super) instance: Option<String>,
 
     /// Whose confirmation counts
     ///

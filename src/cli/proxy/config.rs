@@ -121,6 +121,7 @@ fn kafka(args: &ProxyArgs) -> Option<KafkaConfig> {
     Some(KafkaConfig {
         bootstrap_servers: args.kafka.brokers()?.to_owned(),
         topic: producer.kafka_topic.clone(),
+        proxy: running(producer.instance.as_deref(), jiff::Timestamp::now()),
         acks: producer.kafka_acks,
         retries: producer.kafka_retries,
         linger: Duration::from_millis(producer.kafka_linger_ms.into()),
@@ -128,4 +129,22 @@ fn kafka(args: &ProxyArgs) -> Option<KafkaConfig> {
         buffer_memory: producer.kafka_buffer_memory,
         options: args.kafka.kafka_option.clone(),
     })
+}
+
+/// Which process this is: the instance, by default this host, and when it started, in UTC.
+fn running(instance: Option<&str>, started: jiff::Timestamp) -> String {
+    let instance = instance.map_or_else(|| gethostname::gethostname().to_string_lossy().into_owned(), str::to_owned);
+    format!("{instance}@{started:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_its_instance_and_its_start() {
+        let started = jiff::Timestamp::from_millisecond(1_795_239_646_900).unwrap();
+        assert_eq!(running(Some("web-1"), started), "web-1@2026-11-21T05:40:46.900Z");
+        assert!(running(None, started).ends_with("@2026-11-21T05:40:46.900Z"));
+    }
 }

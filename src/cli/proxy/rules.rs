@@ -171,6 +171,7 @@ const KAFKA: [Rule<ProxyArgs>; 3] = [
     Rule {
         settings: &[
             "kafka_topic",
+            "instance",
             "kafka_acks",
             "kafka_retries",
             "kafka_linger_ms",

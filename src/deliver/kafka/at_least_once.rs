@@ -12,7 +12,7 @@ use crate::deliver::error::SinkError;
 use crate::deliver::kafka::producer::Producer;
 #[cfg(doc)]
 use crate::deliver::kafka::settings::OnRefused;
-use crate::deliver::kafka::settings::{ProducerConfig, RowsSinkConfig};
+use crate::deliver::kafka::settings::{Keys, ProducerConfig, RowsSinkConfig};
 use crate::deliver::kafka::stall::{Remedy, Stall};
 use crate::deliver::kafka::window::Settled;
 use crate::deliver::kafka::{ANSWER_POLL, FAILURE_LOG_INTERVAL, GIVE_BACK, backoff};
@@ -188,6 +188,10 @@ impl Sink for KafkaSink {
 
     fn attach(&mut self, counter: &Arc<SinkCounter>) {
         self.counter = Arc::clone(counter);
+    }
+
+    fn reads_labels(&self) -> bool {
+        self.producer.config().keys == Keys::Connections
     }
 
     fn delivered_through(&self) -> u64 {

@@ -8,13 +8,15 @@
 //!       window    pacing    reports               what is not acknowledged; when it goes; what became of it
 //! ```
 //!
-//! Beside them: `stall` notices a producer that makes no progress, `settings` makes librdkafka's options, `client` is what all our
+//! Beside them: `stall` notices a producer that makes no progress, `headers` makes statements' record
+//! headers, `settings` librdkafka's options, `client` is what all our
 //! Kafka clients have in common.
 
 mod at_least_once;
 mod bootstrap;
 mod client;
 mod exactly_once;
+mod headers;
 mod option;
 mod pacing;
 mod producer;

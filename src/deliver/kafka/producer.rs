@@ -11,6 +11,7 @@ use crate::deliver::counters::LossReason;
 use crate::deliver::error::SinkError;
 use crate::deliver::kafka::bootstrap;
 use crate::deliver::kafka::client::describe_client_error;
+use crate::deliver::kafka::headers::Headers;
 use crate::deliver::kafka::pacing::Pacing;
 use crate::deliver::kafka::reports::{Answer, Reports};
 use crate::deliver::kafka::settings::{Keys, LEAST_BATCH_BYTES, OnRefused, ProducerConfig, Sharing};
@@ -40,6 +41,7 @@ pub(crate) struct Producer {
     /// Why the sink ends: a message that Kafka will never accept and that must not be skipped.
     refused: Option<String>,
     key: itoa::Buffer,
+    headers: Headers,
 }
 
 /// What a request carries.
@@ -69,6 +71,7 @@ impl Producer {
             refusals: RateLimit::new(REFUSAL_LOG_INTERVAL),
             refused: None,
             key: itoa::Buffer::new(),
+            headers: Headers::new(config.proxy.clone()),
             config,
         })
     }
@@ -156,6 +159,9 @@ impl Producer {
             };
             if !key.is_empty() {
                 record = record.key(key);
+            }
+            if let Some(numbered) = &message.numbered {
+                record = record.headers(self.headers.of(numbered));
             }
             let Err((error, _)) = self.client.send(record) else {
                 self.window.advance();

@@ -87,6 +87,8 @@ pub(crate) struct ProducerConfig {
     /// The topic of messages that name none.
     pub(crate) topic: String,
     pub(crate) keys: Keys,
+    /// Of statements: the record header that names this process.
+    pub(crate) proxy: String,
     pub(crate) pacing: Pacing,
     /// Bytes of messages that may wait for their answer.
     pub(crate) waiting_bytes: usize,
@@ -115,6 +117,7 @@ impl ProducerConfig {
             bootstrap_servers: config.bootstrap_servers.clone(),
             topic: config.topic.clone(),
             keys: Keys::Connections,
+            proxy: config.proxy.clone(),
             pacing: Pacing::bursts(config.linger, saturating(config.batch_size.into())),
             waiting_bytes: saturating(config.buffer_memory),
             room_patience: Duration::ZERO,
@@ -136,6 +139,7 @@ impl ProducerConfig {
             bootstrap_servers: config.bootstrap_servers.clone(),
             topic: config.topic.clone(),
             keys: Keys::OfMessages,
+            proxy: String::new(),
             pacing: Pacing::Stream,
             waiting_bytes: config.in_flight_bytes,
             room_patience: ROOM_PATIENCE,

@@ -7,8 +7,9 @@ use std::time::Instant;
 use crate::deliver::batch::{Batch, Routed};
 use crate::deliver::counters::{LossReason, SinkCounter};
 
-/// A chunk is at most one request per partition, even if all its messages go to the same one (see `settings`).
-pub(crate) const CHUNK_BYTES: usize = 900_000;
+/// A chunk is at most one request per partition, even if all its messages go to the same one (see `settings`): keys, record headers and
+/// the protocol add about 160 bytes to a statement's message, which has 450 at least.
+pub(crate) const CHUNK_BYTES: usize = 700_000;
 pub(crate) const CHUNK_MESSAGES: usize = 10_000;
 /// How many chunks' memory is kept for later ones.
 const SPARES: usize = 8;
@@ -398,7 +399,7 @@ mod tests {
     #[test]
     fn messages_share_a_chunk_until_it_is_released_or_full() {
         let mut window = Window::default();
-        let (large, huge) = ("x".repeat(400_000), "x".repeat(2_000_000));
+        let (large, huge) = ("x".repeat(300_000), "x".repeat(2_000_000));
         let messages = [(1, large.as_str()), (2, &large), (3, &large), (4, &huge), (5, "a")];
         for (index, message) in messages.iter().enumerate() {
             window.add(&batch_of(&[(9, "-"), *message]), 1..2, Instant::now());

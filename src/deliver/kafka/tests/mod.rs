@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -87,6 +87,15 @@ fn in_a_minute() -> Instant {
 
 /// What a topic holds: partition, key and value, in the order of each partition.
 fn consume(servers: &str, topic: &str, partitions: i32) -> Vec<(i32, Option<String>, String)> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let part = |message: &BorrowedMessage<'_>| {
+        (message.partition(), message.key().map(text), text(message.payload().unwrap()))
+    };
+    consume_as(servers, topic, partitions, part)
+}
+
+/// What is wanted of each message that a topic holds, in the order of each partition.
+fn consume_as<T>(servers: &str, topic: &str, partitions: i32, wanted: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
     let defaults = [
         ("group.id", "g".to_owned()),
         ("enable.partition.eof", "true".to_owned()),
@@ -102,10 +111,7 @@ fn consume(servers: &str, topic: &str, partitions: i32) -> Vec<(i32, Option<Stri
     let (mut found, mut ends) = (Vec::new(), 0);
     while ends < partitions && Instant::now() < deadline {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-                found.push((message.partition(), message.key().map(text), text(message.payload().unwrap())));
-            }
+            Some(Ok(message)) => found.push(wanted(&message)),
             Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ends += 1,
             _ => {}
         }

@@ -1,17 +1,20 @@
 //! The sink for statements.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::deliver::batch::batch_of;
+use crate::deliver::batch::{batch_of, numbered};
 use crate::deliver::counters::{LossReason, SinkCounter};
 use crate::deliver::kafka::KafkaSink;
 use crate::deliver::kafka::tests::relay::Relay;
 use crate::deliver::kafka::tests::{Cluster, attached, delivered, in_a_minute, write_all};
-use crate::deliver::{Acks, KafkaConfig, KafkaOption, Sink, SinkError};
+use crate::deliver::{Acks, Batch, KafkaConfig, KafkaOption, Label, MessageKind, Seq, Sink, SinkError};
+use crate::mysql::sql::{Digest, Lexis, StatementKind};
 
 fn cluster() -> Cluster {
     let cluster = MockCluster::new(1).unwrap();
@@ -23,6 +26,7 @@ pub(crate) fn config(bootstrap_servers: String, topic: &str) -> KafkaConfig {
     KafkaConfig {
         bootstrap_servers,
         topic: topic.to_owned(),
+        proxy: "test@2026-01-31T12:00:00.000Z".to_owned(),
         acks: Acks::All,
         retries: 3,
         linger: Duration::from_millis(5),
@@ -70,6 +74,64 @@ fn messages_arrive_with_their_keys_and_are_counted() {
     found.sort();
     let expected = [("42", r#"{"a":1}"#), ("42", r#"{"a":2}"#), ("7", r#"{"a":3}"#)];
     assert_eq!(found, expected.map(|(key, payload)| (key.to_owned(), payload.to_owned())));
+}
+
+/// Messages of connections, numbered, of kind `insert` and with a digest.
+fn statements(messages: &[(u64, &str)]) -> Batch {
+    let mut batch = Batch::new();
+    let mut seqs: BTreeMap<u64, Seq> = BTreeMap::new();
+    let kind = MessageKind::Statement(StatementKind::Insert);
+    let label = Label { kind, digest: Some(Digest::of(b"SELECT 1", Lexis::default())) };
+    for (connection, json) in messages {
+        let seq = seqs.entry(*connection).or_default();
+        let pushed = batch.push_numbered(*connection, seq, label, |out| {
+            out.extend_from_slice(json.as_bytes());
+            Ok::<(), ()>(())
+        });
+        pushed.unwrap();
+    }
+    numbered(batch)
+}
+
+/// Each message's value and its headers, once there are this many, sorted.
+fn consume_headers(servers: &str, messages: usize) -> Vec<(String, BTreeMap<String, String>)> {
+    let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+    let deadline = in_a_minute();
+    loop {
+        let mut found = super::consume_as(servers, "T", 2, |message| {
+            let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+            (text(message.payload()), headers.map(|header| (header.key.to_owned(), text(header.value))).collect())
+        });
+        if found.len() >= messages || Instant::now() > deadline {
+            found.sort();
+            return found;
+        }
+    }
+}
+
+#[test]
+fn statements_have_headers_also_when_they_are_sent_again() {
+    let cluster = cluster();
+    let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
+    let refused = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[refused]);
+    write_all(&mut sink, &statements(&[(1, "a"), (1, "b"), (2, "c")]));
+    write_all(&mut sink, &batch_of(&[(1, "d, not numbered")]));
+    sink.flush(in_a_minute()).unwrap();
+    assert!(sink.reads_labels() && counter.resent() > 0);
+    let headers = |seq: &str| {
+        let given = [
+            ("seq", seq),
+            ("proxy", "test@2026-01-31T12:00:00.000Z"),
+            ("kind", "insert"),
+            ("digest", "e1c71d1661ae46e09b7aaec1c390957f"),
+        ];
+        given.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect()
+    };
+    let found = consume_headers(&cluster.bootstrap_servers(), 4);
+    let expected =
+        [("a", headers("1")), ("b", headers("2")), ("c", headers("1")), ("d, not numbered", BTreeMap::new())];
+    assert_eq!(found, expected.map(|(value, headers)| (value.to_owned(), headers)));
 }
 
 #[test]

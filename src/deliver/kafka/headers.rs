@@ -1,0 +1,76 @@
+//! Record headers of statements: what the message's 23 fields must not carry.
+
+use rdkafka::message::{Header, OwnedHeaders};
+
+use crate::deliver::batch::Numbered;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Makes records' headers: `seq`, `proxy`, `kind`, and `digest` where there is one, all of them text.
+pub(crate) struct Headers {
+    /// Which process sends: the value of `proxy`.
+    proxy: String,
+    number: itoa::Buffer,
+}
+
+impl Headers {
+    pub(crate) fn new(proxy: String) -> Self {
+        Self { proxy, number: itoa::Buffer::new() }
+    }
+
+    /// The headers of one record.
+    pub(crate) fn of(&mut self, numbered: &Numbered) -> OwnedHeaders {
+        let add = |headers: OwnedHeaders, key, value: &[u8]| headers.insert(Header { key, value: Some(value) });
+        let mut headers = OwnedHeaders::new_with_capacity(LARGEST);
+        headers = add(headers, "seq", self.number.format(numbered.seq).as_bytes());
+        headers = add(headers, "proxy", self.proxy.as_bytes());
+        headers = add(headers, "kind", numbered.label.kind.as_str().as_bytes());
+        if let Some(digest) = &numbered.label.digest {
+            headers = add(headers, "digest", &hexadecimal(digest.as_bytes()));
+        }
+        headers
+    }
+}
+
+/// How many headers a record has at most.
+const LARGEST: usize = 4;
+
+/// As `Digest` is displayed; formatting would take as long as the rest of the headers.
+fn hexadecimal(bytes: &[u8; 16]) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        if let [high, low] = pair {
+            (*high, *low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+        }
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::message::Headers as _;
+
+    use super::*;
+    use crate::deliver::label::{Label, MessageKind};
+    use crate::mysql::sql::{Digest, Lexis, StatementKind};
+
+    #[test]
+    fn headers_are_text() {
+        let digest = Digest::of(b"SELECT 1", Lexis::default());
+        let kind = MessageKind::Statement(StatementKind::Select);
+        let mut headers = Headers::new("web-1@2026-01-31T12:00:00.000Z".to_owned());
+        let mut of = |seq, label| {
+            let made = headers.of(&Numbered { seq, label });
+            let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or(b"none")).into_owned();
+            made.iter().map(|header| format!("{}={}", header.key, text(header.value))).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of(42, Label { kind, digest: Some(digest) }),
+            ["seq=42", "proxy=web-1@2026-01-31T12:00:00.000Z", "kind=select", &format!("digest={digest}")]
+        );
+        assert_eq!(
+            of(u64::MAX, Label { kind: MessageKind::ObservationLost, digest: None }),
+            ["seq=18446744073709551615", "proxy=web-1@2026-01-31T12:00:00.000Z", "kind=observation-lost"]
+        );
+    }
+}
