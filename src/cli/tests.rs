@@ -135,7 +135,6 @@ fn empty_variables_count_as_not_set() {
 #[test]
 fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
     for (name, value) in [
-        ("INTERCEPTOR_BUFFER_UNTIL_COMMIT", "true"),
         ("INTERCEPTOR_REDACT_KEYS", "password"),
         ("INTERCEPTOR_REDACT_VALUE", "***"),
         ("DEBUGQUERYINTERCEPTOR_INLINEDEBUG", "1"),
@@ -146,7 +145,7 @@ fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
     }
     let error = plan(&["--session-probe=inject"], &[]).unwrap_err();
     assert!(error.starts_with("--session-probe: "), "{error}");
-    for allowed in ["--session-probe=off", "--buffer-until-commit=false", "--inline-debug=no", "--split-values=off"] {
+    for allowed in ["--session-probe=off", "--inline-debug=no", "--split-values=off"] {
         assert!(plan(&[allowed], &[]).is_ok(), "{allowed}");
     }
 }
@@ -301,7 +300,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s buffer_until_commit redact_keys redact_value inline_debug split_values session_probe \
+         publish_flush_interval_s redact_keys redact_value inline_debug split_values session_probe \
          log_level log_format log_file",
         ),
         (
@@ -359,7 +358,7 @@ fn the_short_help_fits_two_screens() {
         assert!(help.contains("Examples:") && !help.contains("[env:"), "{help}");
         let long = parse_help(command().term_width(100), &[name, "--help"]);
         assert!(long.contains("Examples:") && long.contains("[env: INTERCEPTOR_"), "{long}");
-        assert!(!long.contains("--buffer-until-commit") && !long.contains("Not built"), "{long}");
+        assert!(!long.contains("--split-values") && !long.contains("Not built"), "{long}");
     }
 }
 

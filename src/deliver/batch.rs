@@ -290,6 +290,15 @@ impl Batch {
         }
     }
 
+    /// Appends the messages of `range` of another batch, with the next numbers of `seq`.
+    pub(crate) fn extend_numbered(&mut self, other: &Self, range: Range<usize>, seq: &mut Seq) {
+        let before = self.entries.len();
+        self.extend_from(other, range);
+        for entry in self.entries.iter_mut().skip(before) {
+            entry.seq = seq.advance();
+        }
+    }
+
     /// A copy of the first `messages` messages.
     pub(crate) fn prefix(&self, messages: usize) -> Self {
         Self {

@@ -20,12 +20,24 @@ pub enum LossReason {
     Rejected,
     /// Not delivered before the deadline of the shutdown.
     Shutdown,
+    /// It was held back until its transaction's end on the disk, which did not give it back.
+    Unreadable,
+    /// There was no room on the disk to hold it, with `backpressure=drop`.
+    NoDisk,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 6] =
-        [Self::QueueFull, Self::IngestFull, Self::SinkEnded, Self::TooLarge, Self::Rejected, Self::Shutdown];
+    pub const ALL: [Self; 8] = [
+        Self::QueueFull,
+        Self::IngestFull,
+        Self::SinkEnded,
+        Self::TooLarge,
+        Self::Rejected,
+        Self::Shutdown,
+        Self::Unreadable,
+        Self::NoDisk,
+    ];
 
     /// The reason as a metric label.
     pub const fn label(self) -> &'static str {
@@ -36,6 +48,8 @@ impl LossReason {
             Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
             Self::Shutdown => "shutdown",
+            Self::Unreadable => "unreadable",
+            Self::NoDisk => "no_disk",
         }
     }
 }
@@ -213,6 +227,6 @@ mod tests {
         for (index, reason) in LossReason::ALL.into_iter().enumerate() {
             assert_eq!(counter.lost(reason), index as u64 + 1, "{reason}");
         }
-        assert_eq!(counter.lost_total(), 21);
+        assert_eq!(counter.lost_total(), 36);
     }
 }

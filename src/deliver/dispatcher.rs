@@ -1,5 +1,8 @@
 //! The thread that carries messages from the workers to the sinks' queues.
 
+mod lanes;
+
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -8,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::LossReason;
 use crate::deliver::ingest::{Shared, Slot};
+use crate::deliver::lane::Lane;
 use crate::deliver::outlet::Outlet;
 use crate::deliver::pool::Pool;
 use crate::deliver::position::Positions;
@@ -33,6 +37,10 @@ pub(crate) struct Dispatcher {
     positions: Arc<Positions>,
     pool: Arc<Pool>,
     round: Duration,
+    /// Those that have something, each in its turn.
+    lanes: VecDeque<Arc<Lane>>,
+    /// What was taken from one and waits for room.
+    chunk: Option<Batch>,
 }
 
 /// A sink, and what the log has yet to say about its queue.
@@ -41,11 +49,15 @@ struct Fed {
     drops: RateLimit,
     /// Milliseconds for which there was no room.
     full: RateLimit,
+    /// How many messages it had taken when it last did, or had room, and when that was.
+    taken: u64,
+    moved: Instant,
 }
 
 impl Fed {
     fn new(outlet: Outlet) -> Self {
-        Self { outlet, drops: RateLimit::new(DROP_LOG_INTERVAL), full: RateLimit::new(DROP_LOG_INTERVAL) }
+        let (drops, full) = (RateLimit::new(DROP_LOG_INTERVAL), RateLimit::new(DROP_LOG_INTERVAL));
+        Self { outlet, drops, full, taken: 0, moved: Instant::now() }
     }
 
     fn account(&mut self, batch: &Batch, offered: &Offered) {
@@ -105,7 +117,7 @@ impl Dispatcher {
     ) -> Self {
         let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
         let outlets = outlets.into_iter().map(Fed::new).collect();
-        Self { shared, slots, outlets, positions, pool, round }
+        Self { shared, slots, outlets, positions, pool, round, lanes: VecDeque::new(), chunk: None }
     }
 
     pub(crate) fn run(mut self) {
@@ -125,6 +137,8 @@ impl Dispatcher {
     /// One round: every worker's messages into every sink's queue. Returns whether there were any.
     fn carry(&mut self, slots: &[Arc<Slot>]) -> bool {
         let mut found = false;
+        // Before the workers' batches, which may have what comes first of the same connections.
+        let lanes = self.shared.take_lanes();
         for slot in slots {
             let mut batch = self.pool.take();
             let Some(spare) = Arc::get_mut(&mut batch) else {
@@ -137,6 +151,8 @@ impl Dispatcher {
             }
             self.pool.give(batch);
         }
+        self.lanes.extend(lanes);
+        found |= self.has_lanes() && self.carry_lanes();
         for fed in &mut self.outlets {
             if found {
                 fed.outlet.queue.announce();
@@ -208,7 +224,10 @@ impl Dispatcher {
     /// Sleeps until somebody appends.
     fn idle(&self, slots: &[Arc<Slot>]) {
         self.shared.idle.store(true, Ordering::Relaxed);
-        if slots.iter().all(|slot| slot.is_empty()) && self.shared.closing.get().is_none() {
+        if slots.iter().all(|slot| slot.is_empty())
+            && !self.shared.has_new_lanes()
+            && self.shared.closing.get().is_none()
+        {
             if self.outlets.iter().any(|fed| fed.drops.has_held_back()) {
                 thread::park_timeout(DROP_LOG_INTERVAL);
             } else {
@@ -226,6 +245,7 @@ impl Dispatcher {
             self.shared.counters.lose_everywhere(LossReason::Shutdown, late);
         }
         let deadline = self.shared.closing.get().copied().unwrap_or_else(Instant::now);
+        self.finish_lanes(deadline);
         for fed in &self.outlets {
             fed.outlet.queue.close(deadline);
         }

@@ -9,7 +9,10 @@ use tokio::sync::Notify;
 
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounters};
+use crate::deliver::held::{DiskError, Held, Rewrite, Unreadable};
+use crate::deliver::lane::Lane;
 use crate::deliver::queue::{Bounds, lock};
+use crate::deliver::seq::Seq;
 
 /// A worker's way into delivery. Clones share one buffer; each worker thread should have its own.
 #[derive(Debug, Clone)]
@@ -46,10 +49,12 @@ pub(crate) struct Shared {
     pub(crate) reads_labels: bool,
     /// Sessions that are kept waiting now.
     pub(crate) held_up: AtomicUsize,
+    /// Lanes that have something, and of which the dispatcher does not know yet.
+    lanes: Mutex<Vec<Arc<Lane>>>,
 }
 
 /// A session that is kept waiting, for as long as this lives.
-struct HeldUp<'a>(&'a AtomicUsize);
+pub(crate) struct HeldUp<'a>(&'a AtomicUsize);
 
 impl<'a> HeldUp<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
@@ -77,7 +82,31 @@ impl Shared {
             blocks,
             reads_labels: false,
             held_up: AtomicUsize::new(0),
+            lanes: Mutex::default(),
         }
+    }
+
+    /// Lanes that have something since the last call.
+    pub(crate) fn take_lanes(&self) -> Vec<Arc<Lane>> {
+        std::mem::take(&mut lock(&self.lanes))
+    }
+
+    /// What waits in these is lost, because of the shutdown.
+    pub(crate) fn abandon<'a>(&self, lanes: impl IntoIterator<Item = &'a Lane>) {
+        let left = lanes.into_iter().map(Lane::abandon).sum::<u64>();
+        self.counters.lose_everywhere(LossReason::Shutdown, usize::try_from(left).unwrap_or(usize::MAX));
+    }
+
+    pub(crate) fn has_new_lanes(&self) -> bool {
+        !lock(&self.lanes).is_empty()
+    }
+
+    /// The disk has not given back what was held on it.
+    #[cold]
+    pub(crate) fn note_unreadable(&self, lost: &Unreadable) {
+        let messages = usize::try_from(lost.messages).unwrap_or(usize::MAX);
+        self.counters.lose_everywhere(LossReason::Unreadable, messages);
+        tracing::error!(messages, error = %lost.error, "messages that were held until their transaction's end are lost");
     }
 
     pub(crate) fn wake_dispatcher(&self) {
@@ -130,7 +159,8 @@ impl Ingest {
         if self.shared.blocks {
             self.slot.full.store(true, Ordering::Relaxed);
         } else {
-            let kept = before.max(1);
+            let fitting = batch.messages_within(0, self.shared.bounds.bytes).min(self.shared.bounds.messages);
+            let kept = before.max(fitting).max(1);
             self.shared.counters.lose_everywhere(LossReason::IngestFull, batch.len().saturating_sub(kept));
             batch.truncate(kept);
         }
@@ -139,6 +169,61 @@ impl Ingest {
     /// Whether a sink has a place for what labels say: without one, digests need not be computed for them.
     pub fn reads_labels(&self) -> bool {
         self.shared.reads_labels
+    }
+
+    /// Appends what was held back of a connection, all of it at once.
+    pub(crate) fn append_held(&self, held: &mut Held, seq: &mut Seq, rewrite: Rewrite) {
+        for lost in self.append(|batch| held.release_into(batch, seq, rewrite)) {
+            self.note_unreadable(&lost);
+        }
+    }
+
+    /// The disk has not given back what was held on it: counted as lost, and logged.
+    pub fn note_unreadable(&self, lost: &Unreadable) {
+        self.shared.note_unreadable(lost);
+    }
+
+    /// How much of a transaction may be appended at once.
+    pub(crate) fn at_once(&self) -> Bounds {
+        let bounds = self.shared.bounds;
+        // The rest of the batch is for others.
+        Bounds { messages: (bounds.messages / 8).max(1), bytes: (bounds.bytes / 8).min(1 << 20) }
+    }
+
+    /// A lane has something. False where nobody will read it any more.
+    pub(crate) fn announce_lane(&self, lane: &Arc<Lane>) -> bool {
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return false;
+        }
+        lock(&self.shared.lanes).push(Arc::clone(lane));
+        // As in `append`: either the dispatcher sees the lane, or we see that it sleeps.
+        if self.shared.idle.load(Ordering::Relaxed) && self.shared.idle.swap(false, Ordering::Relaxed) {
+            self.shared.wake_dispatcher();
+        }
+        true
+    }
+
+    /// Forgets what waits in a lane that nobody reads any more.
+    #[cold]
+    pub(crate) fn abandon(&self, lane: &Lane) {
+        self.shared.abandon([lane]);
+    }
+
+    /// Whether clients wait for sinks.
+    pub(crate) fn blocks(&self) -> bool {
+        self.shared.blocks
+    }
+
+    /// A session is kept waiting until what is returned is dropped.
+    pub(crate) fn hold_up(&self) -> HeldUp<'_> {
+        HeldUp::new(&self.shared.held_up)
+    }
+
+    /// A message that should have waited for those before it is lost.
+    #[cold]
+    pub(crate) fn lose_for_want_of_disk(&self, error: &DiskError) {
+        self.shared.counters.lose_everywhere(LossReason::NoDisk, 1);
+        tracing::error!(%error, "a message is lost: there is no room to hold it while those before it go out (--backpressure=drop)");
     }
 
     /// Whether the worker should read nothing more from its clients for now. Only ever true with `backpressure=block`.

@@ -12,6 +12,11 @@
 pub struct Seq(u64);
 
 impl Seq {
+    /// That of a connection without a message.
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
     /// The number of the last message; 0 before the first.
     pub const fn last(self) -> u64 {
         self.0
@@ -21,5 +26,10 @@ impl Seq {
     pub(crate) const fn advance(&mut self) -> u64 {
         self.0 += 1;
         self.0
+    }
+
+    /// These many messages are lost before they have numbers: the gap tells of them.
+    pub(crate) const fn skip(&mut self, messages: u64) {
+        self.0 += messages;
     }
 }

@@ -3,6 +3,8 @@
 use bitflags::bitflags;
 use serde::{Serialize, Serializer};
 
+use crate::mysql::value::digits::integer;
+
 bitflags! {
     /// Which program made the message, and which fields it could not fill.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +13,8 @@ bitflags! {
         const IVER8 = 1;
         /// Made by this proxy.
         const PROXY = 8;
+        /// Whether the statement's transaction was committed could not be known (with buffering until commit).
+        const OUTCOME_UNKNOWN = 1 << 19;
         /// Not a statement: from here on those of this connection are not seen. `errorMessage` says why.
         const ERROR_OBSERVATION_LOST = 1 << 20;
         /// No `connectionId`.
@@ -42,4 +46,21 @@ impl Serialize for InterceptorFlags {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.bits())
     }
+}
+
+/// What stands in front of the flags in a message. It can stand nowhere else: in a string the quotes have backslashes.
+const FIELD: &[u8] = b",\"iFlags\":";
+
+/// Appends a message, given as JSON, with [`InterceptorFlags::OUTCOME_UNKNOWN`] set. All else is as it was.
+pub fn mark_outcome_unknown(json: &[u8], out: &mut Vec<u8>) {
+    let at = memchr::memmem::find(json, FIELD).map(|at| at + FIELD.len());
+    let Some((front, rest)) = at.and_then(|at| json.split_at_checked(at)) else {
+        return out.extend_from_slice(json);
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = rest.split_at(digits);
+    let flags: u32 = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or_default();
+    out.extend_from_slice(front);
+    integer(out, flags | InterceptorFlags::OUTCOME_UNKNOWN.bits());
+    out.extend_from_slice(rest);
 }

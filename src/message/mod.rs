@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
 pub use filter::{Criterion, MessageFilter, Sample};
-pub use flags::InterceptorFlags;
+pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;
 use text::SqlText;
@@ -198,6 +198,13 @@ impl MessageWriter {
             error_message: None,
             server_info: None,
         }
+    }
+}
+
+impl SqlLogMessage<'_> {
+    /// Whether the statement's transaction is committed cannot be known.
+    pub fn mark_outcome_unknown(&mut self) {
+        self.i_flags |= InterceptorFlags::OUTCOME_UNKNOWN;
     }
 }
 

@@ -23,6 +23,8 @@ pub struct ProxyConfig {
     pub drain_timeout: Duration,
     /// Which statements become messages, and what of them.
     pub capture: CaptureConfig,
+    /// Where messages wait for their transaction's end; `None`: they do not.
+    pub buffer: Option<BufferConfig>,
 }
 
 impl ProxyConfig {
@@ -36,7 +38,25 @@ impl ProxyConfig {
             handshake_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             capture: CaptureConfig::default(),
+            buffer: Some(BufferConfig::default()),
         }
+    }
+}
+
+/// Where messages wait until their transaction's end is known.
+#[derive(Debug, Clone)]
+pub struct BufferConfig {
+    /// Messages in memory, of all open transactions together.
+    pub messages: usize,
+    /// Bytes in memory, of all open transactions together.
+    pub bytes: usize,
+    /// Where those wait that exceed this, in files without a name.
+    pub folder: PathBuf,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self { messages: 10_000, bytes: 64 << 20, folder: std::env::temp_dir() }
     }
 }
 

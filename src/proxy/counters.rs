@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::deliver::HeldCounts;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// Counters of one proxy process.
@@ -13,11 +15,15 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Logs all of them in one line, and how many messages the sinks have dropped.
-            pub(super) fn log(&self, what: &'static str, dropped: u64) {
+            /// Logs all of them in one line, what is held until commit, and how many messages the sinks have dropped.
+            pub(super) fn log(&self, what: &'static str, held: HeldCounts, dropped: u64) {
                 tracing::info!(
                     open = self.open.load(Ordering::Relaxed),
                     $($name = self.$name.load(Ordering::Relaxed),)*
+                    held = held.messages,
+                    held_bytes = held.bytes,
+                    held_on_disk = held.bytes_on_disk,
+                    spilled_transactions = held.spilled,
                     dropped,
                     "{what}"
                 );
@@ -35,6 +41,10 @@ counters! {
     filtered_statements,
     /// Statements longer than --max-statement-bytes: their text is cut.
     truncated_statements,
+    /// Messages that were dropped because their transaction was rolled back.
+    rolled_back,
+    /// Messages that were published without knowing whether their transaction was committed.
+    outcome_unknown,
     /// Sessions that the observer could not follow to their end; the next four are its reasons.
     observer_lost_sessions,
     /// A packet contradicted the protocol as it is known here.

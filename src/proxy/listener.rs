@@ -73,7 +73,7 @@ pub(super) async fn listen(
                 }
                 Err(error) => accept_failed(&error).await,
             },
-            _ = report.tick() => shared.counters.log("so far", pipeline.counters().lost_total()),
+            _ = report.tick() => shared.log_counters("so far", pipeline.counters().lost_total()),
             () = stop.cancelled() => break,
         }
     }

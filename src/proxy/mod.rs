@@ -32,6 +32,7 @@ mod error;
 mod handshake;
 mod leg;
 mod listener;
+mod prepared;
 mod probes;
 mod publisher;
 mod pump;
@@ -42,6 +43,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transaction;
 mod unacknowledged;
 mod upstream;
 mod worker;
@@ -54,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Pipeline;
 pub use address::Upstream;
-pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
+pub use config::{BufferConfig, CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
 pub use error::ProxyError;
 pub use listener::bind;
 use shared::Shared;
@@ -64,13 +66,13 @@ use shared::Shared;
 pub struct Ended {
     /// When it was told to stop: what is still to be done should count from here.
     pub stopping_since: Instant,
-    counters: Arc<counters::Counters>,
+    shared: Arc<Shared>,
 }
 
 impl Ended {
     /// Logs what was counted, and how many messages the sinks have lost.
     pub fn log(&self, lost: u64) {
-        self.counters.log("stopped", lost);
+        self.shared.log_counters("stopped", lost);
     }
 }
 
@@ -89,5 +91,8 @@ pub fn run(
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
     let stopping_since = runtime.block_on(listener::listen(&shared, listeners, pipeline, stop))?;
-    Ok(Ended { stopping_since, counters: Arc::clone(&shared.counters) })
+    if let Some(transactions) = &shared.transactions {
+        transactions.finish();
+    }
+    Ok(Ended { stopping_since, shared })
 }

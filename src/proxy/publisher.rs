@@ -4,53 +4,75 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::counters::{Counters, add};
-use crate::deliver::{Ingest, Label, MessageKind, Seq};
-use crate::message::{MessageWriter, SqlLogMessage};
+use super::transaction::{OpenTransaction, log_unwritten};
+use crate::deliver::{Ingest, Label, Line, MessageKind};
+use crate::message::MessageWriter;
 use crate::mysql::sql::{Analysis, StatementKind};
-use crate::session::{EndReason, Now, OutOfSight, SessionEnd, SessionFacts, SessionListener, Statement};
+use crate::session::{
+    Change, EndReason, Now, OutOfSight, Place, SessionEnd, SessionFacts, SessionListener, Statement, Step,
+};
 
 /// What becomes of statements: messages.
 pub(super) struct Publisher {
     writer: MessageWriter,
-    outlet: Outlet,
+    line: Line,
+    /// With `--buffer-until-commit`.
+    transaction: Option<Box<OpenTransaction>>,
     pub(super) counters: Arc<Counters>,
     /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
     uncounted: u64,
 }
 
-/// Where a session's messages enter delivery.
-struct Outlet {
-    ingest: Ingest,
-    seq: Seq,
-}
-
-impl Outlet {
-    fn publish(&mut self, session: &SessionFacts, label: Label, message: &SqlLogMessage<'_>) {
-        let key = u64::from(session.connection_id.unwrap_or_default());
-        let Self { ingest, seq } = self;
-        let written = ingest.append(|batch| batch.push_numbered(key, seq, label, |buffer| message.write_json(buffer)));
-        if let Err(error) = written {
-            tracing::error!(%error, "a statement could not be turned into JSON");
-        }
-    }
-}
-
 impl Publisher {
     /// For one session.
-    pub(super) fn new(writer: MessageWriter, ingest: Ingest, counters: Arc<Counters>) -> Self {
-        Self { writer, outlet: Outlet { ingest, seq: Seq::default() }, counters, uncounted: 0 }
+    pub(super) fn new(
+        writer: MessageWriter,
+        ingest: Ingest,
+        counters: Arc<Counters>,
+        transaction: Option<OpenTransaction>,
+    ) -> Self {
+        Self { writer, line: Line::new(ingest), transaction: transaction.map(Box::new), counters, uncounted: 0 }
     }
 
-    pub(super) fn ingest(&self) -> &Ingest {
-        &self.outlet.ingest
+    /// Where messages go.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// What is to happen to the messages that are held.
+    fn change(&mut self, change: Option<Change>) {
+        if let (Some(change), Some(transaction)) = (change, &mut self.transaction) {
+            transaction.apply(change, &mut self.line);
+        }
     }
 
     /// From here on statements of the session are not seen: a message says so, unless there were none.
     pub(super) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+        // After a panic nobody else says so.
+        self.change(Some(Change::Unknown));
         if end.loss.hides_statements() {
             let open = self.counters.open.load(Ordering::Relaxed);
             let label = Label { kind: MessageKind::ObservationLost, digest: None };
-            self.outlet.publish(session, label, &self.writer.observation_lost(session, &end.message(), now, open));
+            let reason = end.message();
+            let message = self.writer.observation_lost(session, &reason, now, open);
+            log_unwritten(self.line.publish(key(session), label, |buffer| message.write_json(buffer)));
+        }
+    }
+
+    /// The message of a statement, if it becomes one.
+    fn publish(&mut self, statement: &Statement<'_>, place: Place) {
+        if !self.writer.wants(statement) {
+            return;
+        }
+        if !self.writer.passes(statement) {
+            return add(&self.counters.filtered_statements, 1);
+        }
+        let mut message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
+        let label = if self.line.ingest().reads_labels() { label(statement) } else { Label::default() };
+        let key = key(statement.session);
+        match &mut self.transaction {
+            Some(transaction) if place == Place::Inside => transaction.hold(&mut self.line, key, label, &mut message),
+            _ => log_unwritten(self.line.publish(key, label, |buffer| message.write_json(buffer))),
         }
     }
 
@@ -68,18 +90,23 @@ impl SessionListener for Publisher {
         if statement.truncated {
             add(&self.counters.truncated_statements, 1);
         }
-        if !self.writer.wants(statement) {
-            return;
-        }
-        if !self.writer.passes(statement) {
-            return add(&self.counters.filtered_statements, 1);
-        }
-        let message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-        let label = if self.ingest().reads_labels() { label(statement) } else { Label::default() };
-        self.outlet.publish(statement.session, label, &message);
+        let Some(transaction) = &mut self.transaction else {
+            return self.publish(statement, Place::Outside);
+        };
+        let Step { before, place, after } = transaction.statement(statement, None);
+        self.change(before);
+        self.publish(statement, place);
+        self.change(after);
+    }
+
+    fn reset(&mut self, _session: &SessionFacts) {
+        let change = self.transaction.as_mut().and_then(|transaction| transaction.reset());
+        self.change(change);
     }
 
     fn end(&mut self, end: &SessionEnd<'_>) {
+        let change = self.transaction.as_mut().and_then(|transaction| transaction.end(&end.reason));
+        self.change(change);
         if let EndReason::OutOfSight(reason) = &end.reason {
             self.observation_lost(end.session, reason, end.now);
         }
@@ -88,6 +115,11 @@ impl SessionListener for Publisher {
 
 /// How many statements of a session are added to the shared counter together.
 const COUNTED_AT_ONCE: u64 = 64;
+
+/// The key of a session's messages.
+fn key(session: &SessionFacts) -> u64 {
+    u64::from(session.connection_id.unwrap_or_default())
+}
 
 /// What the message of a statement says of itself.
 fn label(statement: &Statement<'_>) -> Label {

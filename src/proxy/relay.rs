@@ -283,9 +283,7 @@ where
             self.gate = None;
         }
         if self.tap.is_gated() && self.to_server.is_clear() {
-            let ingest = self.tap.ingest().clone();
-            let mut gate: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(async move { ingest.wait_for_space().await });
+            let mut gate: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(self.tap.gate().wait());
             if gate.as_mut().poll(cx).is_pending() {
                 self.tap.count_held_up();
                 self.gate = Some(gate);

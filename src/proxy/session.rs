@@ -20,6 +20,7 @@ use super::leg::{Ending, Leg, reset};
 use super::relay::{Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
+use super::transaction::Transactions;
 use super::upstream;
 use crate::message::MessageWriter;
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
@@ -153,6 +154,7 @@ impl Session {
             writer,
             self.worker.ingest.clone(),
             shared.counters.clone(),
+            shared.transactions.as_ref().map(Transactions::open),
             self.worker.epoch,
         )
     }

@@ -8,7 +8,8 @@ use super::counters::Counters;
 use super::error::ProxyError;
 use super::probes::Probes;
 use super::tls::Tls;
-use crate::deliver::Ingest;
+use super::transaction::Transactions;
+use crate::deliver::{Holding, Ingest};
 use crate::message::{CapturePolicy, MessageOptions};
 use crate::session::ObserverConfig;
 
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     pub(super) server_host: Arc<str>,
     pub(super) local_host: Arc<str>,
     pub(super) counters: Arc<Counters>,
+    /// With `--buffer-until-commit`.
+    pub(super) transactions: Option<Arc<Transactions>>,
     pub(super) probes: Probes,
 }
 
@@ -49,6 +52,11 @@ impl Shared {
             max_param_length: capture.max_param_length,
             filter: capture.filter.clone(),
         };
+        let counters: Arc<Counters> = Arc::default();
+        let transactions = config.buffer.as_ref().map(|buffer| {
+            let holding = Holding::new(buffer.messages, buffer.bytes, buffer.folder.clone());
+            Arc::new(Transactions::new(holding, Arc::clone(&counters)))
+        });
         Ok(Self {
             tls: Tls::new(&config.tls, &config.upstream)?,
             message_options: Arc::new(message_options),
@@ -58,10 +66,19 @@ impl Shared {
             },
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),
-            counters: Arc::default(),
+            counters,
+            transactions,
             probes: Probes::default(),
             config,
         })
+    }
+}
+
+impl Shared {
+    /// Logs what was counted, and how many messages the sinks have lost.
+    pub(super) fn log_counters(&self, what: &'static str, lost: u64) {
+        let held = self.transactions.as_ref().map(|transactions| transactions.counts()).unwrap_or_default();
+        self.counters.log(what, held, lost);
     }
 }
 

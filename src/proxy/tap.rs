@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
 use super::publisher::Publisher;
-use crate::deliver::Ingest;
+use super::transaction::OpenTransaction;
+use crate::deliver::{Gate, Ingest};
 use crate::message::MessageWriter;
 use crate::proxy::OnUnobservable;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, Side, SightLoss};
@@ -72,6 +73,7 @@ impl Tap {
         writer: MessageWriter,
         ingest: Ingest,
         counters: Arc<Counters>,
+        transaction: Option<OpenTransaction>,
         epoch: Instant,
     ) -> Self {
         let observer = observe.then(|| Box::new(Observer::new(config)));
@@ -79,7 +81,7 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            publisher: Publisher::new(writer, ingest, counters),
+            publisher: Publisher::new(writer, ingest, counters, transaction),
             clock: Clock::new(epoch),
             last_seen: None,
             bytes: [0; 2],
@@ -249,8 +251,7 @@ impl Tap {
     /// half a request, a file's content or a login would run into the server's timeouts.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.publisher.ingest().is_full()
-            && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+        self.publisher.line().is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
     /// The client is kept waiting.
@@ -258,8 +259,9 @@ impl Tap {
         add(&self.publisher.counters.held_up, 1);
     }
 
-    pub(super) fn ingest(&self) -> &Ingest {
-        self.publisher.ingest()
+    /// Where it waits.
+    pub(super) fn gate(&self) -> Gate {
+        self.publisher.line().gate()
     }
 
     /// The session is over.

@@ -26,6 +26,7 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
         writer,
         pipeline.ingest().expect("a thread"),
         counters,
+        None,
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);

@@ -66,6 +66,24 @@ impl Segment {
         Self::begin(folder.to_owned(), file, u64::MAX).map_err(failed)
     }
 
+    /// It takes no more bytes than this: the disk is full then.
+    #[cfg(test)]
+    pub(crate) fn with_limit(self, limit: u64) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Breaks a record.
+    #[cfg(test)]
+    pub(crate) fn damage(&self, record: usize) {
+        let at = self.starts[record] + RECORD_HEADER as u64;
+        self.file.write_all_at(b"!", at).unwrap();
+    }
+
+    /// What it gave back is not what its owner wrote.
+    pub(crate) fn damaged(&self, record: usize) -> SegmentError {
+        Failure::Damaged { offset: self.starts.get(record).copied().unwrap_or(self.end) }.at(&self.path)
+    }
+
     /// Opens the segment at `path`, which belongs to this process until it is dropped; makes it if it is not there. It grows to `limit`
     /// bytes at most.
     pub(crate) fn open(path: &Path, mode: FileMode, limit: u64) -> Result<Opened, SegmentError> {
@@ -134,7 +152,7 @@ impl Segment {
         let end = self.starts.get(record + 1).copied().unwrap_or(self.end);
         match read_record(&self.file, self.header, start, end, into).map_err(failed)? {
             Some(next) if next == end => Ok(()),
-            _ => Err(Failure::Damaged { offset: start }.at(&self.path)),
+            _ => Err(self.damaged(record)),
         }
     }
 

@@ -11,7 +11,7 @@ use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
 use crate::cli::settings::{
-    FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, Writes, change, choice, row_sink, specs,
+    FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, TempArgs, Writes, change, choice, row_sink, specs,
 };
 use crate::deliver::OnRefused;
 use crate::settings::{SinkKind, boolean, duration, number_of_seconds, size, topic};
@@ -46,6 +46,9 @@ pub(in crate::cli) struct BinlogArgs {
 
     #[command(flatten)]
     pub(super) files: FileArgs,
+
+    #[command(flatten)]
+    pub(super) temp: TempArgs,
 
     #[command(flatten)]
     pub(super) parquet: ParquetArgs,
@@ -162,12 +165,6 @@ pub(super) struct RangeArgs {
     /// The columns as they change over time, in this file, so that rows have names after a restart too. Without it: the checkpoint's name with .schema.
     #[arg(long, value_name = "FILE")]
     pub(super) schema_history: Option<PathBuf>,
-
-    /// Where large transactions wait for their end
-    ///
-    /// Those of more than 16 MiB, in a file without a name. Without it: in the checkpoint's folder, else in TMPDIR or /tmp.
-    #[arg(long, value_name = "DIR")]
-    pub(super) temp_dir: Option<PathBuf>,
 
     /// When the server no longer has what is asked for
     #[arg(long, value_name = "HOW", default_value = "fail", value_parser = choice::<OnPurged>())]

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{BinlogArgs, RangeArgs, SourceArgs};
+use super::args::{BinlogArgs, SourceArgs};
 use super::forms::{Kind, Progress};
 use super::source_url::SourceUrl;
 use crate::binlog::{
@@ -47,7 +47,7 @@ pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfi
                 redact_keys: args.selection.redact_keys.clone(),
                 redact_value: args.selection.redact_value.clone(),
             },
-            temp_dir: temp_dir(&args.range),
+            temp_dir: temp_dir(args),
         },
         checkpoint: args.range.checkpoint.clone(),
         schema_history: args.range.schema_history.clone().or_else(|| {
@@ -69,12 +69,12 @@ fn flat<T: Clone>(patterns: &[Patterns<T>]) -> Vec<T> {
 }
 
 /// Beside the checkpoint there is a disk that is kept; `/tmp` may be memory.
-fn temp_dir(range: &RangeArgs) -> Option<PathBuf> {
+fn temp_dir(args: &BinlogArgs) -> Option<PathBuf> {
     let beside = || {
-        let folder = range.checkpoint.as_ref()?.parent()?;
+        let folder = args.range.checkpoint.as_ref()?.parent()?;
         Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
     };
-    range.temp_dir.clone().or_else(beside)
+    args.temp.temp_dir.clone().or_else(beside)
 }
 
 fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {

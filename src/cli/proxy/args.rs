@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::settings::{
-    ColumnArgs, FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, Writes, choice, specs, statement_sink,
+    ColumnArgs, FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, TempArgs, Writes, choice, specs, statement_sink,
 };
 use crate::deliver::{Acks, Backpressure};
 use crate::message::Criterion;
@@ -61,6 +61,12 @@ pub(in crate::cli) struct ProxyArgs {
 
     #[command(flatten)]
     pub(super) queues: QueueArgs,
+
+    #[command(flatten)]
+    pub(super) buffer: BufferArgs,
+
+    #[command(flatten)]
+    pub(super) temp: TempArgs,
 
     #[command(flatten)]
     pub(super) not_built: NotBuiltArgs,
@@ -338,14 +344,31 @@ pub(super) struct QueueArgs {
     pub(super) enable_queueing_publisher: bool,
 }
 
+/// Messages that wait for their transaction's end.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Transactions")]
+pub(super) struct BufferArgs {
+    /// Hold a transaction's messages until it commits
+    ///
+    /// They are dropped when it rolls back. With false each message is published when its statement ends.
+    #[arg(long, value_name = "BOOL", default_value = "true", value_parser = boolean)]
+    pub(super) buffer_until_commit: bool,
+
+    /// Messages of all open transactions in memory
+    ///
+    /// A transaction that would exceed this, or --buffer-bytes, is kept in a file in --temp-dir.
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    pub(super) buffer_messages: usize,
+
+    /// Bytes of them in memory
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
+    pub(super) buffer_bytes: usize,
+}
+
 /// What does not exist yet.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Not built yet (true or a value is refused)")]
 pub(super) struct NotBuiltArgs {
-    /// Hold a transaction's messages until it commits
-    #[arg(long, value_name = "BOOL", value_parser = boolean, hide = true)]
-    pub(super) buffer_until_commit: Option<bool>,
-
     /// Names of columns and parameters whose values are replaced
     #[arg(long, value_name = "NAMES", hide = true)]
     pub(super) redact_keys: Option<String>,

@@ -7,7 +7,7 @@ use super::args::{FilterArgs, ProxyArgs, TlsArgs};
 use crate::cli::settings::{check_distinct, specs};
 use crate::deliver::{Fsync, KafkaConfig, QueueConfig, SinkConfig, StdoutConfig};
 use crate::message::{Criterion, MessageFilter, Sample};
-use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
+use crate::proxy::{BufferConfig, CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
 use crate::rules::names::Patterns;
 use crate::settings::{ConfigError, Origins, SinkKind, SinkSpec};
 
@@ -28,6 +28,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     args.kafka.check(origins)?;
     check_distinct(&args.sink, origins)?;
     let sinks = sinks(&args);
+    let buffer = buffer(&args);
     let capture = args.capture;
     let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
     let proxy = ProxyConfig {
@@ -37,6 +38,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         connect_timeout: args.connections.connect_timeout,
         handshake_timeout: args.connections.handshake_timeout,
         drain_timeout: args.connections.drain_timeout,
+        buffer,
         capture: CaptureConfig {
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
@@ -71,6 +73,14 @@ fn filter(args: &FilterArgs) -> MessageFilter {
         sample: Sample { share: args.sample, seed: args.sample_seed },
         keeps_errors: args.keep_errors,
     }
+}
+
+fn buffer(args: &ProxyArgs) -> Option<BufferConfig> {
+    args.buffer.buffer_until_commit.then(|| BufferConfig {
+        messages: args.buffer.buffer_messages,
+        bytes: args.buffer.buffer_bytes,
+        folder: args.temp.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+    })
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

@@ -6,7 +6,6 @@ use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, SinkKind};
 
-const BUFFERING_NOT_BUILT: &str = "holding messages until the commit is not built yet, each message is published at once; unset it or set it to false to accept that";
 const REDACTION_NOT_BUILT: &str =
     "redaction is not built yet, values would be published in clear; unset it to accept that";
 const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
@@ -19,6 +18,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     let mut rules = Vec::from(NOT_BUILT);
     rules.extend(CAPTURE);
     rules.extend(FILTERS);
+    rules.extend(BUFFER);
     rules.extend(TLS);
     rules.extend(OUTPUT);
     rules.extend(file_rules());
@@ -26,12 +26,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 6] = [
-    Rule {
-        settings: &["buffer_until_commit"],
-        needs: |args| args.not_built.buffer_until_commit != Some(true),
-        otherwise: Refused(BUFFERING_NOT_BUILT),
-    },
+const NOT_BUILT: [Rule<ProxyArgs>; 5] = [
     Rule {
         settings: &["redact_keys"],
         needs: |args| args.not_built.redact_keys.as_ref().is_none_or(String::is_empty),
@@ -109,6 +104,19 @@ const FILTERS: [Rule<ProxyArgs>; 3] = [
         settings: &["keep_errors"],
         needs: |args| args.filter.is_given(),
         otherwise: NoEffect("nothing is left out without --only, --skip, --min-duration or --sample"),
+    },
+];
+
+const BUFFER: [Rule<ProxyArgs>; 2] = [
+    Rule {
+        settings: &["buffer_until_commit", "buffer_messages", "buffer_bytes", "temp_dir"],
+        needs: |args| args.capture.statement_logging,
+        otherwise: NoEffect("there are no messages with --statement-logging=false"),
+    },
+    Rule {
+        settings: &["buffer_messages", "buffer_bytes", "temp_dir"],
+        needs: |args| args.buffer.buffer_until_commit,
+        otherwise: NoEffect("no message waits for its transaction's end with --buffer-until-commit=false"),
     },
 ];
 

@@ -43,6 +43,17 @@ pub(in crate::cli) struct FileArgs {
     fsync: Option<Fsync>,
 }
 
+/// Where what does not fit into memory waits.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files")]
+pub(in crate::cli) struct TempArgs {
+    /// Where large transactions wait for their end
+    ///
+    /// In files without a name, which disappear with the process. Without it: in the folder of the checkpoint if there is one, else in TMPDIR or /tmp.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) temp_dir: Option<PathBuf>,
+}
+
 impl FileArgs {
     /// The file of JSON lines at `path`; `default` is for where `fsync` is not given.
     pub(in crate::cli) fn ndjson(&self, path: PathBuf, default: Fsync) -> NdjsonConfig {

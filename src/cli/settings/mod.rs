@@ -13,7 +13,7 @@ mod output;
 mod table;
 
 pub(super) use choices::choice;
-pub(super) use files::{FileArgs, Writes, file_rules};
+pub(super) use files::{FileArgs, TempArgs, Writes, file_rules};
 pub(super) use kafka::KafkaArgs;
 pub(super) use layers::{CliError, Layered, Layers};
 pub(super) use log::LogArgs;

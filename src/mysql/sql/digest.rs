@@ -34,6 +34,11 @@ impl Digest {
         digester.finish()
     }
 
+    /// Of its 16 bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
