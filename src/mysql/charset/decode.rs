@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::mysql::charset::names::Charset;
+use crate::mysql::charset::unicode::{Bad, ByteOrder};
 use crate::mysql::charset::{collations, multi_byte, single_byte, tables, unicode};
 
 impl Charset {
@@ -14,32 +15,40 @@ impl Charset {
     /// Appends text of this character set as UTF-8. What is no character becomes U+FFFD, one for every byte that cannot
     /// begin a character and one for every character that Unicode does not have. `binary` is taken for UTF-8.
     pub fn append_utf8(self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.append(bytes, out, &mut unicode::replace);
+    }
+
+    /// Appends text of this character set as UTF-8; `bad` appends something for bytes that are no character.
+    pub(super) fn append(self, bytes: &[u8], out: &mut Vec<u8>, bad: Bad<'_>) {
         match self.decoder() {
-            Decoder::Utf8 => unicode::append_utf8(bytes, out),
-            Decoder::SingleByte(upper) => single_byte::append(upper, bytes, out),
-            Decoder::Swe7 => single_byte::append_swe7(bytes, out),
-            Decoder::MultiByte => multi_byte::append(self, bytes, out),
-            Decoder::Utf16 => unicode::append_utf16(bytes, u16::from_be_bytes, out),
-            Decoder::Utf16le => unicode::append_utf16(bytes, u16::from_le_bytes, out),
-            Decoder::Utf32 => unicode::append_utf32(bytes, out),
+            Decoder::Utf8 => unicode::append_utf8(bytes, out, bad),
+            Decoder::SingleByte(upper) => single_byte::append(upper, bytes, out, bad),
+            Decoder::Swe7 => single_byte::append_swe7(bytes, out, bad),
+            Decoder::MultiByte => multi_byte::append(self, bytes, out, bad),
+            Decoder::Utf16 => unicode::append_utf16(bytes, ByteOrder::Big, out, bad),
+            Decoder::Utf16le => unicode::append_utf16(bytes, ByteOrder::Little, out, bad),
+            Decoder::Utf32 => unicode::append_utf32(bytes, out, bad),
         }
     }
 
     /// The same as [`Charset::append_utf8`] as a string; borrowed if `bytes` are valid UTF-8 that means the same.
     pub fn to_utf8(self, bytes: &[u8]) -> Cow<'_, str> {
-        let same = match self.decoder() {
-            Decoder::Utf8 => true,
-            Decoder::SingleByte(_) | Decoder::MultiByte => bytes.is_ascii(),
-            Decoder::Swe7 | Decoder::Utf16 | Decoder::Utf16le | Decoder::Utf32 => false,
-        };
-        if same {
+        if self.is_same_in_utf8(bytes) {
             return String::from_utf8_lossy(bytes);
         }
         let mut out = Vec::new();
         self.append_utf8(bytes, &mut out);
-        // Always valid; a check is what safe code has to pay.
-        let text = String::from_utf8(out);
-        Cow::Owned(text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        Cow::Owned(valid(out))
+    }
+
+    /// Whether `bytes` mean the same in UTF-8, where they are valid in it.
+    #[inline]
+    pub(super) fn is_same_in_utf8(self, bytes: &[u8]) -> bool {
+        match self.decoder() {
+            Decoder::Utf8 => true,
+            Decoder::SingleByte(_) | Decoder::MultiByte => bytes.is_ascii(),
+            Decoder::Swe7 | Decoder::Utf16 | Decoder::Utf16le | Decoder::Utf32 => false,
+        }
     }
 
     fn decoder(self) -> Decoder {
@@ -78,6 +87,11 @@ impl Charset {
         };
         Decoder::SingleByte(upper)
     }
+}
+
+/// What was appended is always valid; a check is what safe code has to pay.
+pub(super) fn valid(utf8: Vec<u8>) -> String {
+    String::from_utf8(utf8).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// How text is read.

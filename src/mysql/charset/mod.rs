@@ -6,6 +6,7 @@
 
 mod collations;
 mod decode;
+mod escape;
 mod exceptions;
 mod multi_byte;
 mod names;

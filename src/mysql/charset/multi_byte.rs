@@ -8,30 +8,30 @@
 
 use encoding_rs::{BIG5, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 
-use crate::mysql::charset::unicode::{REPLACEMENT, push};
+use crate::mysql::charset::unicode::{Bad, push};
 use crate::mysql::charset::{Charset, exceptions};
 
 /// At most this many bytes, and the rest of a character, are decoded at once: every decoder gets room for the worst case.
 const PIECE: usize = 512;
 
 /// Appends text of one of the character sets of this module.
-pub(crate) fn append(charset: Charset, bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn append(charset: Charset, bytes: &[u8], out: &mut Vec<u8>, bad: Bad<'_>) {
     let (ascii, rest) = bytes.split_at_checked(Encoding::ascii_valid_up_to(bytes)).unwrap_or((&[], bytes));
     out.extend_from_slice(ascii);
     if rest.is_empty() {
         return;
     }
     match charset {
-        Charset::Big5 => text(BIG5, big5, const { &Exceptions::new(exceptions::BIG5) }, rest, out),
-        Charset::Gbk => text(GBK, gbk, &NONE, rest, out),
-        Charset::Gb2312 => text(GBK, gb2312, const { &Exceptions::new(exceptions::GB2312) }, rest, out),
-        Charset::Gb18030 => text(GB18030, gb18030, const { &Exceptions::new(exceptions::GB18030) }, rest, out),
-        Charset::Sjis => text(SHIFT_JIS, sjis, const { &Exceptions::new(exceptions::SJIS) }, rest, out),
-        Charset::Cp932 => text(SHIFT_JIS, sjis, &NONE, rest, out),
-        Charset::Ujis => text(EUC_JP, ujis, const { &Exceptions::new(exceptions::UJIS) }, rest, out),
-        Charset::Eucjpms => text(EUC_JP, ujis, const { &Exceptions::new(exceptions::EUCJPMS) }, rest, out),
-        Charset::Euckr => text(EUC_KR, euckr, &NONE, rest, out),
-        _ => crate::mysql::charset::unicode::append_utf8(rest, out),
+        Charset::Big5 => text(BIG5, big5, const { &Exceptions::new(exceptions::BIG5) }, rest, out, bad),
+        Charset::Gbk => text(GBK, gbk, &NONE, rest, out, bad),
+        Charset::Gb2312 => text(GBK, gb2312, const { &Exceptions::new(exceptions::GB2312) }, rest, out, bad),
+        Charset::Gb18030 => text(GB18030, gb18030, const { &Exceptions::new(exceptions::GB18030) }, rest, out, bad),
+        Charset::Sjis => text(SHIFT_JIS, sjis, const { &Exceptions::new(exceptions::SJIS) }, rest, out, bad),
+        Charset::Cp932 => text(SHIFT_JIS, sjis, &NONE, rest, out, bad),
+        Charset::Ujis => text(EUC_JP, ujis, const { &Exceptions::new(exceptions::UJIS) }, rest, out, bad),
+        Charset::Eucjpms => text(EUC_JP, ujis, const { &Exceptions::new(exceptions::EUCJPMS) }, rest, out, bad),
+        Charset::Euckr => text(EUC_KR, euckr, &NONE, rest, out, bad),
+        _ => crate::mysql::charset::unicode::append_utf8(rest, out, bad),
     }
 }
 
@@ -79,6 +79,7 @@ fn text(
     exceptions: &Exceptions,
     bytes: &[u8],
     out: &mut Vec<u8>,
+    bad: Bad<'_>,
 ) {
     // `rest` begins with `plain` bytes of characters that are for `encoding_rs`.
     let mut rest = bytes;
@@ -86,31 +87,40 @@ fn text(
     while let Some((front, tail)) = rest.split_at_checked(plain)
         && let Some(&lead) = tail.first()
     {
-        let (char, used) = if lead < 0x80 {
-            (None, 1)
-        } else {
-            match length(tail) {
-                None => (Some(REPLACEMENT), 1),
-                Some(length) => (tail.get(..length).and_then(|code| exceptions.get(lead, code)), length),
-            }
-        };
-        if char.is_none() && plain < PIECE {
+        let used = if lead < 0x80 { Some(1) } else { length(tail) };
+        let char = used.filter(|_| lead >= 0x80).and_then(|used| exceptions.get(lead, tail.get(..used)?));
+        if let (Some(used), None) = (used, char)
+            && plain < PIECE
+        {
             plain += used;
             continue;
         }
-        decode(encoding, &length, front, out);
+        decode(encoding, &length, front, out, bad);
         plain = 0;
         rest = tail;
-        if let Some(char) = char {
-            push(char, out);
-            rest = tail.get(used..).unwrap_or_default();
+        match (used, char) {
+            (Some(used), Some(char)) => {
+                push(char, out);
+                rest = tail.get(used..).unwrap_or_default();
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                bad(&[lead], out);
+                rest = tail.get(1..).unwrap_or_default();
+            }
         }
     }
-    decode(encoding, &length, rest, out);
+    decode(encoding, &length, rest, out, bad);
 }
 
 /// Characters of the right form, some of which `encoding_rs` may not have.
-fn decode(encoding: &'static Encoding, length: impl Fn(&[u8]) -> Option<usize>, bytes: &[u8], out: &mut Vec<u8>) {
+fn decode(
+    encoding: &'static Encoding,
+    length: impl Fn(&[u8]) -> Option<usize>,
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    bad: Bad<'_>,
+) {
     let mut rest = bytes;
     while !rest.is_empty() {
         let mut decoder = encoding.new_decoder_without_bom_handling();
@@ -121,13 +131,14 @@ fn decode(encoding: &'static Encoding, length: impl Fn(&[u8]) -> Option<usize>, 
         let (result, read, written) = decoder.decode_to_utf8_without_replacement(rest, space, true);
         out.truncate(start.saturating_add(written));
         let DecoderResult::Malformed(malformed, after) = result else { return };
-        push(REPLACEMENT, out);
         // The decoder may give up in the middle of the character; its other bytes are no characters of their own.
-        let bad = read.saturating_sub(usize::from(malformed) + usize::from(after));
-        let mut end = 0;
-        while end <= bad {
+        let failed_at = read.saturating_sub(usize::from(malformed) + usize::from(after));
+        let (mut begin, mut end) = (0, 0);
+        while end <= failed_at {
+            begin = end;
             end += rest.get(end..).and_then(&length).unwrap_or(1);
         }
+        bad(rest.get(begin..end).unwrap_or_default(), out);
         rest = rest.get(end..).unwrap_or_default();
     }
 }
@@ -174,12 +185,13 @@ fn euckr(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mysql::charset::unicode::replace;
 
     type Length = fn(&[u8]) -> Option<usize>;
 
     fn utf8(charset: Charset, bytes: &[u8]) -> String {
         let mut out = Vec::new();
-        append(charset, bytes, &mut out);
+        append(charset, bytes, &mut out, &mut replace);
         String::from_utf8(out).unwrap()
     }
 

@@ -1,5 +1,36 @@
 //! Encodings of Unicode, and UTF-8 to be written.
 
+/// What is done with bytes that are no character.
+pub(crate) type Bad<'b> = &'b mut dyn FnMut(&[u8], &mut Vec<u8>);
+
+/// U+FFFD in their place.
+pub(crate) fn replace(_: &[u8], out: &mut Vec<u8>) {
+    push(REPLACEMENT, out);
+}
+
+/// Which byte of a UTF-16 unit comes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ByteOrder {
+    Big,
+    Little,
+}
+
+impl ByteOrder {
+    fn unit(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Big => u16::from_be_bytes(bytes),
+            Self::Little => u16::from_le_bytes(bytes),
+        }
+    }
+
+    fn bytes(self, unit: u16) -> [u8; 2] {
+        match self {
+            Self::Big => unit.to_be_bytes(),
+            Self::Little => unit.to_le_bytes(),
+        }
+    }
+}
+
 /// U+FFFD, which stands for what is no character.
 pub(crate) const REPLACEMENT: u16 = 0xFFFD;
 
@@ -23,7 +54,7 @@ fn push_char(char: char, out: &mut Vec<u8>) {
 }
 
 /// Copies what is valid.
-pub(crate) fn append_utf8(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn append_utf8(bytes: &[u8], out: &mut Vec<u8>, bad: Bad<'_>) {
     if std::str::from_utf8(bytes).is_ok() {
         out.extend_from_slice(bytes);
         return;
@@ -31,33 +62,36 @@ pub(crate) fn append_utf8(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {
-            push(REPLACEMENT, out);
+            bad(chunk.invalid(), out);
         }
     }
 }
 
-/// UTF-16 of either byte order, by `unit`.
-pub(crate) fn append_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, out: &mut Vec<u8>) {
+/// UTF-16.
+pub(crate) fn append_utf16(bytes: &[u8], order: ByteOrder, out: &mut Vec<u8>, bad: Bad<'_>) {
     let (units, rest) = bytes.as_chunks::<2>();
     out.reserve(bytes.len());
-    for char in char::decode_utf16(units.iter().map(|&bytes| unit(bytes))) {
+    for char in char::decode_utf16(units.iter().map(|&bytes| order.unit(bytes))) {
         match char {
             Ok(char) => push_char(char, out),
-            Err(_) => push(REPLACEMENT, out),
+            Err(lone) => bad(&order.bytes(lone.unpaired_surrogate()), out),
         }
     }
     if !rest.is_empty() {
-        push(REPLACEMENT, out);
+        bad(rest, out);
     }
 }
 
 /// UTF-32 with the most significant byte first.
-pub(crate) fn append_utf32(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn append_utf32(bytes: &[u8], out: &mut Vec<u8>, bad: Bad<'_>) {
     let (units, rest) = bytes.as_chunks::<4>();
-    for &unit in units {
-        push_char(char::from_u32(u32::from_be_bytes(unit)).unwrap_or(char::REPLACEMENT_CHARACTER), out);
+    for unit in units {
+        match char::from_u32(u32::from_be_bytes(*unit)) {
+            Some(char) => push_char(char, out),
+            None => bad(unit, out),
+        }
     }
     if !rest.is_empty() {
-        push(REPLACEMENT, out);
+        bad(rest, out);
     }
 }
