@@ -176,6 +176,7 @@ mod tests {
             session: &session,
             sql: Some(b"SELECT 1"),
             truncated: false,
+            reading: session.reading(),
             params: StatementParams::None,
             started: Now::default(),
             duration_ns,

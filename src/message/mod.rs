@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::mysql::charset::Charset;
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
 pub use filter::{Criterion, MessageFilter, Sample};
@@ -125,21 +126,26 @@ impl MessageWriter {
         let mut message = self.message_of_session(statement.session, total_pool_count);
         message.timestamp = statement.started.epoch_ms;
         if options.include_params && !statement.params.is_none() {
-            message.query_params = QueryParams::new(&statement.params, options.max_param_length);
+            let charset = statement.reading.params;
+            message.query_params = QueryParams::new(&statement.params, charset, options.max_param_length);
             let undecodable = message.query_params.is_none();
             message.i_flags.set(InterceptorFlags::ERROR_POSTPROCESS_BATCHED_ARGS, undecodable);
         }
         if options.include_sql {
-            message.sql = statement.sql.map(|bytes| SqlText { bytes, truncated: statement.truncated });
+            let (charset, truncated) = (statement.reading.text, statement.truncated);
+            message.sql = statement.sql.map(|bytes| SqlText { bytes, charset, truncated });
         }
         let outcome = &statement.outcome;
         if statement.batch_part == BatchPart::Last {
             message.duration_ns = Some(statement.duration_ns);
             message.update_count = Some(outcome.update_count());
-            message.server_info = outcome.info().map(|bytes| SqlText { bytes, truncated: false });
+            // Both servers write it in UTF-8, whatever `character_set_results` says.
+            let charset = Charset::Utf8mb4;
+            message.server_info = outcome.info().map(|bytes| SqlText { bytes, charset, truncated: false });
         }
         // Each part of a batch that failed says so: none of them went well for certain.
-        message.error_message = outcome.error().map(ErrorMessage::Statement);
+        let charset = statement.reading.results;
+        message.error_message = outcome.error().map(|error| ErrorMessage::Statement(error, charset));
         message
     }
 
@@ -252,6 +258,7 @@ mod tests {
             session: &session,
             sql: Some("UPDATE t SET name = ? /* é */".as_bytes()),
             truncated: false,
+            reading: session.reading(),
             params: StatementParams::Row(&values),
             started: Now { epoch_ms: 1_795_239_646_998, ..Now::default() },
             duration_ns: 542_326,
@@ -284,6 +291,7 @@ mod tests {
             session: &session,
             sql: None,
             truncated: false,
+            reading: session.reading(),
             params: StatementParams::Undecodable,
             started: Now::default(),
             duration_ns: 1,
@@ -324,6 +332,7 @@ mod tests {
             session: &session,
             sql: Some(b"INSERT"),
             truncated: false,
+            reading: session.reading(),
             params: StatementParams::Row(&values),
             started: Now::default(),
             duration_ns: 1,

@@ -1,8 +1,11 @@
 //! `queryParams`: bound values as strings.
 
+use std::borrow::Cow;
+
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::mysql::charset::Charset;
 use crate::mysql::wire::Value;
 use crate::session::StatementParams;
 
@@ -10,14 +13,16 @@ use crate::session::StatementParams;
 #[derive(Debug)]
 pub(super) struct QueryParams<'a> {
     params: &'a StatementParams<'a>,
+    /// Of text among them.
+    charset: Charset,
     max_length: usize,
 }
 
 impl<'a> QueryParams<'a> {
     /// `None` if a value cannot be decoded. `max_length` is in characters.
-    pub(super) fn new(params: &'a StatementParams<'a>, max_length: usize) -> Option<Self> {
+    pub(super) fn new(params: &'a StatementParams<'a>, charset: Charset, max_length: usize) -> Option<Self> {
         params.visit(|_, _| Ok::<(), std::convert::Infallible>(())).ok()?.ok()?;
-        Some(Self { params, max_length })
+        Some(Self { params, charset, max_length })
     }
 }
 
@@ -26,7 +31,10 @@ impl Serialize for QueryParams<'_> {
         let mut sequence = serializer.serialize_seq(None)?;
         let visited = self.params.visit(|value, full_length| match value {
             Value::Null => sequence.serialize_element(&()),
-            value => sequence.serialize_element(&Param { value, full_length, max_length: self.max_length }),
+            value => {
+                let Self { charset, max_length, .. } = *self;
+                sequence.serialize_element(&Param { value, charset, full_length, max_length })
+            }
         });
         visited.map_err(S::Error::custom)??;
         sequence.end()
@@ -35,6 +43,7 @@ impl Serialize for QueryParams<'_> {
 
 struct Param<'a> {
     value: Value<'a>,
+    charset: Charset,
     /// Of a value of which only the front is there.
     full_length: Option<u64>,
     max_length: usize,
@@ -43,18 +52,11 @@ struct Param<'a> {
 impl Serialize for Param<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.value {
-            // The usual text needs no formatting.
-            Value::Text(bytes) if bytes.len() <= self.max_length && self.full_length.is_none() => {
-                match std::str::from_utf8(bytes) {
-                    Ok(text) => serializer.serialize_str(text),
-                    Err(_) => serializer.collect_str(&self.value),
-                }
-            }
             Value::Text(bytes) => {
                 let full_length = self.full_length.unwrap_or(bytes.len() as u64);
                 let is_front = full_length > bytes.len() as u64;
-                match valid_front(bytes, is_front) {
-                    Some(text) => serializer.serialize_str(&shorten(text, self.max_length, is_front)),
+                match self.charset.to_valid_utf8(bytes, is_front) {
+                    Some(text) => serializer.serialize_str(&shorten(&text, self.max_length, is_front)),
                     None => serializer.collect_str(&format_args!("<bytes:{full_length}>")),
                 }
             }
@@ -67,24 +69,14 @@ impl Serialize for Param<'_> {
     }
 }
 
-/// The bytes as text; the front of a longer text may end inside a character.
-fn valid_front(bytes: &[u8], is_front: bool) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(error) if is_front && error.error_len().is_none() => {
-            bytes.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok())
-        }
-        Err(_) => None,
-    }
-}
-
 /// At most `max_length` characters, with `...` after them if there were more.
-fn shorten(text: &str, max_length: usize, is_front: bool) -> String {
-    let mut rest = text.char_indices().skip(max_length);
-    match rest.next() {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None if is_front => format!("{text}..."),
-        None => text.to_owned(),
+fn shorten(text: &str, max_length: usize, is_front: bool) -> Cow<'_, str> {
+    // The usual text needs no counting.
+    let end = if text.len() <= max_length { None } else { text.char_indices().nth(max_length) };
+    match end {
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+        None if is_front => Cow::Owned(format!("{text}...")),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -93,7 +85,11 @@ mod tests {
     use super::*;
 
     fn show(value: Value<'_>, full_length: Option<u64>) -> String {
-        let json = serde_json::to_value(Param { value, full_length, max_length: 4 }).unwrap();
+        show_in(Charset::Utf8mb4, value, full_length)
+    }
+
+    fn show_in(charset: Charset, value: Value<'_>, full_length: Option<u64>) -> String {
+        let json = serde_json::to_value(Param { value, charset, full_length, max_length: 4 }).unwrap();
         json.as_str().unwrap().to_owned()
     }
 
@@ -107,5 +103,9 @@ mod tests {
         assert_eq!(show(Value::Text(b"a\xff\xfe\xfd\xfc"), None), "<bytes:5>");
         assert_eq!(show(Value::Bytes(b"abcdef"), Some(70_000)), "<bytes:70000>");
         assert_eq!(show(Value::Int(1_234_567), None), "1234567");
+        assert_eq!(show_in(Charset::Latin1, Value::Text(b"\xe9\xe9\xe9\xe9\xe9"), None), "éééé...");
+        assert_eq!(show_in(Charset::Sjis, Value::Text(b"\x93\xfa\x96"), Some(100)), "日...");
+        assert_eq!(show_in(Charset::Sjis, Value::Text(b"\x93\xfa\x96"), None), "<bytes:3>");
+        assert_eq!(show(Value::Text(b"\\xE9"), None), "\\xE9");
     }
 }

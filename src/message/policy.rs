@@ -49,6 +49,7 @@ mod tests {
             session: &session,
             sql: sql.map(str::as_bytes),
             truncated: false,
+            reading: session.reading(),
             params: StatementParams::None,
             started: Now::default(),
             duration_ns: 1,

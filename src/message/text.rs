@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use crate::mysql::wire::Escaped;
+use crate::mysql::charset::Charset;
 
-/// A statement's text. What is not UTF-8 is shown as `\xHH`, byte by byte, so that nothing is lost.
+/// A statement's text, or what the server said. What is no text is shown as [`Charset::to_text`] does: nothing is lost.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SqlText<'a> {
     pub(super) bytes: &'a [u8],
+    pub(super) charset: Charset,
     /// The text was longer: it ends in `...`.
     pub(super) truncated: bool,
 }
@@ -22,18 +23,8 @@ impl Serialize for SqlText<'_> {
 
 impl<'a> SqlText<'a> {
     pub(super) fn to_utf8(self) -> Cow<'a, str> {
-        match std::str::from_utf8(self.bytes) {
-            Ok(text) if !self.truncated => Cow::Borrowed(text),
-            _ => Cow::Owned(self.escaped()),
-        }
-    }
-
-    fn escaped(&self) -> String {
-        let mut text = Escaped(self.bytes).to_string();
-        if self.truncated {
-            text.push_str("...");
-        }
-        text
+        let text = self.charset.to_text(self.bytes, self.truncated);
+        if self.truncated { Cow::Owned(text.into_owned() + "...") } else { text }
     }
 }
 
@@ -43,9 +34,11 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_escaped() {
-        let show = |bytes, truncated| serde_json::to_value(SqlText { bytes, truncated }).unwrap();
-        assert_eq!(show(b"SELECT 'caf\xc3\xa9'", false), "SELECT 'café'");
-        assert_eq!(show(b"INSERT _binary'\x00\xff\xfe'", false), "INSERT _binary'\0\\xFF\\xFE'");
-        assert_eq!(show(b"SELECT", true), "SELECT...");
+        let show = |charset, bytes, truncated| serde_json::to_value(SqlText { bytes, charset, truncated }).unwrap();
+        assert_eq!(show(Charset::Utf8mb4, b"SELECT 'caf\xc3\xa9'", false), "SELECT 'café'");
+        assert_eq!(show(Charset::Latin1, b"SELECT 'caf\xe9'", false), "SELECT 'café'");
+        assert_eq!(show(Charset::Utf8mb4, b"INSERT _binary'\x00\xff\xfe'", false), "INSERT _binary'\0\\xFF\\xFE'");
+        assert_eq!(show(Charset::Utf8mb4, b"SELECT", true), "SELECT...");
+        assert_eq!(show(Charset::Utf8mb4, b"SELECT '\xc3", true), "SELECT '...");
     }
 }

@@ -124,7 +124,7 @@ fn key(session: &SessionFacts) -> u64 {
 /// What the message of a statement says of itself.
 fn label(statement: &Statement<'_>) -> Label {
     let Some(sql) = statement.sql else { return Label::default() };
-    let analysis = Analysis::of(sql, statement.session.lexis());
+    let analysis = Analysis::of(sql, statement.reading.lexis);
     let kind = match analysis.summary.kind {
         // What EXECUTE runs only the session knows.
         StatementKind::Prepare => statement.summary().map_or(StatementKind::Prepare, |summary| summary.kind),

@@ -3,6 +3,7 @@
 use super::facts::SessionFacts;
 use super::listener::{Interest, Listener};
 use super::outcome::Outcome;
+use super::reading::Reading;
 use super::request::{Request, RequestKind};
 use super::statement::{BatchPart, Statement, StatementParams};
 use super::time::Now;
@@ -21,6 +22,7 @@ pub(super) fn current_sql(request: &Request) -> Option<&[u8]> {
 pub(super) struct StatementHead<'a> {
     pub(super) sql: Option<&'a [u8]>,
     pub(super) truncated: bool,
+    pub(super) reading: Reading,
     pub(super) params: StatementParams<'a>,
     pub(super) started: Now,
     pub(super) duration_ns: u64,
@@ -44,6 +46,7 @@ pub(super) fn emit_statement(
         session: facts,
         sql: head.sql,
         truncated: head.truncated,
+        reading: head.reading,
         params: head.params,
         started: head.started,
         duration_ns: head.duration_ns,
@@ -66,6 +69,7 @@ pub(super) fn emit_request(
         let head = StatementHead {
             sql: request.sql_left(),
             truncated: request.is_sql_truncated(),
+            reading: request.statement_reading(),
             params,
             started: request.started,
             duration_ns,

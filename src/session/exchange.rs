@@ -10,7 +10,7 @@ use super::progress::Expect;
 use super::queue::{Current, RequestQueue};
 use super::sight::{Side, SightLoss, Trouble};
 use super::time::Now;
-use crate::mysql::sql::{ClientCharset, Flavor};
+use crate::mysql::sql::Flavor;
 use crate::mysql::wire::{CapabilityFlags, ErrPacket, Greeting, HandshakeResponse, Malformed, OkPacket, Packet};
 
 /// Where in its life a session is, with what matters only there.
@@ -213,7 +213,9 @@ impl Exchange {
         let in_force = response.capabilities & self.server_capabilities;
         self.facts.capabilities = Some(in_force);
         self.dialect = Dialect::known(in_force);
-        if let Some(login) = PendingLogin::of_response(&response, self.interest.contains(Interest::LOGIN)) {
+        if let Some(login) =
+            PendingLogin::of_response(&response, self.facts.flavor, self.interest.contains(Interest::LOGIN))
+        {
             self.state = State::Authentication { login, trouble: None };
         }
         Ok(())
@@ -295,7 +297,9 @@ impl Exchange {
     ) {
         let facts = &mut self.facts;
         facts.user.clone_from(&login.user);
-        facts.charset = login.collation.map_or(ClientCharset::Unknown, ClientCharset::from_collation);
+        facts.login_charset = login.charset;
+        facts.client_charset = login.charset;
+        facts.results_charset = login.charset;
         facts.login_database.clone_from(&login.database);
         facts.current_database.clone_from(&login.database);
         facts.apply_ok(ok);

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::long_data::LongDataSet;
+use super::reading::Reading;
 use super::statement::{BoundParams, StatementParams};
 use crate::mysql::wire::ParamType;
 
@@ -14,6 +15,8 @@ pub(super) struct PreparedText {
     /// Whether the text is only the front of what was prepared.
     pub(super) truncated: bool,
     pub(super) params: usize,
+    /// How it was read when it was prepared.
+    pub(super) reading: Reading,
 }
 
 /// A prepared statement's execution.

@@ -1,6 +1,8 @@
 //! What is known of a session, as its messages show it.
 
 use super::named::NamedStatements;
+use super::reading::Reading;
+use crate::mysql::charset::Charset;
 use crate::mysql::sql::{ClientCharset, Flavor, IsolationLevel, Lexis, SessionSetting, SqlMode, version_number};
 use crate::mysql::wire::{CapabilityFlags, Greeting, OkPacket, SessionChange, StatusFlags};
 
@@ -27,8 +29,12 @@ pub struct SessionFacts {
     pub isolation: Option<IsolationLevel>,
     /// `sql_mode`, as far as texts are read by it.
     pub sql_mode: Option<SqlMode>,
-    /// The character set of statements.
-    pub charset: ClientCharset,
+    /// `character_set_client`: the character set of statements.
+    pub client_charset: Option<Charset>,
+    /// `character_set_results`: that of errors; `binary` where they are not converted.
+    pub results_charset: Option<Charset>,
+    /// What the login asked for; MariaDB's COM_RESET_CONNECTION goes back to it.
+    pub login_charset: Option<Charset>,
     /// Which server it is, told by more than its version's text.
     pub flavor: Option<Flavor>,
     /// Its version as comments are compared with it.
@@ -39,8 +45,20 @@ pub struct SessionFacts {
     pub execution_count: u64,
 }
 
-pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// Text in a character set that may not be known.
+pub(super) fn text(charset: Option<Charset>, bytes: &[u8]) -> String {
+    charset.unwrap_or(Charset::Binary).to_text(bytes, false).into_owned()
+}
+
+/// The character set that a login's collation asks for. A server takes its own default for one that it does not have.
+pub(super) fn charset_of_login(collation: Option<u16>, flavor: Option<Flavor>) -> Option<Charset> {
+    let collation = collation?;
+    let is_there = match flavor {
+        Some(Flavor::MySql) => collation < 324,
+        Some(Flavor::MariaDb) => !matches!(collation, 76 | 248..=250 | 255..=323),
+        None => true,
+    };
+    Charset::from_collation(collation).filter(|_| is_there)
 }
 
 impl SessionFacts {
@@ -50,7 +68,7 @@ impl SessionFacts {
         for change in ok.session_changes() {
             match change {
                 SessionChange::Schema(name) => {
-                    self.current_database = Some(text(name)).filter(|name| !name.is_empty());
+                    self.current_database = Some(text(Some(Charset::Utf8mb4), name)).filter(|name| !name.is_empty());
                 }
                 SessionChange::SystemVariable { name, value } => {
                     if let Some(setting) = SessionSetting::from_variable(name, Some(value)) {
@@ -64,12 +82,13 @@ impl SessionFacts {
     /// A database became the current one. Both servers write one name in their own way.
     pub(super) fn enter_database(&mut self, name: &[u8]) {
         let is_fixed = name.eq_ignore_ascii_case(b"information_schema");
-        self.current_database = Some(if is_fixed { text(&name.to_ascii_lowercase()) } else { text(name) });
+        let name = text(self.client_charset, name);
+        self.current_database = Some(if is_fixed { name.to_ascii_lowercase() } else { name });
     }
 
     /// A database was dropped: whoever is in it is in none.
     pub(super) fn database_dropped(&mut self, name: &[u8]) {
-        if self.current_database.as_deref().is_some_and(|current| current.as_bytes() == name) {
+        if self.current_database.as_ref().is_some_and(|current| *current == text(self.client_charset, name)) {
             self.current_database = None;
         }
     }
@@ -78,7 +97,8 @@ impl SessionFacts {
         match setting {
             SessionSetting::TimeZone(value) => self.time_zone = value,
             SessionSetting::Isolation(value) => self.isolation = value,
-            SessionSetting::ClientCharset(charset) => self.charset = charset,
+            SessionSetting::ClientCharset(charset) => self.client_charset = charset,
+            SessionSetting::ResultsCharset(charset) => self.results_charset = charset,
             SessionSetting::SqlMode(mode) => self.sql_mode = mode,
         }
     }
@@ -88,8 +108,19 @@ impl SessionFacts {
         self.time_zone = None;
         self.isolation = None;
         self.sql_mode = None;
-        self.charset = ClientCharset::Unknown;
+        self.client_charset = None;
+        self.results_charset = None;
         self.named.clear();
+    }
+
+    /// COM_RESET_CONNECTION. MySQL goes back to the server's own character sets (`THD::cleanup_connection`), MariaDB to the login's
+    /// (`COM_RESET_CONNECTION` in `sql/sql_parse.cc`).
+    pub(super) fn connection_reset(&mut self) {
+        self.forget_variables();
+        if self.flavor == Some(Flavor::MariaDb) {
+            self.client_charset = self.login_charset;
+            self.results_charset = self.login_charset;
+        }
     }
 
     /// Statements within a statement have set what their text mentions, perhaps.
@@ -102,7 +133,8 @@ impl SessionFacts {
             self.sql_mode = None;
         }
         if mentions("character") || mentions("names") || mentions("charset") {
-            self.charset = ClientCharset::Unknown;
+            self.client_charset = None;
+            self.results_charset = None;
         }
         if mentions("time_zone") {
             self.time_zone = None;
@@ -121,7 +153,7 @@ impl SessionFacts {
 
     /// Takes over what the greeting tells.
     pub(super) fn greeted(&mut self, greeting: &Greeting<'_>) {
-        let version = text(greeting.server_version);
+        let version = text(None, greeting.server_version);
         self.version = version_number(&version);
         self.server_version = Some(version);
         self.connection_id = Some(greeting.connection_id);
@@ -143,7 +175,14 @@ impl SessionFacts {
             version: self.version,
             ansi_quotes: said_by_status.or_else(|| self.sql_mode.map(|mode| mode.ansi_quotes)),
             backslash_escapes: Some(!status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),
-            charset: self.charset,
+            charset: ClientCharset::of(self.client_charset),
         }
+    }
+
+    /// How what is sent now is read.
+    pub fn reading(&self) -> Reading {
+        let text = self.client_charset.unwrap_or(Charset::Binary);
+        let results = self.results_charset.unwrap_or(Charset::Binary);
+        Reading { lexis: self.lexis(), text, params: text, results }
     }
 }

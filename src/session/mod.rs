@@ -61,6 +61,7 @@ mod outcome;
 mod prepared;
 mod progress;
 mod queue;
+mod reading;
 mod request;
 mod requests;
 mod response;
@@ -84,6 +85,7 @@ pub use listener::{
 };
 pub use observer::{MidSession, Observer, ObserverConfig, Phase};
 pub use outcome::{ErrorText, Outcome, TransactionState, UnknownOutcome};
+pub use reading::Reading;
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, Statement, StatementParams};
 pub use time::Now;

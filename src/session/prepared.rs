@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dialect::Dialect;
 use super::execution::{Execution, PreparedText};
 use super::long_data::LongDataSet;
+use super::reading::Reading;
 use super::request::Request;
 use crate::mysql::wire::{ColumnSet, ColumnType, Malformed, ParamType, bulk_rows, is_null};
 
@@ -170,7 +171,7 @@ impl PreparedStatements {
         Some(result)
     }
 
-    pub(super) fn insert(&mut self, id: u32, sql: &[u8], truncated: bool, params: usize) {
+    pub(super) fn insert(&mut self, id: u32, sql: &[u8], truncated: bool, params: usize, reading: Reading) {
         if self.by_id.len() >= STATEMENTS_LIMIT && !self.by_id.contains_key(&id) {
             self.last = None;
             return;
@@ -178,7 +179,7 @@ impl PreparedStatements {
         self.forget(id);
         let front = sql.get(..self.room().max(FRONT_KEPT)).unwrap_or(sql);
         self.kept += front.len();
-        let text = PreparedText { sql: front.into(), truncated: truncated || front.len() < sql.len(), params };
+        let text = PreparedText { sql: front.into(), truncated: truncated || front.len() < sql.len(), params, reading };
         let statement = PreparedStatement {
             text: Arc::new(text),
             types: Arc::new([]),

@@ -2,6 +2,7 @@
 
 use super::execution::Execution;
 use super::login::PendingLogin;
+use super::reading::Reading;
 use super::sight::Trouble;
 use super::statement::StatementParams;
 use super::texts::Pieces;
@@ -103,6 +104,8 @@ pub(super) struct Request {
     pub(super) started: Now,
     /// How many requests in a row this stands for.
     pub(super) times: u64,
+    /// How it is read, once the server gets to it; of several statements, the one whose result is due.
+    pub(super) reading: Reading,
 }
 
 impl Request {
@@ -137,6 +140,17 @@ impl Request {
                 execution.text.as_ref().map(|text| &*text.sql)
             }
             _ => None,
+        }
+    }
+
+    /// How the statement is read: a prepared text as it was when it was prepared.
+    pub(super) fn statement_reading(&self) -> Reading {
+        match &self.kind {
+            RequestKind::Execute(Execution { text: Some(text), .. })
+            | RequestKind::BulkExecute(Execution { text: Some(text), .. }) => {
+                Reading { lexis: text.reading.lexis, text: text.reading.text, ..self.reading }
+            }
+            _ => self.reading,
         }
     }
 

@@ -10,6 +10,7 @@ use super::login::PendingLogin;
 use super::long_data::{LONG_DATA_KEPT, LongDataSet};
 use super::prepared::OpenCursor;
 use super::progress::Expect;
+use super::reading::Reading;
 use super::request::{Request, RequestKind};
 use super::sight::{SightLoss, Trouble};
 use super::time::Now;
@@ -101,7 +102,7 @@ impl Exchange {
                 // One that cannot be read is the server's to refuse.
                 let with_attributes = self.interest.contains(Interest::LOGIN);
                 let login = ChangeUser::parse(body, self.dialect.in_force())
-                    .map(|change| PendingLogin::of_change(&change, with_attributes));
+                    .map(|change| PendingLogin::of_change(&change, self.facts.flavor, with_attributes));
                 RequestKind::ChangeUser(Box::new(login.unwrap_or_default()))
             }
             Command::ResetConnection => RequestKind::ResetConnection,
@@ -204,6 +205,7 @@ impl Exchange {
             body: kept,
             started: now.back_at(packet.started_ns),
             times: 1,
+            reading: Reading::default(),
         }
     }
 
@@ -218,6 +220,7 @@ impl Exchange {
 
     #[inline]
     fn begin(&mut self, mut request: Request, to: &mut Listener<'_>) {
+        request.reading = self.facts.reading();
         let closed = self.take_effect(&mut request);
         if self.interest.contains(Interest::COMMANDS) {
             self.tell_command(&request, to);

@@ -333,9 +333,9 @@ impl Exchange {
 
     fn prepared(&mut self, prepare: PrepareOk, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if let Some(current) = self.requests.current.as_mut() {
-            let Request { body, truncated, .. } = &current.request;
+            let Request { body, truncated, reading, .. } = &current.request;
             let params = usize::from(prepare.params);
-            self.statements.insert(prepare.statement_id, body, *truncated, params);
+            self.statements.insert(prepare.statement_id, body, *truncated, params, *reading);
             let columns = current.progress.watch.as_ref().and_then(|watch| watch.columns());
             if let Some(columns) = columns.filter(|_| prepare.columns > 0) {
                 let columns = Arc::clone(columns);
@@ -414,7 +414,7 @@ impl Exchange {
 
     /// The server dropped the session's variables, its prepared statements, and their cursors with them.
     fn begin_again(&mut self, to: &mut Listener<'_>) {
-        self.facts.forget_variables();
+        self.facts.connection_reset();
         for cursor in self.statements.clear() {
             self.end_cursor(cursor, to);
         }
@@ -500,7 +500,8 @@ impl Exchange {
         for (column, value) in TextRow::new(row).enumerate() {
             let Ok(value) = value else { break };
             while let Some((_, name)) = variables.next_if(|(wanted, _)| *wanted == column) {
-                if let Some(setting) = SessionSetting::from_variable(name, value) {
+                // Of these variables only a character set may be NULL.
+                if let Some(setting) = SessionSetting::from_variable(name, value.or(Some(b"NULL"))) {
                     self.facts.apply_setting(setting);
                 }
             }

@@ -203,6 +203,7 @@ impl Exchange {
             StatementHead {
                 truncated: request.truncated && (is_rest || text.get(piece.end..).is_none_or(<[u8]>::is_empty)),
                 sql: text.get(piece),
+                reading: request.reading,
                 params: StatementParams::None,
                 started,
                 duration_ns: now.since(started),
@@ -214,7 +215,8 @@ impl Exchange {
         if !more {
             return self.done();
         }
-        pieces.advance(text, request.truncated, self.facts.lexis());
+        request.reading = self.facts.reading();
+        pieces.advance(text, request.truncated, request.reading.lexis);
         let results = progress.results + 1;
         *progress = Progress { previous_end: Some(now), results, ..Progress::default() };
         Ok(())
@@ -290,7 +292,8 @@ impl Exchange {
             let mut request = match self.requests.current.take() {
                 Some(current) => current.request,
                 None => match self.requests.next() {
-                    Some(request) => {
+                    Some(mut request) => {
+                        request.reading = self.facts.reading();
                         self.tell_command(&request, to);
                         request
                     }
@@ -301,7 +304,8 @@ impl Exchange {
                 RequestKind::Prepare => {
                     let sql = std::mem::take(&mut request.body).into_boxed_slice();
                     // How many parameters it has only the answer would have told.
-                    asked_for = Some(Arc::new(PreparedText { sql, truncated: request.truncated, params: 1 }));
+                    let (truncated, reading) = (request.truncated, request.reading);
+                    asked_for = Some(Arc::new(PreparedText { sql, truncated, params: 1, reading }));
                 }
                 RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) if execution.means_last => {
                     execution.text = execution.text.take().or_else(|| asked_for.clone());

@@ -3,6 +3,7 @@
 use super::facts::SessionFacts;
 use super::long_data::LongDataSet;
 use super::outcome::Outcome;
+use super::reading::Reading;
 use super::time::Now;
 use crate::mysql::sql::StatementSummary;
 use crate::mysql::wire::{Malformed, ParamType, Params, Value};
@@ -25,6 +26,8 @@ pub struct Statement<'a> {
     pub sql: Option<&'a [u8]>,
     /// Whether the text is only the front of what was sent, which was longer than the limit.
     pub truncated: bool,
+    /// How the text, the parameters and the outcome are read.
+    pub reading: Reading,
     /// Bound parameters.
     pub params: StatementParams<'a>,
     /// When the command's first byte came; of several statements in one text, when the one before was done.
@@ -44,7 +47,7 @@ impl Statement<'_> {
     pub fn summary(&self) -> Option<StatementSummary> {
         let session = self.session;
         let sql = self.sql?;
-        Some(StatementSummary::of_text(sql, session.lexis(), &|name| session.named.summary(name)))
+        Some(StatementSummary::of_text(sql, self.reading.lexis, &|name| session.named.summary(name)))
     }
 }
 

@@ -208,7 +208,7 @@ mod tests {
                 let mut marks = Vec::new();
                 charset.append(&bytes, &mut expected, &mut |bad, out| {
                     marks.extend(bad.iter().map(|_| ()));
-                    out.extend(bad.iter().map(|byte| *byte));
+                    out.extend_from_slice(bad);
                 });
                 let mut shown = Vec::new();
                 for part in parts(&text) {

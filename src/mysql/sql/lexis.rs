@@ -1,5 +1,7 @@
 //! What a text's bytes mean depends on the server and on the session's settings.
 
+use crate::mysql::charset::Charset;
+
 /// Which server reads the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
@@ -83,66 +85,22 @@ impl ClientCharset {
     /// Those with characters of several bytes.
     pub(super) const DOUBLE_BYTE: [Self; 4] = [Self::Big5, Self::Gbk, Self::Gb18030, Self::Sjis];
 
-    /// From a character set's name, or a collation's number.
-    pub fn from_name(name: &[u8]) -> Self {
-        if let Some(id) = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()) {
-            return Self::from_collation(id);
-        }
-        // Each server was asked with every byte in every character set.
-        const NAMES: [(&str, ClientCharset); 18] = [
-            ("latin1", ClientCharset::SpaceA0),
-            ("latin2", ClientCharset::SpaceA0),
-            ("latin5", ClientCharset::SpaceA0),
-            ("latin7", ClientCharset::SpaceA0),
-            ("armscii8", ClientCharset::SpaceA0),
-            ("cp1250", ClientCharset::SpaceA0),
-            ("dec8", ClientCharset::SpaceA0),
-            ("geostd8", ClientCharset::SpaceA0),
-            ("greek", ClientCharset::SpaceA0),
-            ("hebrew", ClientCharset::SpaceA0),
-            ("cp852", ClientCharset::SpaceFf),
-            ("cp866", ClientCharset::SpaceFf),
-            ("keybcs2", ClientCharset::SpaceFf),
-            ("big5", ClientCharset::Big5),
-            ("gbk", ClientCharset::Gbk),
-            ("gb18030", ClientCharset::Gb18030),
-            ("sjis", ClientCharset::Sjis),
-            ("cp932", ClientCharset::Sjis),
-        ];
-        let known = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-        known.map_or(Self::Plain, |(_, charset)| *charset)
-    }
-
-    /// From a collation's number (`SELECT id, character_set_name FROM information_schema.collations`). MariaDB's NOPAD
-    /// collations have the numbers of the others, and 1024 more.
-    pub fn from_collation(id: u16) -> Self {
-        match if (1024..2048).contains(&id) { id - 1024 } else { id } {
-            1 | 84 => Self::Big5,
-            28 | 87 => Self::Gbk,
-            248..=250 => Self::Gb18030,
-            13 | 88 | 95 | 96 => Self::Sjis,
-            2
-            | 3
-            | 5
-            | 8
-            | 9
-            | 15
-            | 16
-            | 20
-            | 21
-            | 25..=27
-            | 30..=32
-            | 34
-            | 41
-            | 42
-            | 44
-            | 47..=49
-            | 64
-            | 66
-            | 69..=71 => Self::SpaceA0,
-            77..=79 | 92..=94 | 99 => Self::SpaceA0,
-            36 | 37 | 40 | 68 | 73 | 81 => Self::SpaceFf,
-            _ => Self::Plain,
+    /// Of a character set. Each server was asked with every byte in every one of them.
+    pub fn of(charset: Option<Charset>) -> Self {
+        match charset {
+            None => Self::Unknown,
+            Some(Charset::Latin1 | Charset::Latin2 | Charset::Latin5 | Charset::Latin7 | Charset::Armscii8) => {
+                Self::SpaceA0
+            }
+            Some(Charset::Cp1250 | Charset::Dec8 | Charset::Geostd8 | Charset::Greek | Charset::Hebrew) => {
+                Self::SpaceA0
+            }
+            Some(Charset::Cp852 | Charset::Cp866 | Charset::Keybcs2) => Self::SpaceFf,
+            Some(Charset::Big5) => Self::Big5,
+            Some(Charset::Gbk) => Self::Gbk,
+            Some(Charset::Gb18030) => Self::Gb18030,
+            Some(Charset::Sjis | Charset::Cp932) => Self::Sjis,
+            Some(_) => Self::Plain,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Session state that statements set or show.
 
 use super::fronts::skip_statement_variables;
-use super::lexis::{ClientCharset, Lexis, SqlMode};
+use super::lexis::{Lexis, SqlMode};
 use super::quoted::unquote;
 use super::tokens::{Kind, Token, Tokens};
+use crate::mysql::charset::Charset;
 
 /// Transaction isolation levels, with the numbers that messages use (those of `java.sql.Connection`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,9 @@ pub enum SessionSetting {
     /// `transaction_isolation`
     Isolation(Option<IsolationLevel>),
     /// `character_set_client`, the character set of statements
-    ClientCharset(ClientCharset),
+    ClientCharset(Option<Charset>),
+    /// `character_set_results`, that of errors; `binary` where it is NULL: both mean that nothing is converted
+    ResultsCharset(Option<Charset>),
     /// `sql_mode`, as far as texts are read by it
     SqlMode(Option<SqlMode>),
 }
@@ -50,13 +53,23 @@ impl SessionSetting {
         } else if name.eq_ignore_ascii_case(b"transaction_isolation") || name.eq_ignore_ascii_case(b"tx_isolation") {
             Some(Self::Isolation(value.and_then(IsolationLevel::from_variable)))
         } else if name.eq_ignore_ascii_case(b"character_set_client") {
-            Some(Self::ClientCharset(value.map_or(ClientCharset::Unknown, ClientCharset::from_name)))
+            Some(Self::ClientCharset(value.and_then(charset)))
+        } else if name.eq_ignore_ascii_case(b"character_set_results") {
+            let is_null = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"null");
+            let unless_null = |value: &[u8]| if is_null(value) { Some(Charset::Binary) } else { charset(value) };
+            Some(Self::ResultsCharset(value.and_then(unless_null)))
         } else if name.eq_ignore_ascii_case(b"sql_mode") {
             Some(Self::SqlMode(value.map(SqlMode::from_value)))
         } else {
             None
         }
     }
+}
+
+/// The character set of a variable's value: its name, or a collation's number.
+fn charset(value: &[u8]) -> Option<Charset> {
+    let value = std::str::from_utf8(value).ok()?;
+    value.parse().map_or_else(|_| Charset::from_name(value), Charset::from_collation)
 }
 
 /// Which value of a variable is meant.
@@ -124,7 +137,7 @@ pub fn variables_set(sql: &[u8], lexis: Lexis) -> Vec<SessionSetting> {
                 }
             }
             separator => {
-                settings.extend(read_item(&tokens, &item, &mut list));
+                read_item(&tokens, &item, &mut list, &mut settings);
                 item.clear();
                 if separator.is_none_or(|token| token.kind == Kind::Semicolon) {
                     return settings;
@@ -134,9 +147,12 @@ pub fn variables_set(sql: &[u8], lexis: Lexis) -> Vec<SessionSetting> {
     }
 }
 
-fn read_item(tokens: &Tokens<'_>, mut item: &[Token], list: &mut ListOf) -> Option<SessionSetting> {
-    let ListOf::Assignments(mut scope) = *list else { return characteristic(tokens, item, *list) };
-    let first = item.first()?;
+fn read_item(tokens: &Tokens<'_>, mut item: &[Token], list: &mut ListOf, settings: &mut Vec<SessionSetting>) {
+    let ListOf::Assignments(mut scope) = *list else {
+        settings.extend(characteristic(tokens, item, *list));
+        return;
+    };
+    let Some(first) = item.first() else { return };
     let mut said_session = false;
     if tokens.is_any(first, &["session", "local", "global", "persist", "persist_only"]) && item.len() > 1 {
         said_session = tokens.is_any(first, &["session", "local"]);
@@ -144,24 +160,29 @@ fn read_item(tokens: &Tokens<'_>, mut item: &[Token], list: &mut ListOf) -> Opti
         item = &item[1..];
     }
     *list = ListOf::Assignments(scope);
-    let (name, rest) = item.split_first()?;
+    let Some((name, rest)) = item.split_first() else { return };
     if tokens.is(name, "transaction") {
         // Without SESSION it is for the next transaction only.
         *list = ListOf::Characteristics { is_session: said_session };
-        return characteristic(tokens, rest, *list);
-    }
-    // SET NAMES x, SET CHARACTER SET x, SET CHAR SET x, SET CHARSET x
-    let charset = match rest {
-        [charset, ..] if tokens.is_any(name, &["names", "charset"]) => Some(charset),
-        [set, charset, ..] if tokens.is_any(name, &["character", "char"]) && tokens.is(set, "set") => Some(charset),
-        _ => None,
-    };
-    if let Some(charset) = charset.filter(|charset| matches!(charset.kind, Kind::Word | Kind::Name | Kind::Text)) {
+        settings.extend(characteristic(tokens, rest, *list));
+    } else if let Some(charset) = names(tokens, name, rest) {
         let known = Some(charset).filter(|charset| !tokens.is(charset, "default"));
-        let name = known.map(|charset| unquote(tokens.text(charset), tokens.lexis()));
-        return SessionSetting::from_variable(b"character_set_client", name.as_deref());
+        let value = known.map(|charset| unquote(tokens.text(charset), tokens.lexis()));
+        let variables: [&[u8]; 2] = [b"character_set_client", b"character_set_results"];
+        settings.extend(variables.iter().filter_map(|name| SessionSetting::from_variable(name, value.as_deref())));
+    } else {
+        settings.extend(assignment(tokens, name, rest, scope));
     }
-    assignment(tokens, name, rest, scope)
+}
+
+/// The character set of SET NAMES x, SET CHARACTER SET x, SET CHAR SET x, SET CHARSET x.
+fn names<'t>(tokens: &Tokens<'_>, name: &Token, rest: &'t [Token]) -> Option<&'t Token> {
+    let charset = match rest {
+        [charset, ..] if tokens.is_any(name, &["names", "charset"]) => charset,
+        [set, charset, ..] if tokens.is_any(name, &["character", "char"]) && tokens.is(set, "set") => charset,
+        _ => return None,
+    };
+    matches!(charset.kind, Kind::Word | Kind::Name | Kind::Text).then_some(charset)
 }
 
 fn assignment(tokens: &Tokens<'_>, name: &Token, rest: &[Token], scope: Scope) -> Option<SessionSetting> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::mysql::charset::Charset;
 
 const MYSQL: Lexis = Lexis {
     flavor: Some(Flavor::MySql),
@@ -252,7 +253,7 @@ fn characters_of_two_bytes() {
 
 #[test]
 fn white_space_above_ascii() {
-    let of = |name: &str| Lexis { charset: ClientCharset::from_name(name.as_bytes()), ..MYSQL };
+    let of = |name: &str| Lexis { charset: ClientCharset::of(Charset::from_name(name)), ..MYSQL };
     let sql = b"\xa0delete\xa0from t; \xa0select\xa02;\xa0";
     assert_eq!(pieces_of(sql, of("latin1")).len(), 2);
     assert_eq!(first_keyword(b"delete\xa0from t", of("latin1")), b"delete");
@@ -260,18 +261,6 @@ fn white_space_above_ascii() {
     assert_eq!(first_keyword(b"delete\xa0from t", of("utf8mb4")), b"delete\xa0from");
     let rows = StatementSummary::of_text(b"select 1;\xa0delete\xa0from t", of("latin1"), &|_| None);
     assert_eq!(rows.effects, Effects::ROWS);
-    // As numbers they are the same, also those of MariaDB's collations without padding.
-    for (name, ids) in [
-        ("latin1", [8, 1032]),
-        ("latin7", [41, 1065]),
-        ("cp852", [40, 1105]),
-        ("gbk", [28, 1111]),
-        ("utf8mb4", [45, 255]),
-    ] {
-        for id in ids {
-            assert_eq!(ClientCharset::from_collation(id), ClientCharset::from_name(name.as_bytes()), "{id}");
-        }
-    }
 }
 
 #[test]
@@ -398,17 +387,17 @@ fn statements_with_names() {
 
 #[test]
 fn set_statements() {
-    use super::ClientCharset::{Gbk, Plain, Sjis, Unknown};
     use SessionSetting::*;
+    let both = |charset| vec![ClientCharset(charset), ResultsCharset(charset)];
     let mode = |ansi_quotes, no_backslash_escapes| SqlMode(Some(super::SqlMode { ansi_quotes, no_backslash_escapes }));
     let zone = |value: &str| TimeZone(Some(value.to_owned()));
     for (sql, settings) in [
         ("SET time_zone = '+02:00'", vec![zone("+02:00")]),
         (
             "set NAMES utf8mb4 COLLATE utf8mb4_bin, @@session.time_zone := \"SYSTEM\"",
-            vec![ClientCharset(Plain), zone("SYSTEM")],
+            [both(Some(Charset::Utf8mb4)), vec![zone("SYSTEM")]].concat(),
         ),
-        ("SET CHARACTER SET 'gbk'", vec![ClientCharset(Gbk)]),
+        ("SET CHARACTER SET 'gbk'", both(Some(Charset::Gbk))),
         ("SET GLOBAL time_zone = '+02:00'", vec![]),
         ("SET GLOBAL max_connections = 5, time_zone = '+02:00'", vec![]),
         ("SET GLOBAL max_connections = 5, SESSION time_zone = 'UTC'", vec![zone("UTC")]),
@@ -436,10 +425,14 @@ fn set_statements() {
         ("/*!40000 set time_zone='+01:00' */", vec![zone("+01:00")]),
         ("set statement time_zone='+01:00', sql_mode='ANSI' for select 1", vec![]),
         ("set statement max_statement_time=1 for set time_zone='+01:00'", vec![zone("+01:00")]),
-        ("SET NAMES DEFAULT", vec![ClientCharset(Unknown)]),
-        ("SET NAMES 'cp932'", vec![ClientCharset(Sjis)]),
-        ("SET character_set_client = @x", vec![ClientCharset(Unknown)]),
-        ("SET character_set_client = 28", vec![ClientCharset(Gbk)]),
+        ("SET NAMES DEFAULT", both(None)),
+        ("SET NAMES 'cp932'", both(Some(Charset::Cp932))),
+        ("SET character_set_client = @x", vec![ClientCharset(None)]),
+        ("SET character_set_client = 28", vec![ClientCharset(Some(Charset::Gbk))]),
+        ("SET character_set_results = NULL", vec![ResultsCharset(Some(Charset::Binary))]),
+        ("SET @@session.character_set_results = 'UTF16LE'", vec![ResultsCharset(Some(Charset::Utf16le))]),
+        ("SET names klingon", both(None)),
+        ("SET GLOBAL character_set_results = utf16", vec![]),
         ("SET sql_mode = ''", vec![mode(false, false)]),
         ("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'", vec![mode(true, true)]),
         ("SET @@sql_mode := ansi", vec![mode(true, false)]),

@@ -38,5 +38,5 @@ pub use response::{
     row_end,
 };
 pub use rows::{RowFormat, RowValues, TextRow};
-pub use text::{Escaped, front_of_text};
+pub use text::front_of_text;
 pub use value::{ColumnType, Value};

@@ -1,8 +1,10 @@
 //! Response packets: OK, ERR, EOF, the prepare response, and what an OK packet says of the session.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::mysql::wire::{CapabilityFlags, Escaped, Malformed, Reader, StatusFlags, front_of_text};
+use crate::mysql::charset::Charset;
+use crate::mysql::wire::{CapabilityFlags, Malformed, Reader, StatusFlags};
 
 /// `OK_Packet`, with header 0x00 or (in place of an EOF, with `CLIENT_DEPRECATE_EOF`) 0xfe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +156,20 @@ impl<'a> ErrPacket<'a> {
         Ok(Self { code, sql_state, message })
     }
 
+    /// As the mysql client prints it; `charset` is that of the text.
+    pub fn shown_in(&self, charset: Charset) -> String {
+        let state = Charset::Binary.to_text(self.sql_state.unwrap_or(b"HY000"), false);
+        format!("ERROR {} ({state}): {}", self.code, self.text(charset))
+    }
+
+    /// The text, of which what is longer than a server's is left out.
+    fn text(&self, charset: Charset) -> Cow<'a, str> {
+        match self.message.get(..Self::LONGEST_TEXT) {
+            Some(front) => charset.to_text(front, self.message.len() > front.len()),
+            None => charset.to_text(self.message, false),
+        }
+    }
+
     /// Appends the packet's payload.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(0xff);
@@ -168,8 +184,7 @@ impl<'a> ErrPacket<'a> {
 
 impl fmt::Display for ErrPacket<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = Escaped(self.sql_state.unwrap_or(b"HY000"));
-        write!(f, "ERROR {} ({state}): {}", self.code, Escaped(front_of_text(self.message, Self::LONGEST_TEXT)))
+        f.write_str(&self.shown_in(Charset::Binary))
     }
 }
 

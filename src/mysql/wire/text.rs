@@ -1,28 +1,5 @@
 //! Bytes that should be text, for people.
 
-use std::fmt;
-
-/// Shows bytes as text. What is not UTF-8 is shown as `\\xHH`, byte by byte, so that nothing is lost.
-///
-/// ```
-/// use mysql_interceptor::mysql::wire::Escaped;
-/// assert_eq!(Escaped(b"caf\xc3\xa9 \xff").to_string(), "caf\u{e9} \\xFF");
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Escaped<'a>(pub &'a [u8]);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02X}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The front of `bytes`, at most `limit` of them, without half a character at its end.
 pub fn front_of_text(bytes: &[u8], limit: usize) -> &[u8] {
     let Some((front, rest)) = bytes.split_at_checked(limit) else { return bytes };

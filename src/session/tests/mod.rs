@@ -1,5 +1,6 @@
 //! Whole sessions in memory with a fake clock: what client and server say, and the statements that must come out.
 
+mod charsets;
 mod chunks;
 mod commands;
 mod gaps;

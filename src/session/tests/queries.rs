@@ -1,7 +1,8 @@
 //! COM_QUERY: outcomes, several results, files, session state.
 
 use super::*;
-use crate::mysql::sql::{ClientCharset, IsolationLevel};
+use crate::mysql::charset::Charset;
+use crate::mysql::sql::IsolationLevel;
 
 #[test]
 fn outcomes_in_both_dialects() {
@@ -128,7 +129,7 @@ fn time_zone_and_isolation_follow_what_passes() {
     player.play(&script.said, usize::MAX);
     assert_eq!(player.observer.facts().time_zone.as_deref(), Some("SYSTEM"));
     assert_eq!(player.observer.facts().isolation, Some(IsolationLevel::RepeatableRead));
-    assert_eq!(player.observer.facts().charset, ClientCharset::Gbk);
+    assert_eq!(player.observer.facts().client_charset, Some(Charset::Gbk));
 
     script.query("SET time_zone = '+02:00'").ok(0, "", AUTOCOMMIT);
     script.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE").err(1568, "not now");
