@@ -41,6 +41,8 @@ mod seq;
 mod sink;
 mod stdout;
 #[cfg(test)]
+mod lane_tests;
+#[cfg(test)]
 mod tests;
 
 pub use batch::{Batch, Numbered, Packed, Routed};

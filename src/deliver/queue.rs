@@ -106,14 +106,13 @@ impl SinkQueue {
         None
     }
 
-    /// Whether there is room for so many messages, and not half of the queue is in use; or nothing at all is in it. Where not, the calling
-    /// thread is unparked as soon as that may change.
+    /// Whether so many messages would fill half of the queue at most, or nothing at all is in it. Where not, the calling thread is unparked
+    /// as soon as that may change.
     pub(crate) fn has_room_for(&self, messages: usize, bytes: usize) -> bool {
         let mut state = lock(&self.state);
-        let fits = state.messages.saturating_add(messages) <= self.bounds.messages
-            && state.bytes.saturating_add(bytes) <= self.bounds.bytes;
-        let half_free = state.messages <= self.bounds.messages / 2 && state.bytes <= self.bounds.bytes / 2;
-        if state.ended || state.messages == 0 || (fits && half_free) {
+        let fits = state.messages.saturating_add(messages) <= self.bounds.messages / 2
+            && state.bytes.saturating_add(bytes) <= self.bounds.bytes / 2;
+        if state.ended || state.messages == 0 || fits {
             return true;
         }
         state.waits_for_room = Some(thread::current());

@@ -22,13 +22,13 @@ struct Recorder {
     delivered: u64,
 }
 
-struct Handle {
+pub(super) struct Handle {
     seen: Arc<Mutex<Vec<(Instant, String)>>>,
-    gate: Arc<Mutex<()>>,
+    pub(super) gate: Arc<Mutex<()>>,
     failures: Sender<SinkError>,
 }
 
-fn recorder(name: &'static str) -> (Box<dyn Sink>, Handle) {
+pub(super) fn recorder(name: &'static str) -> (Box<dyn Sink>, Handle) {
     let (sender, failures) = mpsc::channel();
     let handle = Handle { seen: Arc::default(), gate: Arc::default(), failures: sender };
     let (seen, gate) = (Arc::clone(&handle.seen), Arc::clone(&handle.gate));
@@ -67,11 +67,11 @@ impl Sink for Recorder {
 }
 
 impl Handle {
-    fn texts(&self) -> Vec<String> {
+    pub(super) fn texts(&self) -> Vec<String> {
         self.seen.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
     }
 
-    fn wait_for(&self, messages: usize) {
+    pub(super) fn wait_for(&self, messages: usize) {
         let deadline = soon();
         while self.seen.lock().unwrap().len() < messages {
             assert!(Instant::now() < deadline, "only {} of {messages} messages came", self.texts().len());
@@ -80,7 +80,7 @@ impl Handle {
     }
 }
 
-fn config(max_messages: usize, backpressure: Backpressure) -> QueueConfig {
+pub(super) fn config(max_messages: usize, backpressure: Backpressure) -> QueueConfig {
     QueueConfig { max_messages, backpressure, ..QueueConfig::default() }
 }
 
@@ -95,7 +95,7 @@ fn append(ingest: &Ingest, text: &str) {
 }
 
 /// A pipeline for workers.
-fn started(sinks: Vec<Box<dyn Sink>>, config: QueueConfig) -> Pipeline {
+pub(super) fn started(sinks: Vec<Box<dyn Sink>>, config: QueueConfig) -> Pipeline {
     Pipeline::start(sinks.into_iter().map(|sink| (0, sink)).collect(), &config).unwrap()
 }
 
@@ -107,7 +107,7 @@ fn pushed_to(sinks: Vec<(usize, Box<dyn Sink>)>, max_bytes: usize) -> Pipeline {
 /// Only a failure takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn soon() -> Instant {
+pub(super) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 

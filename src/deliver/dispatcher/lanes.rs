@@ -50,7 +50,7 @@ impl Dispatcher {
     /// The next messages, of each lane in turn.
     fn next_chunk(&mut self) -> Option<Batch> {
         let bounds = self.shared.bounds;
-        let most = Bounds { messages: (bounds.messages / 2).max(1), bytes: (bounds.bytes / 2).min(CHUNK_BYTES) };
+        let most = Bounds { messages: (bounds.messages / 4).max(1), bytes: (bounds.bytes / 4).min(CHUNK_BYTES) };
         let mut chunk = Batch::new();
         while let Some(lane) = self.lanes.pop_front() {
             match lane.next(most, &mut chunk) {
