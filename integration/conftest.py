@@ -1,5 +1,8 @@
 """Servers that live as long as the session, and a proxy per test."""
 
+import os
+import subprocess
+
 import pytest
 
 from harness.binlog import Binlog
@@ -135,3 +138,14 @@ def proxies(tmp_path):
         proxy.kill()
     for proxy in started:
         assert "panicked" not in proxy.log, proxy.log
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1024k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

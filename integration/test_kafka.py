@@ -349,16 +349,6 @@ def test_inspect_without_a_broker():
 
 # ---------------------------------------------------------------- a full disk
 
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1024k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 @pytest.mark.parametrize("backpressure", ["drop", "block"])
 def test_full_disk(mysql, proxies, small_disk, backpressure):
     """Clients do not notice; when there is space again the file continues with whole lines."""

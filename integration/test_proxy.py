@@ -88,17 +88,6 @@ def test_invalid_variable_is_named(name, value):
     refused("--upstream", "127.0.0.1:3306", "--listen", "127.0.0.1:0", env={name: value}, names=[name])
 
 
-def test_transaction_buffer_is_refused():
-    refused("--upstream", "127.0.0.1:3306", "--listen", "127.0.0.1:0", env={"INTERCEPTOR_BUFFER_UNTIL_COMMIT": "true"},
-            names=["INTERCEPTOR_BUFFER_UNTIL_COMMIT"])
-
-
-def test_transaction_buffer_switched_off_is_accepted(mysql, proxies):
-    proxy = proxies(mysql, env={"INTERCEPTOR_BUFFER_UNTIL_COMMIT": "false"})
-    alive(proxy)
-    proxy.stop()
-
-
 def test_port_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -17,6 +17,7 @@ use super::client_error::ClientError;
 use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::leg::{Ending, Leg, reset};
+use super::publisher::Publisher;
 use super::relay::{Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
@@ -147,14 +148,12 @@ impl Session {
             if is_local { shared.local_host.clone() } else { peer.ip().to_canonical().to_string().into() };
         let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host)
             .with_address(peer.ip());
+        let transaction = shared.transactions.as_ref().map(Transactions::open);
         Tap::new(
             shared.message_options.policy.enabled,
             shared.observer_config,
             shared.config.capture.on_unobservable,
-            writer,
-            self.worker.ingest.clone(),
-            shared.counters.clone(),
-            shared.transactions.as_ref().map(Transactions::open),
+            Publisher::new(writer, self.worker.ingest.clone(), shared.counters.clone(), transaction),
             self.worker.epoch,
         )
     }

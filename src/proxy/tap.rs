@@ -1,14 +1,11 @@
 //! Between the forwarding and the observer: what passes is shown to the observer, and its statements become messages.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::counters::{Counters, add};
+use super::counters::add;
 use super::publisher::Publisher;
-use super::transaction::OpenTransaction;
-use crate::deliver::{Gate, Ingest};
-use crate::message::MessageWriter;
+use crate::deliver::Gate;
 use crate::proxy::OnUnobservable;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, Side, SightLoss};
 
@@ -70,10 +67,7 @@ impl Tap {
         observe: bool,
         config: ObserverConfig,
         on_unobservable: OnUnobservable,
-        writer: MessageWriter,
-        ingest: Ingest,
-        counters: Arc<Counters>,
-        transaction: Option<OpenTransaction>,
+        publisher: Publisher,
         epoch: Instant,
     ) -> Self {
         let observer = observe.then(|| Box::new(Observer::new(config)));
@@ -81,7 +75,7 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            publisher: Publisher::new(writer, ingest, counters, transaction),
+            publisher,
             clock: Clock::new(epoch),
             last_seen: None,
             bytes: [0; 2],

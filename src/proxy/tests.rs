@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
 use super::counters::Counters;
+use super::publisher::Publisher;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
 use crate::deliver::{Pipeline, QueueConfig};
@@ -23,10 +24,7 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
-        writer,
-        pipeline.ingest().expect("a thread"),
-        counters,
-        None,
+        Publisher::new(writer, pipeline.ingest().expect("a thread"), counters, None),
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);

@@ -70,7 +70,8 @@ impl Dispatcher {
     fn have_room(&mut self, chunk: &Batch) -> bool {
         let (blocks, now) = (self.shared.blocks, Instant::now());
         // Each is asked, so that each one's thread knows that somebody waits.
-        self.outlets.iter_mut().fold(true, |all, fed| fed.has_room(chunk, blocks, now) && all)
+        let without = self.outlets.iter_mut().filter_map(|fed| (!fed.has_room(chunk, blocks, now)).then_some(()));
+        without.count() == 0
     }
 
     /// The last round is over: what is in lanes has until the deadline.

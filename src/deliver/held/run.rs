@@ -67,13 +67,13 @@ impl Run {
     /// Moves its next messages to a batch: as many as are at hand within `most`, at least one of those that are left. They get the next
     /// numbers of `seq`; those that are unreadable get theirs too, and leave a gap.
     pub(crate) fn take(&mut self, most: Bounds, into: &mut Batch, seq: &mut Seq) -> Result<(), Unreadable> {
-        if self.gone == self.loaded.len() {
-            if let Err(lost) = self.load() {
-                seq.skip(lost.messages);
-                self.left = self.left.saturating_sub(lost.messages);
-                self.rewrite.first = self.rewrite.first.saturating_sub(lost.messages);
-                return Err(lost);
-            }
+        if self.gone == self.loaded.len()
+            && let Err(lost) = self.load()
+        {
+            seq.skip(lost.messages);
+            self.left = self.left.saturating_sub(lost.messages);
+            self.rewrite.first = self.rewrite.first.saturating_sub(lost.messages);
+            return Err(lost);
         }
         let fitting = self.loaded.messages_within(self.gone, most.bytes).min(most.messages).max(1);
         let end = self.loaded.len().min(self.gone + fitting);
