@@ -193,9 +193,7 @@ fn each_connection_keeps_its_order_and_its_numbers_have_no_gaps() {
         let ingests = [pipeline.ingest().unwrap(), pipeline.ingest().unwrap()];
         let holding = holding(random.below(200));
         let mut sessions: Vec<_> = (0..4)
-            .map(|index| {
-                (Line::new(ingests[index % 2].clone()), Held::new(Arc::clone(&holding)), Model::default())
-            })
+            .map(|index| (Line::new(ingests[index % 2].clone()), Held::new(Arc::clone(&holding)), Model::default()))
             .collect();
         let mut prepared: Vec<(usize, SharedLine, Held, Vec<String>)> = Vec::new();
         for number in 0..6000 {

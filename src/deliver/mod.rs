@@ -25,6 +25,8 @@ mod ingest;
 mod kafka;
 mod label;
 mod lane;
+#[cfg(test)]
+mod lane_tests;
 mod line;
 mod ndjson;
 mod open;
@@ -40,8 +42,6 @@ mod runner;
 mod seq;
 mod sink;
 mod stdout;
-#[cfg(test)]
-mod lane_tests;
 #[cfg(test)]
 mod tests;
 
