@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::mysql::sql::{Lexis, NamedCommand, StatementSummary, named_command};
+use crate::mysql::sql::{Lexis, NamedCommand, StatementSummary, TransactionControl, named_command};
 
 /// Names that are kept. The default of `max_prepared_stmt_count`, for a whole server, is 16,382.
 const NAMES_LIMIT: usize = 1000;
@@ -22,6 +22,7 @@ pub(crate) struct NamedStatements {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Named {
     summary: StatementSummary,
+    control: TransactionControl,
     /// The text, if it is short.
     text: Option<Box<[u8]>>,
 }
@@ -41,6 +42,11 @@ impl NamedStatements {
         Some(self.by_name.get(&*plain(name))?.summary)
     }
 
+    /// What it may do to the session's transaction; the name in lower case.
+    pub(super) fn control(&self, name: &[u8]) -> Option<&TransactionControl> {
+        Some(&self.by_name.get(name)?.control)
+    }
+
     /// Its text, if it is short.
     pub(super) fn text(&self, name: &[u8]) -> Option<&[u8]> {
         self.by_name.get(name)?.text.as_deref()
@@ -54,8 +60,9 @@ impl NamedStatements {
                 let has_room = self.by_name.len() < NAMES_LIMIT && name.len() <= NAME_LIMIT;
                 if let Some(text) = text.filter(|_| succeeded && has_room) {
                     let summary = StatementSummary::of(&text, lexis, &|name| self.summary(name));
+                    let control = TransactionControl::of(&text, lexis);
                     let text = (text.len() <= TEXT_LIMIT).then(|| (&*text).into());
-                    self.by_name.insert(name.into(), Named { summary, text });
+                    self.by_name.insert(name.into(), Named { summary, control, text });
                 }
             }
             Some(NamedCommand::Deallocate(name)) if succeeded => {

@@ -1,5 +1,6 @@
 //! What is found out about a statement's text, once for all who need it.
 
+use super::control::TransactionControl;
 use super::digest::Digest;
 use super::keys::Keys;
 use super::kind::StatementSummary;
@@ -13,6 +14,8 @@ pub struct Analysis {
     pub digest: Digest,
     /// What it is and may change. EXECUTE is of what nobody knows here.
     pub summary: StatementSummary,
+    /// What it may do to the session's transaction.
+    pub control: TransactionControl,
     /// What of it is not to be shown.
     pub redactions: Redactions,
 }
@@ -25,9 +28,11 @@ impl Analysis {
 
     /// The same, with redact keys. `is_torn`: the text is only the front of what was sent.
     pub fn with_keys(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys) -> Self {
+        let summary = StatementSummary::of_text(sql, lexis, &|_| None);
         Self {
             digest: Digest::of(sql, lexis),
-            summary: StatementSummary::of_text(sql, lexis, &|_| None),
+            summary,
+            control: TransactionControl::of_text(sql, lexis, summary),
             redactions: Redactions::of(sql, is_torn, lexis, keys),
         }
     }

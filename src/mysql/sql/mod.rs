@@ -21,6 +21,7 @@
 
 mod analysis;
 mod comments;
+mod control;
 mod digest;
 #[cfg(test)]
 mod digest_tests;
@@ -38,6 +39,7 @@ mod quoted;
 mod redactions;
 #[cfg(test)]
 mod redactions_tests;
+mod savepoints;
 mod secrets;
 #[cfg(test)]
 mod secrets_tests;
@@ -53,6 +55,7 @@ mod words;
 mod xid;
 
 pub use analysis::Analysis;
+pub use control::{TransactionControl, XaControl};
 pub use digest::{Digest, Digester, normalized};
 pub use fronts::skip_statement_variables;
 pub use keys::Keys;
@@ -61,6 +64,7 @@ pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
 pub use named::{NamedCommand, named_command};
 pub use quoted::unquote;
 pub use redactions::{RedactedParams, Redactions};
+pub use savepoints::{SavepointNames, Savepoints};
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
 pub use statements::{Piece, next_statement};

@@ -12,7 +12,7 @@ use crate::binlog::event::position::Position;
 use crate::binlog::gtid::AnyGtid;
 use crate::binlog::table::history::SchemaSource;
 use crate::binlog::transaction::assembler::Assembler;
-use crate::binlog::transaction::assembler::savepoints::Rows;
+use crate::binlog::transaction::assembler::transaction::Rows;
 use crate::binlog::transaction::assembler::transaction::{End, Transaction};
 use crate::binlog::transaction::piece::{Ending, Item, Mark, TransactionEnd};
 use crate::binlog::transaction::progress::Progress;
@@ -67,10 +67,11 @@ impl<S: SchemaSource> Assembler<S> {
     pub(crate) fn roll_back(&mut self, name: &[u8]) {
         let end = self.mark();
         let Some(transaction) = &mut self.transaction else { return };
-        let Some((mark, rows)) = transaction.savepoints.roll_back_to(name, self.savepoint_names) else {
+        let name = String::from_utf8_lossy(name);
+        let Some(&(mark, rows)) = transaction.savepoints.roll_back_to(&name, self.savepoint_names) else {
             tracing::error!(
                 position = %self.position,
-                savepoint = %String::from_utf8_lossy(name),
+                savepoint = %name,
                 "a transaction is rolled back to a savepoint that it has not set, as far as was read: rows that were taken back may be passed on"
             );
             return;

@@ -4,7 +4,6 @@ mod boundaries;
 mod held;
 mod options;
 mod pieces;
-mod savepoints;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -17,7 +16,6 @@ use std::sync::Arc;
 use held::Held;
 pub use held::HoldError;
 pub use options::AssemblerOptions;
-use savepoints::Names;
 use transaction::{End, Transaction};
 
 use crate::binlog::checkpoint::tail::{Tail, TailReader};
@@ -36,6 +34,7 @@ use crate::binlog::transaction::piece::{Earlier, Piece};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::is_of_effect;
 use crate::binlog::transaction::variables::StatementVariables;
+use crate::mysql::sql::SavepointNames;
 
 /// A piece that has this many bytes of rows is full.
 const PIECE_BYTES: usize = 512 * 1024;
@@ -84,7 +83,7 @@ pub struct Assembler<S> {
     /// Bytes of events up to the last boundary that was given out.
     reported_bytes: u64,
     transaction: Option<Transaction>,
-    savepoint_names: Names,
+    savepoint_names: SavepointNames,
     /// The last transaction had no GTID: a set of them does not say what was read.
     is_anonymous: bool,
     /// Nothing is kept (`--from` a time that has not come yet).
@@ -161,7 +160,7 @@ impl<S: SchemaSource> Assembler<S> {
             earlier: Earlier::default(),
             reported_bytes: 0,
             transaction: None,
-            savepoint_names: Names::default(),
+            savepoint_names: SavepointNames::default(),
             is_anonymous: false,
             is_skipping: false,
             is_passing_over: false,
@@ -364,8 +363,8 @@ impl<S: SchemaSource> Assembler<S> {
             self.tables.clear();
         }
         self.savepoint_names = match format.is_mariadb() && format.version() >= (11, 5, 0) {
-            true => Names::WithAccents,
-            false => Names::WithoutAccents,
+            true => SavepointNames::WithAccents,
+            false => SavepointNames::WithoutAccents,
         };
         self.history.set_flavor(format.is_mariadb());
     }

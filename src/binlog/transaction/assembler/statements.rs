@@ -45,7 +45,8 @@ impl<S: SchemaSource> Assembler<S> {
             StatementKind::Savepoint(name) => {
                 let (mark, names) = (self.mark(), self.savepoint_names);
                 if let Some(transaction) = &mut self.transaction {
-                    transaction.savepoints.set(&name, names, mark, transaction.rows);
+                    let name = String::from_utf8_lossy(&name);
+                    transaction.savepoints.set(&name, names, (mark, transaction.rows));
                 }
             }
             StatementKind::RollbackTo(name) => self.roll_back(&name),

@@ -3,8 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::binlog::transaction::assembler::savepoints::{Rows, Savepoints};
 use crate::binlog::transaction::piece::Mark;
+use crate::mysql::sql::Savepoints;
+
+/// What can be gone back to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rows {
+    /// Row events that were not rolled back.
+    pub(crate) events: u64,
+    /// The last of them.
+    pub(crate) last: Option<Mark>,
+}
 
 /// A transaction under way.
 #[derive(Debug, Default)]
@@ -20,7 +29,8 @@ pub(crate) struct Transaction {
     pub(crate) rows: Rows,
     /// It has items that stay where it is rolled back: statements, definitions of temporary tables.
     pub(crate) has_texts: bool,
-    pub(crate) savepoints: Savepoints,
+    /// Where each was set, and what rows there were.
+    pub(crate) savepoints: Savepoints<(Mark, Rows)>,
     /// What was rolled back to a savepoint; in order.
     pub(crate) rolled_back: Vec<Range<Mark>>,
 }
