@@ -1,12 +1,15 @@
 //! Which transaction a statement belongs to, and how that one ends: what a consumer needs that wants to see only what was committed.
 //!
 //! Status flags say that a transaction is open; how it ended is told by the statement's kind and the error's code. Flags do not tell COMMIT
-//! from ROLLBACK, stay set over `COMMIT AND CHAIN`, and an error has none.
+//! from ROLLBACK, stay set over `COMMIT AND CHAIN`, and an error has none. `docs/transactions.md` has the rules.
 
-use super::listener::EndReason;
-use super::statement::Statement;
-use crate::mysql::sql::Analysis;
+mod errors;
+#[cfg(test)]
+mod tests;
+mod tracker;
+
 pub use crate::mysql::sql::Xid;
+pub use tracker::TransactionTracker;
 
 /// How far a transaction's statements go that are held: whatever its owner counts.
 pub type Mark = u64;
@@ -56,28 +59,23 @@ pub struct Step {
     pub after: Option<Change>,
 }
 
-/// Follows the transactions of one session.
-#[derive(Debug, Default)]
-pub struct TransactionTracker {}
-
-impl TransactionTracker {
-    /// The next finished statement; `held`: how far what is held of the open transaction goes now.
-    pub fn statement(&mut self, _statement: &Statement<'_>, _analysis: Option<&Analysis>, _held: Mark) -> Step {
-        Step { before: None, place: Place::Outside, after: None }
+impl Step {
+    /// Nothing happens to a transaction.
+    fn outside() -> Self {
+        Self { before: None, place: Place::Outside, after: None }
     }
 
-    /// The session began again: COM_RESET_CONNECTION, COM_CHANGE_USER; see [`SessionListener::reset`](super::SessionListener::reset).
-    pub fn reset(&mut self, _held: Mark) -> Option<Change> {
-        None
+    /// It belongs to the transaction, if one is open.
+    fn within(is_open: bool) -> Self {
+        Self { place: if is_open { Place::Inside } else { Place::Outside }, ..Self::outside() }
     }
 
-    /// Statements may be missing.
-    pub fn gap(&mut self, _held: Mark) -> Option<Change> {
-        None
+    fn before(change: Option<Change>) -> Self {
+        Self { before: change, ..Self::outside() }
     }
 
-    /// Nothing more is seen of the session.
-    pub fn end(&mut self, _reason: &EndReason, _held: Mark) -> Option<Change> {
-        None
+    /// The transaction's last statement.
+    fn last(change: Change) -> Self {
+        Self { after: Some(change), ..Self::within(true) }
     }
 }

@@ -136,9 +136,7 @@ fn is_harmless(kind: StatementKind) -> bool {
 fn executed(sql: &[u8], lexis: Lexis, depth: u8) -> TransactionControl {
     match named_command(sql, lexis) {
         Some(NamedCommand::Execute(name)) => TransactionControl::Execute(name),
-        Some(NamedCommand::Immediate(Some(text))) if depth > 0 => {
-            TransactionControl::nested(&text, lexis, depth - 1)
-        }
+        Some(NamedCommand::Immediate(Some(text))) if depth > 0 => TransactionControl::nested(&text, lexis, depth - 1),
         _ => TransactionControl::Anything,
     }
 }
@@ -160,7 +158,9 @@ fn savepoint(tokens: &mut Tokens<'_>, verb: &Token) -> TransactionControl {
     while tokens.next().is_some_and(|word| !tokens.is(&word, "to")) {}
     let mut ahead = tokens.clone();
     // A savepoint may be called so.
-    if ahead.next().is_some_and(|word| ahead.is(&word, "savepoint")) && ahead.peek().is_some_and(|next| next.kind != Kind::Semicolon) {
+    if ahead.next().is_some_and(|word| ahead.is(&word, "savepoint"))
+        && ahead.peek().is_some_and(|next| next.kind != Kind::Semicolon)
+    {
         *tokens = ahead;
     }
     TransactionControl::RollbackTo(name(tokens))
@@ -194,7 +194,8 @@ fn definition(tokens: &mut Tokens<'_>, verb: &Token) -> TransactionControl {
         tokens.next();
         word = tokens.next();
     }
-    let is_temporary = tokens.is_any(verb, &["create", "drop"]) && word.is_some_and(|word| tokens.is(&word, "temporary"));
+    let is_temporary =
+        tokens.is_any(verb, &["create", "drop"]) && word.is_some_and(|word| tokens.is(&word, "temporary"));
     if is_temporary { TransactionControl::Nothing } else { TransactionControl::Commits }
 }
 
@@ -242,9 +243,34 @@ fn administration(tokens: &mut Tokens<'_>, verb: &Token) -> TransactionControl {
 /// A compound statement may do what its statements say.
 fn block(tokens: &mut Tokens<'_>) -> TransactionControl {
     const WORDS: [&str; 28] = [
-        "commit", "rollback", "start", "xa", "call", "execute", "create", "alter", "drop", "rename", "truncate",
-        "grant", "revoke", "lock", "unlock", "analyze", "check", "optimize", "repair", "cache", "load", "flush",
-        "reset", "install", "uninstall", "stop", "change", "set",
+        "commit",
+        "rollback",
+        "start",
+        "xa",
+        "call",
+        "execute",
+        "create",
+        "alter",
+        "drop",
+        "rename",
+        "truncate",
+        "grant",
+        "revoke",
+        "lock",
+        "unlock",
+        "analyze",
+        "check",
+        "optimize",
+        "repair",
+        "cache",
+        "load",
+        "flush",
+        "reset",
+        "install",
+        "uninstall",
+        "stop",
+        "change",
+        "set",
     ];
     while let Some(token) = tokens.next() {
         if tokens.is_any(&token, &WORDS) {
@@ -341,7 +367,8 @@ mod tests {
         ] {
             assert_eq!(control(sql), TransactionControl::Commits, "{sql}");
         }
-        for sql in ["CREATE TEMPORARY TABLE t (a INT)", "DROP TEMPORARY TABLE t", "LOCK INSTANCE FOR BACKUP", "KILL 1"] {
+        for sql in ["CREATE TEMPORARY TABLE t (a INT)", "DROP TEMPORARY TABLE t", "LOCK INSTANCE FOR BACKUP", "KILL 1"]
+        {
             assert_eq!(control(sql), TransactionControl::Nothing, "{sql}");
         }
         for sql in ["CREATE OR REPLACE TEMPORARY TABLE t (a INT)", "UNLOCK INSTANCE", "DO 1", "HANDLER t OPEN"] {

@@ -29,6 +29,11 @@ impl<T> Savepoints<T> {
         self.0.push((name.to_owned(), point));
     }
 
+    /// What is known of that one.
+    pub fn get(&self, name: &str, names: SavepointNames) -> Option<&T> {
+        self.0.get(self.position(name, names)?).map(|(_, point)| point)
+    }
+
     /// What is known of that one; those set after it are gone.
     pub fn roll_back_to(&mut self, name: &str, names: SavepointNames) -> Option<&T> {
         let at = self.position(name, names)?;
@@ -80,7 +85,9 @@ pub(super) fn savepoint_name(bytes: &[u8], lexis: Lexis) -> String {
             let is_double_byte = lexis.charset.is_double_byte();
             let character = |byte: u8| match byte {
                 // The private use area.
-                0x80.. if is_double_byte => char::from_u32(0xe000 + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER),
+                0x80.. if is_double_byte => {
+                    char::from_u32(0xe000 + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
                 byte => char::from(byte),
             };
             bytes.iter().map(|byte| character(*byte)).collect()
