@@ -77,6 +77,7 @@ impl Session {
             outcome,
             batch_part: BatchPart::Last,
             command: 1,
+            reading: self.facts.reading(),
         };
         let step = self.tracker.statement(&statement, None, self.held.len() as u64);
         self.apply(step.before);

@@ -2,9 +2,7 @@
 
 use super::errors::{self, Pending};
 use super::{Change, Mark, Step};
-use crate::mysql::sql::{
-    Analysis, Lexis, SavepointNames, Savepoints, StatementSummary, TransactionControl, XaControl, Xid,
-};
+use crate::mysql::sql::{Analysis, SavepointNames, Savepoints, StatementSummary, TransactionControl, XaControl, Xid};
 use crate::mysql::wire::StatusFlags;
 use crate::session::listener::EndReason;
 use crate::session::outcome::{Outcome, TransactionState, UnknownOutcome};
@@ -376,7 +374,7 @@ impl<'a> Control<'a> {
         match (analysis, statement.sql) {
             (Some(analysis), _) => Self::Known(&analysis.control),
             (None, Some(sql)) => {
-                let lexis: Lexis = statement.session.lexis();
+                let lexis = statement.reading.lexis;
                 let summary = StatementSummary::of_text(sql, lexis, &|_| None);
                 Self::Found(TransactionControl::of_text(sql, lexis, summary))
             }
