@@ -128,13 +128,12 @@ class Writer:
             self.settings()
 
     def xa(self):
-        """It commits; what is rolled back when it was prepared is passed on today."""
         name = f"'x{next(self.numbers)}'"
         self.do(f"XA START {name}")
         for _ in range(self.random.randrange(1, 4)):
             self.change()
         self.do(f"XA END {name}")
-        match self.random.randrange(3):
+        match self.random.randrange(4):
             case 0:
                 self.do(f"XA COMMIT {name} ONE PHASE") or self.do(f"XA ROLLBACK {name}")
             case 1:
@@ -142,6 +141,9 @@ class Writer:
             case 2:
                 self.do(f"XA PREPARE {name}")
                 self.do(f"XA COMMIT {name}")
+            case 3:
+                self.do(f"XA PREPARE {name}")
+                self.do(f"XA ROLLBACK {name}")
 
     def definition(self):
         table, column = self.random.choice(self.tables), f"c{next(self.numbers)}"

@@ -624,7 +624,7 @@ def test_passwords_within_other_statements(db, session, binlogs, tmp_path, form)
 
 @pytest.mark.newer_mariadb
 def test_prepared_transactions(db, session, t, binlogs):
-    """Rows come when a transaction is prepared (MySQL); others may come before it is committed."""
+    """Rows come when a transaction is committed, after those of others that were committed before."""
     with db.root(database=DB) as preparing:
         execute(preparing, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "XA START 'a'", "INSERT INTO t (v) VALUES (1), (2)",
                 "UPDATE t SET v = v + 10", "XA END 'a'", "XA PREPARE 'a'")
@@ -638,10 +638,12 @@ def test_prepared_transactions(db, session, t, binlogs):
         session.execute("XA COMMIT 'a'")
     numbers(session, 4)
     rows = binlogs("--from", at(t), "--until", "now", server=db).finish().rows()
-    assert sorted((row["type"], (row["after"] or {})["v"]) for row in rows) == [
-        ("insert", 1), ("insert", 2), ("insert", 3), ("insert", 4), ("update", 11), ("update", 12)]
+    assert [(row["type"], row["after"]["v"]) for row in rows] == [
+        ("insert", 3), ("insert", 1), ("insert", 2), ("update", 11), ("update", 12), ("insert", 4)]
     prepared = [row for row in rows if row["after"]["v"] in (1, 2, 11, 12)]
     assert [row["rowIndex"] for row in prepared] == [0, 1, 2, 3] and len({row["gtid"] for row in prepared}) == 1
+    places = [(row["position"]["file"], row["position"]["offset"]) for row in rows]
+    assert places == sorted(places) and len({*places}) == 3
     assert len({identity(row) for row in rows}) == 6
 
 

@@ -32,6 +32,28 @@ pub struct Checkpoint {
     /// For a sink that publishes what it has written only when a checkpoint covers it: the position that this one covers, for each run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub staged: BTreeMap<String, u64>,
+    /// XA transactions that were prepared before it and have not ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepared: Vec<PreparedXa>,
+}
+
+/// An XA transaction that is prepared and has not ended: what it has is not delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PreparedXa {
+    /// Its name as the servers write it: `X'61',X'62',1`.
+    pub xid: String,
+    /// The binlog file of its first event.
+    pub file: String,
+    /// The offset of that event.
+    pub offset: u64,
+    /// How many of its events are wanted; what has none is not kept.
+    pub events: u64,
+    /// The number of the file that keeps them; none where there was no folder for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<u64>,
+    /// Which of that file's transactions it is.
+    #[serde(default)]
+    pub index: u64,
 }
 
 impl Checkpoint {
@@ -150,6 +172,7 @@ mod tests {
             server: Some("uuid".into()),
             tail: Some(Tail { from: 4_999_000_000, digest: u32::MAX }),
             staged: [("0123456789abcdef".to_owned(), 42)].into(),
+            ..Checkpoint::default()
         };
         assert_eq!(all, expected);
         let least = load("{\"file\":\"binlog.000002\",\"offset\":4}\n");
@@ -184,6 +207,17 @@ mod tests {
             server: Some("uuid".into()),
             tail: Some(Tail { from: 4_999_000_000, digest: u32::MAX }),
             staged: [("0123456789abcdef".to_owned(), 42)].into(),
+            prepared: vec![
+                PreparedXa {
+                    xid: "X'61',X'',1".into(),
+                    file: "binlog.000001".into(),
+                    offset: 157,
+                    events: 2,
+                    segment: Some(7),
+                    index: 1,
+                },
+                PreparedXa::default(),
+            ],
         };
         file.save(&checkpoint).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);

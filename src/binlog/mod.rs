@@ -80,7 +80,7 @@ pub use crate::rules::columns::{ColumnPattern, ColumnRules};
 pub use crate::rules::names::Patterns;
 pub use crate::segment::SegmentError;
 pub use checkpoint::tail::Tail;
-pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile};
+pub use checkpoint::{Checkpoint, CheckpointError, CheckpointFile, PreparedXa};
 pub use event::content::Event;
 pub use event::control::Rotate;
 pub use event::decoder::{AllTables, Decoder, Emit, TableFilter};
@@ -119,8 +119,9 @@ pub use table::history::{
     HistoryError, HistorySync, NoSource, OwnedStatement, SchemaHistory, SchemaSource, Snapshot, Statement, TableSchema,
 };
 pub use table::schema::{Column, Meaning, Table};
-pub use transaction::assembler::{Assembler, AssemblerOptions, HoldError};
+pub use transaction::assembler::{Assembler, AssemblerOptions};
 pub use transaction::counters::BinlogCounters;
+pub use transaction::hold_error::HoldError;
 pub use transaction::piece::{BrokenPiece, Piece};
 pub use transaction::progress::Progress;
 pub use value::column::Storage;

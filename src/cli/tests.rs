@@ -305,7 +305,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
         ),
         (
             "binlog",
-            "source file from until checkpoint schema_history temp_dir include exclude only drop_columns redact_keys sink pretty \
+            "source file from until checkpoint schema_history xa_dir temp_dir include exclude only drop_columns redact_keys sink pretty \
          queue_bytes exactly_once progress strict config log_level log_format log_file",
         ),
         (

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use crate::mysql::sql::Xid;
 use crate::mysql::wire::{Malformed, Reader};
 
 /// The body of a QUERY event.
@@ -135,6 +136,25 @@ pub(crate) fn xid(body: &[u8]) -> Result<u64, Malformed> {
     Reader::new(body, "XID event").u64()
 }
 
+/// The body of an XA_PREPARE event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct XaPrepare {
+    /// `XA COMMIT .. ONE PHASE`: it is committed.
+    pub(crate) is_one_phase: bool,
+    pub(crate) xid: Xid,
+}
+
+impl XaPrepare {
+    /// Parses the body, without the checksum; both servers write the same.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(body, "XA_PREPARE event");
+        let is_one_phase = reader.u8()? != 0;
+        let (format, global, branch) = (reader.u32()?, reader.u32()?, reader.u32()?);
+        let mut part = |length| reader.bytes(usize::try_from(length).unwrap_or(usize::MAX)).map(<[u8]>::to_vec);
+        Ok(Self { is_one_phase, xid: Xid { global: part(global)?, branch: part(branch)?, format } })
+    }
+}
+
 /// The SQL text in a ROWS_QUERY event. Its first byte is the text's length modulo 256, of no use.
 pub(crate) fn rows_query(body: &[u8]) -> Result<&[u8], Malformed> {
     body.split_first().map(|(_, text)| text).ok_or(Malformed("ROWS_QUERY event"))
@@ -143,6 +163,18 @@ pub(crate) fn rows_query(body: &[u8]) -> Result<&[u8], Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_prepared_transaction() {
+        let body = [&[0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0][..], b"a\0b"].concat();
+        let xid = Xid { global: b"a\0".to_vec(), branch: b"b".to_vec(), format: 7 };
+        assert_eq!(XaPrepare::parse(&body).unwrap(), XaPrepare { is_one_phase: false, xid });
+        for cut in 0..body.len() {
+            assert!(XaPrepare::parse(&body[..cut]).is_err(), "{cut}");
+        }
+        let huge = [&[1, 7, 0, 0, 0][..], &[0xff; 8], b"ab"].concat();
+        assert!(XaPrepare::parse(&huge).is_err());
+    }
 
     #[test]
     fn a_query_with_status_variables() {

@@ -206,6 +206,14 @@ impl StoredRows {
         self.before_columns.start
     }
 
+    /// Its bytes stand at `to` now where those at `from` were.
+    pub(crate) fn moved(mut self, from: usize, to: usize) -> Self {
+        for range in [&mut self.before_columns, &mut self.after_columns, &mut self.rows] {
+            *range = range.start.saturating_sub(from) + to..range.end.saturating_sub(from) + to;
+        }
+        self
+    }
+
     /// How many numbers [`StoredRows::to_numbers`] gives.
     pub(crate) const NUMBERS: usize = 5;
 

@@ -2,13 +2,15 @@
 //!
 //! Source: MySQL's `libs/mysql/binlog/event/rows_event.h` (Table_map_event, Optional_metadata_fields).
 
+use serde::{Deserialize, Serialize};
+
 use crate::binlog::value::column::Storage;
 use crate::mysql::wire::{Malformed, Reader};
 
 const WHAT: &str = "TABLE_MAP event";
 
 /// A table as the rows of one statement are stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TableMap {
     /// The number by which row events refer to it.
     pub table_id: u64,
@@ -21,13 +23,14 @@ pub struct TableMap {
     /// The columns of the primary key, where it says so.
     pub primary_key: Option<Vec<usize>>,
     /// Why its optional metadata could not be read: it is as if there were none.
+    #[serde(skip)]
     pub metadata_error: Option<Malformed>,
     /// Whether MariaDB wrote it.
     pub is_mariadb: bool,
 }
 
 /// A column in a table map. What `binlog_row_metadata=MINIMAL` leaves out is `None`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappedColumn {
     /// The type's code (`enum_field_types`).
     pub type_code: u8,

@@ -17,8 +17,10 @@ use crate::binlog::gtid::AnyGtidSet;
 use crate::binlog::row_stream::row::ChangedRow;
 use crate::binlog::source::{BinlogError, BinlogStart, FileSource, ServerSchemas, ServerSource, SourceOptions};
 use crate::binlog::table::history::{NoSource, SchemaSource};
-use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions, HoldError};
+use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Item, Piece, broken};
+use crate::binlog::transaction::prepared::Keep;
 use crate::client::ConnectOptions;
 
 /// A server that has nothing to say says so this often.
@@ -164,10 +166,12 @@ impl RowStream {
 
     fn new(source: Source, schemas: Box<dyn SchemaSource + Send>, stop: CancellationToken) -> Self {
         let options = AssemblerOptions { ddl: false, statements: false, ..AssemblerOptions::default() };
+        let mut assembler = Assembler::new(options, schemas, Position::default());
+        assembler.keep_prepared(Keep::NoPlace);
         Self {
             source,
             decoder: Decoder::default(),
-            assembler: Assembler::new(options, schemas, Position::default()),
+            assembler,
             stop,
             piece: Piece::default(),
             item: 0,
@@ -210,7 +214,8 @@ impl RowStream {
     }
 
     /// Where reading may go on so that no row is lost and none comes twice: after the last transaction whose rows have all been given
-    /// out. It comes seldom: every half megabyte of rows, and whenever a server has nothing more to say.
+    /// out. It comes seldom: every half megabyte of rows, and whenever a server has nothing more to say. While an XA transaction is
+    /// prepared it stays in front of that one: rows of others after it come again then.
     pub fn checkpoint(&self) -> Option<&Checkpoint> {
         self.checkpoint.as_ref()
     }

@@ -39,7 +39,9 @@ pub(crate) struct BinlogConfig {
     pub(crate) checkpoint: Option<PathBuf>,
     /// Where the tables' columns are kept through time.
     pub(crate) schema_history: Option<PathBuf>,
-    /// The rights of these two files.
+    /// Where XA transactions wait that are prepared, for a restart.
+    pub(crate) xa_dir: Option<PathBuf>,
+    /// The rights of these files.
     pub(crate) file_mode: FileMode,
     /// The checkpoint of an earlier run, where it is not in a file.
     pub(crate) resume: Option<Checkpoint>,

@@ -1,6 +1,7 @@
 //! The thread that delivers: batches to the sinks in order, and the checkpoint after them.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::binlog::run::config::BinlogConfig;
 use crate::binlog::run::error::RunError;
 use crate::binlog::run::summary::Summary;
 use crate::binlog::table::history::HistorySync;
+use crate::binlog::transaction::prepared::folder::remove;
 use crate::deliver::{Pipeline, PushError};
 
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
@@ -22,14 +24,25 @@ const FLUSH: Duration = Duration::from_secs(30);
 /// The same when we are told to stop: many supervisors kill after ten seconds.
 const FLUSH_WHEN_STOPPED: Duration = Duration::from_secs(8);
 
+/// Where reading could go on.
+struct Boundary {
+    /// The last position of each form before it.
+    positions: Vec<u64>,
+    checkpoint: Checkpoint,
+    /// Files that nobody needs once it is reached.
+    obsolete: Vec<PathBuf>,
+}
+
 pub(super) struct Delivery<'a> {
     sinks: &'a mut Pipeline,
     stop: &'a CancellationToken,
     checkpoint: Option<CheckpointFile>,
     /// A checkpoint is kept, here or in a sink.
     can_resume: bool,
-    /// Where reading could go on, with the last position of each form before that.
-    boundaries: VecDeque<(Vec<u64>, Checkpoint)>,
+    /// Those that are not reached yet.
+    boundaries: VecDeque<Boundary>,
+    /// There are files that become obsolete.
+    has_files: bool,
     last_checkpoint: Instant,
     reporter: Reporter,
     /// The schema history that the reading thread writes: it must be on disk before a checkpoint that lies after it.
@@ -51,6 +64,7 @@ impl<'a> Delivery<'a> {
             checkpoint: config.checkpoint.clone().map(|path| CheckpointFile::new(path, config.file_mode)),
             can_resume: config.checkpoint.is_some() || config.keeps_checkpoint_elsewhere,
             boundaries: VecDeque::new(),
+            has_files: config.xa_dir.is_some(),
             last_checkpoint: Instant::now(),
             reporter,
             history,
@@ -111,17 +125,24 @@ impl<'a> Delivery<'a> {
         self.summary.counters.rows = rows;
         self.summary.position = end.position;
         self.summary.timestamp = end.timestamp;
-        if let Some(boundary) = end.boundary
-            && self.checkpoint.is_some()
+        if let Some(checkpoint) = end.boundary
+            && (self.checkpoint.is_some() || self.has_files)
         {
-            let positions = self.sinks.positions();
-            match self.boundaries.back_mut() {
-                Some((before, last)) if *before == positions => *last = boundary,
-                _ => self.boundaries.push_back((positions, boundary)),
-            }
+            self.boundary(checkpoint, end.obsolete);
         }
         self.tick()?;
         Ok(true)
+    }
+
+    fn boundary(&mut self, checkpoint: Checkpoint, obsolete: Vec<PathBuf>) {
+        let positions = self.sinks.positions();
+        match self.boundaries.back_mut() {
+            Some(last) if last.positions == positions => {
+                last.checkpoint = checkpoint;
+                last.obsolete.extend(obsolete);
+            }
+            _ => self.boundaries.push_back(Boundary { positions, checkpoint, obsolete }),
+        }
     }
 
     /// Saves how far the sinks are, and reports it now and then.
@@ -136,11 +157,14 @@ impl<'a> Delivery<'a> {
 
     fn save_checkpoint(&mut self) -> Result<(), RunError> {
         self.last_checkpoint = Instant::now();
-        let mut reached = None;
-        while self.boundaries.front().is_some_and(|(positions, _)| self.sinks.has_delivered(positions)) {
-            reached = self.boundaries.pop_front();
+        let (mut reached, mut obsolete) = (None, Vec::new());
+        while self.boundaries.front().is_some_and(|boundary| self.sinks.has_delivered(&boundary.positions)) {
+            if let Some(mut boundary) = self.boundaries.pop_front() {
+                obsolete.append(&mut boundary.obsolete);
+                reached = Some(boundary);
+            }
         }
-        if let (Some(file), Some((positions, mut checkpoint))) = (&mut self.checkpoint, reached) {
+        if let (Some(file), Some(Boundary { positions, mut checkpoint, .. })) = (&mut self.checkpoint, reached) {
             if let Some(history) = self.history.get() {
                 history.sync()?;
             }
@@ -148,6 +172,7 @@ impl<'a> Delivery<'a> {
             file.save(&checkpoint)?;
             self.sinks.publish(&positions).map_err(RunError::Publish)?;
         }
+        remove(&obsolete);
         Ok(())
     }
 

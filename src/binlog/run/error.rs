@@ -4,7 +4,7 @@ use crate::binlog::checkpoint::CheckpointError;
 use crate::binlog::event::position::Position;
 use crate::binlog::source::BinlogError;
 use crate::binlog::table::history::HistoryError;
-use crate::binlog::transaction::assembler::HoldError;
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::deliver::{PushError, SinkError};
 
 /// Why reading ended before it should.

@@ -20,8 +20,11 @@ use crate::binlog::run::extent::Extent;
 use crate::binlog::source::BinlogError;
 use crate::binlog::table::filter::TableRules;
 use crate::binlog::table::history::{HistorySync, NoSource, SchemaSource};
-use crate::binlog::transaction::assembler::{Assembler, HoldError};
+use crate::binlog::transaction::assembler::Assembler;
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::Piece;
+use crate::binlog::transaction::prepared::Keep;
+use crate::binlog::transaction::prepared::folder::Folder;
 use crate::binlog::transaction::progress::Progress;
 
 /// Where pieces go: to each encoding thread in turn.
@@ -58,6 +61,7 @@ pub(super) struct Reading<'a> {
     out: Out,
     /// Transactions before this time are left out (`--from TIMESTAMP`).
     pub(super) skip_before: Option<u32>,
+    warned_of_prepared: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -68,11 +72,17 @@ impl<'a> Reading<'a> {
         extent: Arc<Extent>,
         history: Arc<OnceLock<HistorySync>>,
     ) -> Self {
+        // Who can be asked is known when there is a connection.
+        let mut assembler: Assembler<Box<dyn SchemaSource + Send>> =
+            Assembler::new(config.messages.clone(), Box::new(NoSource), Position::default());
+        if let Some(folder) = &config.xa_dir {
+            assembler.keep_prepared(Keep::InFolder(Folder::new(folder.clone(), config.file_mode)));
+        }
         Self {
             stop,
             decoder: Decoder::new(config.messages.tables.clone()),
-            // Who can be asked is known when there is a connection.
-            assembler: Assembler::new(config.messages.clone(), Box::new(NoSource), Position::default()),
+            assembler,
+            warned_of_prepared: false,
             until: config.until.clone(),
             extent,
             history,
@@ -89,8 +99,16 @@ impl<'a> Reading<'a> {
         self.stop.is_cancelled()
     }
 
-    /// The checkpoint of an earlier run, if there was one.
-    pub(super) fn checkpoint(&self) -> Result<Option<Checkpoint>, RunError> {
+    /// The checkpoint of an earlier run, if there was one, with the XA transactions that were prepared there.
+    pub(super) fn checkpoint(&mut self) -> Result<Option<Checkpoint>, RunError> {
+        let checkpoint = self.load_checkpoint()?;
+        if let Some(checkpoint) = &checkpoint {
+            self.assembler.restore_prepared(&checkpoint.prepared)?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn load_checkpoint(&self) -> Result<Option<Checkpoint>, RunError> {
         match (&self.config.resume, &self.config.checkpoint) {
             (Some(checkpoint), _) => Ok(Some(checkpoint.clone())),
             (None, Some(path)) => Ok(CheckpointFile::new(path.clone(), self.config.file_mode).load()?),
@@ -204,12 +222,28 @@ impl<'a> Reading<'a> {
 
     fn give_out(&mut self, flush: bool) -> Result<(), RunError> {
         while let Some(piece) = self.assembler.next_piece(flush)? {
+            self.warn_of_prepared(&piece);
             self.out.send(Job::Piece(Box::new(piece)))?;
             while let Ok(piece) = self.out.used.try_recv() {
                 self.assembler.recycle(piece);
             }
         }
         Ok(())
+    }
+
+    /// What waits for XA COMMIT cannot be kept for a restart where there is a checkpoint but no folder.
+    fn warn_of_prepared(&mut self, piece: &Piece) {
+        if !self.config.keeps_checkpoint_elsewhere || self.config.xa_dir.is_some() || self.warned_of_prepared {
+            return;
+        }
+        let waits = |boundary: &Checkpoint| boundary.prepared.iter().any(|xa| xa.events > 0);
+        if piece.boundary().is_some_and(waits) {
+            self.warned_of_prepared = true;
+            tracing::warn!(
+                "an XA transaction is prepared, and there is no folder to keep its rows in until XA COMMIT: should this program be started again \
+                 before that, it will refuse to go on without them; give one with --xa-dir (said once)"
+            );
+        }
     }
 
     /// Nothing more comes; `result` says why.
@@ -220,7 +254,7 @@ impl<'a> Reading<'a> {
         // What was read before an error is delivered, but nothing of a transaction whose end is not there. Nobody to tell where the
         // channel is closed.
         let end = self.flush().and_then(|()| self.out.send(Job::Piece(Box::new(self.assembler.end_piece()))));
-        let _ = end.and_then(|()| self.out.send(Job::End(result)));
+        let _ = self.out.send(Job::End(result.and(end)));
     }
 
     pub(super) fn broken(&self, source: DecodeError) -> RunError {

@@ -10,7 +10,7 @@ pub(crate) use server::{BinlogStart, LogExtent, ServerSource, SourceOptions};
 
 use crate::binlog::event::error::{DecodeError, EventError};
 use crate::binlog::event::position::Position;
-use crate::binlog::transaction::assembler::HoldError;
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::client::ClientError;
 
 /// Why reading ended.

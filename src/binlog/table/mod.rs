@@ -3,7 +3,7 @@
 //! ```text
 //!   filter     which tables are wanted
 //!   history    columns' names through time
-//!   schema     a table as its rows are shown
+//!   schema     a table as its rows are shown            stored    the same in a file
 //!   hidden     columns of row images that no catalogue lists           catalog   columns that one lists
 //! ```
 
@@ -12,3 +12,4 @@ pub(crate) mod filter;
 pub(crate) mod hidden;
 pub(crate) mod history;
 pub(crate) mod schema;
+mod stored;

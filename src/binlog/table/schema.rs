@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 use crate::binlog::event::format::Writer;
 use crate::binlog::event::rows::HiddenColumns;
 use crate::binlog::event::table_map::{MappedColumn, TableMap};
@@ -64,7 +66,7 @@ pub struct Column {
 }
 
 /// MariaDB's types that are logged as BINARY.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Meaning {
     /// Nothing else.
     #[default]
@@ -100,7 +102,13 @@ impl Table {
         };
         primary_key.retain(|index| *index < columns.len());
         let lacks_charsets = catalog.is_some_and(|columns| lacks_charsets(&map, columns));
-        Self { number: TableNumber::next(), map, columns, primary_key, has_names, lacks_charsets, hidden: None }
+        Self { has_names, lacks_charsets, ..Self::of(map, columns, primary_key) }
+    }
+
+    /// A table of these columns, all of which have names.
+    pub(crate) fn of(map: Arc<TableMap>, columns: Vec<Column>, primary_key: Vec<usize>) -> Self {
+        let number = TableNumber::next();
+        Self { number, map, columns, primary_key, has_names: true, lacks_charsets: false, hidden: None }
     }
 
     /// Hides columns. A dropped column is no part of the primary key any more either.
@@ -150,6 +158,14 @@ fn with_vectors(map: &Arc<TableMap>, catalog: &[CatalogColumn]) -> Arc<TableMap>
 }
 
 impl Column {
+    /// Its name as the key of a JSON object.
+    pub(crate) fn json_key(name: &str) -> Vec<u8> {
+        // Texts can always be written as JSON.
+        let mut json_key = serde_json::to_vec(name).unwrap_or_default();
+        json_key.push(b':');
+        json_key
+    }
+
     fn resolve(index: usize, mapped: &MappedColumn, catalog: Option<&CatalogColumn>) -> Self {
         let known = catalog.cloned().unwrap_or_default();
         let name = match (&mapped.name, catalog) {
@@ -176,8 +192,7 @@ impl Column {
             "inet6" => Meaning::Inet6,
             _ => Meaning::Bytes,
         };
-        let mut json_key = serde_json::to_vec(&name).unwrap_or_default();
-        json_key.push(b':');
+        let json_key = Self::json_key(&name);
         let unsigned = mapped.unsigned.unwrap_or_else(|| known.column_type.contains("unsigned"));
         Self { name, storage: mapped.storage, unsigned, charset, members, meaning, redaction: None, json_key }
     }

@@ -13,6 +13,10 @@ pub struct BinlogCounters {
     pub transactions: u64,
     /// Those of them that were rolled back, and are in the binlog all the same.
     pub rolled_back: u64,
+    /// XA transactions that were committed, but prepared before what was read: their rows are missing.
+    pub xa_unseen: u64,
+    /// XA transactions that are prepared and have not ended: nothing of them is passed on yet.
+    pub xa_waiting: u64,
     /// Transactions whose end did not come: nothing of them is passed on.
     pub unfinished: u64,
     /// Statements that change definitions.

@@ -1,10 +1,11 @@
 //! Rows on their way from the thread that reads the stream to those that write messages.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::checkpoint::tail::Tail;
+use crate::binlog::checkpoint::{Checkpoint, PreparedXa};
 use crate::binlog::event::error::{DecodeError, EventError};
 use crate::binlog::event::position::Position;
 use crate::binlog::event::rows::StoredRows;
@@ -36,6 +37,8 @@ pub struct Piece {
     up_to_first_end: (Option<AnyGtidSet>, Option<String>),
     /// Set where the piece ends between two transactions: reading may go on there.
     pub(crate) boundary: Option<Checkpoint>,
+    /// Files that nobody needs once the boundary is a checkpoint.
+    pub(crate) obsolete: Vec<PathBuf>,
     /// What happened up to the piece's end.
     pub(crate) counters: BinlogCounters,
     /// The time of the latest event, in seconds since 1970.
@@ -56,6 +59,8 @@ pub(crate) struct TransactionEnd {
     pub(crate) offset: u64,
     pub(crate) gtid: Option<AnyGtid>,
     pub(crate) tail: Option<Tail>,
+    /// XA transactions that wait there.
+    pub(crate) prepared: Arc<[PreparedXa]>,
 }
 
 /// A row that cannot be read.
@@ -81,6 +86,16 @@ pub(crate) enum Item {
 }
 
 impl Item {
+    fn context_mut(&mut self) -> &mut RowContext {
+        match self {
+            Self::Begin(context)
+            | Self::Rows { context, .. }
+            | Self::Definition { context, .. }
+            | Self::Statement { context, .. }
+            | Self::End(context) => context,
+        }
+    }
+
     fn weight(&self) -> usize {
         let text = match self {
             Self::Definition { database, table, sql, .. } => {
@@ -103,6 +118,7 @@ impl Piece {
     pub(crate) fn without_items(&self) -> Self {
         Self {
             boundary: self.boundary.clone(),
+            obsolete: self.obsolete.clone(),
             counters: self.counters,
             timestamp: self.timestamp,
             position: self.position.clone(),
@@ -141,6 +157,7 @@ impl Piece {
             gtid_set: gtids.as_ref().map(ToString::to_string),
             server,
             tail: last.tail,
+            prepared: last.prepared.to_vec(),
             ..Checkpoint::default()
         };
         let items = self.items.drain(..last.items).collect();
@@ -236,7 +253,12 @@ impl Piece {
                     row += count;
                     TableEvents::add(&mut tables, &table.map, count + changes);
                 }
-                Item::Definition { .. } | Item::Statement { .. } | Item::End(_) => {}
+                // Another transaction may come next.
+                Item::End(_) => {
+                    row = 0;
+                    tables.clear();
+                }
+                Item::Definition { .. } | Item::Statement { .. } => {}
             }
         }
         Ok((row, tables))
@@ -255,6 +277,45 @@ impl Piece {
         if let Some(start) = start {
             self.bytes.truncate(start);
         }
+    }
+
+    /// Takes the items from `item` on out of it, as a piece of their own.
+    pub(crate) fn split_off(&mut self, item: usize) -> Self {
+        let mut rest = Self::default();
+        let items = self.items.split_off(item.min(self.items.len()));
+        let start = items.iter().find_map(|item| match item {
+            Item::Rows { rows, .. } => Some(rows.start()),
+            _ => None,
+        });
+        let start = start.unwrap_or(self.bytes.len()).min(self.bytes.len());
+        rest.append(&self.bytes.split_off(start), start, items);
+        self.items_weight = self.items_weight.saturating_sub(rest.items_weight);
+        rest
+    }
+
+    /// Appends what another has: its items, whose bytes are those from `start` on of what these were in.
+    fn append(&mut self, bytes: &[u8], start: usize, items: Vec<Item>) {
+        let to = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        for item in items {
+            self.push(match item {
+                Item::Rows { rows, table, context } => Item::Rows { rows: rows.moved(start, to), table, context },
+                item => item,
+            });
+        }
+    }
+
+    /// Appends the items of another, of which nothing is said but these.
+    pub(crate) fn append_piece(&mut self, other: &mut Self) {
+        let items = std::mem::take(&mut other.items);
+        self.append(&other.bytes, 0, items);
+        other.clear();
+    }
+
+    /// Its XA transaction has ended.
+    pub(crate) fn complete(&mut self, completion: &Completion) {
+        self.items.retain_mut(|item| completion.settle(item));
+        self.items_weight = self.items.iter().map(Item::weight).sum();
     }
 
     /// To be filled again.
@@ -330,6 +391,36 @@ impl Ending {
         context.xid = self.xid;
         context.thread_id = context.thread_id.or(self.thread_id);
         context.ends_transaction = self.last_rows == Some(mark);
+        true
+    }
+}
+
+/// How an XA transaction ended that was prepared before, and where.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    /// XA COMMIT rather than XA ROLLBACK.
+    pub(crate) is_commit: bool,
+    pub(crate) file: Arc<str>,
+    pub(crate) offset: u64,
+    pub(crate) gtid: Option<Arc<str>>,
+    pub(crate) commit_timestamp_us: Option<u64>,
+}
+
+impl Completion {
+    /// Whether an item stays. Its place is where it is given out: places and GTIDs in the stream only ever grow.
+    fn settle(&self, item: &mut Item) -> bool {
+        match item {
+            Item::Begin(_) | Item::Rows { .. } | Item::End(_) if !self.is_commit => return false,
+            Item::Statement { is_rolled_back, .. } => *is_rolled_back |= !self.is_commit,
+            _ => {}
+        }
+        let context = item.context_mut();
+        context.file = Arc::clone(&self.file);
+        context.offset = self.offset;
+        // As within a compressed transaction, no event's own place is the place of its rows.
+        context.next_position = 0;
+        context.gtid.clone_from(&self.gtid);
+        context.commit_timestamp_us = self.commit_timestamp_us;
         true
     }
 }

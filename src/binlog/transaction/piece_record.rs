@@ -8,6 +8,7 @@ use crate::binlog::output::context::RowContext;
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::piece::{Item, Piece};
 use crate::mysql::wire::{Malformed, Reader};
+use crate::rules::columns::ColumnRules;
 
 const WHAT: Malformed = Malformed("a piece that was kept on the disk");
 
@@ -32,6 +33,23 @@ impl RecordTables {
         numbers.push(self.tables.len());
         self.tables.push(Arc::clone(table));
         self.tables.len() - 1
+    }
+}
+
+impl RecordTables {
+    /// By their numbers.
+    pub(crate) fn all(&self) -> &[Arc<Table>] {
+        &self.tables
+    }
+
+    /// Hides columns of all of them.
+    pub(crate) fn hide(&mut self, rules: &ColumnRules) {
+        self.tables.iter_mut().for_each(|table| Arc::make_mut(table).hide(rules));
+    }
+
+    /// The next one.
+    pub(crate) fn add(&mut self, table: Table) {
+        self.tables.push(Arc::new(table));
     }
 }
 
@@ -89,6 +107,11 @@ pub(crate) fn read(items: &[u8], piece: &mut Piece, tables: &RecordTables) -> Re
                     *number = reader.reader.u64()?;
                 }
                 let rows = StoredRows::from_numbers(numbers).ok_or(WHAT)?;
+                let mut context = context;
+                if table.hides_columns() {
+                    // More may be hidden now than when it was written.
+                    context.query = None;
+                }
                 Item::Rows { rows, table, context }
             }
             _ => return Err(WHAT),

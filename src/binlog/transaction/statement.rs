@@ -1,7 +1,7 @@
 //! What a statement in a QUERY event means for the stream.
 
 use crate::binlog::gtid::{MariaDbExtraFlags, MariaDbGtidEvent};
-use crate::mysql::sql::{Lexis, Tokens, skip_statement_variables, unquote};
+use crate::mysql::sql::{Lexis, Tokens, Xid, skip_statement_variables, unquote};
 
 /// A statement's kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub(crate) enum StatementKind {
     XaStart,
     /// Its statements end; XA PREPARE follows.
     XaEnd,
-    /// What became of an XA transaction whose rows came when it was prepared.
-    XaCommit,
-    /// The same, or the end of one that was not prepared.
-    XaRollback,
+    /// An XA transaction is committed that was prepared before.
+    XaCommit(Option<Xid>),
+    /// One is rolled back that was prepared before, or not.
+    XaRollback(Option<Xid>),
     /// Rows were changed, but the binlog has only the text.
     Dml,
     /// Definitions, accounts and the rest, which commit by themselves.
@@ -55,8 +55,8 @@ pub(crate) fn classify(sql: &[u8]) -> StatementKind {
         match () {
             () if is(&["start", "begin"]) => StatementKind::XaStart,
             () if is(&["end"]) => StatementKind::XaEnd,
-            () if is(&["commit"]) => StatementKind::XaCommit,
-            () if is(&["rollback"]) => StatementKind::XaRollback,
+            () if is(&["commit"]) => StatementKind::XaCommit(Xid::read(&mut words)),
+            () if is(&["rollback"]) => StatementKind::XaRollback(Xid::read(&mut words)),
             () => StatementKind::Neutral,
         }
     } else if is(&["insert", "update", "delete", "replace", "load", "call", "do", "with", "select"]) {
@@ -103,6 +103,7 @@ mod tests {
 
     #[test]
     fn statements_as_the_servers_log_them() {
+        let xid = || Some(Xid { global: b"a".to_vec(), branch: Vec::new(), format: 1 });
         for (sql, kind) in [
             ("BEGIN", StatementKind::Begin),
             ("COMMIT", StatementKind::Commit),
@@ -116,8 +117,8 @@ mod tests {
             ("rollback to savepoint SP1", StatementKind::RollbackTo(b"SP1".to_vec())),
             ("XA START X'61',X'',1", StatementKind::XaStart),
             ("XA END X'61',X'',1", StatementKind::XaEnd),
-            ("XA COMMIT X'61',X'',1", StatementKind::XaCommit),
-            ("XA ROLLBACK X'61',X'',1", StatementKind::XaRollback),
+            ("XA COMMIT X'61',X'',1", StatementKind::XaCommit(xid())),
+            ("XA ROLLBACK X'61',X'',1", StatementKind::XaRollback(xid())),
             ("/* who */ -- why\n insert into t values (1)", StatementKind::Dml),
             ("CREATE TABLE t (a int)", StatementKind::Other),
             ("/* only a comment", StatementKind::Other),

@@ -2,10 +2,12 @@
 //!
 //! Source: MySQL's `libs/mysql/binlog/event/rows_event.h` (Table_map_event) and `sql/log_event.cc` (log_event_print_value).
 
+use serde::{Deserialize, Serialize};
+
 use crate::mysql::wire::{Malformed, Reader};
 
 /// What a table map says of a column's storage. Character set, names and signedness come from elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Storage {
     /// 1, 2, 3, 4 or 8 bytes, little-endian; the row does not say whether signed.
     Integer {

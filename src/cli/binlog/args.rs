@@ -166,6 +166,12 @@ pub(super) struct RangeArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) schema_history: Option<PathBuf>,
 
+    /// Keep rows of prepared XA transactions, for a restart
+    ///
+    /// In this folder, until XA COMMIT or XA ROLLBACK. Without it: the checkpoint's name with .xa, else the schema history's.
+    #[arg(long, value_name = "DIR")]
+    pub(super) xa_dir: Option<PathBuf>,
+
     /// When the server no longer has what is asked for
     #[arg(long, value_name = "HOW", default_value = "fail", value_parser = choice::<OnPurged>())]
     pub(super) on_purged: OnPurged,

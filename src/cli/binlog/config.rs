@@ -50,6 +50,7 @@ pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfi
             temp_dir: temp_dir(args),
         },
         checkpoint: args.range.checkpoint.clone(),
+        xa_dir: xa_dir(args),
         schema_history: args.range.schema_history.clone().or_else(|| {
             let mut path = args.range.checkpoint.clone()?.into_os_string();
             path.push(".schema");
@@ -75,6 +76,18 @@ fn temp_dir(args: &BinlogArgs) -> Option<PathBuf> {
         Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
     };
     args.temp.temp_dir.clone().or_else(beside)
+}
+
+/// Beside what is kept for a restart.
+fn xa_dir(args: &BinlogArgs) -> Option<PathBuf> {
+    let range = &args.range;
+    let beside = || {
+        let mut path = range.checkpoint.clone().or_else(|| range.schema_history.clone())?.into_os_string();
+        path.push(".xa");
+        Some(path.into())
+    };
+    let keeps_checkpoint = range.checkpoint.is_some() || args.topics.exactly_once;
+    range.xa_dir.clone().or_else(beside).filter(|_| keeps_checkpoint)
 }
 
 fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {

@@ -74,6 +74,8 @@ fn report(summary: &Summary, started: Instant, end: &str) {
         incidents = counters.incidents,
         rolled_back = counters.rolled_back,
         unfinished = counters.unfinished,
+        xa_waiting = counters.xa_waiting,
+        xa_unseen = counters.xa_unseen,
         statements_without_rows = counters.statements_without_rows,
         nameless = counters.nameless,
         seconds,

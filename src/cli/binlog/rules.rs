@@ -129,7 +129,12 @@ const FORMS: [Rule<BinlogArgs>; 6] = [
     },
 ];
 
-const FILES: [Rule<BinlogArgs>; 2] = [
+const FILES: [Rule<BinlogArgs>; 3] = [
+    Rule {
+        settings: &["xa_dir"],
+        needs: |args| args.range.checkpoint.is_some() || args.topics.exactly_once,
+        otherwise: NoEffect("no checkpoint is kept: add --checkpoint or --exactly-once"),
+    },
     Rule {
         settings: &["file_mode"],
         needs: |args| {

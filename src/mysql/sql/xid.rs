@@ -1,5 +1,6 @@
 //! The name of an XA transaction, as statements spell it.
 
+use super::lexis::Lexis;
 use super::quoted::unquote;
 use super::tokens::{Kind, Token, Tokens};
 
@@ -18,6 +19,12 @@ pub struct Xid {
 }
 
 impl Xid {
+    /// A name alone, as the servers write it.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        let mut words = Tokens::new(name, Lexis::logged(None));
+        Self::read(&mut words).filter(|_| words.next().is_none())
+    }
+
     /// Reads a name where it stands in a statement, behind `XA START`, `XA COMMIT` and their like: `'a'`, `'a','b'`, `X'61',X'62',1`.
     /// What follows it, such as `ONE PHASE`, comes next. `None` where there is no name that a server accepts.
     ///
@@ -100,7 +107,6 @@ fn format(words: &mut Tokens<'_>) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lexis::Lexis;
     use super::*;
 
     /// The name in a statement, and the word that follows it.
@@ -159,6 +165,7 @@ mod tests {
     fn it_is_shown_as_the_servers_log_it() {
         let xid = xid(b"a\0\xff", b"'", 7);
         assert_eq!(xid.to_string(), "X'6100ff',X'27',7");
-        assert_eq!(read(&format!("XA COMMIT {xid}")), Some((xid, String::new())));
+        assert_eq!(Xid::parse(xid.to_string().as_bytes()), Some(xid));
+        assert_eq!(Xid::parse(b"X'61',X'62',1 ONE PHASE"), None);
     }
 }

@@ -113,13 +113,21 @@ impl<S: SchemaSource> Assembler<S> {
         if let Some(transaction) = self.transaction.take() {
             self.settle(header, transaction, end, thread_id);
         }
+        self.counters.transactions += 1;
+        self.group_ended()
+    }
+
+    /// A group of events has ended: reading can begin here again.
+    pub(crate) fn group_ended(&mut self) -> Progress {
+        self.counters.xa_waiting = self.prepared.len() as u64;
         if let (Some(set), Some(gtid)) = (&mut self.gtids, &self.gtid) {
             // Both are of the same server, or there is no set to keep.
             let _ = set.add(gtid);
         }
-        self.counters.transactions += 1;
         // By GTIDs reading begins before it is known in which file.
-        if !self.position.file.is_empty() {
+        if !self.position.file.is_empty()
+            && let Some(prepared) = self.prepared.list_kept()
+        {
             let file = Arc::clone(&self.context.file);
             let end = TransactionEnd {
                 items: self.filling.items.len(),
@@ -127,6 +135,7 @@ impl<S: SchemaSource> Assembler<S> {
                 offset: self.position.offset,
                 gtid: self.gtid,
                 tail: self.tail(),
+                prepared,
             };
             self.filling.push_end(end, self.gtids.as_ref(), self.server.as_ref());
         }
@@ -135,14 +144,22 @@ impl<S: SchemaSource> Assembler<S> {
         Progress::Boundary
     }
 
-    fn settle(&mut self, header: &EventHeader, mut transaction: Transaction, end: End, thread_id: Option<u32>) {
-        let Some(start) = transaction.start else { return };
+    /// Puts what the end says into a transaction's items; the first of them, where something is left.
+    pub(super) fn settle(
+        &mut self,
+        header: &EventHeader,
+        mut transaction: Transaction,
+        end: End,
+        thread_id: Option<u32>,
+    ) -> Option<Mark> {
+        let start = transaction.start?;
         let xid = match end {
             End::Commit(xid) => xid,
             End::Rollback => {
                 self.counters.rolled_back += 1;
                 if !transaction.has_texts {
-                    return self.truncate(start);
+                    self.truncate(start);
+                    return None;
                 }
                 transaction.rows = Rows::default();
                 transaction.rolled_back = vec![start..self.mark()];
@@ -158,5 +175,6 @@ impl<S: SchemaSource> Assembler<S> {
         let ending = Arc::new(ending);
         self.held.settle(self.given_pieces, &ending);
         self.filling.settle(self.given_pieces + self.held.len(), &ending);
+        Some(start)
     }
 }

@@ -1,29 +1,17 @@
-//! Full pieces of a transaction whose end has not come: in memory up to a bound, beyond that on the disk.
+//! Full pieces that cannot be given out yet, because the end of a transaction has not come: in memory up to a bound, beyond that on the
+//! disk.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Ending, Piece};
-use crate::binlog::transaction::piece_record::{self, RecordTables};
-use crate::mysql::wire::Malformed;
-use crate::segment::{Segment, SegmentError};
+use crate::binlog::transaction::prepared::stored::CompletedPiece;
+use crate::binlog::transaction::spool::Spool;
 
 /// Pieces of more bytes than this go to the disk.
 const LARGEST_IN_MEMORY: usize = 16 << 20;
-
-/// Why a transaction could not be held back until its end.
-#[derive(Debug, thiserror::Error)]
-pub enum HoldError {
-    /// The disk does not take it, or does not give it back.
-    #[error(
-        "a transaction of more than 16 MiB is kept on the disk until its end: {0}; give a folder with more room (--temp-dir)"
-    )]
-    Segment(#[from] SegmentError),
-    /// What was read back is not what was written.
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-}
 
 /// In order.
 #[derive(Debug)]
@@ -32,25 +20,19 @@ pub(crate) struct Held {
     pieces: VecDeque<HeldPiece>,
     /// The weight of those in memory.
     weight: usize,
-    disk: Option<Disk>,
+    disk: Option<Spool>,
 }
 
 #[derive(Debug)]
 enum HeldPiece {
     Memory(Box<Piece>),
-    /// Records of the disk: the items, then the bytes.
+    /// A record of the disk.
     Disk {
         record: usize,
         ending: Option<Arc<Ending>>,
     },
-}
-
-#[derive(Debug)]
-struct Disk {
-    segment: Segment,
-    tables: RecordTables,
-    /// Memory to be used again.
-    record: Vec<u8>,
+    /// Of an XA transaction that was prepared, and has ended.
+    Completed(CompletedPiece),
 }
 
 impl Held {
@@ -74,6 +56,11 @@ impl Held {
         self.pieces.push_back(HeldPiece::Memory(Box::new(piece)));
     }
 
+    /// Keeps a piece that is on the disk already.
+    pub(crate) fn push_completed(&mut self, piece: CompletedPiece) {
+        self.pieces.push_back(HeldPiece::Completed(piece));
+    }
+
     /// Keeps a piece where there is room. Its memory comes back where that is on the disk.
     pub(crate) fn push_or_spill(&mut self, piece: Piece) -> Result<Option<Piece>, HoldError> {
         if self.weight <= LARGEST_IN_MEMORY {
@@ -84,13 +71,10 @@ impl Held {
             Some(disk) => disk,
             None => {
                 tracing::debug!(folder = %self.folder.display(), "a large transaction is kept on the disk until its end");
-                let segment = Segment::without_name(&self.folder)?;
-                self.disk.insert(Disk { segment, tables: RecordTables::default(), record: Vec::new() })
+                self.disk.insert(Spool::without_name(&self.folder)?)
             }
         };
-        piece_record::write(&piece, &mut disk.tables, &mut disk.record);
-        let record = disk.segment.append(&[&disk.record])?;
-        disk.segment.append(&[&piece.bytes])?;
+        let record = disk.append(&piece)?;
         self.pieces.push_back(HeldPiece::Disk { record, ending: None });
         Ok(Some(piece))
     }
@@ -105,31 +89,72 @@ impl Held {
                     self.weight += piece.weight();
                 }
                 HeldPiece::Disk { ending: of_piece, .. } => *of_piece = Some(Arc::clone(ending)),
+                HeldPiece::Completed(_) => {}
             }
         }
     }
 
-    /// The first piece, which is number `given_out`; `spare` is memory for it.
+    /// The first piece, which is number `given_out`; `spare` is memory for it. After an error it is still there.
     pub(crate) fn pop(&mut self, given_out: usize, spare: &mut Vec<Piece>) -> Result<Option<Piece>, HoldError> {
-        let piece = match (self.pieces.pop_front(), &mut self.disk) {
-            (Some(HeldPiece::Memory(piece)), _) => {
+        let from_disk = match self.pieces.front() {
+            None => return Ok(None),
+            Some(HeldPiece::Memory(_)) => None,
+            Some(piece) => Some(self.read(piece, given_out, spare.pop().unwrap_or_default())?),
+        };
+        let piece = match (self.pieces.pop_front(), from_disk) {
+            (_, Some(piece)) => piece,
+            (Some(HeldPiece::Memory(piece)), None) => {
                 self.weight -= piece.weight();
                 *piece
             }
-            (Some(HeldPiece::Disk { record, ending }), Some(disk)) => {
-                let mut piece = spare.pop().unwrap_or_default();
-                disk.segment.read(record, &mut disk.record)?;
-                disk.segment.read(record + 1, &mut piece.bytes)?;
-                piece_record::read(&disk.record, &mut piece, &disk.tables)?;
-                if let Some(ending) = &ending {
-                    piece.settle(given_out, ending);
-                }
-                piece
-            }
-            (Some(HeldPiece::Disk { .. }), None) | (None, _) => return Ok(None),
+            (_, None) => return Ok(None),
         };
         self.free_disk();
         Ok(Some(piece))
+    }
+
+    /// Reads what is on the disk; the piece is number `number`.
+    fn read(&self, held: &HeldPiece, number: usize, mut piece: Piece) -> Result<Piece, HoldError> {
+        match (held, &self.disk) {
+            (HeldPiece::Disk { record, ending }, Some(disk)) => {
+                disk.read(*record, &mut piece)?;
+                if let Some(ending) = ending {
+                    piece.settle(number, ending);
+                }
+            }
+            (HeldPiece::Completed(completed), _) => completed.read(&mut piece)?,
+            (HeldPiece::Memory(_) | HeldPiece::Disk { .. }, _) => {}
+        }
+        Ok(piece)
+    }
+
+    /// Gives away the pieces from the `index`th on, in order; they are all of one transaction that has ended, but for what is in front of
+    /// it in the first. The first held is number `given_out`.
+    pub(crate) fn drain(
+        &mut self,
+        index: usize,
+        given_out: usize,
+        take: &mut impl FnMut(Piece) -> Result<(), HoldError>,
+    ) -> Result<(), HoldError> {
+        let drained = self.pieces.split_off(index.min(self.pieces.len()));
+        let mut records = None;
+        let mut result = Ok(());
+        for (at, held) in drained.into_iter().enumerate() {
+            if let HeldPiece::Disk { record, .. } = &held {
+                records.get_or_insert(*record);
+            }
+            let piece = match held {
+                HeldPiece::Memory(piece) => {
+                    self.weight -= piece.weight();
+                    Ok(*piece)
+                }
+                held if result.is_ok() => self.read(&held, given_out + index + at, Piece::default()),
+                _ => continue,
+            };
+            result = result.and_then(|()| take(piece?));
+        }
+        self.forget_from(records);
+        result
     }
 
     /// Forgets the pieces from the `index`th on, and gives that one back. A transaction's first piece is always in memory, and no other
@@ -141,16 +166,21 @@ impl Held {
             match piece {
                 HeldPiece::Memory(piece) => self.weight -= piece.weight(),
                 HeldPiece::Disk { record, .. } => drop(records.get_or_insert(*record)),
+                HeldPiece::Completed(_) => {}
             }
         }
-        if let (Some(record), Some(disk)) = (records, &mut self.disk) {
-            disk.segment.truncate(record);
-        }
-        self.free_disk();
+        self.forget_from(records);
         match forgotten.pop_front() {
             Some(HeldPiece::Memory(piece)) => Some(*piece),
-            Some(HeldPiece::Disk { .. }) | None => None,
+            Some(HeldPiece::Disk { .. } | HeldPiece::Completed(_)) | None => None,
         }
+    }
+
+    fn forget_from(&mut self, record: Option<usize>) {
+        if let (Some(record), Some(disk)) = (record, &mut self.disk) {
+            disk.truncate(record);
+        }
+        self.free_disk();
     }
 
     /// The file goes with its last piece.

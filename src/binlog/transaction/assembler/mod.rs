@@ -8,16 +8,17 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod xa;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use held::Held;
-pub use held::HoldError;
 pub use options::AssemblerOptions;
 use transaction::{End, Transaction};
 
+use crate::binlog::checkpoint::PreparedXa;
 use crate::binlog::checkpoint::tail::{Tail, TailReader};
 use crate::binlog::event::content::Event;
 use crate::binlog::event::error::DecodeError;
@@ -30,7 +31,9 @@ use crate::binlog::output::context::RowContext;
 use crate::binlog::table::history::{SchemaHistory, SchemaSource, statement_head, without_secrets};
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::counters::BinlogCounters;
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Earlier, Piece};
+use crate::binlog::transaction::prepared::{Keep, Prepared};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::is_of_effect;
 use crate::binlog::transaction::variables::StatementVariables;
@@ -72,6 +75,8 @@ pub struct Assembler<S> {
     /// Pieces that are full but not given out yet, because their transaction has not ended.
     held: Held,
     filling: Piece,
+    /// XA transactions whose end has not come.
+    prepared: Prepared,
     /// Memory to be used again.
     spare: Vec<Piece>,
     /// Another file has begun since a piece was given out: with the file before it files of rows may end.
@@ -138,8 +143,10 @@ impl<S: SchemaSource> Assembler<S> {
             first_row: 0,
             ends_transaction: false,
         };
+        let temp_dir = options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         Self {
-            held: Held::new(options.temp_dir.clone().unwrap_or_else(std::env::temp_dir)),
+            held: Held::new(temp_dir.clone()),
+            prepared: Prepared::new(Keep::Nothing, temp_dir),
             options,
             history: SchemaHistory::new(source),
             has_effect: true,
@@ -222,7 +229,25 @@ impl<S: SchemaSource> Assembler<S> {
 
     /// Where transactions that are too large for memory are kept from now on.
     pub fn set_temp_dir(&mut self, folder: PathBuf) {
+        self.prepared.set_temp_dir(folder.clone());
         self.held.set_folder(folder);
+    }
+
+    /// Says what is kept of XA transactions that are prepared, for a restart.
+    pub(crate) fn keep_prepared(&mut self, keep: Keep) {
+        self.prepared.set_keep(keep);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn prepared(&mut self) -> &mut Prepared {
+        &mut self.prepared
+    }
+
+    /// Takes up the XA transactions that were prepared at the place where reading begins.
+    pub(crate) fn restore_prepared(&mut self, prepared: &[PreparedXa]) -> Result<(), HoldError> {
+        self.prepared.restore(prepared, &self.options.columns)?;
+        self.counters.xa_waiting = self.prepared.len() as u64;
+        Ok(())
     }
 
     /// Reading goes on at the current position, but the events from `offset` on come first, to be passed over.
@@ -314,9 +339,7 @@ impl<S: SchemaSource> Assembler<S> {
             Event::Query(query) => return self.query(header, &query),
             Event::Xid(xid) => return Ok(self.end(header, End::Commit(Some(xid)), None)),
             Event::XaPrepare(body) => {
-                self.warn_of_xa(body);
-                let thread_id = self.context.thread_id;
-                return Ok(self.end(header, End::Commit(None), thread_id));
+                return self.xa_prepare(header, body);
             }
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
@@ -324,10 +347,12 @@ impl<S: SchemaSource> Assembler<S> {
                 self.context.query = Some(without_secrets(&query, None).into());
             }
             Event::Rows(rows) => {
+                self.note_event();
                 self.rows(header, &rows)?;
                 self.end_statement(rows.ends_statement);
             }
             Event::FilteredRows { ends_statement } => {
+                self.note_event();
                 self.counters.filtered += 1;
                 self.end_statement(ends_statement);
             }
@@ -392,14 +417,10 @@ impl<S: SchemaSource> Assembler<S> {
         }
     }
 
-    fn warn_of_xa(&mut self, body: &[u8]) {
-        // The first byte is set by XA COMMIT ... ONE PHASE.
-        if body.first() == Some(&0) && !std::mem::replace(&mut self.warned_of_xa, true) {
-            tracing::warn!(
-                position = %self.position,
-                "rows of an XA transaction are passed on when it is prepared: should it be rolled back by XA ROLLBACK later, \
-                 they are not taken back (said once)"
-            );
+    /// The transaction under way has rows, wanted or not.
+    fn note_event(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.has_events = true;
         }
     }
 

@@ -2,12 +2,12 @@
 
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::table::history::SchemaSource;
-use crate::binlog::transaction::assembler::held::HoldError;
 use crate::binlog::transaction::assembler::{Assembler, PIECE_BYTES};
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::Piece;
 
 /// Within a transaction a piece may become so large before the next is begun, which takes counting the rows before it.
-const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
+pub(crate) const LARGEST_PIECE: usize = 2 * PIECE_BYTES;
 
 /// After this many bytes of events without rows that are wanted it is said all the same how far reading is.
 const SILENT_BYTES: u64 = 8 << 20;
@@ -29,18 +29,23 @@ impl<S: SchemaSource> Assembler<S> {
         if self.filling.weight() < PIECE_BYTES && silent < SILENT_BYTES && !(flush && silent > 0) && !has_rotated {
             return Ok(None);
         }
-        self.reported_bytes = self.counters.bytes;
-        let mut piece = self.next_filling();
         // By GTIDs reading begins before it is known in which file.
         let is_somewhere = !self.position.file.is_empty() && !self.is_passing_over;
-        piece.boundary = is_somewhere.then(|| Checkpoint {
-            file: self.position.file.clone(),
-            offset: self.position.offset,
-            gtid_set: self.gtids.as_ref().map(ToString::to_string),
-            server: self.server.clone(),
-            tail: self.tail(),
-            ..Checkpoint::default()
-        });
+        let prepared = if is_somewhere { self.prepared.list()? } else { None };
+        self.reported_bytes = self.counters.bytes;
+        let mut piece = self.next_filling();
+        if let Some(prepared) = prepared {
+            piece.obsolete = self.prepared.take_obsolete();
+            piece.boundary = Some(Checkpoint {
+                file: self.position.file.clone(),
+                offset: self.position.offset,
+                gtid_set: self.gtids.as_ref().map(ToString::to_string),
+                server: self.server.clone(),
+                tail: self.tail(),
+                prepared: prepared.to_vec(),
+                ..Checkpoint::default()
+            });
+        }
         Ok(Some(self.give_out(piece)))
     }
 
@@ -68,7 +73,7 @@ impl<S: SchemaSource> Assembler<S> {
         self.give_out(Piece::default())
     }
 
-    fn next_filling(&mut self) -> Piece {
+    pub(super) fn next_filling(&mut self) -> Piece {
         let next = self.spare.pop().unwrap_or_default();
         std::mem::replace(&mut self.filling, next)
     }

@@ -11,9 +11,9 @@ use crate::binlog::event::table_map::TableMap;
 use crate::binlog::table::catalog::lacks_charsets;
 use crate::binlog::table::history::{OwnedStatement, SchemaSource, Subject, statement_text, without_secrets};
 use crate::binlog::table::schema::Table;
-use crate::binlog::transaction::assembler::held::HoldError;
 use crate::binlog::transaction::assembler::transaction::End;
 use crate::binlog::transaction::assembler::{Assembler, Resolved};
+use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Item, Mark};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::{StatementKind, classify};
@@ -33,11 +33,16 @@ impl<S: SchemaSource> Assembler<S> {
                 self.context.thread_id = thread_id;
                 self.charset_client = query.charset_client;
             }
-            StatementKind::Commit | StatementKind::XaCommit => {
+            StatementKind::XaCommit(Some(xid)) if !self.has_own_statements() => {
+                return Ok(self.xa_complete(&xid, true));
+            }
+            StatementKind::XaRollback(Some(xid)) if !self.has_own_statements() => {
+                return Ok(self.xa_complete(&xid, false));
+            }
+            StatementKind::Commit | StatementKind::XaCommit(_) => {
                 return Ok(self.end(header, End::Commit(None), thread_id));
             }
-            // Of an XA transaction that was prepared before there is nothing here to roll back.
-            StatementKind::Rollback | StatementKind::XaRollback => {
+            StatementKind::Rollback | StatementKind::XaRollback(_) => {
                 return Ok(self.end(header, End::Rollback, thread_id));
             }
             // MariaDB's only word of the connection.
@@ -123,6 +128,11 @@ impl<S: SchemaSource> Assembler<S> {
             }
         }
         Ok(Progress::Going)
+    }
+
+    /// Whether the group under way has more than what ends it.
+    fn has_own_statements(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|it| it.has_begin || it.has_events || it.start.is_some())
     }
 
     /// The next statement has a text of its own or none: whether it is logged is a setting of each session.

@@ -22,6 +22,8 @@ pub(crate) struct Transaction {
     pub(super) begins_at: Option<(Arc<str>, u64)>,
     /// A BEGIN or XA START was there, so that a definition in it does not end it.
     pub(crate) has_begin: bool,
+    /// Row events came, wanted or not.
+    pub(crate) has_events: bool,
     /// Its first item; none before that.
     pub(crate) start: Option<Mark>,
     /// What is said of its beginning is there.

@@ -5,9 +5,11 @@ mod pieces;
 mod rollback;
 mod savepoints;
 mod tables;
+mod xa;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::binlog::checkpoint::Checkpoint;
@@ -25,7 +27,7 @@ use crate::binlog::output::form::RowForm;
 use crate::binlog::table::history::NoSource;
 use crate::binlog::table::schema::Table;
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
-use crate::binlog::transaction::piece::Piece;
+use crate::binlog::transaction::piece::{Item, Piece};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
@@ -105,6 +107,10 @@ struct Stream {
     pieces: usize,
     /// In one piece.
     most_items: usize,
+    /// Where reading could go on, and the files that are not needed any more then.
+    boundaries: Vec<(Checkpoint, Vec<PathBuf>)>,
+    /// Some rows had columns that are not shown.
+    hides_columns: bool,
     recorder: Recorder,
     seen: Receiver<Seen>,
 }
@@ -124,6 +130,8 @@ impl Stream {
             offset: 4,
             pieces: 0,
             most_items: 0,
+            boundaries: Vec::new(),
+            hides_columns: false,
             recorder: Recorder(sender),
             seen,
         }
@@ -131,6 +139,9 @@ impl Stream {
 
     fn write(&mut self, piece: Piece) {
         self.pieces += 1;
+        self.boundaries.extend(piece.boundary.clone().map(|boundary| (boundary, piece.obsolete.clone())));
+        let hides_columns = |item: &Item| matches!(item, Item::Rows { table, .. } if table.hides_columns());
+        self.hides_columns |= piece.items.iter().any(hides_columns);
         self.most_items = self.most_items.max(piece.items.len());
         piece.write(&mut self.recorder, &mut Batch::default()).unwrap();
         self.assembler.recycle(piece);
@@ -182,6 +193,12 @@ impl Stream {
     fn begin(&mut self, number: u64) {
         self.gtid(number);
         self.query("BEGIN");
+    }
+
+    fn xa_prepare(&mut self, global: &[u8], is_one_phase: bool) {
+        let mut body = vec![u8::from(is_one_phase), 1, 0, 0, 0, global.len() as u8, 0, 0, 0, 0, 0, 0, 0];
+        body.extend_from_slice(global);
+        self.feed(EventType::XaPrepare, Event::XaPrepare(&body));
     }
 
     fn xid(&mut self, xid: u64) {
@@ -356,7 +373,7 @@ fn prepared_transactions() {
     stream.query("XA START X'61',X'',1");
     stream.rows(0..2);
     stream.query("XA END X'61',X'',1");
-    stream.feed(EventType::XaPrepare, Event::XaPrepare(b""));
+    stream.xa_prepare(b"a", false);
     // Another one in between, and what became of the first.
     stream.begin(2);
     stream.rows(2..3);
@@ -368,10 +385,15 @@ fn prepared_transactions() {
     stream.xid(6);
     stream.flush();
     let seen = stream.seen();
-    assert_eq!(rows_of(&seen), [(0, 0), (1, 1), (2, 0), (3, 0)]);
-    assert_eq!(xids(&seen), [None, None, Some(5), Some(6)]);
-    assert_eq!(last_rows(&seen), [1, 2, 3]);
-    assert_eq!(stream.assembler.counters().transactions, 4);
+    assert_eq!(rows_of(&seen), [(2, 0), (0, 0), (1, 1), (3, 0)]);
+    assert_eq!(xids(&seen), [Some(5), None, None, Some(6)]);
+    assert_eq!(last_rows(&seen), [2, 1, 3]);
+    let gtids = seen.iter().filter_map(|seen| match seen {
+        Seen::Row { gtid, .. } => gtid.clone(),
+        _ => None,
+    });
+    assert_eq!(gtids.collect::<Vec<_>>(), [2, 3, 3, 4].map(|number| format!("{UUID}:{number}")));
+    assert_eq!(stream.assembler.counters().transactions, 3);
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn xa_rollback_of_what_was_not_prepared() {
     stream.query("XA START X'62',X'',1");
     stream.rows(1..2);
     stream.query("XA END X'62',X'',1");
-    stream.feed(EventType::XaPrepare, Event::XaPrepare(&[1]));
+    stream.xa_prepare(b"b", true);
     assert_eq!(without_checkpoints(&mut stream).first(), Some(&statement("INSERT INTO i VALUES (1)", true)));
     assert_eq!(stream.assembler.counters().rolled_back, 1);
 }
