@@ -52,6 +52,11 @@ impl Folder {
         Ok(self.file(spool, number, path))
     }
 
+    /// Finds what an earlier run has left, of which nothing is needed.
+    pub(crate) fn clear(&mut self) -> Result<(), HoldError> {
+        if self.lock.is_none() && self.path.exists() { self.open(&HashSet::new()) } else { Ok(()) }
+    }
+
     /// The transactions that a checkpoint names, in its order; of those that have nothing that is wanted, nothing. What else there is was
     /// written after the checkpoint: it comes again.
     pub(crate) fn load(
@@ -110,6 +115,7 @@ impl Folder {
             return Ok(());
         }
         self.mode.create_folders(&self.path).map_err(|error| self.failed(error))?;
+        files::sync_folder_of(&self.path).map_err(|error| self.failed(error))?;
         let lock = files::lock(&self.path.join("lock"), self.mode).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => self.failed("another process uses it; each reader needs one of its own"),
             _ => self.failed(error),

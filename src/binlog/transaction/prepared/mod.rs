@@ -173,7 +173,8 @@ impl Prepared {
         let (pieces, stored) = match disk {
             None => (Some(pieces), None),
             Some((mut file, records)) => {
-                file.end().and_then(|()| file.sync()).map_err(|error| self.failed(error))?;
+                let is_kept = file.number().is_some();
+                file.end().and_then(|()| if is_kept { file.sync() } else { Ok(()) }).map_err(|error| self.failed(error))?;
                 (None, Some(Stored { file: Arc::new(file), index: 0, records }))
             }
         };
@@ -233,6 +234,7 @@ impl Prepared {
     /// Writes what is only in memory to a file of the folder.
     fn save(&mut self) -> Result<(), HoldError> {
         let Keep::InFolder(folder) = &mut self.keep else { return Ok(()) };
+        folder.clear()?;
         if self.waiting.values().all(Waiting::is_kept) {
             return Ok(());
         }
