@@ -174,7 +174,9 @@ impl Prepared {
             None => (Some(pieces), None),
             Some((mut file, records)) => {
                 let is_kept = file.number().is_some();
-                file.end().and_then(|()| if is_kept { file.sync() } else { Ok(()) }).map_err(|error| self.failed(error))?;
+                file.end()
+                    .and_then(|()| if is_kept { file.sync() } else { Ok(()) })
+                    .map_err(|error| self.failed(error))?;
                 (None, Some(Stored { file: Arc::new(file), index: 0, records }))
             }
         };
