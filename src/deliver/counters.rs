@@ -98,6 +98,7 @@ pub struct SinkCounter {
     through: AtomicU64,
     done: AtomicU64,
     resent: AtomicU64,
+    shortened: AtomicU64,
     failures: AtomicU64,
     lost: [AtomicU64; LossReason::ALL.len()],
     held_back: AtomicU64,
@@ -113,6 +114,7 @@ impl SinkCounter {
             through: AtomicU64::new(0),
             done: AtomicU64::new(0),
             resent: AtomicU64::new(0),
+            shortened: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             lost: Default::default(),
             held_back: AtomicU64::new(0),
@@ -160,6 +162,11 @@ impl SinkCounter {
         self.resent.load(Relaxed)
     }
 
+    /// Messages that were too large, and were delivered with their texts cut.
+    pub fn shortened(&self) -> u64 {
+        self.shortened.load(Relaxed)
+    }
+
     /// Failed attempts to write.
     pub fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
@@ -191,6 +198,12 @@ impl SinkCounter {
 
     pub(crate) fn resend(&self, messages: u64) {
         self.resent.fetch_add(messages, Relaxed);
+    }
+
+    pub(crate) fn shorten(&self, messages: u64) {
+        if messages > 0 {
+            self.shortened.fetch_add(messages, Relaxed);
+        }
     }
 
     pub(crate) fn fail(&self) {

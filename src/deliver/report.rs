@@ -17,6 +17,8 @@ pub struct SinkReport {
     pub name: String,
     /// Messages the destination has.
     pub delivered: u64,
+    /// Of these, messages that were too large and were cut.
+    pub shortened: u64,
     /// Messages it never got, for whatever reason, since the start.
     pub lost: u64,
     /// Messages that the sink took and held back, because no checkpoint can cover them: they come again at the next start.
@@ -37,6 +39,7 @@ impl SinkReport {
         Self {
             name: counter.name().to_owned(),
             delivered: counter.delivered(),
+            shortened: counter.shortened(),
             lost: counter.lost_total(),
             held_back: counter.held_back(),
             finished,
@@ -63,11 +66,11 @@ impl ShutdownReport {
     /// Says of each sink what became of its messages; `consequence` is what it means that some were lost.
     pub(crate) fn log(&self, consequence: &str) {
         for sink in &self.sinks {
-            let SinkReport { name, delivered, lost, held_back, finished } = sink;
+            let SinkReport { name, delivered, shortened, lost, held_back, finished } = sink;
             if sink.is_complete() {
-                tracing::info!(sink = name, delivered, held_back, "sink closed");
+                tracing::info!(sink = name, delivered, shortened, held_back, "sink closed");
             } else {
-                tracing::warn!(sink = name, delivered, lost, finished, "sink closed, {consequence}");
+                tracing::warn!(sink = name, delivered, shortened, lost, finished, "sink closed, {consequence}");
             }
         }
     }

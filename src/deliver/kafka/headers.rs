@@ -6,7 +6,8 @@ use crate::deliver::batch::Numbered;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Makes records' headers: `seq`, `proxy`, `kind`, and `digest` where there is one, all of them text.
+/// Makes records' headers: `seq`, `proxy`, `kind`, `digest` where there is one, and `cut` where the message is not whole; all of them
+/// text.
 pub(crate) struct Headers {
     /// Which process sends: the value of `proxy`.
     proxy: String,
@@ -18,8 +19,8 @@ impl Headers {
         Self { proxy, number: itoa::Buffer::new() }
     }
 
-    /// The headers of one record.
-    pub(crate) fn of(&mut self, numbered: &Numbered) -> OwnedHeaders {
+    /// The headers of one record; `cut`: what was cut of it.
+    pub(crate) fn of(&mut self, numbered: &Numbered, cut: Option<&str>) -> OwnedHeaders {
         let add = |headers: OwnedHeaders, key, value: &[u8]| headers.insert(Header { key, value: Some(value) });
         let mut headers = OwnedHeaders::new_with_capacity(LARGEST);
         headers = add(headers, "seq", self.number.format(numbered.seq).as_bytes());
@@ -28,12 +29,15 @@ impl Headers {
         if let Some(digest) = &numbered.label.digest {
             headers = add(headers, "digest", &hexadecimal(digest.as_bytes()));
         }
+        if let Some(cut) = cut {
+            headers = add(headers, "cut", cut.as_bytes());
+        }
         headers
     }
 }
 
 /// How many headers a record has at most.
-const LARGEST: usize = 4;
+const LARGEST: usize = 5;
 
 /// As `Digest` is displayed; formatting would take as long as the rest of the headers.
 fn hexadecimal(bytes: &[u8; 16]) -> [u8; 32] {
@@ -59,18 +63,18 @@ mod tests {
         let digest = Digest::of(b"SELECT 1", Lexis::default());
         let kind = MessageKind::Statement(StatementKind::Select);
         let mut headers = Headers::new("web-1@2026-01-31T12:00:00.000Z".to_owned());
-        let mut of = |seq, label| {
-            let made = headers.of(&Numbered { seq, label });
+        let mut of = |seq, label, cut| {
+            let made = headers.of(&Numbered { seq, label }, cut);
             let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or(b"none")).into_owned();
             made.iter().map(|header| format!("{}={}", header.key, text(header.value))).collect::<Vec<_>>()
         };
         assert_eq!(
-            of(42, Label { kind, digest: Some(digest) }),
+            of(42, Label { kind, digest: Some(digest) }, None),
             ["seq=42", "proxy=web-1@2026-01-31T12:00:00.000Z", "kind=select", &format!("digest={digest}")]
         );
         assert_eq!(
-            of(u64::MAX, Label { kind: MessageKind::ObservationLost, digest: None }),
-            ["seq=18446744073709551615", "proxy=web-1@2026-01-31T12:00:00.000Z", "kind=observation-lost"]
+            of(u64::MAX, Label { kind: MessageKind::ObservationLost, digest: None }, Some("sql=7")),
+            ["seq=18446744073709551615", "proxy=web-1@2026-01-31T12:00:00.000Z", "kind=observation-lost", "cut=sql=7"]
         );
     }
 }

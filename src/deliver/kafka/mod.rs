@@ -9,15 +9,17 @@
 //! ```
 //!
 //! Beside them: `stall` notices a producer that makes no progress, `headers` makes statements' record
-//! headers, `settings` librdkafka's options, `client` is what all our
+//! headers, `cut` and `oversize` make smaller what is too large, `settings` makes librdkafka's options, `client` is what all our
 //! Kafka clients have in common.
 
 mod at_least_once;
 mod bootstrap;
 mod client;
+mod cut;
 mod exactly_once;
 mod headers;
 mod option;
+mod oversize;
 mod pacing;
 mod producer;
 mod reports;

@@ -90,7 +90,7 @@ mod tests {
 
     fn hand_over(window: &mut Window) -> Vec<usize> {
         let mut numbers = Vec::new();
-        while let Some((number, _)) = window.next() {
+        while let Some(number) = window.next().map(|due| due.number) {
             numbers.push(number);
             window.advance();
         }

@@ -1,5 +1,6 @@
 //! The one producer: a librdkafka client and the messages on their way through it.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,11 @@ use crate::deliver::error::SinkError;
 use crate::deliver::kafka::bootstrap;
 use crate::deliver::kafka::client::describe_client_error;
 use crate::deliver::kafka::headers::Headers;
+use crate::deliver::kafka::oversize::Oversize;
 use crate::deliver::kafka::pacing::Pacing;
 use crate::deliver::kafka::reports::{Answer, Reports};
 use crate::deliver::kafka::settings::{Keys, LEAST_BATCH_BYTES, OnRefused, ProducerConfig, Sharing};
-use crate::deliver::kafka::window::{State, Window};
+use crate::deliver::kafka::window::{Due, State, Window};
 use crate::deliver::rate_limit::RateLimit;
 
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -38,6 +40,8 @@ pub(crate) struct Producer {
     attempt: usize,
     answers: Vec<(usize, Answer)>,
     refusals: RateLimit,
+    oversize: Oversize,
+    cuts: RateLimit,
     /// Why the sink ends: a message that Kafka will never accept and that must not be skipped.
     refused: Option<String>,
     key: itoa::Buffer,
@@ -69,6 +73,8 @@ impl Producer {
             attempt: 0,
             answers: Vec::new(),
             refusals: RateLimit::new(REFUSAL_LOG_INTERVAL),
+            oversize: config.oversize(),
+            cuts: RateLimit::new(REFUSAL_LOG_INTERVAL),
             refused: None,
             key: itoa::Buffer::new(),
             headers: Headers::new(config.proxy.clone()),
@@ -108,7 +114,7 @@ impl Producer {
                 Answer::Failed => failed = true,
                 // It was the only message of its request.
                 Answer::Refused(reason) if self.attempt == 1 || matches!(self.requests, Requests::Single { .. }) => {
-                    self.refuse(number, reason);
+                    failed |= self.refuse(number, reason);
                 }
                 Answer::Refused(_) => {
                     self.requests = Requests::Suspicious;
@@ -147,7 +153,10 @@ impl Producer {
             self.attempt = 0;
         }
         while self.refused.is_none() {
-            let Some((number, message)) = self.window.next() else { return false };
+            if self.oversize.is_known() {
+                self.shorten_next(now);
+            }
+            let Some(Due { number, message, note }) = self.window.next() else { return false };
             let topic = topic_of(&self.config, &message);
             let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number);
             if !message.value.is_empty() {
@@ -161,7 +170,7 @@ impl Producer {
                 record = record.key(key);
             }
             if let Some(numbered) = &message.numbered {
-                record = record.headers(self.headers.of(numbered));
+                record = record.headers(self.headers.of(numbered, note));
             }
             let Err((error, _)) = self.client.send(record) else {
                 self.window.advance();
@@ -173,7 +182,9 @@ impl Producer {
             }
             match self.reports().judge(&error) {
                 // librdkafka judges each message alone.
-                Answer::Refused(reason) => self.refuse(number, reason),
+                Answer::Refused(reason) => {
+                    self.refuse(number, reason);
+                }
                 // An unknown topic and the like, known from an earlier answer.
                 Answer::Delivered | Answer::Failed => return true,
             }
@@ -186,22 +197,26 @@ impl Producer {
         self.pacing.until_due(&self.window, now)
     }
 
-    /// Kafka will never accept this message.
-    fn refuse(&mut self, number: usize, reason: LossReason) {
+    /// Kafka will never accept this message as it is. True if it is to be sent again, made smaller.
+    fn refuse(&mut self, number: usize, reason: LossReason) -> bool {
         if let Requests::Single { refused } = &mut self.requests {
             *refused = true;
         }
-        let Some(message) = self.window.get(number) else { return };
+        let Some(Due { message, .. }) = self.window.get(number) else { return false };
+        let bytes = message.value.len();
+        if self.config.cuts && reason == LossReason::TooLarge {
+            let limit = self.oversize.refused(bytes, Instant::now());
+            if self.shorten(number, limit) {
+                return true;
+            }
+        }
+        let Some(Due { message, .. }) = self.window.get(number) else { return false };
         let topic = topic_of(&self.config, &message);
-        let key = match self.config.keys {
-            Keys::Connections => message.connection.to_string().into(),
-            Keys::OfMessages => String::from_utf8_lossy(message.key.get(..LOGGED_KEY_BYTES).unwrap_or(message.key)),
-        };
-        let (bytes, failure) = (message.value.len(), self.reports().last_failure());
+        let (key, failure) = (self.key_of(&message), self.reports().last_failure());
         if self.config.on_refused == OnRefused::Fail {
             let explained = || explain(topic, &key, bytes, reason, &failure);
             self.refused = self.refused.take().or_else(|| Some(explained()));
-            return;
+            return false;
         }
         if let Some(messages) = self.refusals.add(1, Instant::now()) {
             tracing::error!(
@@ -216,6 +231,46 @@ impl Producer {
             );
         }
         self.window.answer(number, State::Refused(reason));
+        false
+    }
+
+    /// Makes the next message smaller if brokers are known to refuse it.
+    fn shorten_next(&mut self, now: Instant) {
+        let Some((number, bytes)) = self.window.next().map(|due| (due.number, due.message.value.len())) else { return };
+        if let Some(limit) = self.oversize.limit(bytes, now) {
+            // What cannot be made smaller is for the brokers to judge.
+            self.shorten(number, limit);
+        }
+    }
+
+    /// Makes a message smaller; false if it cannot be.
+    fn shorten(&mut self, number: usize, limit: usize) -> bool {
+        let bytes = self.window.get(number).map_or(0, |due| due.message.value.len());
+        if !self.window.shorten(number, limit) {
+            return false;
+        }
+        let Some(Due { message, note, .. }) = self.window.get(number) else { return false };
+        if let Some(messages) = self.cuts.add(1, Instant::now()) {
+            tracing::warn!(
+                sink = "kafka",
+                messages,
+                topic = topic_of(&self.config, &message),
+                key = %self.key_of(&message),
+                bytes,
+                sent_bytes = message.value.len(),
+                cut = note,
+                "message too large: sent with its SQL or parameters cut, the header `cut` says so; this is the latest"
+            );
+        }
+        true
+    }
+
+    /// A message's key, for people.
+    fn key_of<'a>(&self, message: &Routed<'a>) -> Cow<'a, str> {
+        match self.config.keys {
+            Keys::Connections => message.connection.to_string().into(),
+            Keys::OfMessages => String::from_utf8_lossy(message.key.get(..LOGGED_KEY_BYTES).unwrap_or(message.key)),
+        }
     }
 
     pub(crate) fn in_flight(&self) -> i32 {

@@ -6,6 +6,7 @@ use rdkafka::ClientConfig;
 
 use crate::deliver::kafka::client::{GAPLESS, client_options};
 use crate::deliver::kafka::option::KafkaOption;
+use crate::deliver::kafka::oversize::Oversize;
 use crate::deliver::kafka::pacing::Pacing;
 use crate::deliver::kafka::window::CHUNK_MESSAGES;
 use crate::deliver::{Acks, KafkaConfig};
@@ -95,6 +96,8 @@ pub(crate) struct ProducerConfig {
     /// How long a write waits for room.
     pub(crate) room_patience: Duration,
     pub(crate) on_refused: OnRefused,
+    /// Whether messages that are too large are made smaller, before `on_refused`.
+    pub(crate) cuts: bool,
     /// Bytes of one partition's batch, as long as no broker finds it too large.
     pub(crate) batch_bytes: u32,
     batch_messages: usize,
@@ -122,6 +125,7 @@ impl ProducerConfig {
             waiting_bytes: saturating(config.buffer_memory),
             room_patience: Duration::ZERO,
             on_refused: OnRefused::Skip,
+            cuts: true,
             batch_bytes: BURST_BATCH_BYTES,
             batch_messages: CHUNK_MESSAGES,
             defaults: vec![
@@ -144,6 +148,7 @@ impl ProducerConfig {
             waiting_bytes: config.in_flight_bytes,
             room_patience: ROOM_PATIENCE,
             on_refused: config.on_refused,
+            cuts: false,
             batch_bytes: STREAM_BATCH_BYTES,
             batch_messages: STREAM_BATCH_MESSAGES,
             defaults: vec![
@@ -161,6 +166,17 @@ impl ProducerConfig {
         self.defaults.push(("transactional.id", transactional_id.to_owned()));
         self.defaults.push(("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string()));
         self
+    }
+
+    /// What is known beforehand of messages that are too large.
+    pub(crate) fn oversize(&self) -> Oversize {
+        let options = self.client_options(Sharing::Single);
+        let most = options.get("message.max.bytes").and_then(|bytes| bytes.trim().parse().ok());
+        let compression = ["compression.type", "compression.codec"].into_iter().find_map(|key| options.get(key));
+        Oversize::new(
+            most.unwrap_or(MAX_MESSAGE_BYTES as usize),
+            compression.is_some_and(|codec| codec.trim() != "none"),
+        )
     }
 
     /// librdkafka's options.
@@ -196,6 +212,11 @@ impl ProducerConfig {
         match sharing {
             Sharing::Single => {
                 options.set("batch.num.messages", "1");
+                if self.cuts {
+                    // One that is refused and made smaller must not be overtaken, and a broker that knows nothing of a new producer yet
+                    // takes whatever it gets first.
+                    options.set("max.in.flight.requests.per.connection", "1");
+                }
             }
             Sharing::Bytes(bytes) if bytes < self.batch_bytes => {
                 options.set("batch.size", bytes.to_string());

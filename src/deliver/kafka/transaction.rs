@@ -156,7 +156,7 @@ mod tests {
 
     fn deliver_all(window: &mut Window) {
         window.release_all();
-        while let Some((number, _)) = window.next() {
+        while let Some(number) = window.next().map(|due| due.number) {
             window.advance();
             window.answer(number, State::Delivered);
         }

@@ -1,11 +1,12 @@
 //! Messages that were taken and are not known to be delivered: kept to be sent again, and counted in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::Instant;
 
 use crate::deliver::batch::{Batch, Routed};
 use crate::deliver::counters::{LossReason, SinkCounter};
+use crate::deliver::kafka::cut::{Cut, cut};
 
 /// A chunk is at most one request per partition, even if all its messages go to the same one (see `settings`): keys, record headers and
 /// the protocol add about 160 bytes to a statement's message, which has 450 at least.
@@ -34,9 +35,30 @@ struct Chunk {
     first: usize,
     /// When its first message came.
     since: Instant,
+    /// What is sent instead of messages that are too large, by their place.
+    cuts: BTreeMap<usize, Cut>,
+}
+
+/// A message to hand over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Due<'a> {
+    /// Its number.
+    pub(crate) number: usize,
+    pub(crate) message: Routed<'a>,
+    /// What was cut of it, if anything.
+    pub(crate) note: Option<&'a str>,
 }
 
 impl Chunk {
+    fn due(&self, index: usize) -> Option<Due<'_>> {
+        let mut message = self.batch.routed(index)?;
+        let cut = self.cuts.get(&index);
+        if let Some(cut) = cut {
+            message.value = &cut.value;
+        }
+        Some(Due { number: self.first.wrapping_add(index), message, note: cut.map(|cut| &*cut.note) })
+    }
+
     fn bytes_of(&self, index: usize) -> usize {
         self.batch.routed(index).map_or(0, |message| message.key.len() + message.value.len())
     }
@@ -60,6 +82,7 @@ impl Chunk {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Settled {
     delivered: usize,
+    cut: u64,
     lost: [u64; LossReason::ALL.len()],
 }
 
@@ -83,6 +106,7 @@ impl Settled {
     /// Tells the counter what was lost, and starts again from zero. Returns how many messages there were.
     pub(crate) fn report(&mut self, counter: &SinkCounter) -> u64 {
         let settled = std::mem::take(self);
+        counter.shorten(settled.cut);
         for (reason, lost) in LossReason::ALL.into_iter().zip(settled.lost) {
             if lost > 0 {
                 counter.lose(reason, lost);
@@ -131,6 +155,7 @@ impl Window {
                     waiting: 0,
                     first: self.next_number,
                     since: now,
+                    cuts: BTreeMap::new(),
                 });
             }
             let Some(chunk) = self.chunks.back_mut() else { return };
@@ -170,8 +195,8 @@ impl Window {
         Some(Gathered { since: chunk.since, bytes: chunk.batch.byte_len(), is_full })
     }
 
-    /// The next message to hand over, with its number.
-    pub(crate) fn next(&mut self) -> Option<(usize, Routed<'_>)> {
+    /// The next message to hand over.
+    pub(crate) fn next(&mut self) -> Option<Due<'_>> {
         loop {
             if self.next.0 >= self.released {
                 return None;
@@ -183,8 +208,7 @@ impl Window {
                 Some(_) => self.next.1 += 1,
             }
         }
-        let chunk = self.chunks.get(self.next.0)?;
-        Some((chunk.first.wrapping_add(self.next.1), chunk.batch.routed(self.next.1)?))
+        self.chunks.get(self.next.0)?.due(self.next.1)
     }
 
     /// The message [`Self::next`] gave is handed over.
@@ -193,9 +217,22 @@ impl Window {
     }
 
     /// Message `number`, if it is still here.
-    pub(crate) fn get(&self, number: usize) -> Option<Routed<'_>> {
+    pub(crate) fn get(&self, number: usize) -> Option<Due<'_>> {
         let (chunk, index) = self.place(number)?;
-        self.chunks.get(chunk)?.batch.routed(index)
+        self.chunks.get(chunk)?.due(index)
+    }
+
+    /// From now on message `number` is sent with so much of its texts cut that it has at most `limit` bytes. False if it cannot be, or has
+    /// no more already.
+    pub(crate) fn shorten(&mut self, number: usize, limit: usize) -> bool {
+        let Some((chunk, index)) = self.place(number) else { return false };
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return false };
+        let is_larger = chunk.due(index).is_some_and(|due| due.message.value.len() > limit);
+        // What is cut again is made from the whole message, too.
+        let whole = chunk.batch.routed(index).filter(|_| is_larger);
+        let Some(cut) = whole.and_then(|whole| cut(whole.value, limit)) else { return false };
+        chunk.cuts.insert(index, cut);
+        true
     }
 
     /// Notes what became of message `number`.
@@ -230,6 +267,8 @@ impl Window {
                 (place, index) => (place - 1, index),
             };
             chunk.states.iter().for_each(|state| settled.add(*state));
+            let is_delivered = |index: &&usize| chunk.states.get(**index) == Some(&State::Delivered);
+            settled.cut += chunk.cuts.keys().filter(is_delivered).count() as u64;
             self.bytes = self.bytes.saturating_sub(chunk.bytes_in(0..chunk.states.len()));
             self.recycle(chunk.batch);
         }
@@ -329,8 +368,8 @@ mod tests {
 
     fn hand_over(window: &mut Window) -> Vec<(usize, String)> {
         let mut handed = Vec::new();
-        while let Some((number, message)) = window.next() {
-            handed.push((number, String::from_utf8_lossy(message.value).into_owned()));
+        while let Some(due) = window.next() {
+            handed.push((due.number, String::from_utf8_lossy(due.message.value).into_owned()));
             window.advance();
         }
         handed
@@ -388,9 +427,31 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_shortened_from_the_whole_again_and_again() {
+        let whole = format!(r#"{{"connectionId":7,"sql":"{}"}}"#, "x".repeat(5000));
+        let mut window = window(&[&["a", &whole], &["c"]]);
+        let handed = hand_over(&mut window);
+        let bytes = window.waiting_bytes();
+        assert!(window.shorten(handed[1].0, 3000) && window.shorten(handed[1].0, 1000));
+        // It has no more than that already; what is no statement cannot be cut.
+        assert!(!window.shorten(handed[1].0, 1000) && !window.shorten(handed[2].0, 0));
+        window.again();
+        let lengths = |window: &mut Window| hand_over(window).iter().map(|(_, text)| text.len()).collect::<Vec<_>>();
+        assert_eq!((lengths(&mut window), window.waiting_bytes()), (vec![1, 1000, 1], bytes));
+        assert_eq!(window.get(handed[1].0).unwrap().note, Some("sql=5000"));
+        for (number, _) in handed {
+            window.answer(number, State::Delivered);
+        }
+        let mut settled = Settled::default();
+        window.settle(&mut settled);
+        let counter = SinkCounter::new("x".to_owned());
+        assert_eq!((settled.report(&counter), counter.shortened(), window.bytes()), (3, 1, 0));
+    }
+
+    #[test]
     fn the_cursor_moves_with_what_is_settled() {
         let mut window = window(&[&["a"], &["b"]]);
-        let (first, _) = window.next().unwrap();
+        let first = window.next().unwrap().number;
         window.advance();
         window.answer(first, State::Delivered);
         window.settle(&mut Settled::default());

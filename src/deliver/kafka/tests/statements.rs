@@ -134,6 +134,46 @@ fn statements_have_headers_also_when_they_are_sent_again() {
     assert_eq!(found, expected.map(|(value, headers)| (value.to_owned(), headers)));
 }
 
+/// A statement's message with that much SQL.
+fn with_sql(length: usize) -> String {
+    format!(r#"{{"connectionId":1,"sql":"{}","queryParams":null,"serverInfo":null}}"#, "x".repeat(length))
+}
+
+#[test]
+fn a_statement_that_is_too_large_is_sent_with_its_sql_cut() {
+    let cluster = cluster();
+    let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
+    write_all(&mut sink, &statements(&[(1, "a"), (1, &with_sql(3 << 20)), (1, "b")]));
+    sink.flush(in_a_minute()).unwrap();
+    assert_eq!((delivered(&sink, &counter), counter.lost_total(), counter.shortened()), (3, 0, 1));
+    let found = consume_headers(&cluster.bootstrap_servers(), 3);
+    let cut: serde_json::Value = serde_json::from_str(&found[2].0).unwrap();
+    assert!(cut["sql"].as_str().unwrap().ends_with("x...") && found[2].0.len() > 1_000_000);
+    assert_eq!((found[2].1.get("cut").map(String::as_str), found[2].1.len()), (Some("sql=3145728"), 5));
+    assert_eq!((found[0].1.get("cut"), found[1].1.get("cut")), (None, None));
+}
+
+#[test]
+fn a_statement_that_a_broker_finds_too_large_is_cut_in_its_place_and_the_next_at_once() {
+    let cluster = cluster();
+    let (mut sink, counter) = sink(&config(cluster.bootstrap_servers(), "T"));
+    // Of a request with three, then of the first alone.
+    let too_large = RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[too_large; 2]);
+    write_all(&mut sink, &statements(&[(1, &with_sql(60_000)), (1, "b"), (1, "c")]));
+    sink.flush(in_a_minute()).unwrap();
+    assert_eq!((delivered(&sink, &counter), counter.lost_total(), counter.shortened()), (3, 0, 1));
+    // One of the size that was refused is not tried whole, a smaller one is.
+    let mut more = statements(&[(1, &with_sql(60_001)), (1, &with_sql(20_000))]);
+    more.set_position(4);
+    write_all(&mut sink, &more);
+    sink.flush(in_a_minute()).unwrap();
+    assert_eq!((delivered(&sink, &counter), counter.lost_total(), counter.shortened()), (5, 0, 2));
+    let found: Vec<_> = super::consume_as(&cluster.bootstrap_servers(), "T", 2, |message| message.payload_len());
+    let whole = with_sql(60_000).len() / 2;
+    assert_eq!(found, [whole, 1, 1, whole, with_sql(20_000).len()]);
+}
+
 #[test]
 fn a_message_that_is_too_large_is_counted_and_the_others_pass() {
     let cluster = cluster();
