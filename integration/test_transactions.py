@@ -164,7 +164,6 @@ def test_a_large_transaction_through_a_small_queue(mysql, proxies, tmp_path, bac
     messages = proxy.messages.all()
     assert inserted(messages) == list(range(5000)) and proxy.counter("dropped") == 0
     assert sum("'other'" in message["sql"] for message in messages) == 30
-    assert [message["sql"] for message in messages if message["connectionId"] == messages[-1]["connectionId"]]
     place = {message["sql"]: index for index, message in enumerate(messages)}
     assert place["SELECT 'behind'"] > place[insert(4999)[0]]
 
@@ -205,6 +204,7 @@ def test_a_folder_that_is_gone(mysql, proxies, tmp_path):
 @pytest.mark.parametrize("end", ["quit", "close", "reset", "kill"])
 def test_a_connection_that_ends_rolls_back(table, proxies, end):
     proxy = proxies(table)
+    before = proxy.sockets()
     db = proxy.connect()
     execute(db.cursor(), "BEGIN", *insert(1))
     if end == "quit":
@@ -215,7 +215,7 @@ def test_a_connection_that_ends_rolls_back(table, proxies, end):
         reset(db)
     else:
         table.sql(f"KILL {db.thread_id()}")
-    within(lambda: proxy.sockets() < 3, "the session's end")
+    within(lambda: proxy.sockets() == before, "the session's end")
     proxy.stop()
     assert inserted(proxy.messages.all()) == [] == ids(table)
     assert proxy.counter("rolled_back") >= 1
@@ -256,8 +256,6 @@ def test_xa_waits_for_its_end_from_whatever_connection(table, proxies):
     of_a = prepare("a", *range(100))
     prepare("b", 200)
     prepare("c", 300)
-    # Servers say so in their own time.
-    within(lambda: {row[3] for row in table.sql("XA RECOVER")} >= {"a", "b", "c"} or True, "all three")
     with proxy.connect() as db, db.cursor() as cursor:
         cursor.execute("SELECT 'here'")
         proxy.messages.wait(1, lambda message: message["sql"] == "SELECT 'here'")
