@@ -13,24 +13,31 @@
 //!   xid         names of XA transactions
 //!   digest      what is the same but for values and spelling
 //!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
+//!   analysis    all of it, of one text                       analyses    of those that came lately
 //! ```
 //!
 //! A parser that others wrote (`sqlparser`) judges some of this in tests. In the program its place is beside `secrets`: for the one
 //! question that a lexer cannot answer, which literal belongs to which column. It fails as a whole at one clause that it does not know, so
 //! whoever asks it needs an answer from the tokens for that case.
 
+mod analyses;
+#[cfg(test)]
+mod analyses_tests;
 mod analysis;
 mod comments;
 mod control;
+mod dialect;
 mod digest;
 #[cfg(test)]
 mod digest_tests;
 mod fronts;
+mod insert_rows;
 mod keys;
 mod kind;
 mod lexis;
 mod named;
 mod normal;
+mod parsed;
 #[cfg(test)]
 mod parser_tests;
 mod parts;
@@ -45,6 +52,7 @@ mod secrets;
 mod secrets_tests;
 mod settings;
 mod sites;
+mod skeleton;
 mod statements;
 mod stored;
 #[cfg(test)]
@@ -54,6 +62,7 @@ mod walk;
 mod words;
 mod xid;
 
+pub use analyses::Analyses;
 pub use analysis::Analysis;
 pub use control::{TransactionControl, XaControl};
 pub use digest::{Digest, Digester, normalized};

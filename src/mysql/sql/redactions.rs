@@ -5,11 +5,14 @@
 
 use std::ops::Range;
 
+use super::insert_rows::harmless_rows;
 use super::keys::Keys;
 use super::lexis::Lexis;
+use super::parsed::harmless;
 use super::quoted::unquote;
 use super::secrets::secret_spans;
 use super::sites::{SiteKind, Sites, Verb};
+use super::skeleton::skeleton;
 use super::statements::next_statement;
 
 /// Texts within texts within texts.
@@ -107,25 +110,27 @@ struct Found {
 impl Found {
     fn statement(&mut self, sql: &[u8], start: usize, is_torn: bool, lexis: Lexis, keys: &Keys, depth: u8) {
         let sites = Sites::of(sql, lexis, keys);
-        let hides_all = sites.has_unnamed_columns || mentions_key(&sites) || (is_torn && !keys.is_empty());
-        self.mentions_secret |= hides_all;
-        for site in &sites.sites {
-            let is_secret =
-                hides_all || is_secret_text(&sites, site.kind, sql.get(site.span.clone()), lexis, keys, depth);
-            self.site(site.kind, site.span.start + start..site.span.end + start, is_secret);
+        let judgement = judge(sql, is_torn, lexis, keys, &sites);
+        self.mentions_secret |= judgement != Judgement::Harmless;
+        for (number, site) in sites.sites.iter().enumerate() {
+            let span = site.span.start + start..site.span.end + start;
+            let is_secret = self.secrets.iter().any(|secret| secret.start < span.end && span.start < secret.end)
+                || (judgement.hides(number) && !site.is_length)
+                || is_secret_text(&sites, site.kind, sql.get(site.span.clone()), lexis, keys, depth);
+            self.site(site.kind, span, is_secret);
         }
         if let Some(from) = sites.unclear_from {
-            if hides_all || !self.secrets.is_empty() {
+            let hides = judgement != Judgement::Harmless;
+            if hides || !self.secrets.is_empty() {
                 self.literals.push(from + start..sql.len() + start);
             }
-            self.all_params |= hides_all;
+            self.all_params |= hides;
         }
     }
 
     fn site(&mut self, kind: SiteKind, span: Range<usize>, is_redacted: bool) {
         if kind == SiteKind::Placeholder {
-            let is_secret = self.secrets.iter().any(|secret| secret.start <= span.start && span.end <= secret.end);
-            self.params.push(is_redacted || is_secret);
+            self.params.push(is_redacted);
         } else if is_redacted {
             self.literals.push(span);
         }
@@ -140,6 +145,44 @@ impl Found {
         let mentions_secret = self.mentions_secret || !literals.is_empty() || params != RedactedParams::None;
         Redactions { literals, params, mentions_secret }
     }
+}
+
+/// What is known of a statement's sites.
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    /// Nothing in it is called by a name that contains a key.
+    Harmless,
+    /// Those for which it is true are called by other names alone.
+    Some(Vec<bool>),
+    /// Nothing: any of them may be.
+    Secret,
+}
+
+impl Judgement {
+    fn hides(&self, site: usize) -> bool {
+        match self {
+            Self::Harmless => false,
+            Self::Some(harmless) => !harmless.get(site).copied().unwrap_or_default(),
+            Self::Secret => true,
+        }
+    }
+}
+
+fn judge(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys, sites: &Sites) -> Judgement {
+    if sites.has_unnamed_columns || (keys.is_empty() && is_torn) {
+        return if keys.is_empty() { Judgement::Harmless } else { Judgement::Secret };
+    }
+    if !mentions_key(sites) && !is_torn {
+        return Judgement::Harmless;
+    }
+    let parsed = || {
+        let skeleton = skeleton(sql, lexis, &sites.sites, keys)?;
+        harmless(&skeleton, &sites.sites)
+    };
+    // Of what is torn, the end may say what the front is called.
+    let known = if is_torn || sites.unclear_from.is_some() { None } else { parsed() };
+    let known = known.or_else(|| harmless_rows(sql, is_torn, lexis, keys, &sites.sites));
+    known.map_or(Judgement::Secret, Judgement::Some)
 }
 
 /// Sorted, and those that overlap as one.
@@ -163,7 +206,9 @@ fn mentions_key(sites: &Sites) -> bool {
 
 /// Whether a literal is a text that has secrets itself: a statement for PREPARE, options of a storage engine.
 fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lexis, keys: &Keys, depth: u8) -> bool {
-    let (SiteKind::Text, Verb::Prepare | Verb::Other | Verb::Account) = (kind, sites.verb) else { return false };
+    let (SiteKind::Text, Verb::Prepare | Verb::Other | Verb::Account | Verb::Table) = (kind, sites.verb) else {
+        return false;
+    };
     let inner = unquote(text.unwrap_or_default(), lexis);
     if keys.match_name(&inner) {
         return true;

@@ -73,8 +73,85 @@ fn literals_are_whole() {
         ("UPDATE t SET password = _utf8mb4 'a' 'b'", "UPDATE t SET password = #"),
         ("UPDATE t SET password = N'a' /* x */ \"b\", token = X'00'", "UPDATE t SET password = #, token = #"),
         ("UPDATE t SET token = -5, secret = 3-2", "UPDATE t SET token = #, secret = #-#"),
-        ("SELECT '$.pass\\word'", "SELECT #"),
+        ("SELECT JSON_VALUE(d, '$.pass\\word'), 'x'", "SELECT JSON_VALUE(d, #), 'x'"),
         ("UPDATE t SET password = 'torn", "UPDATE t SET password = #"),
+    ] {
+        assert_eq!(shown(sql), wanted);
+    }
+}
+
+#[test]
+fn what_belongs_to_harmless_names_is_shown() {
+    for sql in [
+        "INSERT INTO u (id, password, b) VALUES (1, #, 'x'), (2, #, 'y')",
+        "INSERT INTO u (id, password) VALUES (1, #) ON DUPLICATE KEY UPDATE b = 'x', password = #",
+        "INSERT IGNORE INTO db.u PARTITION (p0) (`id`, `Password`) VALUE (1, SHA2(#, #)), ROW(DEFAULT, !)",
+        "REPLACE INTO u SET a = 'b', u.token = #",
+        "INSERT INTO u (a, token) SELECT 'x', # FROM v WHERE c = 'y' UNION ALL SELECT 'z', #",
+        "INSERT INTO u (a, b) SELECT 1, token FROM v",
+        "UPDATE u JOIN v ON u.a = v.b AND v.c = 'x' SET a = 'y', u.secret = ! WHERE token = # AND id = 5 ORDER BY id LIMIT 3",
+        "DELETE FROM tokens WHERE id = 5 OR token IN (#, #) LIMIT ?",
+        "SELECT * FROM u WHERE id = 5 AND (password = # OR # = passwd) AND NOT name LIKE 'x%'",
+        "SELECT * FROM u WHERE (id, password) = (#, #) AND a BETWEEN 1 AND 2 AND token BETWEEN # AND #",
+        "SELECT * FROM u WHERE LOWER(token) = # AND password = SHA2(#, #) AND a <=> 1 AND token <> !",
+        "SELECT 'x' AS a, # AS password, # passwd, 1",
+        "SELECT 'x', # UNION SELECT a, password FROM u WHERE b = 'y'",
+        "SELECT CASE WHEN password = # THEN # ELSE # END, CASE a WHEN 1 THEN 2 END",
+        "SELECT password AS p, a FROM u WHERE a = 1 HAVING p = # AND a = 2",
+        "SELECT * FROM (SELECT password AS p FROM u WHERE a = 1) d WHERE d.p = # AND b = 3",
+        "WITH c (p, q) AS (SELECT password, a FROM u WHERE a = 1) SELECT * FROM c WHERE p = # AND q = #",
+        "SELECT a FROM u WHERE b = 1 AND EXISTS (SELECT 1 FROM v WHERE token = # AND c = 2)",
+        "SELECT @password := #, @x := 'y'",
+        "SET @password = #, @x = 'y'",
+        "SET @x := 'y', @token := #",
+        "SET GLOBAL validate_password.length = #",
+        "CALL reset_password(#, !)",
+        "SELECT JSON_SET(doc, #, #), JSON_OBJECT('a', 1) FROM u",
+        "SELECT * FROM u WHERE doc->># = # AND a = 'y'",
+        "SELECT * FROM posts WHERE body LIKE '%password%' AND id = 5",
+        "INSERT INTO posts (id, body) VALUES (1, 'my password is not here')",
+        "CREATE TABLE u (a INT DEFAULT '1' COMMENT 'x', password VARCHAR(64) DEFAULT # COMMENT #) COMMENT='x'",
+        "CREATE TABLE u (a ENUM('x', 'y') NOT NULL, b DECIMAL(10, 2), token CHAR(20) CHARACTER SET utf8mb4, KEY k (token)) ENGINE=InnoDB",
+        "ALTER TABLE u ADD COLUMN b VARCHAR(10) DEFAULT 'x', ADD COLUMN token VARCHAR(20) DEFAULT #",
+        "CREATE VIEW v AS SELECT 'x' AS a, password FROM u WHERE b = 1 AND token = #",
+        "SELECT * FROM u LEFT JOIN v ON u.a = 'x' AND v.token = # WHERE u.b IN (1, 2, 3) GROUP BY a + 1 LIMIT 1, 2",
+    ] {
+        // `~` keeps the number of what `#` stands for.
+        let mut number = 0;
+        let plain: String = sql
+            .chars()
+            .map(|character| match character {
+                '#' => {
+                    number += 1;
+                    if sql.contains("LIKE '%password%'") { "#".to_owned() } else { literal(sql, number) }
+                }
+                '!' => "?".to_owned(),
+                other => other.to_string(),
+            })
+            .collect();
+        assert_eq!(shown(&plain), sql, "{plain}");
+    }
+}
+
+/// A literal for the place with this number: where a path or a length is needed, one that fits.
+fn literal(sql: &str, number: usize) -> String {
+    match (sql, number) {
+        (sql, 1) if sql.contains("->>#") || sql.contains("JSON_SET") => "'$.password'".to_owned(),
+        (_, number) if number % 3 == 0 => format!("{number}"),
+        _ => format!("'s{number}'"),
+    }
+}
+
+#[test]
+fn what_cannot_be_parsed_hides_too_much() {
+    for (sql, wanted) in [
+        ("HANDLER u READ password_index = ('x')", "HANDLER u READ password_index = (#)"),
+        (
+            "LOAD DATA INFILE 'f' INTO TABLE u (a, @p) SET password = SHA2(@p, 'salt')",
+            "LOAD DATA INFILE # INTO TABLE u (a, @p) SET password = SHA2(@p, #)",
+        ),
+        ("SELECT 'x', 1 INTO @password, @b", "SELECT #, # INTO @password, @b"),
+        ("SELECT a 'password', 'x' FROM u", "SELECT a #, 'x' FROM u"),
     ] {
         assert_eq!(shown(sql), wanted);
     }

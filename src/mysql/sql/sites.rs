@@ -1,5 +1,6 @@
 //! A statement's literals and placeholders, and the names that it mentions.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::fronts::skip_statement_variables;
@@ -32,6 +33,8 @@ pub(super) struct Site {
     pub(super) span: Range<usize>,
     /// Its text contains a key.
     pub(super) has_key: bool,
+    /// The length of a type in a table's definition: no value.
+    pub(super) is_length: bool,
 }
 
 /// What a statement is made of, as far as its values are concerned.
@@ -41,7 +44,7 @@ pub(super) struct Sites {
     pub(super) sites: Vec<Site>,
     /// A name that contains a key, whatever it is the name of.
     pub(super) names_key: bool,
-    /// From here on it is not known where tokens end, or there are too many of them.
+    /// From here on it is not known where tokens end, or there are too many sites.
     pub(super) unclear_from: Option<usize>,
     /// Rows are inserted into columns that are not named.
     pub(super) has_unnamed_columns: bool,
@@ -58,6 +61,8 @@ pub(super) enum Verb {
     Prepare,
     /// Accounts, replication, servers: `PASSWORD` is a word of its grammar, and `secrets` knows what it means.
     Account,
+    /// CREATE TABLE, ALTER TABLE.
+    Table,
     /// SHOW, DESCRIBE: its literals are patterns of names.
     Show,
     /// Anything else.
@@ -85,6 +90,12 @@ impl Verb {
         }
         if is(&["show", "desc", "describe", "help"]) {
             return Self::Show;
+        }
+        if is(&["create", "alter"]) {
+            let mut words = tokens.clone().take(4).take_while(|token| token.kind == Kind::Word);
+            if words.any(|token| tokens.is(&token, "table")) {
+                return Self::Table;
+            }
         }
         let mut ahead = tokens.clone();
         let mut second = ahead.next();
@@ -117,10 +128,10 @@ impl Sites {
     pub(super) fn of(sql: &[u8], lexis: Lexis, keys: &Keys) -> Self {
         let verb = Verb::of(sql, lexis);
         let found = Self { sites: Vec::new(), names_key: false, unclear_from: None, has_unnamed_columns: false, verb };
-        let mut reader = Reader { found, keys, lexis, last: [None; 2], inserting: Inserting::No };
+        let mut reader = Reader::new(found, keys, lexis);
         let mut tokens = Tokens::new(sql, lexis);
         while let Some(token) = tokens.next() {
-            if tokens.is_doubtful() || reader.found.sites.len() >= MOST_SITES {
+            if tokens.is_doubtful() {
                 reader.unclear(token.start, sql);
                 break;
             }
@@ -128,6 +139,51 @@ impl Sites {
             reader.last = [reader.last[1], Some(token)];
         }
         reader.found
+    }
+}
+
+/// What two statements have in common that differ in nothing but the values of their literals.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// Each token: its kind, and its length and text unless it is a literal.
+    pub(super) bytes: Vec<u8>,
+    /// The literals and placeholders.
+    pub(super) sites: Vec<Site>,
+}
+
+impl Shape {
+    /// Becomes the shape of one statement about rows. Whether that is all there is to it: for other statements what their literals say may
+    /// matter as well.
+    pub(super) fn read(&mut self, sql: &[u8], lexis: Lexis, keys: &Keys) -> bool {
+        self.sites.clear();
+        // What is executed of a comment depends on more than its tokens.
+        let has_marks = memchr::memmem::find_iter(sql, b"/*").any(|at| matches!(sql.get(at + 2), Some(b'!' | b'M')));
+        if has_marks || Verb::of(sql, lexis) != Verb::Data {
+            return false;
+        }
+        let sites = std::mem::take(&mut self.sites);
+        let found = Sites { sites, names_key: false, unclear_from: None, has_unnamed_columns: false, verb: Verb::Data };
+        let mut reader = Reader::new(found, keys, lexis);
+        let mut tokens = Tokens::new(sql, lexis);
+        while let Some(token) = tokens.next() {
+            if token.kind == Kind::Semicolon || tokens.is_doubtful() {
+                return false;
+            }
+            let text = tokens.text(&token);
+            self.bytes.push(token.kind as u8);
+            if matches!(token.kind, Kind::Text | Kind::Binary | Kind::Number) {
+                reader.value(&tokens, &token);
+            } else {
+                self.bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                self.bytes.extend_from_slice(text);
+                if text == b"?" {
+                    reader.value(&tokens, &token);
+                }
+            }
+            reader.last = [reader.last[1], Some(token)];
+        }
+        self.sites = reader.found.sites;
+        !tokens.is_broken() && reader.found.unclear_from.is_none() && !self.sites.iter().any(|site| site.has_key)
     }
 }
 
@@ -152,12 +208,18 @@ struct Reader<'k> {
     /// The two tokens before.
     last: [Option<Token>; 2],
     inserting: Inserting,
+    /// A word after a name, which may be a column's type.
+    type_at: Option<usize>,
 }
 
-impl Reader<'_> {
+impl<'k> Reader<'k> {
+    fn new(found: Sites, keys: &'k Keys, lexis: Lexis) -> Self {
+        Self { found, keys, lexis, last: [None; 2], inserting: Inserting::No, type_at: None }
+    }
+
     fn unclear(&mut self, from: usize, sql: &[u8]) {
         let rest = sql.get(from..).unwrap_or_default();
-        self.found.unclear_from = Some(from);
+        self.found.unclear_from = self.found.unclear_from.or(Some(from));
         // Whatever it is: a name, or a text with one.
         self.found.names_key |= self.keys.match_name(rest) || memchr::memchr(b'\\', rest).is_some();
         self.found.has_unnamed_columns |= self.inserting != Inserting::No;
@@ -167,10 +229,16 @@ impl Reader<'_> {
         let text = tokens.text(token);
         self.inserting = self.insertion(tokens, token);
         match token.kind {
-            Kind::Text | Kind::Binary => self.literal(tokens, token),
-            Kind::Number => self.number(tokens, token),
-            Kind::Other if text == b"?" => self.site(SiteKind::Placeholder, token.range(), false),
+            Kind::Text | Kind::Binary | Kind::Number => self.value(tokens, token),
+            Kind::Other if text == b"?" => self.value(tokens, token),
             Kind::Word => {
+                let follows_name = self.last[1].is_some_and(|last| {
+                    matches!(last.kind, Kind::Word | Kind::Name)
+                        && !tokens.is_any(&last, &["select", "distinct", "as", "default"])
+                });
+                if follows_name {
+                    self.type_at = Some(token.start);
+                }
                 let is_grammar = self.found.verb == Verb::Account
                     && GRAMMAR_WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
                 self.found.names_key |= !is_grammar && self.keys.match_name(text);
@@ -181,17 +249,31 @@ impl Reader<'_> {
         }
     }
 
+    fn value(&mut self, tokens: &Tokens<'_>, token: &Token) {
+        match token.kind {
+            Kind::Text | Kind::Binary => self.literal(tokens, token),
+            Kind::Number => self.number(tokens, token),
+            _ => self.site(SiteKind::Placeholder, token.range(), false),
+        }
+    }
+
     fn site(&mut self, kind: SiteKind, span: Range<usize>, has_key: bool) {
-        self.found.sites.push(Site { kind, span, has_key });
+        if self.found.sites.len() < MOST_SITES {
+            self.found.sites.push(Site { kind, span, has_key, is_length: false });
+        } else {
+            self.found.unclear_from = self.found.unclear_from.or(Some(span.start));
+            self.found.names_key |= has_key;
+        }
     }
 
     fn literal(&mut self, tokens: &Tokens<'_>, token: &Token) {
         let text = tokens.text(token);
         let is_text = token.kind == Kind::Text;
-        let has_key = is_text && (self.keys.match_name(text) || self.keys.match_name(&unquote(text, self.lexis)));
+        let has_key = is_text && self.says_key(text);
         let last = self.last[1];
         // Strings side by side are one string.
         if is_text
+            && self.found.unclear_from.is_none()
             && last.is_some_and(|last| last.kind == Kind::Text)
             && let Some(site) = self.found.sites.last_mut()
         {
@@ -206,6 +288,13 @@ impl Reader<'_> {
         self.site(kind, start..token.end, has_key);
     }
 
+    fn says_key(&self, text: &[u8]) -> bool {
+        match unquote(text, self.lexis) {
+            Cow::Borrowed(plain) => self.keys.match_name(plain),
+            Cow::Owned(plain) => self.keys.match_name(&plain) || self.keys.match_name(text),
+        }
+    }
+
     fn number(&mut self, tokens: &Tokens<'_>, token: &Token) {
         let [before, sign] = self.last;
         let sign = sign.filter(|sign| sign.kind == Kind::Other && matches!(tokens.text(sign), b"-" | b"+"));
@@ -217,6 +306,21 @@ impl Reader<'_> {
         });
         let start = sign.filter(|_| is_unary).map_or(token.start, |sign| sign.start);
         self.site(SiteKind::Number, start..token.end, false);
+        if self.found.verb == Verb::Table && self.is_length(tokens) {
+            self.found.sites.iter_mut().last().into_iter().for_each(|site| site.is_length = true);
+        }
+    }
+
+    /// Whether a number here is the length of a column's type, or its second one: `name DECIMAL(10, 2)`.
+    fn is_length(&self, tokens: &Tokens<'_>) -> bool {
+        let [Some(before), Some(last)] = self.last else { return false };
+        let follows_length =
+            || self.found.sites.iter().rev().nth(1).is_some_and(|site| site.is_length && site.span.end == before.end);
+        match last.kind {
+            Kind::Open => self.type_at == Some(before.start) && tokens.is_any(&before, &TYPES),
+            Kind::Comma => before.kind == Kind::Number && follows_length(),
+            _ => false,
+        }
     }
 
     /// Looks for `INSERT [INTO] name [PARTITION (..)]` without a list of columns, wherever it stands: in the body of a stored program,
@@ -271,6 +375,36 @@ impl Reader<'_> {
         Inserting::No
     }
 }
+
+/// Types with a length.
+const TYPES: [&str; 26] = [
+    "char",
+    "varchar",
+    "nchar",
+    "nvarchar",
+    "binary",
+    "varbinary",
+    "bit",
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "integer",
+    "bigint",
+    "decimal",
+    "dec",
+    "numeric",
+    "fixed",
+    "float",
+    "double",
+    "real",
+    "year",
+    "time",
+    "timestamp",
+    "datetime",
+    "text",
+    "blob",
+];
 
 /// Words after which a sign belongs to the number.
 const SIGNED_AFTER: [&str; 20] = [
