@@ -58,6 +58,7 @@ mod stored;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unit;
 mod walk;
 mod words;
 mod xid;

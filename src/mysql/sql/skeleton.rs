@@ -140,7 +140,8 @@ impl Writer<'_> {
             Kind::Comma => self.write(format_args!(" ,")),
             Kind::Dot => self.write(format_args!(".")),
             Kind::Other => {
-                self.other(text, last.filter(|last| last.end == token.start && last.kind == Kind::Other), tokens)?
+                let adjacent = last.filter(|last| last.end == token.start && last.kind == Kind::Other);
+                self.other(text, adjacent, tokens)?;
             }
             // A program; or nothing that a literal's place can be.
             Kind::Semicolon | Kind::Comment | Kind::Text | Kind::Binary | Kind::Number => return None,
