@@ -1,13 +1,13 @@
 //! A session's statements become messages, and enter delivery.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::counters::{Counters, add};
 use super::transaction::{OpenTransaction, log_unwritten};
 use crate::deliver::{Ingest, Label, Line, MessageKind};
 use crate::message::MessageWriter;
-use crate::mysql::sql::{Analysis, StatementKind};
+use crate::mysql::sql::{Analyses, Analysis, StatementKind};
 use crate::session::{
     Change, EndReason, Now, OutOfSight, Place, SessionEnd, SessionFacts, SessionListener, Statement, Step,
 };
@@ -19,6 +19,8 @@ pub(super) struct Publisher {
     /// With `--buffer-until-commit`.
     transaction: Option<Box<OpenTransaction>>,
     pub(super) counters: Arc<Counters>,
+    /// What is known of texts, by all sessions of the worker: nobody else waits for it.
+    analyses: Arc<Mutex<Analyses>>,
     /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
     uncounted: u64,
 }
@@ -30,8 +32,10 @@ impl Publisher {
         ingest: Ingest,
         counters: Arc<Counters>,
         transaction: Option<OpenTransaction>,
+        analyses: Arc<Mutex<Analyses>>,
     ) -> Self {
-        Self { writer, line: Line::new(ingest), transaction: transaction.map(Box::new), counters, uncounted: 0 }
+        let transaction = transaction.map(Box::new);
+        Self { writer, line: Line::new(ingest), transaction, counters, analyses, uncounted: 0 }
     }
 
     /// Where messages go.
@@ -60,7 +64,7 @@ impl Publisher {
     }
 
     /// The message of a statement, if it becomes one.
-    fn publish(&mut self, statement: &Statement<'_>, place: Place) {
+    fn publish(&mut self, statement: &Statement<'_>, analysis: Option<&Analysis>, place: Place) {
         if !self.writer.wants(statement) {
             return;
         }
@@ -68,7 +72,7 @@ impl Publisher {
             return add(&self.counters.filtered_statements, 1);
         }
         let mut message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
-        let label = if self.line.ingest().reads_labels() { label(statement) } else { Label::default() };
+        let label = if self.line.ingest().reads_labels() { label(statement, analysis) } else { Label::default() };
         let key = key(statement.session);
         match &mut self.transaction {
             Some(transaction) if place == Place::Inside => transaction.hold(&mut self.line, key, label, &mut message),
@@ -90,12 +94,17 @@ impl SessionListener for Publisher {
         if statement.truncated {
             add(&self.counters.truncated_statements, 1);
         }
+        let analyses = self.analyses.clone();
+        // After a panic elsewhere what is known is still true: an analysis is found out before it is remembered.
+        let mut analyses = analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        let lexis = statement.reading.lexis;
+        let analysis = statement.sql.map(|sql| analyses.of(sql, statement.truncated, lexis));
         let Some(transaction) = &mut self.transaction else {
-            return self.publish(statement, Place::Outside);
+            return self.publish(statement, analysis, Place::Outside);
         };
-        let Step { before, place, after } = transaction.statement(statement, None);
+        let Step { before, place, after } = transaction.statement(statement, analysis);
         self.change(before);
-        self.publish(statement, place);
+        self.publish(statement, analysis, place);
         self.change(after);
     }
 
@@ -122,9 +131,8 @@ fn key(session: &SessionFacts) -> u64 {
 }
 
 /// What the message of a statement says of itself.
-fn label(statement: &Statement<'_>) -> Label {
-    let Some(sql) = statement.sql else { return Label::default() };
-    let analysis = Analysis::of(sql, statement.reading.lexis);
+fn label(statement: &Statement<'_>, analysis: Option<&Analysis>) -> Label {
+    let Some(analysis) = analysis else { return Label::default() };
     let kind = match analysis.summary.kind {
         // What EXECUTE runs only the session knows.
         StatementKind::Prepare => statement.summary().map_or(StatementKind::Prepare, |summary| summary.kind),

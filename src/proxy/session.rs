@@ -153,7 +153,13 @@ impl Session {
             shared.message_options.policy.enabled,
             shared.observer_config,
             shared.config.capture.on_unobservable,
-            Publisher::new(writer, self.worker.ingest.clone(), shared.counters.clone(), transaction),
+            Publisher::new(
+                writer,
+                self.worker.ingest.clone(),
+                shared.counters.clone(),
+                transaction,
+                self.worker.analyses.clone(),
+            ),
             self.worker.epoch,
         )
     }

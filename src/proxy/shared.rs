@@ -1,6 +1,6 @@
 //! What all sessions share, and what those of one worker do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::config::ProxyConfig;
@@ -11,6 +11,7 @@ use super::tls::Tls;
 use super::transaction::Transactions;
 use crate::deliver::{Holding, Ingest};
 use crate::message::{CapturePolicy, MessageOptions};
+use crate::mysql::sql::Analyses;
 use crate::session::ObserverConfig;
 
 /// What all sessions share.
@@ -33,6 +34,8 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) ingest: Ingest,
     pub(super) epoch: Instant,
+    /// What is known of texts.
+    pub(super) analyses: Arc<Mutex<Analyses>>,
 }
 
 impl Shared {

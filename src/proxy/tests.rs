@@ -24,7 +24,7 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
-        Publisher::new(writer, pipeline.ingest().expect("a thread"), counters, None),
+        Publisher::new(writer, pipeline.ingest().expect("a thread"), counters, None, Arc::default()),
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);

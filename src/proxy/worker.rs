@@ -40,7 +40,8 @@ impl WorkerHandle {
             .spawn({
                 let sessions = sessions.clone();
                 move || {
-                    let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now() });
+                    let analyses = Arc::default();
+                    let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now(), analyses });
                     runtime.block_on(serve(worker, queue, sessions, draining))
                 }
             })

@@ -53,6 +53,12 @@ impl Known {
     }
 }
 
+impl Default for Analyses {
+    fn default() -> Self {
+        Self::new(Keys::none())
+    }
+}
+
 impl Analyses {
     /// With these redact keys.
     pub fn new(keys: Keys) -> Self {

@@ -41,6 +41,7 @@ impl Analysis {
     pub(super) fn clone_facts_to(&self, other: &mut Self) {
         other.digest = self.digest;
         other.summary = self.summary;
+        other.control.clone_from(&self.control);
         other.redactions.literals.clear();
         other.redactions.params.clone_from(&self.redactions.params);
         other.redactions.mentions_secret = self.redactions.mentions_secret;
