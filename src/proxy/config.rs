@@ -99,6 +99,17 @@ pub enum OnUnobservable {
     Close,
 }
 
+/// How a session's time zone and isolation level are learnt when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum SessionProbe {
+    /// Not at all: they are unknown until a statement or the server shows them
+    #[default]
+    Off,
+    /// The proxy asks the server, after the login and before the client's first statement
+    Inject,
+}
+
 /// How the server's certificate is checked, as with `--ssl-mode` of the mysql client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, strum::EnumMessage, strum::VariantArray)]
 #[strum(serialize_all = "kebab-case")]
@@ -133,6 +144,8 @@ pub struct CaptureConfig {
     pub max_statement_bytes: usize,
     /// What becomes of a session that cannot be observed.
     pub on_unobservable: OnUnobservable,
+    /// How the session's values are learnt at its beginning.
+    pub session_probe: SessionProbe,
     /// The message's `debug` field.
     pub debug: String,
     /// The message's `defaultTZ` field; `None`: this host's zone.
@@ -154,6 +167,7 @@ impl Default for CaptureConfig {
             max_param_length: 2048,
             max_statement_bytes: 64 << 20,
             on_unobservable: OnUnobservable::Continue,
+            session_probe: SessionProbe::Off,
             debug: "unknown-service".to_owned(),
             default_tz: None,
             filter: MessageFilter::default(),

@@ -75,6 +75,10 @@ counters! {
     refused_sessions,
     /// Clients that left without having sent a byte, as health checks do.
     left_without_login,
+    /// Sessions whose server was asked for time zone and isolation level, with --session-probe=inject.
+    session_probes,
+    /// Of those: answered with an error, or not in a way that is understood.
+    session_probes_failed,
     /// Times that a client was kept waiting because queues were full, with --backpressure=block.
     held_up,
     /// Bytes forwarded from clients to the server.

@@ -56,7 +56,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Pipeline;
 pub use address::Upstream;
-pub use config::{BufferConfig, CaptureConfig, OnUnobservable, ProxyConfig, TlsConfig, TlsMode, UpstreamVerify};
+pub use config::{
+    BufferConfig, CaptureConfig, OnUnobservable, ProxyConfig, SessionProbe, TlsConfig, TlsMode, UpstreamVerify,
+};
 pub use error::ProxyError;
 pub use listener::bind;
 use shared::Shared;

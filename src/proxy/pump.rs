@@ -8,6 +8,7 @@ use tokio::io::{AsyncWrite, ReadBuf};
 
 use super::leg::{Ending, Leg, poll_final};
 use super::tap::{Direction, Tap};
+use crate::session::Now;
 
 /// What one step of a direction did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,21 @@ pub(super) enum Step {
 /// The writer takes nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Deaf;
+
+/// What is to be shown to the observer of bytes that were changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// What was read.
+    Read,
+    /// What is written.
+    Written,
+}
+
+/// What becomes of bytes between their reader and their writer, where they are not forwarded as they are.
+pub(super) trait Change {
+    /// Appends to `out` what is to be written for `bytes`, which were read at `now`. The tap has not seen them yet.
+    fn change(&mut self, bytes: &[u8], now: Now, tap: &Tap, out: &mut Vec<u8>) -> Shown;
+}
 
 /// One direction's state. An idle one holds no buffer: bytes pass through the worker's, and only what the writer did not
 /// take at once is kept here. While something is kept nothing more is read, so a slow writer slows its reader down.
@@ -101,24 +117,10 @@ impl Pump {
         R: Leg,
         W: Leg,
     {
-        if !self.is_clear() && self.drain(cx, writer).map_err(|_| Deaf)?.is_pending() {
-            return Ok(Step::Idle);
-        }
-        if self.end != End::Open {
-            return Ok(self.pass_on_end(cx, reader, writer, scratch));
-        }
-        let mut buffer = ReadBuf::new(scratch);
-        match Pin::new(reader).poll_read(cx, &mut buffer) {
-            Poll::Pending => return Ok(Step::Idle),
-            Poll::Ready(Err(error)) => {
-                return Ok(self.see(Ending::of(&error)));
-            }
-            Poll::Ready(Ok(())) => {}
-        }
-        let bytes = buffer.filled();
-        if bytes.is_empty() {
-            return Ok(self.see(if R::IS_TLS { Ending::Notified } else { Ending::Finished }));
-        }
+        let bytes = match self.read(cx, reader, writer, scratch)? {
+            Ok(bytes) => bytes,
+            Err(step) => return Ok(step),
+        };
         let now = tap.now();
         let observed = tap.observes_first();
         if observed {
@@ -149,6 +151,94 @@ impl Pump {
         }
         // Whether all of it is out shows at the next step.
         flushed.map(|_| Step::Moved).map_err(|_| Deaf)
+    }
+
+    /// As [`Self::step`], but what is written is what `change` makes of what was read.
+    #[expect(clippy::too_many_arguments, reason = "those of `step`, and one more")]
+    pub(super) fn step_changed<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &mut [u8],
+        tap: &mut Tap,
+        direction: Direction,
+        change: &mut impl Change,
+    ) -> Result<Step, Deaf>
+    where
+        R: Leg,
+        W: Leg,
+    {
+        let bytes = match self.read(cx, reader, writer, scratch)? {
+            Ok(bytes) => bytes,
+            Err(step) => return Ok(step),
+        };
+        let now = tap.now();
+        let mut changed = Vec::new();
+        let shown = change.change(bytes, now, tap, &mut changed);
+        let shown = if shown == Shown::Read { bytes } else { &changed };
+        let observed = tap.observes_first();
+        if observed {
+            tap.observe(direction, shown, now);
+            if tap.refusal().is_some() {
+                return Ok(Step::Refused);
+            }
+        }
+        self.push(&changed);
+        let drained = self.drain(cx, writer);
+        if !observed {
+            tap.observe(direction, shown, now);
+        }
+        drained.map(|_| Step::Moved).map_err(|_| Deaf)
+    }
+
+    /// More for the writer, after what it has not taken yet.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.kept.extend_from_slice(bytes);
+        self.unflushed = true;
+    }
+
+    /// Writes what is kept, passes on the reader's end, or else reads: bytes, or what was done instead.
+    #[inline(always)]
+    fn read<'b, R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        writer: &mut W,
+        scratch: &'b mut [u8],
+    ) -> Result<Result<&'b [u8], Step>, Deaf>
+    where
+        R: Leg,
+        W: Leg,
+    {
+        if !self.is_clear() && self.drain(cx, writer).map_err(|_| Deaf)?.is_pending() {
+            return Ok(Err(Step::Idle));
+        }
+        if self.end != End::Open {
+            return Ok(Err(self.pass_on_end(cx, reader, writer, scratch)));
+        }
+        Ok(self.read_now(cx, reader, scratch))
+    }
+
+    /// Reads: bytes, or what was done instead. Nothing may be kept, and the end not be seen yet.
+    #[inline(always)]
+    pub(super) fn read_now<'b, R: Leg>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut R,
+        scratch: &'b mut [u8],
+    ) -> Result<&'b [u8], Step> {
+        let mut buffer = ReadBuf::new(scratch);
+        match Pin::new(reader).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Err(Step::Idle),
+            Poll::Ready(Err(error)) => return Err(self.see(Ending::of(&error))),
+            Poll::Ready(Ok(())) => {}
+        }
+        let count = buffer.filled().len();
+        if count == 0 {
+            return Err(self.see(if R::IS_TLS { Ending::Notified } else { Ending::Finished }));
+        }
+        Ok(&scratch[..count])
     }
 
     /// The reader has ended: the writer hears of it in the same way. An error while telling says that the writer is gone, which is what it

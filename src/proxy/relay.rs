@@ -15,6 +15,11 @@ use super::leg::{Leg, Socket, poll_ended, reset};
 use super::pump::{Deaf, Pump, Step};
 use super::tap::{Direction, Tap};
 
+mod guard;
+mod probe;
+
+pub(super) use guard::LoginGuard;
+
 /// Enough for a read of a large result; a session at rest holds none of it.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
@@ -240,11 +245,15 @@ where
             Ok(Step::Refused) => Err(Pause::Refused),
             Ok(step) => Ok(step),
             Err(Deaf) => {
-                self.listening = self.listening.without_client();
-                self.to_server.break_reader();
+                self.client_is_deaf();
                 Ok(Step::Moved)
             }
         }
+    }
+
+    fn client_is_deaf(&mut self) {
+        self.listening = self.listening.without_client();
+        self.to_server.break_reader();
     }
 
     /// An error is the end of the session.
@@ -261,6 +270,12 @@ where
             let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
             self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer)
         });
+        self.stepped_to_server(step)
+    }
+
+    /// What a step towards the server means for the session.
+    #[inline(always)]
+    fn stepped_to_server(&mut self, step: Result<Step, Deaf>) -> Result<Step, Pause> {
         match step {
             Ok(Step::Finished) if !self.listening.client() => Err(Pause::ClientReset),
             Ok(Step::Reset) => Err(Pause::ClientReset),

@@ -18,14 +18,14 @@ use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::leg::{Ending, Leg, reset};
 use super::publisher::Publisher;
-use super::relay::{Pause, Relay, dismiss, say};
+use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
 use super::transaction::Transactions;
 use super::upstream;
 use crate::message::MessageWriter;
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
-use crate::proxy::TlsMode;
+use crate::proxy::{SessionProbe, TlsMode};
 use crate::tls::{self, Peer};
 
 /// A client connection, counted while it is open.
@@ -59,14 +59,23 @@ enum Failed {
 
 /// What the first packets led to.
 enum Opening {
-    /// Bytes are forwarded as they are, `first` from the client first.
-    Plain { first: Vec<u8> },
+    /// Bytes are forwarded as they are, `first` from the client first. `early` came with its login, and has not been looked at.
+    Plain { first: Vec<u8>, early: Vec<u8> },
     /// The client asked for TLS with `request`; `early` came in the same read.
     Tls { request: Vec<u8>, early: Vec<u8> },
     /// The session cannot be observed, and is to end (`--on-unobservable=close`). The client awaits a packet of this number.
     Refused { sequence: Option<u8> },
     /// Nothing is left to do.
     Closed,
+}
+
+/// What the client has sent in the clear before its bytes are relayed.
+#[derive(Default)]
+struct First {
+    /// Observed, and not yet forwarded.
+    login: Vec<u8>,
+    /// What came with it, if that was kept apart.
+    early: Vec<u8>,
 }
 
 impl Session {
@@ -104,7 +113,9 @@ impl Session {
         let mut greeted = false;
         let opened = self.before_login(self.open(&mut client, &mut server, &mut tap, &mut greeted, peer)).await;
         match opened {
-            Ok(Ok(Opening::Plain { first })) => self.relay(client, server, first, false, tap, peer).await,
+            Ok(Ok(Opening::Plain { first, early })) => {
+                self.relay(client, server, First { login: first, early }, false, tap, peer).await;
+            }
             Ok(Ok(Opening::Tls { request, early })) => {
                 // Apart, so that a session without TLS does not hold room for it.
                 Box::pin(self.serve_tls(client, server, request, early, tap, peer)).await;
@@ -226,7 +237,7 @@ impl Session {
                     // The client expects TLS, but some look at what comes.
                     return Ok(Opening::Refused { sequence: first.get(3).map(|sequence| sequence.wrapping_add(1)) });
                 }
-                return Ok(Opening::Plain { first });
+                return Ok(Opening::Plain { first, early: Vec::new() });
             }
             // The greeting did not offer it, and the server that did is to have no TLS with whoever asks all the same.
             (TlsMode::Strip, _) => HandshakeResponse::strip_tls(first.get_mut(4..).unwrap_or_default()),
@@ -245,11 +256,13 @@ impl Session {
                 return Ok(Opening::Closed);
             }
         }
+        // Requests that came with the login belong after the probe.
+        let early = length.filter(|_| self.probes()).map_or_else(Vec::new, |length| first.split_off(length));
         tap.observe_now(Direction::ToServer, &first);
         if let Some(end) = tap.refusal() {
             return Ok(Opening::Refused { sequence: end.error_sequence });
         }
-        Ok(Opening::Plain { first })
+        Ok(Opening::Plain { first, early })
     }
 
     /// TLS on both legs: the client's ends here, and the server's is the proxy's own, begun with the client's request.
@@ -296,7 +309,7 @@ impl Session {
         match server {
             Ok(server) => {
                 add(&shared.counters.tls_sessions, 1);
-                self.relay(client, server, Vec::new(), true, tap, peer).await;
+                self.relay(client, server, First::default(), true, tap, peer).await;
             }
             Err(error) => {
                 add(&shared.counters.upstream_failures, 1);
@@ -316,13 +329,20 @@ impl Session {
     }
 
     /// Forwards until the session ends.
-    async fn relay<C, S>(self, client: C, server: S, first: Vec<u8>, tls: bool, tap: Tap, peer: SocketAddr)
+    async fn relay<C, S>(self, client: C, server: S, first: First, tls: bool, tap: Tap, peer: SocketAddr)
     where
         C: Leg,
         S: Leg,
     {
-        let mut relay = Relay::new(client, server, first, tap);
-        let mut pause = match self.before_login(relay.until_logged_in()).await {
+        let mut guard = self.probes().then(|| LoginGuard::new(!first.login.is_empty()));
+        let mut relay = Relay::new(client, server, first.login, tap);
+        let login = async {
+            match &mut guard {
+                Some(guard) => relay.until_logged_in_guarded(guard, &first.early).await,
+                None => relay.until_logged_in().await,
+            }
+        };
+        let mut pause = match self.before_login(login).await {
             Ok(pause) => pause,
             Err(GivenUp::Draining) => return,
             Err(GivenUp::TimedOut) => {
@@ -338,6 +358,11 @@ impl Session {
                 return;
             }
         };
+        if pause == Pause::LoggedIn
+            && let Some(guard) = guard
+        {
+            pause = self.probe(&mut relay, guard).await;
+        }
         if pause == Pause::LoggedIn {
             pause = tokio::select! {
                 biased;
@@ -364,6 +389,32 @@ impl Session {
         }
         // Counted no more before its sockets close: who sees them closed may rely on the count.
         drop(self);
+    }
+
+    /// Whether the server is asked for the session's values.
+    fn probes(&self) -> bool {
+        let capture = &self.worker.shared.config.capture;
+        capture.session_probe == SessionProbe::Inject && capture.statement_logging
+    }
+
+    /// Asks the server for the session's values. [`Pause::LoggedIn`]: that is done, and the session goes on.
+    async fn probe<C, S>(&self, relay: &mut Relay<C, S>, guard: LoginGuard) -> Pause
+    where
+        C: Leg,
+        S: Leg,
+    {
+        let mut probe = match relay.begin_probe(guard, self.worker.shared.config.handshake_timeout) {
+            Ok(Some(probe)) => probe,
+            Ok(None) => return Pause::LoggedIn,
+            Err(pause) => return pause,
+        };
+        tokio::select! {
+            biased;
+            pause = relay.probe(&mut probe) => return pause,
+            () = self.draining.cancelled() => {}
+        }
+        relay.drain();
+        relay.probe(&mut probe).await
     }
 
     /// Too long for the first packets. Without a greeting it was the server, and the error takes its place.

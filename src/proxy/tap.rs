@@ -7,7 +7,7 @@ use super::counters::add;
 use super::publisher::Publisher;
 use crate::deliver::Gate;
 use crate::proxy::OnUnobservable;
-use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, Side, SightLoss};
+use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, Side, SightLoss};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +229,42 @@ impl Tap {
             Some(observer) => !matches!(observer.phase(), Phase::Greeting | Phase::Login | Phase::Authentication),
             None => true,
         }
+    }
+
+    /// See [`Observer::login_awaits_client`].
+    pub(super) fn login_awaits_client(&self) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.login_awaits_client())
+    }
+
+    /// Whether the client has sent a request, whole, that is not answered yet.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.observer.as_ref().is_none_or(|observer| observer.awaits_answer())
+    }
+
+    /// The bytes that ask the server for the session's values, if it can be asked: see [`Observer::begin_probe`].
+    pub(super) fn begin_probe(&mut self) -> Option<Vec<u8>> {
+        let now = self.now();
+        let question = self.observer.as_mut()?.begin_probe(now)?;
+        add(&self.publisher.counters.session_probes, 1);
+        Some(question)
+    }
+
+    /// Bytes that the server said just now while the probe's answer is awaited. They are not the client's, and so are not counted.
+    ///
+    /// Returns how many of them are the answer's, and how far that is; `None`: the answer is not understood.
+    pub(super) fn observe_probe(&mut self, bytes: &[u8]) -> Option<(usize, ProbeAnswer)> {
+        let now = self.now();
+        let mut heard = None;
+        self.show(|observer, publisher| heard = Some(observer.probe_bytes(bytes, now, publisher)));
+        if self.observer.is_none() {
+            tracing::warn!(
+                "the answer to the session probe is not understood: the session ends (--session-probe=inject)"
+            );
+        }
+        if self.observer.is_none() || matches!(heard, Some((_, ProbeAnswer::Refused(_)))) {
+            add(&self.publisher.counters.session_probes_failed, 1);
+        }
+        heard.filter(|_| self.observer.is_some())
     }
 
     /// Whether a statement is under way. Without an observer: whether the client spoke last, or the server just now.

@@ -6,6 +6,7 @@ use super::listener::{Gap, Interest, Listener, LoginAnswer};
 use super::login::PendingLogin;
 use super::outcome::{LastWords, UnknownOutcome};
 use super::prepared::PreparedStatements;
+use super::probe::ProbeAnswer;
 use super::progress::Expect;
 use super::queue::{Current, RequestQueue};
 use super::sight::{Side, SightLoss, Trouble};
@@ -29,6 +30,8 @@ pub(super) enum State {
         /// What was wrong with the client's answer to the greeting. If the server accepts it anyway, the session is out of sight;
         /// else it never was one.
         trouble: Option<Trouble>,
+        /// Whether the server has said something since that wants an answer of the client's.
+        awaits_client: bool,
     },
     /// Requests and their answers.
     Command(Footing),
@@ -90,6 +93,8 @@ pub(super) struct Exchange {
     pub(super) spare: Vec<Vec<u8>>,
     /// An error that came without a request, such as "disconnected by the server because of inactivity".
     pub(super) last_words: Option<LastWords>,
+    /// What became of the proxy's own question, if there was one.
+    pub(super) probe: Option<ProbeAnswer>,
 }
 
 impl Exchange {
@@ -107,6 +112,7 @@ impl Exchange {
             statements: PreparedStatements::default(),
             spare: Vec::new(),
             last_words: None,
+            probe: None,
         }
     }
 
@@ -206,7 +212,7 @@ impl Exchange {
             Err(malformed) => {
                 // The server knows better whether this is a login.
                 let trouble = Some(malformed.into());
-                self.state = State::Authentication { login: PendingLogin::default(), trouble };
+                self.state = State::Authentication { login: PendingLogin::default(), trouble, awaits_client: false };
                 return Ok(());
             }
         };
@@ -216,7 +222,7 @@ impl Exchange {
         if let Some(login) =
             PendingLogin::of_response(&response, self.facts.flavor, self.interest.contains(Interest::LOGIN))
         {
-            self.state = State::Authentication { login, trouble: None };
+            self.state = State::Authentication { login, trouble: None, awaits_client: false };
         }
         Ok(())
     }
@@ -239,7 +245,9 @@ impl Exchange {
             State::Command(Footing::Firm) => self.response(packet, now, to)?,
             State::Command(Footing::Trial { .. }) => self.response_on_trial(packet, now, to)?,
             State::Greeting => self.greeting(packet)?,
-            State::Authentication { login, trouble } => {
+            State::Authentication { login, trouble, awaits_client } => {
+                // caching_sha2_password says that its fast way has succeeded; the OK follows.
+                *awaits_client = packet.payload != [1, 3];
                 // No rows and no generated id: data of a plugin may begin with 0x00 too.
                 if packet.payload.starts_with(&[0, 0, 0])
                     && let Ok(ok) = OkPacket::parse(packet.payload, self.dialect.in_force())

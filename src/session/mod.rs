@@ -59,6 +59,7 @@ mod named;
 mod observer;
 mod outcome;
 mod prepared;
+mod probe;
 mod progress;
 mod queue;
 mod reading;
@@ -85,6 +86,7 @@ pub use listener::{
 };
 pub use observer::{MidSession, Observer, ObserverConfig, Phase};
 pub use outcome::{ErrorText, Outcome, TransactionState, UnknownOutcome};
+pub use probe::ProbeAnswer;
 pub use reading::Reading;
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, Statement, StatementParams};

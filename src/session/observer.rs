@@ -69,14 +69,14 @@ pub struct MidSession {
 #[derive(Debug)]
 pub struct Observer {
     config: ObserverConfig,
-    client: Stream,
-    server: Stream,
-    exchange: Exchange,
+    pub(super) client: Stream,
+    pub(super) server: Stream,
+    pub(super) exchange: Exchange,
     out_of_sight: Option<OutOfSight>,
 }
 
 /// Longest packet that is kept where no statement is expected: greetings, logins, OK and ERR packets.
-const PACKET_LIMIT: usize = 1 << 20;
+pub(super) const PACKET_LIMIT: usize = 1 << 20;
 
 impl Observer {
     /// An observer for a connection whose server is about to send its greeting.
@@ -161,7 +161,7 @@ impl Observer {
         let (client, server, exchange) = (&self.client, &mut self.server, &mut self.exchange);
         let result = exchange.dialect.answered(client.is_mid_packet()).and_then(|()| {
             if exchange.is_seeking() {
-                return Ok(());
+                return Ok(0);
             }
             server.packets(&mut bytes, now, exchange, keep, |exchange, packet| {
                 compression_begins = exchange.server_packet(packet, now, to)? == Flow::CompressionBegins;
@@ -243,7 +243,14 @@ impl Observer {
     }
 
     #[cold]
-    fn lose(&mut self, trouble: Trouble, from: Side, error_sequence: Option<u8>, now: Now, to: &mut Listener<'_>) {
+    pub(super) fn lose(
+        &mut self,
+        trouble: Trouble,
+        from: Side,
+        error_sequence: Option<u8>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) {
         self.lose_for(UnknownOutcome::ObservationLost, trouble, from, error_sequence, now, to);
     }
 
@@ -358,6 +365,11 @@ impl Observer {
     /// Whether a request is under way, or has begun to arrive.
     pub fn is_busy(&self) -> bool {
         self.exchange.is_busy() || (matches!(self.exchange.state, State::Command(_)) && self.client.is_mid_packet())
+    }
+
+    /// Whether a request has come, whole, that is not answered yet.
+    pub fn awaits_answer(&self) -> bool {
+        self.exchange.is_busy()
     }
 
     /// Whether the client's next byte would begin a request: the one place where it may be kept waiting.

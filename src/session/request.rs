@@ -15,6 +15,8 @@ pub(super) enum RequestKind {
     /// COM_QUERY: the text begins at this offset of the body;
     /// `None` if the query attributes in front of it could not be understood.
     Query { text_at: Option<usize>, pieces: Option<Pieces> },
+    /// The proxy's own COM_QUERY: the body is the text. See `probe.rs`.
+    Probe,
     /// COM_STMT_PREPARE: the body is the text.
     Prepare,
     /// COM_STMT_EXECUTE.
@@ -81,6 +83,11 @@ impl RequestKind {
         }
     }
 
+    /// Whether it is the proxy's own, of which nobody is told.
+    pub(super) fn is_probe(&self) -> bool {
+        matches!(self, Self::Probe)
+    }
+
     /// Whether the server answers it.
     pub(super) fn has_answer(&self) -> bool {
         !matches!(self, Self::LongData { .. } | Self::Close { .. } | Self::Quit | Self::Ignored)
@@ -135,7 +142,7 @@ impl Request {
     pub(super) fn sql(&self) -> Option<&[u8]> {
         match &self.kind {
             RequestKind::Query { text_at, .. } => self.body.get((*text_at)?..),
-            RequestKind::Prepare => Some(&self.body),
+            RequestKind::Prepare | RequestKind::Probe => Some(&self.body),
             RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
                 execution.text.as_ref().map(|text| &*text.sql)
             }

@@ -270,7 +270,7 @@ impl Exchange {
     }
 
     pub(super) fn tell_command(&self, request: &Request, to: &mut Listener<'_>) {
-        let is_command = !matches!(request.kind, RequestKind::EarlyContent { .. });
+        let is_command = !matches!(request.kind, RequestKind::EarlyContent { .. } | RequestKind::Probe);
         if !self.interest.contains(Interest::COMMANDS) || !is_command {
             return;
         }

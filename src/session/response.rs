@@ -83,6 +83,7 @@ impl Exchange {
         let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
         match &current.request.kind {
             RequestKind::Query { .. }
+            | RequestKind::Probe
             | RequestKind::Execute(_)
             | RequestKind::BulkExecute(_)
             | RequestKind::ResultSet => self.result_head(packet, now, to),
@@ -483,7 +484,7 @@ impl Exchange {
     fn find_variables(&mut self) {
         let Some(current) = self.requests.current.as_mut() else { return };
         current.progress.variables.clear();
-        if let RequestKind::Query { .. } = current.request.kind
+        if let RequestKind::Query { .. } | RequestKind::Probe = current.request.kind
             && let Some(sql) = current_sql(&current.request)
         {
             let selected = variables_selected(sql, self.facts.lexis()).into_iter();

@@ -96,6 +96,13 @@ impl Exchange {
         to: &mut Listener<'_>,
     ) -> Result<(), Trouble> {
         let Some(current) = self.requests.current.as_ref() else { return Ok(()) };
+        if current.request.kind.is_probe() && !more {
+            self.probed(match &outcome {
+                Outcome::Error(error) => Some(error.code),
+                _ => None,
+            });
+        }
+        let Some(current) = self.requests.current.as_ref() else { return Ok(()) };
         if current.request.is_statement()
             && let Some(sql) = current_sql(&current.request)
         {
@@ -134,7 +141,9 @@ impl Exchange {
         if !self.interest.contains(Interest::RESULTS) {
             return;
         }
-        let Some(current) = &self.requests.current else { return };
+        let Some(current) = self.requests.current.as_ref().filter(|current| !current.request.kind.is_probe()) else {
+            return;
+        };
         let progress = &current.progress;
         let has_rows = matches!(answer, Answer::Outcome(Outcome::Rows { .. }));
         to.result(&SessionResult {

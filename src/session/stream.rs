@@ -57,6 +57,8 @@ impl Stream {
     }
 
     /// Cuts `bytes` into packets until they are used up, or `handle` says that no more is wanted; then the rest is left in `bytes`.
+    ///
+    /// Returns how much of a compressed frame's content was not wanted: it is gone, because `bytes` can be cut between frames only.
     #[inline]
     pub(super) fn packets<S>(
         &mut self,
@@ -65,7 +67,7 @@ impl Stream {
         state: &mut S,
         keep: impl Fn(&S) -> Keep,
         mut handle: impl FnMut(&mut S, &Packet<'_>) -> Result<bool, Trouble>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<usize, Trouble> {
         let Self { framer, decompressor, next_sequence, .. } = self;
         let mut frames = |plain: &mut &[u8], state: &mut S| -> Result<bool, Trouble> {
             while let Some(packet) = framer.next(plain, keep(state), now.monotonic_ns) {
@@ -84,11 +86,11 @@ impl Stream {
                 let corrupt = |Malformed(what)| Trouble { loss: SightLoss::Compression, what };
                 while let Some(mut plain) = decompressor.next(bytes).map_err(corrupt)? {
                     if !frames(&mut plain, state)? {
-                        break;
+                        return Ok(plain.len());
                     }
                 }
             }
         }
-        Ok(())
+        Ok(0)
     }
 }

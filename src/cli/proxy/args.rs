@@ -11,7 +11,7 @@ use crate::cli::settings::{
 };
 use crate::deliver::{Acks, Backpressure};
 use crate::message::Criterion;
-use crate::proxy::{OnUnobservable, TlsMode, Upstream, UpstreamVerify};
+use crate::proxy::{OnUnobservable, SessionProbe, TlsMode, Upstream, UpstreamVerify};
 use crate::rules::names::Patterns;
 use crate::settings::{
     SinkKind, boolean, duration, instance, listen_address, memory_size, positive, share, size, topic,
@@ -208,6 +208,14 @@ pub(super) struct CaptureArgs {
     #[arg(long, value_name = "WHAT", default_value = "continue", value_parser = choice::<OnUnobservable>())]
     pub(super) on_unobservable: OnUnobservable,
 
+    /// How time zone and isolation level are learnt at login
+    ///
+    /// With off, serverTZ and isolationLvl are unknown until a statement or the server shows them. With inject, the proxy sends one SELECT of its own after
+    /// each login and keeps the answer to itself. The server counts it: SHOW SESSION STATUS, FOUND_ROWS() and ROW_COUNT() before the first statement, and
+    /// MAX_QUERIES_PER_HOUR show it.
+    #[arg(long, value_name = "HOW", default_value = "off", value_parser = choice::<SessionProbe>(), hide_short_help = true)]
+    pub(super) session_probe: SessionProbe,
+
     /// The field debug [default: --service-name]
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_DEBUG", value_name = "TEXT")]
     pub(super) debug_value: Option<String>,
@@ -384,8 +392,4 @@ pub(super) struct NotBuiltArgs {
     /// One message per row of a multi-row INSERT
     #[arg(long, value_name = "BOOL", value_parser = boolean, hide = true)]
     pub(super) split_values: Option<bool>,
-
-    /// How the session's time zone and isolation level are learnt at connect: off, or inject (one SELECT by the proxy)
-    #[arg(long, value_name = "HOW", value_parser = ["off", "inject"], hide = true)]
-    pub(super) session_probe: Option<String>,
 }

@@ -42,6 +42,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         capture: CaptureConfig {
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
+            session_probe: capture.session_probe,
             all: capture.capture_all,
             ddl: capture.capture_ddl,
             callproc: capture.capture_callproc,

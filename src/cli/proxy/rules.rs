@@ -11,7 +11,6 @@ const REDACTION_NOT_BUILT: &str =
 const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
 const SPLIT_VALUES_NOT_BUILT: &str =
     "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
-const PROBE_NOT_BUILT: &str = "asking the server for session values is not built yet; unset it or set it to off, then they are unknown until seen";
 
 /// Every rule.
 pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
@@ -26,7 +25,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 5] = [
+const NOT_BUILT: [Rule<ProxyArgs>; 4] = [
     Rule {
         settings: &["redact_keys"],
         needs: |args| args.not_built.redact_keys.as_ref().is_none_or(String::is_empty),
@@ -47,11 +46,6 @@ const NOT_BUILT: [Rule<ProxyArgs>; 5] = [
         needs: |args| args.not_built.split_values != Some(true),
         otherwise: Refused(SPLIT_VALUES_NOT_BUILT),
     },
-    Rule {
-        settings: &["session_probe"],
-        needs: |args| args.not_built.session_probe.as_ref().is_none_or(|probe| probe.eq_ignore_ascii_case("off")),
-        otherwise: Refused(PROBE_NOT_BUILT),
-    },
 ];
 
 const CAPTURE: [Rule<ProxyArgs>; 4] = [
@@ -65,6 +59,7 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
             "max_param_length",
             "max_statement_bytes",
             "on_unobservable",
+            "session_probe",
             "debug_value",
             "service_name",
             "default_tz",

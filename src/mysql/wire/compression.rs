@@ -29,6 +29,15 @@ impl Algorithm {
 /// Compressed length (3 bytes), sequence id (1), length before compression (3; 0: stored as it is).
 const HEADER: usize = 7;
 
+/// Appends a frame with this content; `plain_length`: its length before compression, 0 for what is stored as it is. The content must be shorter
+/// than 16 MiB.
+pub fn write_frame(out: &mut Vec<u8>, content: &[u8], sequence: u8, plain_length: usize) {
+    let [a, b, c, _] = (content.len() as u32).to_le_bytes();
+    let [d, e, f, _] = (plain_length as u32).to_le_bytes();
+    out.extend_from_slice(&[a, b, c, sequence, d, e, f]);
+    out.extend_from_slice(content);
+}
+
 /// Unwraps one direction's frames. Holds at most one frame (16 MiB) and its content.
 #[derive(Debug)]
 pub struct Decompressor {

@@ -24,7 +24,7 @@ pub use attributes::ConnectionAttributes;
 pub use capabilities::{CapabilityFlags, StatusFlags};
 pub use columns::{ColumnDefinition, ColumnKind, ColumnSet};
 pub use command::Command;
-pub use compression::{Algorithm, Decompressor};
+pub use compression::{Algorithm, Decompressor, write_frame};
 pub use execute::{
     BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, is_null, query_text_at,
 };

@@ -7,6 +7,7 @@ mod gaps;
 mod limits;
 mod listening;
 mod prepared;
+mod probe;
 mod queries;
 
 use super::{
