@@ -85,8 +85,7 @@ pub use listener::{
     SessionEnd, SessionListener, SessionResult,
 };
 pub use observer::{MidSession, Observer, ObserverConfig, Phase};
-pub use outcome::{ErrorText, Outcome, TransactionState, UnknownOutcome};
-pub use probe::ProbeAnswer;
+pub use outcome::{ErrorText, Outcome, ProbeAnswer, TransactionState, UnknownOutcome};
 pub use reading::Reading;
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, Statement, StatementParams};

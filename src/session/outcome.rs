@@ -174,6 +174,17 @@ impl LastWords {
     }
 }
 
+/// How far the answer to the probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeAnswer {
+    /// More of it is to come.
+    Awaited,
+    /// It is complete.
+    Complete,
+    /// The server answered with this error, and may close after it.
+    Refused(u16),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 use super::exchange::{Exchange, Footing, State};
 use super::listener::SessionListener;
 use super::observer::{Observer, PACKET_LIMIT};
+use super::outcome::ProbeAnswer;
 use super::request::{Request, RequestKind};
 use super::sight::{Side, SightLoss, Trouble};
 use super::time::Now;
@@ -17,17 +18,6 @@ const QUERY: u8 = 0x03;
 /// The first MariaDB and the first MySQL that know `@@transaction_isolation`.
 const MARIADB_SINCE: u32 = 11_01_01;
 const MYSQL_SINCE: u32 = 5_07_20;
-
-/// How far the answer to the probe is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProbeAnswer {
-    /// More of it is to come.
-    Awaited,
-    /// It is complete.
-    Complete,
-    /// The server answered with this error, and may close after it.
-    Refused(u16),
-}
 
 impl Observer {
     /// Begins the probe: returns the bytes that the server is to be sent before anything else of the client's.
