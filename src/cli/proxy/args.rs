@@ -344,7 +344,7 @@ pub(super) struct QueueArgs {
     /// How long a worker gathers messages
     ///
     /// At most this long. They are handed on every 10 ms in any case, so only smaller values have an effect.
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = duration)]
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = duration, hide_short_help = true)]
     pub(super) publish_flush_interval_s: Duration,
 
     /// Accepted, without effect: the proxy always queues
