@@ -13,7 +13,7 @@ import pytest
 from harness import PATIENCE
 from harness.binlog import at, position
 from harness.breadth import KILLS
-from test_kafka import partition_of
+from harness.kafka import partition_of
 
 DB = "binlog_kafka"
 

@@ -4,47 +4,18 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
-import threading
 import time
 
-import confluent_kafka
-import confluent_kafka.admin
 import pytest
 
 from conftest import STEADY
 from harness import PATIENCE, within
+from harness.kafka import DRAIN, Topic, headers, load, murmur2, of, partition_of, settings, until_it_arrives, whole
 from harness.proxy import FIELDS, once
 from harness.servers import Kafka
-
-# So long may a statement take. The sinks are out of order for as long as the clients of a test need, so one that waited for them
-# would never get its answer.
-STATEMENT = 30
-# For a proxy that must deliver all it has, however slowly. Less than the test waits for its end.
-DRAIN = ["--drain-timeout", PATIENCE - 20]
-
-def murmur2(data):
-    """The hash of the Java client's default partitioner (org.apache.kafka.common.utils.Utils.murmur2), as a signed 32-bit number."""
-    m, mask = 0x5BD1E995, 0xFFFFFFFF
-    h = (0x9747B28C ^ len(data)) & mask
-    whole = len(data) & ~3
-    for at in range(0, whole, 4):
-        k = int.from_bytes(data[at:at + 4], "little") * m & mask
-        k ^= k >> 24
-        h = (h * m & mask) ^ (k * m & mask)
-    rest = data[whole:]
-    if rest:
-        h = (h ^ int.from_bytes(rest, "little")) * m & mask
-    h ^= h >> 13
-    h = h * m & mask
-    h ^= h >> 15
-    return h - (1 << 32) if h & 1 << 31 else h
-
-
-def partition_of(key, count):
-    return (murmur2(key) & 0x7FFFFFFF) % count
-
 
 def test_murmur2_itself():
     """The values in the Java client's own unit test (UtilsTest.testMurmur2)."""
@@ -54,88 +25,14 @@ def test_murmur2_itself():
     assert {text: murmur2(text) for text in documented} == documented
 
 
-class Topic:
-    """A topic made for a test, read from its beginning."""
-
-    def __init__(self, bootstrap, name, partitions):
-        self.bootstrap, self.name, self.partitions = bootstrap, name, partitions
-        admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": bootstrap})
-        for made in admin.create_topics([confluent_kafka.admin.NewTopic(name, partitions, 1)]).values():
-            made.result(PATIENCE)
-
-    def read(self, at_least, where=lambda message: True):
-        """All Kafka messages there are, once at least that many satisfy `where`."""
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False,
-                                             "enable.partition.eof": True})
-        consumer.assign([confluent_kafka.TopicPartition(self.name, n, confluent_kafka.OFFSET_BEGINNING) for n in range(self.partitions)])
-        found, ended, end = [], set(), time.monotonic() + PATIENCE
-        try:
-            while True:
-                for message in consumer.consume(1000, 0.5):
-                    if message.error() is None:
-                        found.append(message)
-                        ended.discard(message.partition())
-                    elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                        ended.add(message.partition())
-                if len(ended) == self.partitions and sum(where(json.loads(m.value())) for m in found) >= at_least:
-                    return found
-                assert time.monotonic() < end, f"{len(found)} messages after {PATIENCE} s, {at_least} wanted, ends of {sorted(ended)}"
-        finally:
-            consumer.close()
-
-
 @pytest.fixture
 def topic(kafka, request):
     return Topic(kafka.bootstrap, "T_" + "".join(c if c.isalnum() else "_" for c in request.node.name)[:60] + f"_{os.getpid()}_{time.monotonic_ns()}", 7)
 
 
-def settings(kafka, topic, **more):
-    return {"INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "INTERCEPTOR_KAFKA_TOPIC": topic.name,
-            "INTERCEPTOR_KAFKA_LINGER_MS": "50", **more}
-
-
-def load(proxy, clients, statements, label="load", patience=STATEMENT, done=None):
-    """Some clients at once, each with its statements, none of which may take longer than `patience`; returns the connection ids.
-    `done` grows with each answer."""
-    ids, failures, done = [], [], [] if done is None else done
-
-    def work(number):
-        try:
-            with proxy.connect(read_timeout=patience) as db, db.cursor() as cursor:
-                ids.append(db.thread_id())
-                for n in range(statements):
-                    cursor.execute(f"SELECT '{label}', {number}, {n}")
-                    cursor.fetchall()
-                    done.append(n)
-        except Exception as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(2 * PATIENCE)
-        assert not thread.is_alive(), f"a client waits after {len(done)} statements"
-    assert not failures, failures[:3]
-    return ids
-
-
-def until_it_arrives(proxy, arrived):
-    """Single statements until one of them has: by then nothing from before them is left in the queues."""
-
-    def one_more():
-        load(proxy, 1, 1, "probe")
-        return arrived()
-
-    within(one_more, "a statement's message arrives")
-
-
-def of(label):
-    return lambda message: (message["sql"] or "").startswith(f"SELECT '{label}', ")
-
-
 def test_messages_arrive_by_connection(mysql, kafka, topic, proxies):
-    proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))  # the variable alone switches Kafka on
+    # The variable alone switches Kafka on.
+    proxy = proxies(mysql, "--instance", "one", sinks=[], env=settings(kafka, topic))
     ids = load(proxy, 12, 40)
     proxy.stop()
     records = topic.read(480, where=of("load"))
@@ -151,7 +48,14 @@ def test_messages_arrive_by_connection(mysql, kafka, topic, proxies):
         in_order = [message for _, _, message in sorted(records, key=lambda r: r[:2])]
         assert [m["executionCount"] for m in in_order] == list(range(1, len(in_order) + 1))
         assert sum(of("load")(m) for m in in_order) == 40
-    assert len({m.partition() for records in [topic.read(480)] for m in records}) > 1
+    records = topic.read(480)
+    assert len({record.partition() for record in records}) > 1
+    assert whole(records) == (0, 12) and len(records) == proxy.counter("statements")
+    assert len({headers(record)["proxy"] for record in records}) == 1
+    said = [headers(record) for record in records if of("load")(json.loads(record.value()))]
+    assert re.fullmatch(r"one@\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said[0]["proxy"])
+    # Alike but for their values.
+    assert {(names["kind"], names["digest"]) for names in said} == {("select", said[0]["digest"])} and re.fullmatch("[0-9a-f]{32}", said[0]["digest"])
     assert proxy.counter("dropped") == 0
     assert not proxy.printed.lines(), "with Kafka configured nothing goes to stdout"
 
@@ -165,13 +69,20 @@ def test_sink_given_as_an_option(mysql, kafka, topic, proxies):
 
 
 def test_large_message(mysql, kafka, topic, proxies):
-    """A statement larger than what a broker takes by default must not stop those after it."""
+    """A statement larger than what librdkafka takes by default is cut, and does not stop those after it."""
     proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))
+    sql = "SELECT LENGTH('" + "x" * 3_000_000 + "')"
     with proxy.connect() as db, db.cursor() as cursor:
-        cursor.execute("SELECT LENGTH('" + "x" * 3_000_000 + "')")
+        cursor.execute(sql)
     load(proxy, 1, 20)
     proxy.stop()
-    assert len([r for r in topic.read(20, where=of("load")) if of("load")(json.loads(r.value()))]) == 20
+    records = topic.read(20, where=of("load"))
+    assert sum(of("load")(json.loads(r.value())) for r in records) == 20 and whole(records) == (0, 2)
+    [cut] = [r for r in records if "cut" in headers(r)]
+    message = json.loads(cut.value())
+    assert headers(cut)["cut"] == f"sql={len(sql)}" and list(message) == FIELDS and len(cut.value()) > 1_000_000
+    assert message["sql"].endswith("x...") and sql.startswith(message["sql"][:-3]) and message["updateCount"] == 1
+    assert proxy.counter("shortened") == 1 and proxy.counter("dropped") == 0 and "sent with its SQL or parameters cut" in proxy.log
 
 
 def test_broker_hangs_with_drop(mysql, kafka, topic, proxies):

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import socket
 
 import pymysql
 
@@ -140,6 +141,19 @@ class Kafka:
             missing(f"Kafka: {started.stderr.strip()[-500:]}")
         env = _env_file(self.folder / "env")
         self.bootstrap, self.pid = env["BOOTSTRAP"], int(env["PID"])
+
+    @classmethod
+    def beside(cls, folder, controller):
+        """One more broker of a cluster whose controller listens on that port."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        os.environ["PORT"] = str(port)
+        try:
+            return cls(folder, "process.roles=broker", "node.id=2", f"controller.quorum.voters=1@127.0.0.1:{controller}",
+                       f"listeners=PLAINTEXT://127.0.0.1:{port}")
+        finally:
+            del os.environ["PORT"]
 
     def __getattr__(self, action):
         if action not in ("stop", "pause", "resume"):
