@@ -138,6 +138,8 @@ pub struct CaptureConfig {
     pub include_sql: bool,
     /// Whether `queryParams` is filled.
     pub include_params: bool,
+    /// Whether each row of an INSERT that has several is a message.
+    pub split_values: bool,
     /// Characters of a parameter value that are kept.
     pub max_param_length: usize,
     /// Bytes of one statement that are kept in memory.
@@ -164,6 +166,7 @@ impl Default for CaptureConfig {
             callproc: true,
             include_sql: true,
             include_params: true,
+            split_values: false,
             max_param_length: 2048,
             max_statement_bytes: 64 << 20,
             on_unobservable: OnUnobservable::Continue,

@@ -12,7 +12,7 @@ use super::transaction::Transactions;
 use crate::deliver::{Holding, Ingest};
 use crate::message::{CapturePolicy, MessageOptions};
 use crate::mysql::sql::Analyses;
-use crate::session::ObserverConfig;
+use crate::session::{Interest, ObserverConfig};
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl Shared {
             max_param_length: capture.max_param_length,
             filter: capture.filter.clone(),
         };
+        let rows_of_inserts = if capture.split_values { Interest::ROWS_OF_INSERTS } else { Interest::empty() };
         let counters: Arc<Counters> = Arc::default();
         let transactions = config.buffer.as_ref().map(|buffer| {
             let holding = Holding::new(buffer.messages, buffer.bytes, buffer.folder.clone());
@@ -65,7 +66,7 @@ impl Shared {
             message_options: Arc::new(message_options),
             observer_config: ObserverConfig {
                 max_statement_bytes: capture.max_statement_bytes,
-                ..ObserverConfig::default()
+                interest: Interest::default() | rows_of_inserts,
             },
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),

@@ -3,10 +3,10 @@
 use super::facts::SessionFacts;
 use super::listener::{Interest, Listener};
 use super::outcome::Outcome;
-use super::reading::Reading;
 use super::request::{Request, RequestKind};
-use super::statement::{BatchPart, Statement, StatementParams};
-use super::time::Now;
+use super::rows_of_insert::emit_rows;
+use super::statement::{BatchPart, StatementParams};
+use super::telling::{StatementHead, emit_one};
 use crate::mysql::wire::bulk_rows;
 
 /// The text of the statement whose result is due: the whole, or the current one of several.
@@ -18,19 +18,7 @@ pub(super) fn current_sql(request: &Request) -> Option<&[u8]> {
     }
 }
 
-/// A statement without its outcome.
-pub(super) struct StatementHead<'a> {
-    pub(super) sql: Option<&'a [u8]>,
-    pub(super) truncated: bool,
-    pub(super) reading: Reading,
-    pub(super) params: StatementParams<'a>,
-    pub(super) started: Now,
-    pub(super) duration_ns: u64,
-    pub(super) batch_part: BatchPart,
-    pub(super) command: u64,
-}
-
-/// Tells of a statement, if anybody wants to hear of it.
+/// Tells of a statement, if anybody wants to hear of it: of an INSERT of several rows as of one for each, if that is asked for.
 pub(super) fn emit_statement(
     facts: &mut SessionFacts,
     interest: Interest,
@@ -38,22 +26,12 @@ pub(super) fn emit_statement(
     head: StatementHead<'_>,
     to: &mut Listener<'_>,
 ) {
-    facts.execution_count += 1;
-    if !interest.contains(Interest::STATEMENTS) {
+    if interest.contains(Interest::STATEMENTS | Interest::ROWS_OF_INSERTS)
+        && emit_rows(facts, interest, outcome, &head, to)
+    {
         return;
     }
-    to.statement(&Statement {
-        session: facts,
-        sql: head.sql,
-        truncated: head.truncated,
-        reading: head.reading,
-        params: head.params,
-        started: head.started,
-        duration_ns: head.duration_ns,
-        outcome,
-        batch_part: head.batch_part,
-        command: head.command,
-    });
+    emit_one(facts, interest, outcome, head, to);
 }
 
 /// Tells of a request's statement, or of one for each parameter set of a bulk execution.

@@ -36,6 +36,8 @@ bitflags! {
         const END = 1 << 8;
         /// [`SessionListener::reset`]
         const RESETS = 1 << 9;
+        /// [`SessionListener::statement`] for each row of an `INSERT .. VALUES (..), (..)`, with its literals as parameters.
+        const ROWS_OF_INSERTS = 1 << 10;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::ending::{StatementHead, current_sql, emit_request, emit_statement};
+use super::ending::{current_sql, emit_request, emit_statement};
 use super::exchange::Exchange;
 use super::execution::PreparedText;
 use super::facts::SessionFacts;
@@ -15,6 +15,7 @@ use super::queue::{Current, RequestQueue};
 use super::request::{Request, RequestKind};
 use super::sight::Trouble;
 use super::statement::{BatchPart, StatementParams};
+use super::telling::StatementHead;
 use super::texts::{Pieces, Verdict};
 use super::time::Now;
 use crate::mysql::sql::{

@@ -60,8 +60,23 @@ pub enum StatementParams<'a> {
     Bound(BoundParams<'a>),
     /// One parameter set of a COM_STMT_BULK_EXECUTE.
     Row(&'a [Value<'a>]),
+    /// One row of an INSERT that has several; text is UTF-8.
+    Split(&'a [RowValue<'a>]),
     /// Some were sent that could not be understood.
     Undecodable,
+}
+
+/// A value of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowValue<'a> {
+    /// As it is, or its front.
+    pub value: Value<'a>,
+    /// Of a value of which only the front is there.
+    pub full_length: Option<u64>,
+}
+
+impl RowValue<'_> {
+    pub(super) const NULL: Self = Self { value: Value::Null, full_length: None };
 }
 
 /// Parameters of one execution, in the packet they came in.
@@ -74,13 +89,13 @@ pub struct BoundParams<'a> {
     pub(super) long_data: &'a LongDataSet,
 }
 
-impl StatementParams<'_> {
+impl<'a> StatementParams<'a> {
     /// Calls `visit` with each value in order; a value that cannot be decoded is an error.
     ///
     /// A value sent as long data comes with its full length, since only its front is kept.
     pub fn visit<E>(
         &self,
-        mut visit: impl FnMut(Value<'_>, Option<u64>) -> Result<(), E>,
+        mut visit: impl FnMut(Value<'a>, Option<u64>) -> Result<(), E>,
     ) -> Result<Result<(), E>, Malformed> {
         match self {
             Self::None => {}
@@ -88,6 +103,13 @@ impl StatementParams<'_> {
             Self::Row(values) => {
                 for value in *values {
                     if let Err(error) = visit(*value, None) {
+                        return Ok(Err(error));
+                    }
+                }
+            }
+            Self::Split(values) => {
+                for RowValue { value, full_length } in *values {
+                    if let Err(error) = visit(*value, *full_length) {
                         return Ok(Err(error));
                     }
                 }
@@ -123,6 +145,7 @@ impl StatementParams<'_> {
             Self::None => true,
             Self::Bound(bound) => bound.types.is_empty(),
             Self::Row(values) => values.is_empty(),
+            Self::Split(values) => values.is_empty(),
             Self::Undecodable => false,
         }
     }

@@ -193,6 +193,13 @@ pub(super) struct CaptureArgs {
     #[arg(long, value_name = "BOOL", default_value = "true", value_parser = boolean)]
     pub(super) include_params: bool,
 
+    /// One message per row of a multi-row INSERT
+    ///
+    /// Of INSERT and REPLACE with VALUES (..), (..), as batches of drivers send them: each message has the statement with one row, ? in place of its
+    /// literals and these as queryParams. A text that is cut (--max-statement-bytes) is one message.
+    #[arg(long, value_name = "BOOL", default_value = "false", value_parser = boolean)]
+    pub(super) split_values: bool,
+
     /// Longer bound values are cut and end in ...
     #[arg(long, value_name = "CHARS", default_value_t = 2048)]
     pub(super) max_param_length: usize,
@@ -389,7 +396,4 @@ pub(super) struct NotBuiltArgs {
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_INLINEDEBUG", value_name = "BOOL", value_parser = boolean, hide = true)]
     pub(super) inline_debug: Option<bool>,
 
-    /// One message per row of a multi-row INSERT
-    #[arg(long, value_name = "BOOL", value_parser = boolean, hide = true)]
-    pub(super) split_values: Option<bool>,
 }

@@ -48,6 +48,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             callproc: capture.capture_callproc,
             include_sql: capture.include_sql,
             include_params: capture.include_params,
+            split_values: capture.split_values,
             max_param_length: capture.max_param_length,
             max_statement_bytes: capture.max_statement_bytes,
             debug: non_empty(capture.debug_value).unwrap_or(capture.service_name),

@@ -9,8 +9,6 @@ use crate::settings::{Rule, SinkKind};
 const REDACTION_NOT_BUILT: &str =
     "redaction is not built yet, values would be published in clear; unset it to accept that";
 const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
-const SPLIT_VALUES_NOT_BUILT: &str =
-    "splitting multi-row INSERTs is not built yet, they are one message each; unset it or set it to false";
 
 /// Every rule.
 pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
@@ -25,7 +23,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 4] = [
+const NOT_BUILT: [Rule<ProxyArgs>; 3] = [
     Rule {
         settings: &["redact_keys"],
         needs: |args| args.not_built.redact_keys.as_ref().is_none_or(String::is_empty),
@@ -41,11 +39,6 @@ const NOT_BUILT: [Rule<ProxyArgs>; 4] = [
         needs: |args| args.not_built.inline_debug != Some(true),
         otherwise: Refused(INLINE_DEBUG_NOT_BUILT),
     },
-    Rule {
-        settings: &["split_values"],
-        needs: |args| args.not_built.split_values != Some(true),
-        otherwise: Refused(SPLIT_VALUES_NOT_BUILT),
-    },
 ];
 
 const CAPTURE: [Rule<ProxyArgs>; 4] = [
@@ -56,6 +49,7 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
             "capture_callproc",
             "include_sql",
             "include_params",
+            "split_values",
             "max_param_length",
             "max_statement_bytes",
             "on_unobservable",

@@ -12,6 +12,7 @@
 //!   settings    session state                       secrets   passwords
 //!   xid         names of XA transactions
 //!   digest      what is the same but for values and spelling
+//!   split_rows  rows of VALUES (..), (..), each as a statement
 //!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
 //!   analysis    all of it, of one text                       analyses    of those that came lately
 //! ```
@@ -53,6 +54,7 @@ mod secrets_tests;
 mod settings;
 mod sites;
 mod skeleton;
+mod split_rows;
 mod statements;
 mod stored;
 #[cfg(test)]
@@ -77,6 +79,7 @@ pub use redactions::{RedactedParams, Redactions};
 pub use savepoints::{SavepointNames, Savepoints};
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
+pub use split_rows::{InsertRow, InsertRows, InsertValue, Literal};
 pub use statements::{Piece, next_statement};
 pub use tokens::{Kind, Token, Tokens};
 pub use words::{dropped_database, first_keyword, use_database};

@@ -9,6 +9,7 @@ mod listening;
 mod prepared;
 mod probe;
 mod queries;
+mod rows_of_inserts;
 
 use super::{
     BatchPart, EndReason, Now, Observer, ObserverConfig, Phase, SessionEnd, SessionListener, Side, SightLoss, Statement,
