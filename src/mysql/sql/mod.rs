@@ -55,6 +55,8 @@ mod settings;
 mod sites;
 mod skeleton;
 mod split_rows;
+#[cfg(test)]
+mod split_rows_tests;
 mod statements;
 mod stored;
 #[cfg(test)]
