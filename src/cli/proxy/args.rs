@@ -395,5 +395,4 @@ pub(super) struct NotBuiltArgs {
     /// A comment with the connection's data in front of each statement
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_INLINEDEBUG", value_name = "BOOL", value_parser = boolean, hide = true)]
     pub(super) inline_debug: Option<bool>,
-
 }
