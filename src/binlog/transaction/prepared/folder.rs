@@ -1,5 +1,6 @@
 //! The folder of the files of prepared XA transactions, which outlive the process.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io;
@@ -78,11 +79,12 @@ impl Folder {
             };
             let lost =
                 |reason: String| HoldError::Lost { xa: Box::new(xa.clone()), path: self.path_of(number), reason };
-            if !files.contains_key(&number) {
-                let file = self.load_file(number, hide).map_err(|error| lost(error.to_string()))?;
-                files.insert(number, file);
-            }
-            let Some((file, found)) = files.get_mut(&number) else { continue };
+            let (file, found) = match files.entry(number) {
+                Entry::Occupied(file) => file.into_mut(),
+                Entry::Vacant(file) => {
+                    file.insert(self.load_file(number, hide).map_err(|error| lost(error.to_string()))?)
+                }
+            };
             let index = usize::try_from(xa.index).unwrap_or(usize::MAX);
             let it = found.get_mut(index).filter(|it| it.head.xid == xa.xid && it.head.offset == xa.offset);
             let it = it.ok_or_else(|| lost("it is damaged, or of another checkpoint".to_owned()))?;

@@ -47,7 +47,8 @@ fn spelled(name: &str) -> String {
 }
 
 fn segments(folder: &Path) -> usize {
-    let entries = fs::read_dir(folder).map(|entries| entries.filter_map(Result::ok).collect()).unwrap_or(Vec::new());
+    let entries: Vec<_> =
+        fs::read_dir(folder).map(|entries| entries.filter_map(Result::ok).collect()).unwrap_or_default();
     entries.iter().filter(|entry| entry.file_name().to_string_lossy().ends_with(".segment")).count()
 }
 
@@ -283,6 +284,27 @@ fn a_folder_that_takes_nothing_ends_the_run_before_the_transaction() {
     assert!(error.contains("--xa-dir") && error.contains("file/xa"), "{error}");
     // Nothing is given out that a checkpoint could lie after.
     assert!(stream.assembler.next_piece(true).is_err() && stream.boundaries.is_empty());
+}
+
+/// What cannot be read back is not passed over, however often it is tried.
+#[test]
+fn a_file_that_is_damaged_while_it_is_needed_ends_the_run_before_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stream = Stream::kept_in(folder.path());
+    stream.assembler.prepared().set_largest_in_memory(0);
+    stream.prepare(1, "a", 0..1);
+    stream.flush();
+    let places = stream.boundaries.len();
+    let path = folder.path().join("1.segment");
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap();
+    stream.assembler.restart(Position { file: "binlog.000001".into(), offset: 500 });
+    let xid = crate::mysql::sql::Xid::parse(spelled("a").as_bytes()).unwrap();
+    stream.assembler.begin(None);
+    assert_eq!(stream.assembler.xa_complete(&xid, true), Progress::Boundary);
+    for _ in 0..3 {
+        assert!(stream.assembler.next_piece(true).is_err());
+    }
+    assert_eq!(stream.boundaries.len(), places);
 }
 
 /// More may be hidden when it is read again.
