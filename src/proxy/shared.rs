@@ -66,7 +66,8 @@ impl Shared {
             message_options: Arc::new(message_options),
             observer_config: ObserverConfig {
                 max_statement_bytes: capture.max_statement_bytes,
-                interest: Interest::default() | rows_of_inserts,
+                // A reset takes back what is held.
+                interest: Interest::default() | Interest::RESETS | rows_of_inserts,
             },
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),
