@@ -185,6 +185,7 @@ mod tests {
             } else {
                 Outcome::Ok(OkPacket::new(0, 0, Default::default(), 0, b""))
             },
+            was_executed: true,
             batch_part: BatchPart::Last,
             command: 1,
         };

@@ -263,6 +263,7 @@ mod tests {
             started: Now { epoch_ms: 1_795_239_646_998, ..Now::default() },
             duration_ns: 542_326,
             outcome: Outcome::Ok(ok(1, b"Rows matched: 1  Changed: 1  Warnings: 0")),
+            was_executed: true,
             batch_part: BatchPart::Last,
             command: 1,
         };
@@ -296,6 +297,7 @@ mod tests {
             started: Now::default(),
             duration_ns: 1,
             outcome: Outcome::Error(SYNTAX_ERROR),
+            was_executed: true,
             batch_part: BatchPart::Last,
             command: 1,
         };
@@ -337,6 +339,7 @@ mod tests {
             started: Now::default(),
             duration_ns: 1,
             outcome: Outcome::Ok(ok(3, b"")),
+            was_executed: true,
             batch_part: BatchPart::Earlier,
             command: 1,
         };

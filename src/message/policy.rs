@@ -54,6 +54,7 @@ mod tests {
             started: Now::default(),
             duration_ns: 1,
             outcome: Outcome::Ok(OkPacket::new(0, 0, Default::default(), 0, b"")),
+            was_executed: true,
             batch_part: BatchPart::Last,
             command: 1,
         })

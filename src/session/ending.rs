@@ -48,6 +48,7 @@ pub(super) fn emit_request(
             sql: request.sql_left(),
             truncated: request.is_sql_truncated(),
             reading: request.statement_reading(),
+            was_executed: !matches!(request.kind, RequestKind::Prepare),
             params,
             started: request.started,
             duration_ns,

@@ -217,6 +217,7 @@ impl Exchange {
                 params: StatementParams::None,
                 started,
                 duration_ns: now.since(started),
+                was_executed: true,
                 batch_part: BatchPart::Last,
                 command: request.number,
             },

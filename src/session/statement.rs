@@ -28,6 +28,8 @@ pub struct Statement<'a> {
     pub truncated: bool,
     /// How the text, the parameters and the outcome are read.
     pub reading: Reading,
+    /// False for one that the server refused when it was to be prepared.
+    pub was_executed: bool,
     /// Bound parameters.
     pub params: StatementParams<'a>,
     /// When the command's first byte came; of several statements in one text, when the one before was done.

@@ -79,11 +79,13 @@ impl Pending {
 
     /// With what another error leaves open after this one.
     pub(super) fn and(self, later: Self) -> Self {
-        if self.presumed.is_some() {
-            return self;
+        match (self.presumed, later.presumed) {
+            (Some(_), _) => self,
+            // Most errors leave it open.
+            (None, Some(_)) => later,
+            (None, None) if self.if_closed == later.if_closed => self,
+            (None, None) => Self { if_closed: End::Unknown, presumed: None },
         }
-        let if_closed = if self.if_closed == later.if_closed { later.if_closed } else { End::Unknown };
-        Self { if_closed, presumed: later.presumed.map(|_| if_closed) }
     }
 }
 

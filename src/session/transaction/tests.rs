@@ -64,6 +64,15 @@ impl Session {
     }
 
     fn statement(&mut self, sql: &str, outcome: Outcome<'_>) -> &mut Self {
+        self.hear(sql, outcome, true)
+    }
+
+    /// COM_STMT_PREPARE is refused.
+    fn refused(&mut self, sql: &str, code: u16) -> &mut Self {
+        self.hear(sql, Outcome::Error(ErrPacket { code, sql_state: None, message: b"" }), false)
+    }
+
+    fn hear(&mut self, sql: &str, outcome: Outcome<'_>, was_executed: bool) -> &mut Self {
         let (succeeded, lexis) = (outcome.error().is_none(), Lexis::default());
         self.facts.named.follow(sql.as_bytes(), lexis, succeeded);
         self.facts.status = outcome.status().or(self.facts.status);
@@ -75,6 +84,7 @@ impl Session {
             started: Now::default(),
             duration_ns: 1,
             outcome,
+            was_executed,
             batch_part: BatchPart::Last,
             command: 1,
             reading: self.facts.reading(),
@@ -224,6 +234,22 @@ fn definitions_commit_even_if_they_fail() {
     session.publishes(&["CREATE TABEL"]);
     session.ok("BEGIN", OPEN).ok("INSERT 6", OPEN).err("DROP TABLE t", 1051).close();
     session.publishes(&["DROP TABLE t", "BEGIN", "INSERT 6"]);
+    // An error before it that left the transaction open makes no difference.
+    session
+        .ok("BEGIN", OPEN)
+        .ok("INSERT 7", OPEN)
+        .err("ROLLBACK TO a", 1305)
+        .err("CREATE DATABASE d", 1007)
+        .ok("COMMIT", AUTO);
+    session.publishes(&["ROLLBACK TO a", "CREATE DATABASE d", "BEGIN", "INSERT 7", "COMMIT"]);
+    // What is refused when it is prepared has done nothing.
+    session
+        .ok("BEGIN", OPEN)
+        .ok("INSERT 7", OPEN)
+        .refused("BEGIN", 1295)
+        .refused("CREATE TABLE t LIKE u", 1146)
+        .ok("ROLLBACK", AUTO);
+    session.publishes(&["BEGIN", "CREATE TABLE t LIKE u"]);
     // Rows may end with the flags as they were before.
     session.ok("BEGIN", OPEN).ok("INSERT 7", OPEN).rows("ANALYZE TABLE t", OPEN).ok("BEGIN", OPEN);
     session.publishes(&["BEGIN", "INSERT 7", "ANALYZE TABLE t"]);

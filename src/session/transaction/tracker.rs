@@ -49,7 +49,7 @@ impl TransactionTracker {
         let names = SavepointNames::of(statement.session.flavor, statement.session.version);
         self.note(held, names);
         let control = Control::of(statement, analysis);
-        let control = control.resolved(statement);
+        let control = if statement.was_executed { control.resolved(statement) } else { &TransactionControl::Nothing };
         match &statement.outcome {
             Outcome::Error(error) => self.failed(error.code, control, held),
             Outcome::Unknown(reason) => self.unknown(*reason, control),
