@@ -273,15 +273,17 @@ class Session:
 
     def wait_in_vain(self):
         """A lock wait timeout: one statement is taken back."""
-        with self.play.server.connect(user=USER, password="", database=self.play.database, autocommit=False) as other, other.cursor() as cursor:
-            cursor.execute("UPDATE locks SET n = n + 1 WHERE id = 1")
+        with self.play.other() as other, other.cursor() as cursor:
+            if not self.attempt("the other one locks", lambda: cursor.execute("UPDATE locks SET n = n + 1 WHERE id = 1")):
+                return
             self.run("UPDATE locks SET n = n + 1 WHERE id = 1")
             other.rollback()
 
     def deadlock(self):
         """The other one has changed more rows: this one is rolled back."""
-        with self.play.server.connect(user=USER, password="", database=self.play.database, autocommit=False) as other, other.cursor() as cursor:
-            cursor.execute("UPDATE locks SET n = n + 1 WHERE id = 1 OR id > 10")
+        with self.play.other() as other, other.cursor() as cursor:
+            if not self.attempt("the other one locks", lambda: cursor.execute("UPDATE locks SET n = n + 1 WHERE id = 1 OR id > 10")):
+                return
             self.run("UPDATE locks SET n = n + 1 WHERE id = 2")
             waiting = threading.Thread(target=self.blocked, args=(cursor,))
             waiting.start()
@@ -395,6 +397,10 @@ class Play:
             session.leave()
         within(lambda: not self.server.connections(USER), "all sessions are over")
         return self
+
+    def other(self):
+        """A session that is not played."""
+        return self.server.connect(user=USER, password="", database=self.database, autocommit=False, init_command="SET innodb_lock_wait_timeout = 1")
 
     def waits(self, thread):
         self.judge.execute(f"SELECT trx_state FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {thread}")
