@@ -50,7 +50,6 @@ class Session:
         self.names, self.xa = [], None
         # Of these it is not sure how they end; of the others it is.
         self.markers, self.is_doubtful = [], False
-        self.run("SET innodb_lock_wait_timeout = 1, lock_wait_timeout = 1")
 
     # Statements
 
@@ -235,7 +234,6 @@ class Session:
             done = self.attempt("COM_CHANGE_USER", self.change_user)
         if done:
             self.ended()
-            self.run("SET innodb_lock_wait_timeout = 1, lock_wait_timeout = 1")
 
     def change_user(self):
         plugin = b"mysql_native_password" if self.play.is_mariadb else b"caching_sha2_password"
@@ -400,7 +398,7 @@ class Play:
 
     def other(self):
         """A session that is not played."""
-        return self.server.connect(user=USER, password="", database=self.database, autocommit=False, init_command="SET innodb_lock_wait_timeout = 1")
+        return self.server.connect(user=USER, password="", database=self.database, autocommit=False)
 
     def waits(self, thread):
         self.judge.execute(f"SELECT trx_state FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {thread}")
@@ -475,10 +473,18 @@ def judged(play, messages):
     return certain, marked
 
 
+@pytest.fixture
+def impatient(server):
+    """A server on which nobody waits long for a lock."""
+    server.sql(f"CREATE USER IF NOT EXISTS '{USER}'@'%'", f"GRANT ALL ON *.* TO '{USER}'@'%'", "SET GLOBAL innodb_lock_wait_timeout = 1, lock_wait_timeout = 1")
+    yield server
+    server.sql("SET GLOBAL innodb_lock_wait_timeout = DEFAULT, lock_wait_timeout = DEFAULT")
+
+
 @pytest.mark.newer_mariadb
 @pytest.mark.parametrize("seed", seeds(3))
-def test_random_transactions(server, proxies, seed):
-    server.sql(f"CREATE USER IF NOT EXISTS '{USER}'@'%'", f"GRANT ALL ON *.* TO '{USER}'@'%'")
+def test_random_transactions(impatient, proxies, seed):
+    server = impatient
     proxy = proxies(server, "--buffer-until-commit=true")
     play = Play(server, proxy, seed)
     play.run()
