@@ -69,7 +69,8 @@ impl Bench {
         let Self { observer, writer, batch } = self;
         let mut emit = |statement: &Statement<'_>| {
             if writer.wants(statement) {
-                let message = writer.message(statement, 16);
+                let redactions = writer.redactions(statement);
+                let message = writer.message(statement, &redactions, 16);
                 batch.push_with(8, |buffer| message.write_json(buffer)).expect("JSON into memory");
             }
         };

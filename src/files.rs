@@ -2,8 +2,8 @@
 //! machine.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -141,6 +141,35 @@ pub(crate) fn try_lock(file: &File) -> io::Result<()> {
     }
 }
 
+/// Reads a file that is a secret, of at most `longest` bytes.
+///
+/// # Errors
+///
+/// What is wrong with it, for people: it is not there, no file, too long, or others than its owner may read or change it.
+pub(crate) fn read_secret(path: &Path, longest: u64) -> Result<Vec<u8>, String> {
+    let cannot_read = |error: io::Error| format!("cannot read {}: {error}", path.display());
+    let file = File::open(path).map_err(cannot_read)?;
+    let metadata = file.metadata().map_err(cannot_read)?;
+    if !metadata.is_file() {
+        return Err(format!("{} is no file", path.display()));
+    }
+    let rights = metadata.permissions().mode() & 0o777;
+    // A group may read what is root's, as PostgreSQL has it for private keys: that is how secrets are mounted for one user.
+    let too_much = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if rights & too_much != 0 {
+        return Err(format!(
+            "others may use {0} (rights {rights:04o}): chmod 600 {0}, and take another key if they may have read it",
+            path.display()
+        ));
+    }
+    if metadata.len() > longest {
+        return Err(format!("{} has more than {longest} bytes", path.display()));
+    }
+    let mut content = Vec::new();
+    file.take(longest).read_to_end(&mut content).map_err(cannot_read)?;
+    Ok(content)
+}
+
 /// Some file systems have one set of permissions for all files and refuse to change it, even to the current one.
 fn set_rights(file: &File, bits: u32) -> io::Result<()> {
     if file.metadata()?.permissions().mode() & 0o777 == bits {
@@ -186,5 +215,21 @@ mod tests {
         let deep = folder.path().join("a/b");
         FileMode::default().create_folders(&deep).unwrap();
         assert_eq!(rights(&deep) & !0o750, 0);
+    }
+
+    #[test]
+    fn a_secret_is_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let said = |path: &Path, longest| read_secret(path, longest).unwrap_err();
+        assert!(said(&path, 9).starts_with("cannot read ") && said(folder.path(), 9).ends_with(" is no file"));
+        fs::write(&path, "0123456789").unwrap();
+        for rights in [0o604, 0o644, 0o602, 0o620, 0o601] {
+            fs::set_permissions(&path, Permissions::from_mode(rights)).unwrap();
+            assert!(said(&path, 99).contains("others may use"), "{rights:o}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(read_secret(&path, 10).unwrap(), b"0123456789");
+        assert!(said(&path, 9).ends_with("more than 9 bytes"));
     }
 }

@@ -6,6 +6,7 @@ use crate::binlog::value::column::Storage;
 use crate::mysql::value::decimal::Decimal;
 use crate::mysql::value::temporal::{Date, DateTime, Time, Timestamp};
 use crate::mysql::wire::{Malformed, Reader};
+use crate::rules::redaction::Pseudonym;
 
 /// A value as it is stored, borrowed from its event. What the row does not say (signedness, names, character set) is the
 /// column's to tell.
@@ -17,6 +18,8 @@ pub enum Value<'a> {
     Null,
     /// There is a value, but it is not to be shown.
     Redacted,
+    /// There is a value that is not to be shown, and this stands for it.
+    Pseudonym(Pseudonym),
     /// An integer whose sign is not known: this many bytes, zero-extended.
     Integer(Integer),
     /// FLOAT.

@@ -134,7 +134,7 @@ fn command() -> clap::Command {
 
 fn complete_all(command: clap::Command) -> clap::Command {
     command
-        .mut_subcommand("proxy", |proxy| complete(proxy, "INTERCEPTOR_"))
+        .mut_subcommand("proxy", |proxy| complete(proxy::adapt(proxy), "INTERCEPTOR_"))
         .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
 }

@@ -134,17 +134,61 @@ fn empty_variables_count_as_not_set() {
 
 #[test]
 fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
-    for (name, value) in [
-        ("INTERCEPTOR_REDACT_KEYS", "password"),
-        ("INTERCEPTOR_REDACT_VALUE", "***"),
-        ("DEBUGQUERYINTERCEPTOR_INLINEDEBUG", "1"),
-    ] {
+    for (name, value) in [("DEBUGQUERYINTERCEPTOR_INLINEDEBUG", "1")] {
         let error = plan(&[], &[(name, value)]).unwrap_err();
         assert!(error.starts_with(&format!("{name}: ")) && error.contains("not built yet"), "{error}");
     }
     for allowed in ["--session-probe=off", "--session-probe=inject", "--inline-debug=no", "--split-values=off"] {
         assert!(plan(&[allowed], &[]).is_ok(), "{allowed}");
     }
+}
+
+#[test]
+fn redaction_is_on_unless_told_otherwise() {
+    let hides = |arguments: &[&str], environment: &[(&str, &str)], name: &str| {
+        plan(arguments, environment).unwrap().proxy.capture.redactor.names(name)
+    };
+    for name in ["user_password", "PASSWD", "secret_1", "api_token"] {
+        assert!(hides(&[], &[], name) && !hides(&["--redact-keys="], &[], name), "{name}");
+    }
+    let variable = [("INTERCEPTOR_REDACT_KEYS", "pin, Code")];
+    assert!(hides(&[], &variable, "postcode") && hides(&[], &variable, "PIN") && !hides(&[], &variable, "password"));
+    assert!(!hides(&[], &[("INTERCEPTOR_REDACT_KEYS", ",")], "password"));
+    let (_directory, path) = file("redact_keys = [\"pin\"]\nredact_value = \"?\"");
+    let redactor = plan(&["--config", &path], &[]).unwrap().proxy.capture.redactor;
+    assert!(redactor.names("pin") && !redactor.names("password") && redactor.mask() == "?");
+}
+
+#[test]
+fn keys_of_pseudonyms_are_secret() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_directory, path) = file("0123456789abcde");
+    let rights = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let key_file = format!("--redact-key-file={path}");
+    let hash = ["--redact-mode=hash", key_file.as_str()];
+    let refused = |arguments: &[&str]| plan(arguments, &[]).unwrap_err();
+    assert_eq!(refused(&hash[..1]), "--redact-mode: hash needs --redact-key-file too");
+    let none = refused(&["--redact-mode=hash", "--redact-key-file=/nowhere"]);
+    assert!(none.starts_with("--redact-key-file: cannot read /nowhere: "), "{none}");
+    rights(0o644);
+    let readable = refused(&hash);
+    assert!(
+        readable.starts_with(&format!("--redact-key-file: others may use {path} (rights 0644): chmod 600")),
+        "{readable}"
+    );
+    rights(0o600);
+    assert!(refused(&hash).starts_with(&format!("--redact-key-file: {path} has 15 bytes: a key has at least 16")));
+    std::fs::write(&path, "").unwrap();
+    assert!(refused(&hash).contains("has 0 bytes"));
+    std::fs::write(&path, "0123456789abcdef").unwrap();
+    let plan = plan(&hash, &[]).unwrap();
+    assert!(plan.proxy.capture.redactor.has_pseudonyms() && !format!("{plan:?}").contains("0123456789abcdef"));
+    assert_eq!(
+        notes(&["proxy", &key_file], &[]),
+        ["--redact-key-file: no effect, nothing becomes a pseudonym: set --redact-mode=hash"]
+    );
+    let unknown = refused(&["--redact-mode=rot13"]);
+    assert_eq!(unknown, "--redact-mode: \"rot13\" is not allowed: expected mask, hash");
 }
 
 #[test]
@@ -297,7 +341,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s redact_keys redact_value inline_debug \
+         publish_flush_interval_s inline_debug \
          log_level log_format log_file",
         ),
         (

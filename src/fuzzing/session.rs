@@ -6,8 +6,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use super::assert_json;
-use crate::message::{CapturePolicy, MessageOptions, MessageWriter, SqlLogMessage};
+use crate::message::{CapturePolicy, MessageOptions, MessageWriter};
 use crate::mysql::wire::{Algorithm, CapabilityFlags};
+use crate::rules::redaction::Redactor;
 use crate::session::{
     Columns, EndReason, Gap, Interest, LoginAnswer, Now, Observer, ObserverConfig, Phase, Row, SentCommand, SessionEnd,
     SessionListener, SessionResult, Statement,
@@ -179,6 +180,7 @@ impl Heard {
             debug: "fuzz".into(),
             policy: CapturePolicy { all: false, ..CapturePolicy::default() },
             max_param_length: 20,
+            redactor: Redactor::new(&["a".to_owned()], "*").with_pseudonyms(b"of no use to anybody"),
             ..MessageOptions::default()
         };
         let writer = MessageWriter::new(Arc::new(options), "server:3306".into(), "client".into());
@@ -231,9 +233,9 @@ impl Hearer {
         self.sum.write(format!("{of:?}").as_bytes());
     }
 
-    fn message<'a>(&'a mut self, message: impl FnOnce(&'a MessageWriter) -> SqlLogMessage<'a>) {
+    fn message(&mut self, write: impl FnOnce(&MessageWriter, &mut Vec<u8>) -> std::io::Result<()>) {
         self.json.clear();
-        message(&self.writer).write_json(&mut self.json).expect("a message");
+        write(&self.writer, &mut self.json).expect("a message");
         assert!(!self.json.contains(&b'\n'), "a line in two");
         assert_json(&self.json, "a message");
         self.sum.write(&self.json);
@@ -274,7 +276,7 @@ impl SessionListener for Hearer {
         self.statements += 1;
         if self.statements <= MOST_MESSAGES {
             self.sum.write_u8(u8::from(self.writer.wants(statement)));
-            self.message(|writer| writer.message(statement, 1));
+            self.message(|writer, json| writer.message(statement, &writer.redactions(statement), 1).write_json(json));
         }
     }
 
@@ -285,7 +287,7 @@ impl SessionListener for Hearer {
     fn end(&mut self, end: &SessionEnd<'_>) {
         if let EndReason::OutOfSight(reason) = end.reason {
             let text = reason.message();
-            self.message(|writer| writer.observation_lost(end.session, &text, end.now, 1));
+            self.message(|writer, json| writer.observation_lost(end.session, &text, end.now, 1).write_json(json));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::SqlLogMessage;
-use super::text::SqlText;
+use super::text::MessageText;
 use crate::json::escaped;
 use crate::mysql::value::digits::integer;
 
@@ -60,7 +60,7 @@ fn string(out: &mut Vec<u8>, key: &'static [u8], text: Option<&str>) {
     }
 }
 
-fn text(out: &mut Vec<u8>, key: &'static [u8], text: Option<&SqlText<'_>>) {
+fn text(out: &mut Vec<u8>, key: &'static [u8], text: Option<&MessageText<'_>>) {
     match text {
         Some(text) => string(out, key, Some(&text.to_utf8())),
         None => string(out, key, None),

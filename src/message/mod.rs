@@ -8,6 +8,7 @@ mod flags;
 mod json;
 mod params;
 mod policy;
+mod redaction;
 mod text;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,13 +17,16 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::mysql::charset::Charset;
+use crate::mysql::sql::Redactions;
+use crate::rules::redaction::Redactor;
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
 pub use filter::{Criterion, MessageFilter, Sample};
 pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;
-use text::SqlText;
+use redaction::{redacted_info, redacted_sql};
+use text::{MessageText, SqlText};
 
 /// The message, borrowed from the statement it tells of. Serialises to the contract's 23 fields in the contract's order.
 #[derive(Debug, Serialize)]
@@ -49,10 +53,10 @@ pub struct SqlLogMessage<'a> {
     isolation_lvl: Option<u8>,
     duration_ns: Option<u64>,
     update_count: Option<u64>,
-    sql: Option<SqlText<'a>>,
+    sql: Option<MessageText<'a>>,
     query_params: Option<QueryParams<'a>>,
     error_message: Option<ErrorMessage<'a>>,
-    server_info: Option<SqlText<'a>>,
+    server_info: Option<MessageText<'a>>,
 }
 
 /// What the operator chose about messages.
@@ -70,6 +74,8 @@ pub struct MessageOptions {
     pub include_params: bool,
     /// Longest parameter value, in characters; longer ones end in `...`.
     pub max_param_length: usize,
+    /// Whose values are not shown.
+    pub redactor: Redactor,
     /// Which of them are left out all the same.
     pub filter: MessageFilter,
 }
@@ -84,6 +90,7 @@ impl Default for MessageOptions {
             include_sql: true,
             include_params: true,
             max_param_length: 2048,
+            redactor: Redactor::default(),
             filter: MessageFilter::default(),
         }
     }
@@ -120,20 +127,42 @@ impl MessageWriter {
         self.options.filter.passes(statement, self.address, kind)
     }
 
-    /// The statement's message; `total_pool_count`: client connections open through this proxy.
-    pub fn message<'a>(&'a self, statement: &'a Statement<'a>, total_pool_count: usize) -> SqlLogMessage<'a> {
+    /// Whose values are not shown.
+    pub fn redactor(&self) -> &Redactor {
+        &self.options.redactor
+    }
+
+    /// What of the statement is not to be shown.
+    pub fn redactions(&self, statement: &Statement<'_>) -> Redactions {
+        let keys = self.redactor().keys();
+        match statement.sql {
+            Some(sql) => Redactions::of(sql, statement.truncated, statement.reading.lexis, keys),
+            None => Redactions::of_unknown(keys),
+        }
+    }
+
+    /// The statement's message, without what `redactions` hide; `total_pool_count`: client connections open through this proxy.
+    pub fn message<'a>(
+        &'a self,
+        statement: &'a Statement<'a>,
+        redactions: &'a Redactions,
+        total_pool_count: usize,
+    ) -> SqlLogMessage<'a> {
         let options = &*self.options;
         let mut message = self.message_of_session(statement.session, total_pool_count);
         message.timestamp = statement.started.epoch_ms;
+        let redactor = &options.redactor;
         if options.include_params && !statement.params.is_none() {
+            let hidden = (redactor, &redactions.params);
             let charset = statement.reading.params;
-            message.query_params = QueryParams::new(&statement.params, charset, options.max_param_length);
+            message.query_params = QueryParams::new(&statement.params, charset, options.max_param_length, hidden);
             let undecodable = message.query_params.is_none();
             message.i_flags.set(InterceptorFlags::ERROR_POSTPROCESS_BATCHED_ARGS, undecodable);
         }
         if options.include_sql {
             let (charset, truncated) = (statement.reading.text, statement.truncated);
-            message.sql = statement.sql.map(|bytes| SqlText { bytes, charset, truncated });
+            let text = statement.sql.map(|bytes| SqlText { bytes, charset, truncated });
+            message.sql = text.map(|text| redacted_sql(text, redactions, statement.reading.lexis, redactor));
         }
         let outcome = &statement.outcome;
         if statement.batch_part == BatchPart::Last {
@@ -141,11 +170,16 @@ impl MessageWriter {
             message.update_count = Some(outcome.update_count());
             // Both servers write it in UTF-8, whatever `character_set_results` says.
             let charset = Charset::Utf8mb4;
-            message.server_info = outcome.info().map(|bytes| SqlText { bytes, charset, truncated: false });
+            message.server_info = outcome.info().map(|bytes| {
+                let mask = redactions.mentions_secret.then(|| redacted_info(bytes, redactor)).flatten();
+                let bytes = mask.map_or(bytes, str::as_bytes);
+                MessageText::Shown(SqlText { bytes, charset, truncated: false })
+            });
         }
         // Each part of a batch that failed says so: none of them went well for certain.
         let charset = statement.reading.results;
-        message.error_message = outcome.error().map(|error| ErrorMessage::Statement(error, charset));
+        message.error_message =
+            outcome.error().map(|error| ErrorMessage::of(error, charset, redactions.mentions_secret, redactor));
         message
     }
 
@@ -268,7 +302,8 @@ mod tests {
             command: 1,
         };
         let writer = writer();
-        let message = writer.message(&statement, 1);
+        let redactions = writer.redactions(&statement);
+        let message = writer.message(&statement, &redactions, 1);
         let mut json = Vec::new();
         message.write_json(&mut json).unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), serde_json::to_string(&message).unwrap());
@@ -302,7 +337,8 @@ mod tests {
             command: 1,
         };
         let writer = writer();
-        let message = writer.message(&statement, 1);
+        let redactions = writer.redactions(&statement);
+        let message = writer.message(&statement, &redactions, 1);
         let mut json = Vec::new();
         message.write_json(&mut json).unwrap();
         assert_eq!(String::from_utf8(json).unwrap(), serde_json::to_string(&message).unwrap());
@@ -343,13 +379,13 @@ mod tests {
             batch_part: BatchPart::Earlier,
             command: 1,
         };
-        let json = serde_json::to_value(writer().message(&statement, 1)).unwrap();
+        let json = serde_json::to_value(writer().message(&statement, &Redactions::default(), 1)).unwrap();
         for field in ["durationNs", "updateCount", "serverInfo", "errorMessage"] {
             assert!(json[field].is_null(), "{field}");
         }
         // But not whether all of it failed.
         let failed = Statement { outcome: Outcome::Error(SYNTAX_ERROR), ..statement };
-        let json = serde_json::to_value(writer().message(&failed, 1)).unwrap();
+        let json = serde_json::to_value(writer().message(&failed, &Redactions::default(), 1)).unwrap();
         let error = json["errorMessage"].as_str();
         assert_eq!((error, json["durationNs"].is_null()), (Some("ERROR 1064 (42000): You have an error"), true));
     }

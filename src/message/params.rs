@@ -6,7 +6,10 @@ use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use crate::mysql::charset::Charset;
+use crate::mysql::sql::RedactedParams;
 use crate::mysql::wire::Value;
+use crate::rules::plain;
+use crate::rules::redaction::{Pseudonym, Redactor};
 use crate::session::StatementParams;
 
 /// Parameters that are known to be decodable.
@@ -16,22 +19,57 @@ pub(super) struct QueryParams<'a> {
     /// Of text among them.
     charset: Charset,
     max_length: usize,
+    redactor: &'a Redactor,
+    hidden: &'a RedactedParams,
 }
 
 impl<'a> QueryParams<'a> {
-    /// `None` if a value cannot be decoded. `max_length` is in characters.
-    pub(super) fn new(params: &'a StatementParams<'a>, charset: Charset, max_length: usize) -> Option<Self> {
+    /// `None` if a value cannot be decoded. `max_length` is in characters; what stands for a value that is not shown is never cut.
+    pub(super) fn new(
+        params: &'a StatementParams<'a>,
+        charset: Charset,
+        max_length: usize,
+        (redactor, hidden): (&'a Redactor, &'a RedactedParams),
+    ) -> Option<Self> {
         params.visit(|_, _| Ok::<(), std::convert::Infallible>(())).ok()?.ok()?;
-        Some(Self { params, charset, max_length })
+        Some(Self { params, charset, max_length, redactor, hidden })
+    }
+
+    /// What stands for a value that is not shown.
+    fn pseudonym(&self, value: Value<'_>, full_length: Option<u64>) -> Option<Pseudonym> {
+        if !self.redactor.has_pseudonyms() {
+            return None;
+        }
+        let is_whole = |bytes: &[u8]| full_length.is_none_or(|length| length == bytes.len() as u64);
+        let plain = match value {
+            Value::Text(bytes) | Value::Bytes(bytes) if !is_whole(bytes) => return None,
+            Value::Bytes(bytes) => plain::of_text(bytes),
+            Value::Text(bytes) => match self.charset.to_valid_utf8(bytes, false) {
+                Some(text) => Cow::Owned(plain::of_text(text.as_bytes()).into_owned()),
+                None => plain::of_text(bytes),
+            },
+            Value::Float(value) => Cow::Owned(plain::of_float(value)),
+            Value::Double(value) => Cow::Owned(plain::of_float(value)),
+            value => Cow::Owned(plain::of_text(value.to_string().as_bytes()).into_owned()),
+        };
+        self.redactor.pseudonym(&plain)
     }
 }
 
 impl Serialize for QueryParams<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut sequence = serializer.serialize_seq(None)?;
-        let visited = self.params.visit(|value, full_length| match value {
-            Value::Null => sequence.serialize_element(&()),
-            value => {
+        let mut indexes = 0_usize..;
+        let visited = self.params.visit(|value, full_length| match (value, indexes.next()) {
+            (Value::Null, _) => sequence.serialize_element(&()),
+            // An indicator is no value.
+            (value, Some(index)) if self.hidden.contains(index) && !matches!(value, Value::Default | Value::Ignore) => {
+                match self.pseudonym(value, full_length) {
+                    Some(pseudonym) => sequence.serialize_element(&pseudonym.to_string()),
+                    None => sequence.serialize_element(self.redactor.mask()),
+                }
+            }
+            (value, _) => {
                 let Self { charset, max_length, .. } = *self;
                 sequence.serialize_element(&Param { value, charset, full_length, max_length })
             }

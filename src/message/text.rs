@@ -15,6 +15,30 @@ pub(super) struct SqlText<'a> {
     pub(super) truncated: bool,
 }
 
+/// A text of a message.
+#[derive(Debug)]
+pub(super) enum MessageText<'a> {
+    /// As it was sent.
+    Shown(SqlText<'a>),
+    /// Without what is not shown.
+    Redacted(String),
+}
+
+impl MessageText<'_> {
+    pub(super) fn to_utf8(&self) -> Cow<'_, str> {
+        match self {
+            Self::Shown(text) => text.to_utf8(),
+            Self::Redacted(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl Serialize for MessageText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_utf8())
+    }
+}
+
 impl Serialize for SqlText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.to_utf8())

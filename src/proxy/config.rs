@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Upstream;
 use crate::message::MessageFilter;
+use crate::rules::redaction::Redactor;
 
 /// Everything `mysql-interceptor proxy` needs to know.
 #[derive(Debug, Clone)]
@@ -142,6 +143,8 @@ pub struct CaptureConfig {
     pub split_values: bool,
     /// Characters of a parameter value that are kept.
     pub max_param_length: usize,
+    /// Whose values are not shown.
+    pub redactor: Redactor,
     /// Bytes of one statement that are kept in memory.
     pub max_statement_bytes: usize,
     /// What becomes of a session that cannot be observed.
@@ -168,6 +171,7 @@ impl Default for CaptureConfig {
             include_params: true,
             split_values: false,
             max_param_length: 2048,
+            redactor: Redactor::new(&["password", "passwd", "secret", "token"].map(str::to_owned), "***"),
             max_statement_bytes: 64 << 20,
             on_unobservable: OnUnobservable::Continue,
             session_probe: SessionProbe::Off,

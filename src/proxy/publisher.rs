@@ -7,7 +7,7 @@ use super::counters::{Counters, add};
 use super::transaction::{OpenTransaction, log_unwritten};
 use crate::deliver::{Ingest, Label, Line, MessageKind};
 use crate::message::MessageWriter;
-use crate::mysql::sql::{Analyses, Analysis, StatementKind};
+use crate::mysql::sql::{Analyses, Analysis, Redactions, StatementKind};
 use crate::session::{
     Change, EndReason, Now, OutOfSight, Place, SessionEnd, SessionFacts, SessionListener, Statement, Step,
 };
@@ -71,7 +71,15 @@ impl Publisher {
         if !self.writer.passes(statement) {
             return add(&self.counters.filtered_statements, 1);
         }
-        let mut message = self.writer.message(statement, self.counters.open.load(Ordering::Relaxed));
+        let unknown;
+        let redactions = match analysis {
+            Some(analysis) => &analysis.redactions,
+            None => {
+                unknown = Redactions::of_unknown(self.writer.redactor().keys());
+                &unknown
+            }
+        };
+        let mut message = self.writer.message(statement, redactions, self.counters.open.load(Ordering::Relaxed));
         let label = if self.line.ingest().reads_labels() { label(statement, analysis) } else { Label::default() };
         let key = key(statement.session);
         match &mut self.transaction {

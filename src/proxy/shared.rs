@@ -54,6 +54,7 @@ impl Shared {
             include_params: capture.include_params,
             max_param_length: capture.max_param_length,
             filter: capture.filter.clone(),
+            redactor: capture.redactor.clone(),
         };
         let rows_of_inserts = if capture.split_values { Interest::ROWS_OF_INSERTS } else { Interest::empty() };
         let counters: Arc<Counters> = Arc::default();

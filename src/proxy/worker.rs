@@ -1,8 +1,8 @@
 //! Worker threads: each has an event loop of its own, and both sockets of a session belong to one of them.
 
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use super::error::ProxyError;
 use super::session::Session;
 use super::shared::{Shared, Worker};
 use crate::deliver::Ingest;
+use crate::mysql::sql::Analyses;
 
 /// A running worker, as the listener sees it.
 #[derive(Debug)]
@@ -40,7 +41,8 @@ impl WorkerHandle {
             .spawn({
                 let sessions = sessions.clone();
                 move || {
-                    let analyses = Arc::default();
+                    let keys = shared.message_options.redactor.keys().clone();
+                    let analyses = Arc::new(Mutex::new(Analyses::new(keys)));
                     let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now(), analyses });
                     runtime.block_on(serve(worker, queue, sessions, draining))
                 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::rules::names::{Name, split};
+use crate::rules::redaction::Redactor;
 
 /// Columns that are left out: `column` in every table, `table.column` in every schema, or `schema.table.column`; schema and table may
 /// be `*`. A name with a dot, an asterisk or a comma is written in backticks.
@@ -51,27 +52,19 @@ impl ColumnPattern {
 pub struct ColumnRules {
     /// Columns that are left out, as if they were not in the images.
     pub drop: Vec<ColumnPattern>,
-    /// Values of columns whose names contain one of these texts, in any case, become [`ColumnRules::redact_value`].
-    pub redact_keys: Vec<String>,
-    /// What stands in their place.
-    pub redact_value: String,
+    /// Columns whose values are replaced, and by what.
+    pub redactor: Redactor,
 }
 
 impl ColumnRules {
     /// Whether it applies to no column.
     pub(crate) fn is_empty(&self) -> bool {
-        self.drop.is_empty() && self.redact_keys.is_empty()
+        self.drop.is_empty() && !self.redactor.has_keys()
     }
 
     /// Whether the column is left out.
     pub(crate) fn drops(&self, schema: &str, table: &str, column: &str) -> bool {
         self.drop.iter().any(|pattern| pattern.matches(schema, table, column))
-    }
-
-    /// Whether the column's values are replaced.
-    pub(crate) fn redacts(&self, column: &str) -> bool {
-        let column = column.to_lowercase();
-        self.redact_keys.iter().any(|key| !key.is_empty() && column.contains(&key.to_lowercase()))
     }
 }
 
@@ -98,11 +91,5 @@ mod tests {
         let pattern: ColumnPattern = "`a.b`.`c*`.`d,``e`".parse().unwrap();
         assert!(pattern.matches("a.b", "c*", "D,`E") && !pattern.matches("a.b", "cc", "d,`e"));
         assert!("`a.b`".parse::<ColumnPattern>().unwrap().matches("any", "any", "a.b"));
-    }
-
-    #[test]
-    fn keys_are_parts_of_names() {
-        let rules = ColumnRules { redact_keys: vec!["Passw".into(), String::new()], ..ColumnRules::default() };
-        assert!(rules.redacts("user_PASSWORD") && !rules.redacts("name"));
     }
 }

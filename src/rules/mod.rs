@@ -2,4 +2,6 @@
 
 pub mod columns;
 pub mod names;
+pub(crate) mod plain;
+pub mod redaction;
 pub mod wildcard;

@@ -10,6 +10,7 @@ use crate::binlog::event::table_map::{TableMap, bit};
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Value, with_length};
 use crate::mysql::wire::{Malformed, Reader};
+use crate::rules::redaction::Pseudonym;
 
 const WHAT: &str = "row event";
 
@@ -42,15 +43,37 @@ pub struct RowsEvent<'a> {
 }
 
 /// Columns whose values are not given out.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct HiddenColumns {
     /// Those that are left out, as if the image did not have them.
     pub(crate) dropped: Vec<usize>,
-    /// Those of which it is only said whether they are NULL.
+    /// Those of which it is only said whether they are NULL, or by a pseudonym whether they are the same.
     pub(crate) redacted: Vec<usize>,
+    /// Who makes the pseudonyms, if there are any.
+    pub(crate) pseudonyms: Option<Arc<dyn Pseudonyms>>,
 }
 
+/// Makes pseudonyms of a table's values.
+pub(crate) trait Pseudonyms: std::fmt::Debug + Send + Sync {
+    /// Of a value, which is there, of the column at `index`; `None` where the value is not known as a whole.
+    fn pseudonym(&self, index: usize, value: &Value<'_>) -> Option<Pseudonym>;
+}
+
+impl PartialEq for HiddenColumns {
+    fn eq(&self, other: &Self) -> bool {
+        let has_pseudonyms = self.pseudonyms.is_some() == other.pseudonyms.is_some();
+        has_pseudonyms && self.dropped == other.dropped && self.redacted == other.redacted
+    }
+}
+
+impl Eq for HiddenColumns {}
+
 impl HiddenColumns {
+    /// Whether nothing is hidden.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.dropped.is_empty() && self.redacted.is_empty()
+    }
+
     fn hide(&self, values: &mut [Value<'_>]) {
         for index in &self.dropped {
             if let Some(value) = values.get_mut(*index) {
@@ -59,7 +82,8 @@ impl HiddenColumns {
         }
         for index in &self.redacted {
             if let Some(value) = values.get_mut(*index).filter(|value| !matches!(value, Value::Null | Value::Absent)) {
-                *value = Value::Redacted;
+                let pseudonym = self.pseudonyms.as_ref().and_then(|pseudonyms| pseudonyms.pseudonym(*index, value));
+                *value = pseudonym.map_or(Value::Redacted, Value::Pseudonym);
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::binlog::event::rows::RowsType;
 use crate::binlog::table::history::NoSource;
 use crate::binlog::transaction::assembler::{Assembler, AssemblerOptions};
 use crate::rules::columns::ColumnRules;
+use crate::rules::redaction::Redactor;
 
 /// A binlog file, with or without its first four bytes; without a FORMAT_DESCRIPTION at its front it gets one that knows no checksums.
 /// It is read as it is, and once more with all lengths and checksums mended, which a mutation would have to guess.
@@ -105,8 +106,7 @@ impl Run {
     fn new() -> Self {
         let columns = ColumnRules {
             drop: ["dropped".parse().unwrap()].into(),
-            redact_keys: ["secret".to_owned()].into(),
-            redact_value: "\"***".into(),
+            redactor: Redactor::new(&["secret".to_owned()], "\"***").with_pseudonyms(b"of no use to anybody"),
         };
         let options = AssemblerOptions { columns, ..AssemblerOptions::default() };
         let start = Position { file: "binlog.000001".into(), offset: 4 };

@@ -43,6 +43,7 @@ pub fn write_value(
     match value {
         Value::Absent | Value::Null => out.extend_from_slice(b"null"),
         Value::Redacted => out.extend_from_slice(column.redaction.as_deref().unwrap_or(b"null")),
+        Value::Pseudonym(pseudonym) => escaped(out, &pseudonym.to_string()),
         Value::Integer(value) => write_integer(out, column, *value, options),
         Value::Float(value) => number(out, *value),
         Value::Double(value) => number(out, *value),

@@ -12,7 +12,6 @@ use crate::binlog::table::catalog::{BINARY_COLLATION, CatalogColumn, fits, lacks
 use crate::binlog::table::hidden::without_hashes;
 use crate::binlog::value::column::Storage;
 use crate::mysql::charset::Charset;
-use crate::rules::columns::ColumnRules;
 
 /// A table whose columns have names, or are called `@1`, `@2` where nobody knows better.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,21 +108,6 @@ impl Table {
     pub(crate) fn of(map: Arc<TableMap>, columns: Vec<Column>, primary_key: Vec<usize>) -> Self {
         let number = TableNumber::next();
         Self { number, map, columns, primary_key, has_names: true, lacks_charsets: false, hidden: None }
-    }
-
-    /// Hides columns. A dropped column is no part of the primary key any more either.
-    pub fn hide(&mut self, rules: &ColumnRules) {
-        let mut hidden = HiddenColumns::default();
-        for (index, column) in self.columns.iter_mut().enumerate() {
-            if rules.drops(&self.map.database, &self.map.table, &column.name) {
-                hidden.dropped.push(index);
-            } else if rules.redacts(&column.name) {
-                column.redaction = serde_json::to_vec(&rules.redact_value).ok();
-                hidden.redacted.push(index);
-            }
-        }
-        self.primary_key.retain(|index| !hidden.dropped.contains(index));
-        self.hidden = (hidden != HiddenColumns::default()).then(|| Arc::new(hidden));
     }
 
     /// Whether some columns' values are not shown.

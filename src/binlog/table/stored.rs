@@ -90,7 +90,10 @@ mod tests {
         let again = Table::from_json(&table.to_json()).unwrap();
         assert_eq!(Table { number: table.number, ..again.clone() }, table);
         assert_ne!(again.number, table.number);
-        table.hide(&ColumnRules { redact_keys: vec!["text".into()], ..ColumnRules::default() });
+        table.hide(&ColumnRules {
+            redactor: crate::rules::redaction::Redactor::new(&["text".into()], "***"),
+            ..ColumnRules::default()
+        });
         assert_eq!(Table { number: again.number, ..Table::from_json(&table.to_json()).unwrap() }, again);
         for wrong in [&b""[..], b"{}", b"\xff"] {
             assert_eq!(Table::from_json(wrong), None);

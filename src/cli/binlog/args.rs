@@ -11,7 +11,8 @@ use super::place::{FromPlace, UntilPlace};
 use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
 use crate::cli::settings::{
-    FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, TempArgs, Writes, change, choice, row_sink, specs,
+    FileArgs, KafkaArgs, LogArgs, PrettyArgs, RedactArgs, Redacts, SinkName, TempArgs, Writes, change, choice,
+    row_sink, specs, under_heading,
 };
 use crate::deliver::OnRefused;
 use crate::settings::{SinkKind, boolean, duration, number_of_seconds, size, topic};
@@ -65,7 +66,14 @@ pub(in crate::cli) struct BinlogArgs {
 
 /// What differs here from other subcommands that have the same flags.
 pub(in crate::cli) fn adapt(command: Command) -> Command {
-    change(command, "ndjson_rotate_size", |argument| argument.default_value("0"))
+    let command = change(command, "ndjson_rotate_size", |argument| argument.default_value("0"));
+    under_heading(command, "Selection")
+}
+
+impl Redacts for BinlogArgs {
+    fn redaction(&self) -> &RedactArgs {
+        &self.selection.redaction
+    }
 }
 
 impl Writes for BinlogArgs {
@@ -124,7 +132,7 @@ pub(super) struct SourceArgs {
     pub(super) server_id: Option<u32>,
 
     /// Our name in SHOW REPLICAS [default: this host's]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     pub(super) report_host: Option<String>,
 
     /// How often an idle server says that it is there
@@ -203,13 +211,8 @@ pub(super) struct SelectionArgs {
     #[arg(long, value_name = "PATTERN")]
     pub(super) drop_columns: Vec<Patterns<ColumnPattern>>,
 
-    /// Hide columns whose names contain this; repeatable
-    #[arg(long, value_name = "TEXT", value_delimiter = ',')]
-    pub(super) redact_keys: Vec<String>,
-
-    /// What is shown instead
-    #[arg(long, value_name = "TEXT", default_value = "***")]
-    pub(super) redact_value: String,
+    #[command(flatten)]
+    pub(super) redaction: RedactArgs,
 }
 
 /// What rows look like, and how they are passed on.

@@ -44,8 +44,7 @@ pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfi
             tables: TableRules::new(&flat(&args.selection.include), &flat(&args.selection.exclude))?,
             columns: ColumnRules {
                 drop: flat(&args.selection.drop_columns),
-                redact_keys: args.selection.redact_keys.clone(),
-                redact_value: args.selection.redact_value.clone(),
+                redactor: args.selection.redaction.redactor(origins).map_err(|error| error.to_string())?,
             },
             temp_dir: temp_dir(args),
         },

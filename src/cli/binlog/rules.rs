@@ -3,13 +3,14 @@
 use super::args::BinlogArgs;
 use super::forms::Format;
 use crate::binlog::{From, TlsMode};
-use crate::cli::settings::{Writes, file_rules, specs};
+use crate::cli::settings::{Writes, file_rules, redact_rules, specs};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, SinkKind};
 
 /// Every rule.
 pub(in crate::cli) fn rules() -> Vec<Rule<BinlogArgs>> {
     let mut rules = Vec::from(SOURCE);
+    rules.extend(redact_rules());
     rules.extend(OUTPUT);
     rules.extend(FORMS);
     rules.extend(file_rules());
@@ -66,8 +67,8 @@ const SOURCE: [Rule<BinlogArgs>; 8] = [
         ),
     },
     Rule {
-        settings: &["redact_value"],
-        needs: |args| !args.selection.redact_keys.is_empty(),
+        settings: &["redact_mode", "redact_value", "redact_key_file"],
+        needs: |args| args.selection.redaction.has_keys(),
         otherwise: NoEffect("nothing is redacted: set --redact-keys"),
     },
 ];

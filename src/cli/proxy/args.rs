@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Command};
 
 use crate::cli::settings::{
-    ColumnArgs, FileArgs, KafkaArgs, LogArgs, PrettyArgs, SinkName, TempArgs, Writes, choice, specs, statement_sink,
+    ColumnArgs, FileArgs, KafkaArgs, LogArgs, PrettyArgs, RedactArgs, Redacts, SinkName, TempArgs, Writes, change,
+    choice, specs, statement_sink,
 };
 use crate::deliver::{Acks, Backpressure};
 use crate::message::Criterion;
@@ -37,6 +38,9 @@ pub(in crate::cli) struct ProxyArgs {
 
     #[command(flatten)]
     pub(super) filter: FilterArgs,
+
+    #[command(flatten)]
+    pub(super) redaction: RedactArgs,
 
     /// stdout, ndjson:PATH or kafka; repeatable [default: stdout]
     ///
@@ -73,6 +77,17 @@ pub(in crate::cli) struct ProxyArgs {
 
     #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
+}
+
+/// What differs in `proxy` from the defaults that subcommands share: statements are redacted unless told otherwise.
+pub(in crate::cli) fn adapt(command: Command) -> Command {
+    change(command, "redact_keys", |argument| argument.default_value("password,passwd,secret,token"))
+}
+
+impl Redacts for ProxyArgs {
+    fn redaction(&self) -> &RedactArgs {
+        &self.redaction
+    }
 }
 
 impl ProxyArgs {
@@ -117,11 +132,11 @@ pub(super) struct ConnectionArgs {
     pub(super) workers: usize,
 
     /// How long connecting to the server may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(super) connect_timeout: Duration,
 
     /// How long a client may take to log in, TLS included
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, hide_short_help = true, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(super) handshake_timeout: Duration,
 
     /// How long a stop may take, sinks included
@@ -302,7 +317,7 @@ pub(super) struct ProducerArgs {
     /// How often librdkafka tries again
     ///
     /// After that the proxy sends the message again, without limit.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=2_147_483_647))]
     pub(super) kafka_retries: u32,
 
@@ -311,14 +326,14 @@ pub(super) struct ProducerArgs {
     pub(super) kafka_linger_ms: u32,
 
     /// Send as soon as this many bytes wait
-    #[arg(long, value_name = "BYTES", default_value_t = 16_384)]
+    #[arg(long, hide_short_help = true, value_name = "BYTES", default_value_t = 16_384)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=2_147_483_647))]
     pub(super) kafka_batch_size: u32,
 
     /// Bytes that may wait for the brokers
     ///
     /// In addition to what waits in the sink's queue.
-    #[arg(long, value_name = "SIZE", default_value = "33554432", value_parser = size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", default_value = "33554432", value_parser = size)]
     pub(super) kafka_buffer_memory: u64,
 
     /// Accepted, without effect: every message has a key
@@ -345,7 +360,7 @@ pub(super) struct QueueArgs {
     pub(super) publish_queue_bytes: usize,
 
     /// Messages that a worker gathers
-    #[arg(long, value_name = "N", default_value = "500", value_parser = positive)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "500", value_parser = positive)]
     pub(super) publish_batch_size: usize,
 
     /// How long a worker gathers messages
@@ -384,14 +399,6 @@ pub(super) struct BufferArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Not built yet (true or a value is refused)")]
 pub(super) struct NotBuiltArgs {
-    /// Names of columns and parameters whose values are replaced
-    #[arg(long, value_name = "NAMES", hide = true)]
-    pub(super) redact_keys: Option<String>,
-
-    /// What they are replaced with
-    #[arg(long, value_name = "TEXT", hide = true)]
-    pub(super) redact_value: Option<String>,
-
     /// A comment with the connection's data in front of each statement
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_INLINEDEBUG", value_name = "BOOL", value_parser = boolean, hide = true)]
     pub(super) inline_debug: Option<bool>,

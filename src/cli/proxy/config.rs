@@ -29,6 +29,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     check_distinct(&args.sink, origins)?;
     let sinks = sinks(&args);
     let buffer = buffer(&args);
+    let redactor = args.redaction.redactor(origins)?;
     let capture = args.capture;
     let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
     let proxy = ProxyConfig {
@@ -50,6 +51,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             include_params: capture.include_params,
             split_values: capture.split_values,
             max_param_length: capture.max_param_length,
+            redactor,
             max_statement_bytes: capture.max_statement_bytes,
             debug: non_empty(capture.debug_value).unwrap_or(capture.service_name),
             default_tz: non_empty(capture.default_tz),

@@ -12,7 +12,7 @@ use crate::deliver::{self, Pipeline};
 use crate::lifecycle::{self, Patience};
 use crate::proxy::{self, ProxyError};
 use crate::settings::Origins;
-pub(super) use args::ProxyArgs;
+pub(super) use args::{ProxyArgs, adapt};
 pub(super) use config::{Plan, plan};
 pub(super) use rules::rules;
 

@@ -1,13 +1,11 @@
 //! Settings of `proxy` that matter only together with others, or are refused without them.
 
 use super::args::ProxyArgs;
-use crate::cli::settings::{Writes, file_rules};
+use crate::cli::settings::{Writes, file_rules, redact_rules};
 use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, SinkKind};
 
-const REDACTION_NOT_BUILT: &str =
-    "redaction is not built yet, values would be published in clear; unset it to accept that";
 const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
 
 /// Every rule.
@@ -16,6 +14,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules.extend(CAPTURE);
     rules.extend(FILTERS);
     rules.extend(BUFFER);
+    rules.extend(redact_rules());
     rules.extend(TLS);
     rules.extend(OUTPUT);
     rules.extend(file_rules());
@@ -23,17 +22,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 3] = [
-    Rule {
-        settings: &["redact_keys"],
-        needs: |args| args.not_built.redact_keys.as_ref().is_none_or(String::is_empty),
-        otherwise: Refused(REDACTION_NOT_BUILT),
-    },
-    Rule {
-        settings: &["redact_value"],
-        needs: |args| args.not_built.redact_value.as_ref().is_none_or(String::is_empty),
-        otherwise: Refused(REDACTION_NOT_BUILT),
-    },
+const NOT_BUILT: [Rule<ProxyArgs>; 1] = [
     Rule {
         settings: &["inline_debug"],
         needs: |args| args.not_built.inline_debug != Some(true),
@@ -57,6 +46,10 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
             "debug_value",
             "service_name",
             "default_tz",
+            "redact_keys",
+            "redact_mode",
+            "redact_value",
+            "redact_key_file",
         ],
         needs: |args| args.capture.statement_logging,
         otherwise: NoEffect("there are no messages with --statement-logging=false"),

@@ -10,6 +10,7 @@ mod layers;
 mod log;
 mod names;
 mod output;
+mod redaction;
 mod table;
 
 pub(super) use choices::choice;
@@ -19,4 +20,5 @@ pub(super) use layers::{CliError, Layered, Layers};
 pub(super) use log::LogArgs;
 pub(super) use names::with_origins;
 pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
+pub(super) use redaction::{RedactArgs, Redacts, redact_rules, under_heading};
 pub(super) use table::{change, complete, settings_of};

@@ -71,6 +71,13 @@ impl Redactions {
         of_text(sql, is_torn, lexis, keys, DEPTH)
     }
 
+    /// Of a text that nobody has seen: no parameter is known to be harmless.
+    pub fn of_unknown(keys: &Keys) -> Self {
+        let hides = !keys.is_empty();
+        let params = if hides { RedactedParams::All } else { RedactedParams::None };
+        Self { literals: Vec::new(), params, mentions_secret: hides }
+    }
+
     /// Whether all of it is shown.
     pub fn is_empty(&self) -> bool {
         self.literals.is_empty() && self.params == RedactedParams::None

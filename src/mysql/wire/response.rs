@@ -163,7 +163,7 @@ impl<'a> ErrPacket<'a> {
     }
 
     /// The text, of which what is longer than a server's is left out.
-    fn text(&self, charset: Charset) -> Cow<'a, str> {
+    pub(crate) fn text(&self, charset: Charset) -> Cow<'a, str> {
         match self.message.get(..Self::LONGEST_TEXT) {
             Some(front) => charset.to_text(front, self.message.len() > front.len()),
             None => charset.to_text(self.message, false),

@@ -105,7 +105,7 @@ impl Values {
                 out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"1970-01-01T00:00:00Z\"" });
             }
             Value::Timestamp(value) => zoned(out, *value),
-            Value::Redacted if !is_masked(column) => out.extend_from_slice(b"null"),
+            Value::Redacted | Value::Pseudonym(_) if !is_masked(column) => out.extend_from_slice(b"null"),
             Value::Json([]) => {
                 out.extend_from_slice(if mapped.nullable { b"null" } else { b"\"{}\"" });
             }

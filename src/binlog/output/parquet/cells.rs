@@ -5,6 +5,7 @@ use arrow_buffer::i256;
 use crate::binlog::event::compression::decompress_column;
 use crate::binlog::output::json_value::{ValueOptions, write_meaning, write_value};
 use crate::binlog::output::parquet::columns::{NO_SLOT, Slots, Values};
+use crate::binlog::output::parquet::kind::Kind;
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Integer, Value};
@@ -133,6 +134,10 @@ impl Slots<'_> {
         match value {
             // A value that is not to be shown has no text that every type could hold.
             Value::Absent | Value::Null | Value::Redacted => self.null()?,
+            Value::Pseudonym(pseudonym) if Kind::of(column) == Kind::Text => {
+                self.bytes(pseudonym.to_string().as_bytes())?;
+            }
+            Value::Pseudonym(_) => self.null()?,
             Value::Integer(value) => self.integer(*value)?,
             Value::Float(value) => self.f32(*value)?,
             Value::Double(value) => self.f64(*value)?,

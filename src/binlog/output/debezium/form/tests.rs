@@ -11,6 +11,7 @@ use crate::binlog::value::column::Storage;
 use crate::mysql::value::decimal::Decimal;
 use crate::mysql::value::temporal::{Date, DateTime, Time, Timestamp};
 use crate::mysql::wire::Reader;
+use crate::rules::redaction::Redactor;
 
 /// 2016-06-10 17:50:29.523437158.
 const NOW: Nanoseconds = 1_465_581_029_523_437_158;
@@ -388,13 +389,18 @@ fn schemas_are_those_of_the_documentation() {
 #[test]
 fn redacted_values_keep_the_type_of_their_schema() {
     let columns = [("id", INT, false), ("secret_text", VARCHAR, false), ("secret_number", INT, false)];
-    let mut table = table("d", "t", &columns, &[0]);
+    let mask = Redactor::new(&["secret".into()], "***");
+    let hash = mask.clone().with_pseudonyms(b"0123456789abcdef");
+    let pseudonym = hash.pseudonym(b"x").unwrap().to_string();
+    for (redactor, shown) in [(mask, "***"), (hash, pseudonym.as_str())] {
+        check_redacted(&columns, redactor, shown);
+    }
+}
+
+fn check_redacted(columns: &[(&str, Storage, bool)], redactor: Redactor, shown: &str) {
+    let mut table = table("d", "t", columns, &[0]);
     table.columns[1].charset = Some(crate::mysql::charset::Charset::Utf8mb4);
-    table.hide(&crate::rules::columns::ColumnRules {
-        redact_keys: vec!["secret".into()],
-        redact_value: "***".into(),
-        ..Default::default()
-    });
+    table.hide(&crate::rules::columns::ColumnRules { redactor, ..Default::default() });
     let body = Body::full(RowKind::Insert, &[vec![int(1), varchar("x"), int(7)]]);
     let (mut stored, table) = (Vec::new(), Arc::new(table));
     let rows = body.event(&table).store(&mut stored);
@@ -405,7 +411,7 @@ fn redacted_values_keep_the_type_of_their_schema() {
         Ok(1)
     );
     let found = messages(&batch);
-    assert_eq!(found[0]["payload"]["after"], json!({"id": 1, "secret_text": "***", "secret_number": null}));
+    assert_eq!(found[0]["payload"]["after"], json!({"id": 1, "secret_text": shown, "secret_number": null}));
     let fields = &found[0]["schema"]["fields"][1]["fields"];
     assert_eq!(fields[1], json!({"type": "string", "optional": false, "field": "secret_text"}));
     assert_eq!(fields[2], json!({"type": "int32", "optional": true, "field": "secret_number"}));

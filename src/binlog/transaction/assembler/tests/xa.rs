@@ -317,7 +317,10 @@ fn columns_are_hidden_as_the_rules_say_at_the_end() {
     let checkpoint = stream.boundaries.last().unwrap().0.clone();
     drop(stream);
     let mut stream = Stream::kept_in(folder.path());
-    let columns = ColumnRules { redact_keys: vec!["text".into()], ..ColumnRules::default() };
+    let columns = ColumnRules {
+        redactor: crate::rules::redaction::Redactor::new(&["text".into()], "***"),
+        ..ColumnRules::default()
+    };
     let options = AssemblerOptions { columns, ..AssemblerOptions::default() };
     let start = Position { file: "binlog.000001".into(), offset: checkpoint.offset };
     stream.assembler = Assembler::new(options, NoSource, start);
