@@ -22,13 +22,11 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 1] = [
-    Rule {
-        settings: &["inline_debug"],
-        needs: |args| args.not_built.inline_debug != Some(true),
-        otherwise: Refused(INLINE_DEBUG_NOT_BUILT),
-    },
-];
+const NOT_BUILT: [Rule<ProxyArgs>; 1] = [Rule {
+    settings: &["inline_debug"],
+    needs: |args| args.not_built.inline_debug != Some(true),
+    otherwise: Refused(INLINE_DEBUG_NOT_BUILT),
+}];
 
 const CAPTURE: [Rule<ProxyArgs>; 4] = [
     Rule {
