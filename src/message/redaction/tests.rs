@@ -33,6 +33,7 @@ fn message(redactor: &Redactor, sql: &str, params: StatementParams<'_>, outcome:
         duration_ns: 1,
         outcome,
         batch_part: BatchPart::Last,
+        was_executed: true,
         command: 1,
     };
     let options = MessageOptions { redactor: redactor.clone(), max_param_length: 4, ..MessageOptions::default() };
