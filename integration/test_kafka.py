@@ -13,7 +13,8 @@ import pytest
 
 from conftest import STEADY
 from harness import PATIENCE, within
-from harness.kafka import DRAIN, Topic, headers, load, murmur2, of, partition_of, settings, until_it_arrives, whole
+from harness.fake import COLUMN, EOF, packets
+from harness.kafka import DRAIN, Topic, headers, load, missing_numbers, murmur2, of, partition_of, settings, until_it_arrives, whole
 from harness.proxy import FIELDS, once
 from harness.servers import Kafka
 
@@ -68,6 +69,18 @@ def test_sink_given_as_an_option(mysql, kafka, topic, proxies):
     assert values == sorted((proxy.log_path.parent / f"{topic.name}.ndjson").read_text().splitlines())
 
 
+def test_the_loss_of_sight_has_a_kind_of_its_own(fake, kafka, topic, proxies):
+    proxy = proxies(fake.address, sinks=[], env=settings(kafka, topic))
+    with fake.session(proxy.address, False, "running") as (client, server):
+        answer = packets(1, b"\1", COLUMN, EOF, b"\1x") + packets(5, EOF, b"more")
+        server.sendall(answer)
+        assert fake.expect(client, len(answer)) == answer
+    proxy.stop()
+    records = topic.read(2)
+    assert whole(records) == (0, 1)
+    assert [headers(r)["kind"] for r in records][-1] == "observation-lost" and "digest" not in headers(records[-1])
+
+
 def test_large_message(mysql, kafka, topic, proxies):
     """A statement larger than what librdkafka takes by default is cut, and does not stop those after it."""
     proxy = proxies(mysql, sinks=[], env=settings(kafka, topic))
@@ -99,7 +112,10 @@ def test_broker_hangs_with_drop(mysql, kafka, topic, proxies):
     # With what else the clients say no more than the queue holds.
     load(proxy, 2, 40, "after")
     proxy.stop()
-    records = [json.loads(r.value()) for r in topic.read(80, where=of("after"))]
+    found = topic.read(80, where=of("after"))
+    # What was dropped is missing by number, and nothing else is.
+    assert missing_numbers(found) <= proxy.counter("dropped")
+    records = [json.loads(r.value()) for r in found]
     arrived = sum(of("before")(m) for m in records) + sum(of("during")(m) for m in records)
     assert sum(of("after")(m) for m in records) == 80, "after the broker is back everything arrives"
     assert proxy.counter("dropped") > 0
@@ -118,7 +134,9 @@ def test_broker_hangs_with_block_and_a_large_queue(mysql, kafka, topic, proxies)
         kafka.resume()
     load(proxy, 4, 50, "after")
     proxy.stop()
-    records = [json.loads(r.value()) for r in topic.read(4400, where=lambda m: "'" in m["sql"])]
+    found = topic.read(4400, where=lambda m: "'" in m["sql"])
+    whole(found)
+    records = [json.loads(r.value()) for r in found]
     for label, count in (("before", 200), ("during", 4000), ("after", 200)):
         mine = [m["sql"] for m in records if of(label)(m)]
         assert len(mine) == count and len(set(mine)) == count, f"{label}: {len(mine)} of {count}"
@@ -157,7 +175,9 @@ def test_broker_hangs_with_block_and_a_full_queue(mysql, hasty, proxies):
             kafka.resume()
         loading.result()
     proxy.stop()
-    records = [json.loads(r.value()) for r in topic.read(2000, where=of("during"))]
+    found = topic.read(2000, where=of("during"))
+    whole(found)
+    records = [json.loads(r.value()) for r in found]
     mine = [m["sql"] for m in records if of("during")(m)]
     assert len(mine) == 2000 == len(set(mine)) and proxy.counter("dropped") == 0
 
@@ -185,7 +205,9 @@ def test_broker_stopped_and_started_again(mysql, broker, proxies):
     said = [line for line in proxy.log.splitlines() if "librdkafka" in line]
     assert len(said) <= 2 and all("Connect" in line or "Disconnect" in line for line in said), proxy.log
     proxy.stop()
-    records = [json.loads(r.value()) for r in topic.read(1200, where=lambda m: "'" in m["sql"])]
+    found = topic.read(1200, where=lambda m: "'" in m["sql"])
+    whole(found)
+    records = [json.loads(r.value()) for r in found]
     for label, count in (("before", 100), ("during", 1000), ("after", 100)):
         mine = [m["sql"] for m in records if of(label)(m)]
         assert len(mine) == count == len(set(mine)), f"{label}: {len(mine)} of {count}"

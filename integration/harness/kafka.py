@@ -96,6 +96,17 @@ def whole(records):
     return twice, len(connections)
 
 
+def missing_numbers(records):
+    """How many numbers are missing before the last of each connection; those that are there ascend."""
+    last, missing = {}, 0
+    for record in sorted(records, key=lambda r: (r.partition(), r.offset())):
+        connection, seq = (headers(record)["proxy"], record.key()), int(headers(record)["seq"])
+        assert seq > last.get(connection, 0)
+        missing += seq - last.get(connection, 0) - 1
+        last[connection] = seq
+    return missing
+
+
 def settings(kafka, topic, **more):
     return {"INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "INTERCEPTOR_KAFKA_TOPIC": topic.name,
             "INTERCEPTOR_KAFKA_LINGER_MS": "50", **more}
