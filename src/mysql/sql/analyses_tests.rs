@@ -90,8 +90,8 @@ proptest! {
 #[test]
 fn what_is_remembered_is_bounded() {
     let mut analyses = Analyses::new(keys());
-    for number in 0..20_000 {
-        let sql = format!("SELECT a{number} FROM t{} WHERE token = 5", "x".repeat(number % 3000));
+    for number in 0..4_000 {
+        let sql = format!("SELECT a{number} FROM t{} WHERE token = 5", "x".repeat(number % 1000 * 10));
         assert_eq!(analyses.of(sql.as_bytes(), false, Lexis::default()).redactions.literals.len(), 1);
     }
     assert!(analyses.byte_len() <= 4 << 20, "{}", analyses.byte_len());

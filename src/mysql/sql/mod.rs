@@ -17,9 +17,9 @@
 //!   analysis    all of it, of one text                       analyses    of those that came lately
 //! ```
 //!
-//! A parser that others wrote (`sqlparser`) judges some of this in tests. In the program its place is beside `secrets`: for the one
-//! question that a lexer cannot answer, which literal belongs to which column. It fails as a whole at one clause that it does not know, so
-//! whoever asks it needs an answer from the tokens for that case.
+//! A parser that others wrote (`sqlparser`) answers the one question that a lexer cannot: which literal belongs to which column (`parsed`).
+//! It is given a plain spelling of the statement (`skeleton`), and fails as a whole at one clause that it does not know; the answer is
+//! then from the tokens, and hides more (`redactions`). In tests it judges where statements end.
 
 mod analyses;
 #[cfg(test)]
@@ -45,6 +45,8 @@ mod parts;
 mod program;
 mod quoted;
 mod redactions;
+#[cfg(test)]
+mod redactions_properties;
 #[cfg(test)]
 mod redactions_tests;
 mod savepoints;

@@ -93,6 +93,7 @@ impl Walk<'_> {
             Statement::Update(update) => self.update(update),
             Statement::Delete(delete) => self.delete(delete),
             Statement::Set(set) => self.set(set),
+            Statement::Explain { statement, .. } => self.statement(statement),
             Statement::Call(call) => self.unit(call),
             Statement::CreateTable(table) => {
                 self.definitions(&table.columns);

@@ -93,7 +93,9 @@ fn of_text(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys, depth: u8) -> R
         let end = if piece.is_certain { piece.range.end } else { sql.len() };
         let start = piece.range.start;
         let statement = sql.get(start..end).unwrap_or_default();
-        found.statement(statement, start, is_torn && end == sql.len(), lexis, keys, depth);
+        // The last one may go on, unless a semicolon ends it.
+        let is_last = sql.get(end..).unwrap_or_default().iter().all(|byte| lexis.is_space(*byte));
+        found.statement(statement, start, is_torn && is_last, lexis, keys, depth);
         from = if piece.is_certain { piece.next } else { sql.len() };
     }
     found.finish(sql)
@@ -121,7 +123,8 @@ impl Found {
         self.mentions_secret |= judgement != Judgement::Harmless;
         for (number, site) in sites.sites.iter().enumerate() {
             let span = site.span.start + start..site.span.end + start;
-            let is_secret = self.secrets.iter().any(|secret| secret.start < span.end && span.start < secret.end)
+            let after = self.secrets.partition_point(|secret| secret.end <= span.start);
+            let is_secret = self.secrets.get(after).is_some_and(|secret| secret.start < span.end)
                 || (judgement.hides(number) && !site.is_length)
                 || is_secret_text(&sites, site.kind, sql.get(site.span.clone()), lexis, keys, depth);
             self.site(site.kind, span, is_secret);
@@ -220,5 +223,6 @@ fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lex
     if keys.match_name(&inner) {
         return true;
     }
-    sites.verb == Verb::Prepare && (depth == 0 || !of_text(&inner, false, lexis, keys, depth - 1).is_empty())
+    // Too deep to be looked into.
+    depth == 0 || !of_text(&inner, false, lexis, keys, depth - 1).is_empty()
 }

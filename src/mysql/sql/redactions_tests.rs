@@ -106,6 +106,7 @@ fn what_belongs_to_harmless_names_is_shown() {
         "SET @x := 'y', @token := #",
         "SET GLOBAL validate_password.length = #",
         "CALL reset_password(#, !)",
+        "EXPLAIN SELECT a FROM u WHERE token = # AND id = 5",
         "SELECT JSON_SET(doc, #, #), JSON_OBJECT('a', 1) FROM u",
         "SELECT * FROM u WHERE doc->># = # AND a = 'y'",
         "SELECT * FROM posts WHERE body LIKE '%password%' AND id = 5",

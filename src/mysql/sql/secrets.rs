@@ -8,8 +8,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::fronts::skip_statement_variables;
+use super::keys::Keys;
 use super::lexis::Lexis;
 use super::quoted::unquote;
 use super::statements::next_statement;
@@ -67,15 +69,14 @@ fn of_text(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
 }
 
 /// Nearly every text has none of these words.
-fn may_have_secrets(text: &[u8]) -> bool {
-    const SIGNS: [&str; 6] = ["password", "identified", "connection", "secret", "passwd", "_key"];
-    SIGNS.iter().any(|sign| has_ignoring_case(text, sign.as_bytes())) || memchr::memmem::find(text, b"://").is_some()
-}
+static SIGNS: LazyLock<Keys> = LazyLock::new(|| {
+    let words = ["password", "identified", "connection", "secret", "passwd", "pwd", "passphrase", "_key", "://"];
+    let rarer = ["authentication_string", "challenge_response", "sst_auth", "crypt", "encode", "decode", "keyring"];
+    Keys::new(words.into_iter().chain(rarer))
+});
 
-fn has_ignoring_case(text: &[u8], word: &[u8]) -> bool {
-    let Some((first, others)) = word.split_first() else { return true };
-    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text)
-        .any(|at| text.get(at + 1..at + 1 + others.len()).is_some_and(|rest| rest.eq_ignore_ascii_case(others)))
+fn may_have_secrets(text: &[u8]) -> bool {
+    SIGNS.match_name(text)
 }
 
 fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
@@ -92,7 +93,10 @@ fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
     while let Some(token) = tokens.next() {
         if tokens.is_doubtful() {
             // Whatever comes may be a literal.
-            if scan.follows.is_secret() || may_have_secrets(sql.get(token.start..).unwrap_or_default()) {
+            if scan.follows.is_secret()
+                || scan.within.is_some()
+                || may_have_secrets(sql.get(token.start..).unwrap_or_default())
+            {
                 scan.spans.push(token.start..sql.len());
             }
             return scan.spans;
@@ -114,7 +118,9 @@ enum Follows {
     Nothing,
     /// A word after which a literal is a secret, perhaps with `=` or a parenthesis between.
     Secret,
-    /// The same, but only within parentheses: a function's argument.
+    /// The same, of a word after which anything is a secret that is no word of the grammar: what was meant to stand in quotes.
+    Password,
+    /// A function: all of its arguments are secrets.
     Function,
     /// A literal that was one: strings side by side are one string.
     Adjacent,
@@ -122,7 +128,7 @@ enum Follows {
 
 impl Follows {
     fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Adjacent)
+        matches!(self, Self::Secret | Self::Password | Self::Adjacent)
     }
 }
 
@@ -131,32 +137,52 @@ struct Scan {
     is_data: bool,
     depth: u8,
     follows: Follows,
-    /// After IDENTIFIED, up to the statement's end.
+    /// After SET.
+    is_set: bool,
+    /// After USER, GRANT, CLONE.
+    is_account: bool,
+    /// After IDENTIFIED, up to the statement's end; and by how many tokens.
     in_authentication: bool,
+    since_identified: usize,
     /// `SET PASSWORD FOR account` must be followed by `=`.
     in_assignment: bool,
     after_password: bool,
+    /// Parentheses that are open.
+    parens: usize,
+    /// Within a function's arguments, or what is assigned to a variable, which end with this many parentheses open.
+    within: Option<Within>,
     spans: Vec<Range<usize>>,
+}
+
+/// All literals are secrets.
+#[derive(Debug, Clone, Copy)]
+enum Within {
+    Arguments { outside: usize },
+    Assigned { outside: usize },
 }
 
 impl Scan {
     fn token(&mut self, tokens: &Tokens<'_>, token: &Token) {
         let text = tokens.text(token);
+        self.is_set |= tokens.is(token, "set");
+        self.is_account |= tokens.is_any(token, &["user", "grant", "clone"]);
+        self.since_identified = self.since_identified.saturating_add(1);
         let after_password = std::mem::take(&mut self.after_password);
         let (before, in_assignment) = (self.follows, self.in_assignment);
         self.follows = match token.kind {
-            Kind::Word => self.word(text, after_password),
-            _ if self.follows.is_secret() && is_literal(token) => {
+            _ if self.is_hidden(token, text) => {
                 self.spans.push(token.range());
                 Follows::Adjacent
             }
-            Kind::Open => match self.follows {
-                Follows::Function | Follows::Secret => Follows::Secret,
-                _ => Follows::Nothing,
-            },
-            Kind::Other if matches!(text, b"=" | b":=") => {
-                let is_secret = self.follows == Follows::Secret || std::mem::take(&mut self.in_assignment);
-                if is_secret { Follows::Secret } else { Follows::Nothing }
+            Kind::Word => self.word(tokens, text, after_password),
+            // `SET GLOBAL component.name = ..`, `SET @@global.name = ..`
+            Kind::Name if self.is_set => self.word(tokens, &unquote(text, tokens.lexis()), after_password),
+            Kind::Variable if self.is_set && text.starts_with(b"@@") => self.word(tokens, text, after_password),
+            Kind::Open => self.open(),
+            Kind::Other if matches!(text, b"=" | b":=") => self.assign(),
+            Kind::Close | Kind::Comma if !tokens.is_in_comment() => {
+                self.leave(token.kind);
+                Follows::Nothing
             }
             Kind::Semicolon if !tokens.is_in_comment() => {
                 *self = Self {
@@ -173,27 +199,98 @@ impl Scan {
         if tokens.is_in_comment() {
             self.in_assignment |= in_assignment;
             self.after_password |= after_password;
-            if self.follows != Follows::Secret {
+            if !matches!(self.follows, Follows::Secret | Follows::Password) {
                 self.follows = before;
             }
         }
     }
 
-    fn word(&mut self, word: &[u8], after_password: bool) -> Follows {
+    fn is_hidden(&self, token: &Token, text: &[u8]) -> bool {
+        let is_value = is_literal(token) || text == b"?";
+        match (self.within, self.follows) {
+            (Some(Within::Arguments { .. }), _) => is_value,
+            (Some(Within::Assigned { .. }), _) => is_value || token.kind == Kind::Number,
+            (None, Follows::Secret | Follows::Adjacent) => is_value,
+            (None, Follows::Password) => {
+                let is_grammar = || {
+                    text.starts_with(b"_")
+                        || names_secret(text)
+                        || ["random", "by", "select"].iter().any(|word| text.eq_ignore_ascii_case(word.as_bytes()))
+                };
+                is_value || token.kind == Kind::Number || (token.kind == Kind::Word && !is_grammar())
+            }
+            (None, _) => false,
+        }
+    }
+
+    fn open(&mut self) -> Follows {
+        let outside = self.parens;
+        self.parens += 1;
+        match self.follows {
+            Follows::Function => {
+                self.within = self.within.or(Some(Within::Arguments { outside }));
+                Follows::Nothing
+            }
+            Follows::Secret | Follows::Password => Follows::Secret,
+            _ => Follows::Nothing,
+        }
+    }
+
+    /// A parenthesis or a comma ends what is within.
+    fn leave(&mut self, kind: Kind) {
+        let before = self.parens;
+        if kind == Kind::Close {
+            self.parens = before.saturating_sub(1);
+        }
+        let ends = match self.within {
+            None => false,
+            Some(Within::Arguments { outside }) => self.parens <= outside,
+            Some(Within::Assigned { outside }) => self.parens < outside || (before == outside && kind == Kind::Comma),
+        };
+        if ends {
+            self.within = None;
+        }
+    }
+
+    fn assign(&mut self) -> Follows {
+        let is_due = matches!(self.follows, Follows::Secret | Follows::Password);
+        if !(is_due || std::mem::take(&mut self.in_assignment)) {
+            return Follows::Nothing;
+        }
+        if self.is_set {
+            self.within = self.within.or(Some(Within::Assigned { outside: self.parens }));
+        }
+        Follows::Secret
+    }
+
+    fn word(&mut self, tokens: &Tokens<'_>, word: &[u8], after_password: bool) -> Follows {
         let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
         let is_password = names_secret(word);
         self.after_password = is_password;
-        if self.is_data {
-            return if is_password { Follows::Function } else { Follows::Nothing };
+        let is_called = || tokens.peek().is_some_and(|next| next.kind == Kind::Open);
+        if (is_password || FUNCTIONS.into_iter().any(is)) && is_called() {
+            return Follows::Function;
         }
-        if is("identified") {
+        if self.is_data {
+            // Accounts as rows.
+            return if is("authentication_string") { Follows::Secret } else { Follows::Nothing };
+        }
+        // SET STATEMENT name = value FOR
+        if is("for") && matches!(self.within, Some(Within::Assigned { outside }) if outside == self.parens) {
+            self.within = None;
+        }
+        if is("identified") || is("challenge_response") {
             self.in_authentication = true;
+            self.since_identified = 0;
         }
         self.in_assignment |= after_password && is("for");
         let is_clause = self.in_authentication && ["by", "as", "using"].into_iter().any(is);
         // Character set introducers stand between.
         let is_introducer = self.follows.is_secret() && word.starts_with(b"_");
-        if is_password || is_clause || is_introducer || is("replace") || is("connection") {
+        // BY, WITH plugin BY
+        if is_clause && self.is_account && is("by") && self.since_identified <= 3 {
+            Follows::Password
+        } else if is_password || is_clause || is_introducer || OTHER_WORDS.into_iter().any(is) {
             Follows::Secret
         } else {
             Follows::Nothing
@@ -216,9 +313,31 @@ fn is_literal(token: &Token) -> bool {
     matches!(token.kind, Kind::Text | Kind::Binary)
 }
 
+/// Functions whose arguments are secrets: keys, and what is encrypted with them.
+const FUNCTIONS: [&str; 14] = [
+    "aes_encrypt",
+    "aes_decrypt",
+    "des_encrypt",
+    "des_decrypt",
+    "encrypt",
+    "encode",
+    "decode",
+    "create_asymmetric_priv_key",
+    "create_asymmetric_pub_key",
+    "create_dh_parameters",
+    "asymmetric_decrypt",
+    "asymmetric_encrypt",
+    "asymmetric_sign",
+    "keyring_key_store",
+];
+
+/// Words besides names of passwords after which a literal is a secret.
+const OTHER_WORDS: [&str; 4] = ["replace", "connection", "authentication_string", "wsrep_sst_auth"];
+
 /// PASSWORD, MASTER_PASSWORD, OLD_PASSWORD, S3_SECRET_KEY and the like.
 fn names_secret(word: &[u8]) -> bool {
-    const ENDINGS: [&str; 5] = ["password", "passwd", "secret", "secret_key", "access_key"];
+    const ENDINGS: [&str; 9] =
+        ["password", "passwd", "pwd", "passphrase", "secret", "secret_key", "access_key", "ssl_key", "sst_auth"];
     ENDINGS.iter().any(|ending| {
         let from = word.len().checked_sub(ending.len());
         from.and_then(|from| word.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(ending.as_bytes()))

@@ -97,6 +97,43 @@ fn secrets_are_masked_and_names_are_not() {
             "UPDATE mysql.user SET p = PASSWORD('x') WHERE a = 'y'",
             "UPDATE mysql.user SET p = PASSWORD('***') WHERE a = 'y'",
         ),
+        // What was to stand in quotes.
+        ("ALTER USER u IDENTIFIED BY hunter2", "ALTER USER u IDENTIFIED BY '***'"),
+        ("CREATE USER u IDENTIFIED WITH p BY 12345", "CREATE USER u IDENTIFIED WITH p BY '***'"),
+        (
+            "ALTER USER u 2 FACTOR FINISH REGISTRATION SET CHALLENGE_RESPONSE AS 'x'",
+            "ALTER USER u 2 FACTOR FINISH REGISTRATION SET CHALLENGE_RESPONSE AS '***'",
+        ),
+        (
+            "SET GLOBAL s3_secret_key = CONCAT('a', 'b'), x = 'c'",
+            "SET GLOBAL s3_secret_key = CONCAT('***', '***'), x = 'c'",
+        ),
+        (
+            "SET @@global.ldap_root_pwd = 'x', GLOBAL component.passphrase := 'y', `s3_access_key` = 5",
+            "SET @@global.ldap_root_pwd = '***', GLOBAL component.passphrase := '***', `s3_access_key` = '***'",
+        ),
+        (
+            "SET STATEMENT x_password = 'a' FOR SELECT 'b' FROM t",
+            "SET STATEMENT x_password = '***' FOR SELECT 'b' FROM t",
+        ),
+        ("SET GLOBAL wsrep_sst_auth = 'user:pw'", "SET GLOBAL wsrep_sst_auth = '***'"),
+        (
+            "INSTALL COMPONENT 'file://c' SET GLOBAL c.password = 'x'",
+            "INSTALL COMPONENT 'file://c' SET GLOBAL c.password = '***'",
+        ),
+        (
+            "INSERT INTO t (a, b) VALUES (AES_ENCRYPT('text', SHA2('key', 256)), 'shown')",
+            "INSERT INTO t (a, b) VALUES (AES_ENCRYPT('***', SHA2('***', 256)), 'shown')",
+        ),
+        ("SELECT PASSWORD(CONCAT('a', ('b'))), 'c'", "SELECT PASSWORD(CONCAT('***', ('***'))), 'c'"),
+        (
+            "UPDATE mysql.user SET a = 'b', authentication_string = '*AB'",
+            "UPDATE mysql.user SET a = 'b', authentication_string = '***'",
+        ),
+        (
+            "CHANGE MASTER TO MASTER_SSL_KEY = '/etc/key.pem', MASTER_SSL_CERT = '/etc/cert.pem'",
+            "CHANGE MASTER TO MASTER_SSL_KEY = '***', MASTER_SSL_CERT = '/etc/cert.pem'",
+        ),
     ] {
         assert_eq!(masked(sql), shown);
     }
@@ -117,6 +154,8 @@ fn other_statements_come_back_as_they_are() {
         "CREATE USER u IDENTIFIED BY RANDOM PASSWORD FAILED_LOGIN_ATTEMPTS 3 COMMENT 'x'",
         "SET PASSWORD TO RANDOM",
         "DROP USER 'identified'@'password'",
+        "CREATE VIEW v AS SELECT user, identified FROM t ORDER BY name",
+        "CREATE TABLE t (a INT, KEY (password(10))) ENCRYPTION = 'Y' COMMENT 'x'",
     ] {
         assert_eq!(masked(sql), sql);
     }
@@ -139,7 +178,7 @@ fn spellings() -> impl Strategy<Value = &'static str> {
 }
 
 /// Statements with a secret at `{s}`, with something to be passed over at `{ }`.
-const STATEMENTS: [&str; 24] = [
+const STATEMENTS: [&str; 34] = [
     "CREATE USER u@h{ }IDENTIFIED{ }BY{ }{s}",
     "CREATE USER IF NOT EXISTS 'u'@'h' IDENTIFIED WITH mysql_native_password{ }AS{ }{s}",
     "CREATE USER u IDENTIFIED WITH 'p'{ }BY{ }{s} REPLACE 'x'",
@@ -164,6 +203,16 @@ const STATEMENTS: [&str; 24] = [
     "CREATE TABLE t (a INT) ENGINE=FEDERATED CONNECTION {s}",
     "ALTER TABLE t CONNECTION={s} COMMENT 'x'",
     "SET GLOBAL s3_secret_key{ }={ }{s}",
+    "SET @@GLOBAL.s3_secret_key ={ }{s}",
+    "SET PERSIST `ldap_root_pwd`{ }:={ }CONCAT('x', {s})",
+    "SET SESSION a = 'b', x.passphrase ={ }{s}",
+    "ALTER USER u 2 FACTOR FINISH REGISTRATION SET CHALLENGE_RESPONSE AS{ }{s}",
+    "INSTALL COMPONENT 'file://c' SET PERSIST c.password ={ }{s}",
+    "DO AES_ENCRYPT(@a,{ }{s})",
+    "SELECT AES_DECRYPT(UNHEX('00'),{ }SHA2({s}, 512)) FROM t",
+    "DO keyring_key_store('id', 'AES',{ }{s})",
+    "UPDATE mysql.user SET authentication_string{ }={ }{s}",
+    "SELECT PASSWORD({ }CONCAT('a', {s}))",
 ];
 
 /// Where a statement may stand.

@@ -14,8 +14,8 @@ use super::tokens::{Kind, Token, Tokens};
 
 /// More than this is not given to a parser: its work is bounded by it, and the depth of what it builds.
 const MOST_TOKENS: usize = 4_000;
-const MOST_OPERATORS: usize = 300;
-const DEEPEST: usize = 24;
+const MOST_OPERATORS: usize = 120;
+const DEEPEST: usize = 16;
 
 /// Sites' numbers begin here: no number like it is in a statement by itself.
 const FIRST_NUMBER: usize = 7_000_000;
@@ -36,7 +36,7 @@ pub(super) struct Skeleton {
 pub(super) fn skeleton(sql: &[u8], lexis: Lexis, sites: &[Site], keys: &Keys) -> Option<Skeleton> {
     let skeleton =
         Skeleton { text: String::new(), key_names: Vec::new(), plain_names: HashMap::new(), assigns_within: false };
-    let mut writer = Writer { skeleton, keys, lexis, names: HashMap::new(), is_set: false, operators: 0, depth: 0 };
+    let mut writer = Writer { skeleton, keys, lexis, names: HashMap::new(), is_set: false, operators: vec![0] };
     let mut tokens = Tokens::new(sql, lexis);
     let mut sites = sites.iter().enumerate().peekable();
     let (mut count, mut last) = (0, None::<Token>);
@@ -52,7 +52,8 @@ pub(super) fn skeleton(sql: &[u8], lexis: Lexis, sites: &[Site], keys: &Keys) ->
         }
         writer.is_set |= count == 1 && tokens.is(&token, "set");
         last = Some(token);
-        if count > MOST_TOKENS || writer.operators > MOST_OPERATORS || writer.depth > DEEPEST {
+        let is_deep = writer.operators.len() > DEEPEST || writer.operators.iter().sum::<usize>() > MOST_OPERATORS;
+        if count > MOST_TOKENS || is_deep {
             return None;
         }
     }
@@ -66,12 +67,18 @@ struct Writer<'k> {
     /// Numbers of names, by the name in lower case.
     names: HashMap<Vec<u8>, usize>,
     is_set: bool,
-    operators: usize,
-    depth: usize,
+    /// Operators since the last comma, in each of the parentheses that are open: about as deep is what a parser builds of them.
+    operators: Vec<usize>,
 }
 
 /// Words that make an expression deeper.
-const OPERATORS: [&str; 18] = [
+const OPERATORS: [&str; 24] = [
+    "when",
+    "interval",
+    "explain",
+    "array",
+    "struct",
+    "join",
     "and",
     "or",
     "xor",
@@ -130,15 +137,21 @@ impl Writer<'_> {
             }
             Kind::Variable => self.variable(text),
             Kind::Open => {
-                self.depth += 1;
+                self.operators.push(0);
                 self.write(format_args!(" ("));
             }
             Kind::Close => {
-                self.depth = self.depth.saturating_sub(1);
+                self.operators.pop();
                 self.write(format_args!(" )"));
             }
-            Kind::Comma => self.write(format_args!(" ,")),
-            Kind::Dot => self.write(format_args!(".")),
+            Kind::Comma => {
+                self.operators.iter_mut().last().into_iter().for_each(|operators| *operators = 0);
+                self.write(format_args!(" ,"));
+            }
+            Kind::Dot => {
+                self.operator();
+                self.write(format_args!("."));
+            }
             Kind::Other => {
                 let adjacent = last.filter(|last| last.end == token.start && last.kind == Kind::Other);
                 self.other(text, adjacent, tokens)?;
@@ -149,8 +162,14 @@ impl Writer<'_> {
         Some(())
     }
 
+    fn operator(&mut self) {
+        self.operators.iter_mut().last().into_iter().for_each(|operators| *operators += 1);
+    }
+
     fn word(&mut self, tokens: &Tokens<'_>, word: &[u8]) {
-        self.operators += usize::from(OPERATORS.iter().any(|operator| word.eq_ignore_ascii_case(operator.as_bytes())));
+        if OPERATORS.iter().any(|operator| word.eq_ignore_ascii_case(operator.as_bytes())) {
+            self.operator();
+        }
         let is_plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
             && word.first().is_some_and(|first| !first.is_ascii_digit());
         let is_key = self.keys.match_name(word);
@@ -195,7 +214,7 @@ impl Writer<'_> {
     }
 
     fn other(&mut self, text: &[u8], adjacent: Option<Token>, tokens: &Tokens<'_>) -> Option<()> {
-        self.operators += 1;
+        self.operator();
         let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
         let text = match text {
             "\\N" => "NULL",
