@@ -172,7 +172,9 @@ proptest! {
         let sites = Sites::of(prepared.as_bytes(), lexis, &keys());
         let count = sites.sites.iter().filter(|site| prepared.get(site.span.clone()) == Some("?")).count();
         let params = Redactions::of(prepared.as_bytes(), false, lexis, &keys()).params;
-        if prepared != sql && !prepared.contains("hunter2") && !prepared.starts_with("PREPARE") && count > 0 {
+        // Some spellings have the secret in the midst of a literal.
+        let is_whole = !["\\'hunter2", "''hunter2", "' 'hunter2"].iter().any(|part| sql.contains(part));
+        if is_whole && prepared != sql && !prepared.contains("hunter2") && !prepared.starts_with("PREPARE") && count > 0 {
             prop_assert!((0..count).any(|index| params.contains(index)), "{prepared}");
         }
     }

@@ -87,7 +87,10 @@ fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
             || tokens
                 .is_any(&first, &["insert", "update", "delete", "replace", "load", "select", "with", "call", "values"])
     });
-    let mut scan = Scan { is_data, depth, ..Scan::default() };
+    // What SET STATEMENT sets is not about rows.
+    let data_from = if is_data { tokens.position() } else { usize::MAX };
+    let mut tokens = Tokens::new(sql, lexis);
+    let mut scan = Scan { depth, ..Scan::default() };
     let mut hides_all = false;
     let mut literals = Vec::new();
     while let Some(token) = tokens.next() {
@@ -101,14 +104,23 @@ fn of_statement(sql: &[u8], lexis: Lexis, depth: u8) -> Vec<Range<usize>> {
             }
             return scan.spans;
         }
-        if is_literal(&token) && !is_data {
+        if token.start >= data_from && !scan.is_data {
+            scan = Scan { is_data: true, depth, spans: scan.spans, ..Scan::default() };
+        }
+        if is_literal(&token) && !scan.is_data {
             literals.push(token.range());
             hides_all |= !scan.follows.is_secret() && scan.is_statement(&tokens, &token);
         }
         scan.token(&tokens, &token);
     }
     // A text that is put together from literals: any of them may be the password.
-    if hides_all { literals } else { scan.spans }
+    if !hides_all {
+        return scan.spans;
+    }
+    literals.extend(scan.spans);
+    literals.sort_by_key(|span| span.start);
+    literals.dedup();
+    literals
 }
 
 /// What stands in front of the next token.
@@ -199,7 +211,7 @@ impl Scan {
         if tokens.is_in_comment() {
             self.in_assignment |= in_assignment;
             self.after_password |= after_password;
-            if !matches!(self.follows, Follows::Secret | Follows::Password) {
+            if !matches!(self.follows, Follows::Secret | Follows::Password | Follows::Function) {
                 self.follows = before;
             }
         }
