@@ -201,7 +201,10 @@ SQL
 phase "A mistake: the server's error is part of the message" <<'SQL'
 SELEC owner FROM account;
 SQL
-phase "A transaction" <<'SQL'
+phase "Two transactions: nothing of the one that is rolled back, and the other's when it commits" <<'SQL'
+START TRANSACTION;
+DELETE FROM account;
+ROLLBACK;
 START TRANSACTION;
 UPDATE account SET balance = balance - 25 WHERE id = 2;
 UPDATE account SET balance = balance + 25, owner = 'Ada L.' WHERE id = 1;

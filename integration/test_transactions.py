@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from harness import within
-from harness.proxy import FIELDS
+from harness.proxy import FIELDS, once
 
 OUTCOME_UNKNOWN = 1 << 19
 TINY = ["--buffer-messages", 20, "--buffer-bytes", "20KiB"]
@@ -284,6 +284,7 @@ def test_sigkill_loses_what_is_held(mysql, proxies):
     assert inserted(proxy.messages.all()) == [1]
 
 
-def test_bounds_are_settings(proxies, mysql):
-    done = proxies(mysql, "--buffer-messages", 0, ready=False)
-    assert done.wait() == 2 and "--buffer-messages" in done.log
+@pytest.mark.parametrize("option,value", [("--buffer-messages", 0), ("--buffer-bytes", "much"), ("--temp-dir", "/nowhere/at/all")])
+def test_what_cannot_be_is_refused_at_the_start(option, value):
+    done = once("proxy", "--listen", "127.0.0.1:0", option, str(value))
+    assert done.returncode == 2 and option in done.stderr and str(value) in done.stderr, done.stderr

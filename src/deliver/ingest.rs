@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -12,6 +12,7 @@ use crate::deliver::counters::{LossReason, SinkCounters};
 use crate::deliver::held::{DiskError, Held, Rewrite, Unreadable};
 use crate::deliver::lane::Lane;
 use crate::deliver::queue::{Bounds, lock};
+use crate::deliver::rate_limit::RateLimit;
 use crate::deliver::seq::Seq;
 
 /// A worker's way into delivery. Clones share one buffer; each worker thread should have its own.
@@ -51,7 +52,12 @@ pub(crate) struct Shared {
     pub(crate) held_up: AtomicUsize,
     /// Lanes that have something, and of which the dispatcher does not know yet.
     lanes: Mutex<Vec<Arc<Lane>>>,
+    /// What the log has yet to say of messages that are lost because of the disk.
+    disk_losses: Mutex<RateLimit>,
 }
+
+/// How often the log speaks of messages that are lost because of the disk.
+const DISK_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A session that is kept waiting, for as long as this lives.
 pub(crate) struct HeldUp<'a>(&'a AtomicUsize);
@@ -83,6 +89,7 @@ impl Shared {
             reads_labels: false,
             held_up: AtomicUsize::new(0),
             lanes: Mutex::default(),
+            disk_losses: Mutex::new(RateLimit::new(DISK_LOG_INTERVAL)),
         }
     }
 
@@ -104,9 +111,15 @@ impl Shared {
     /// The disk has not given back what was held on it.
     #[cold]
     pub(crate) fn note_unreadable(&self, lost: &Unreadable) {
-        let messages = usize::try_from(lost.messages).unwrap_or(usize::MAX);
-        self.counters.lose_everywhere(LossReason::Unreadable, messages);
-        tracing::error!(messages, error = %lost.error, "messages that were held until their transaction's end are lost");
+        self.lose_for_the_disk(LossReason::Unreadable, lost.messages, &lost.error);
+    }
+
+    #[cold]
+    fn lose_for_the_disk(&self, reason: LossReason, messages: u64, error: &DiskError) {
+        self.counters.lose_everywhere(reason, usize::try_from(messages).unwrap_or(usize::MAX));
+        if let Some(messages) = lock(&self.disk_losses).add(messages, Instant::now()) {
+            tracing::error!(messages, %reason, %error, "messages are lost that were held until their transaction's end, or behind such a transaction (--temp-dir)");
+        }
     }
 
     pub(crate) fn wake_dispatcher(&self) {
@@ -222,8 +235,7 @@ impl Ingest {
     /// A message that should have waited for those before it is lost.
     #[cold]
     pub(crate) fn lose_for_want_of_disk(&self, error: &DiskError) {
-        self.shared.counters.lose_everywhere(LossReason::NoDisk, 1);
-        tracing::error!(%error, "a message is lost: there is no room to hold it while those before it go out (--backpressure=drop)");
+        self.shared.lose_for_the_disk(LossReason::NoDisk, 1, error);
     }
 
     /// Whether the worker should read nothing more from its clients for now. Only ever true with `backpressure=block`.

@@ -64,3 +64,28 @@ pub fn mark_outcome_unknown(json: &[u8], out: &mut Vec<u8>) {
     integer(out, flags | InterceptorFlags::OUTCOME_UNKNOWN.bits());
     out.extend_from_slice(rest);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(json: &str) -> String {
+        let mut out = Vec::new();
+        mark_outcome_unknown(json.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_the_flag_is_new() {
+        for (before, after) in [
+            (r#"{"debug":"x","iFlags":9,"sql":"a"}"#, r#"{"debug":"x","iFlags":524297,"sql":"a"}"#),
+            (r#"{"debug":"x","iFlags":524297,"sql":"a"}"#, r#"{"debug":"x","iFlags":524297,"sql":"a"}"#),
+            // Text that looks like the field.
+            (r#"{"debug":",\"iFlags\":7","iFlags":100663305}"#, r#"{"debug":",\"iFlags\":7","iFlags":101187593}"#),
+            (r#"{"iFlags":4294967295}"#, r#"{"iFlags":4294967295}"#),
+            ("no message", "no message"),
+        ] {
+            assert_eq!(marked(before), after);
+        }
+    }
+}

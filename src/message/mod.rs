@@ -321,6 +321,19 @@ mod tests {
     }
 
     #[test]
+    fn marking_it_later_is_the_same_as_before_it_is_written() {
+        let session = SessionFacts { user: Some("a\",\"iFlags\":1,\"".into()), ..SessionFacts::default() };
+        let writer = writer();
+        let mut message = writer.observation_lost(&session, ",\"iFlags\":2", Now::default(), 1);
+        let (mut plain, mut early, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        message.write_json(&mut plain).unwrap();
+        message.mark_outcome_unknown();
+        message.write_json(&mut early).unwrap();
+        mark_outcome_unknown(&plain, &mut late);
+        assert!(early == late && early != plain, "{}", String::from_utf8_lossy(&late));
+    }
+
+    #[test]
     fn what_is_unknown_is_null_and_flagged() {
         let session = SessionFacts { execution_count: 1, ..SessionFacts::default() };
         let statement = Statement {

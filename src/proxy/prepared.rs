@@ -64,3 +64,37 @@ impl Prepared {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::deliver::{Holding, Line, Pipeline, QueueConfig};
+
+    fn xid(name: usize) -> Xid {
+        Xid { global: name.to_string().into_bytes(), branch: Vec::new(), format: 1 }
+    }
+
+    #[test]
+    fn one_of_the_same_name_and_the_oldest_of_too_many_wait_no_more() {
+        let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).unwrap();
+        let holding = Arc::new(Holding::new(10, 1000, std::env::temp_dir()));
+        let mut line = Line::new(pipeline.ingest().unwrap());
+        let prepared = Prepared::default();
+        let mut wait = |name| {
+            let held = Held::new(Arc::clone(&holding));
+            let line = line.share(&held);
+            prepared.wait(xid(name), held, line).map(|(xid, waiting)| (xid, waiting.number))
+        };
+        for name in 0..MOST {
+            assert_eq!(wait(name), None);
+        }
+        assert_eq!(wait(0), Some((xid(0), 1)), "its end was not seen");
+        assert_eq!(wait(MOST), Some((xid(1), 2)), "one too many");
+        assert!(prepared.take(&xid(1)).is_none() && prepared.take(&xid(2)).is_some());
+        let numbers: Vec<_> = prepared.take_all().iter().map(|waiting| waiting.number).collect();
+        assert!(numbers.len() == MOST - 1 && numbers.is_sorted(), "{numbers:?}");
+        assert!(prepared.take_all().is_empty());
+    }
+}

@@ -32,6 +32,9 @@ const UNKNOWN: Mark = Mark::MAX;
 
 impl Transactions {
     pub(super) fn new(holding: Holding, counters: Arc<Counters>) -> Self {
+        if let Err(error) = holding.try_disk() {
+            tracing::warn!(%error, "transactions that are too large to be held in memory will not be held: give a folder that can be written (--temp-dir)");
+        }
         Self { holding: Arc::new(holding), prepared: Prepared::default(), counters }
     }
 
@@ -116,10 +119,7 @@ impl OpenTransaction {
     /// It does not fit into memory, and not on the disk.
     #[cold]
     fn give_up(&mut self, line: &mut Line, error: &DiskError) {
-        tracing::error!(
-            %error,
-            "a transaction is too large to be held in memory until its end, and the disk does not take it: its statements are published now, marked as of unknown outcome; give a folder with more room (--temp-dir)"
-        );
+        self.shared.holding.note_refused(error);
         self.given_up = true;
         self.shared.release(&mut self.held, UNKNOWN, |held, rewrite| line.release(held, rewrite));
     }

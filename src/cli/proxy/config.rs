@@ -28,7 +28,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     args.kafka.check(origins)?;
     check_distinct(&args.sink, origins)?;
     let sinks = sinks(&args);
-    let buffer = buffer(&args);
+    let buffer = buffer(&args, origins)?;
     let redactor = args.redaction.redactor(origins)?;
     let capture = args.capture;
     let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -79,12 +79,19 @@ fn filter(args: &FilterArgs) -> MessageFilter {
     }
 }
 
-fn buffer(args: &ProxyArgs) -> Option<BufferConfig> {
-    args.buffer.buffer_until_commit.then(|| BufferConfig {
-        messages: args.buffer.buffer_messages,
-        bytes: args.buffer.buffer_bytes,
-        folder: args.temp.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
-    })
+fn buffer(args: &ProxyArgs, origins: &Origins) -> Result<Option<BufferConfig>, ConfigError> {
+    if !args.buffer.buffer_until_commit {
+        return Ok(None);
+    }
+    let folder = match &args.temp.temp_dir {
+        Some(folder) if !folder.is_dir() => {
+            let message = format!("{} is no folder", folder.display());
+            return Err(ConfigError::Refused { origin: origins.of("temp_dir"), message });
+        }
+        Some(folder) => folder.clone(),
+        None => std::env::temp_dir(),
+    };
+    Ok(Some(BufferConfig { messages: args.buffer.buffer_messages, bytes: args.buffer.buffer_bytes, folder }))
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

@@ -4,27 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::deliver::batch::Batch;
-use crate::segment::{Segment, SegmentError};
+use crate::segment::Segment;
 
 use super::block;
+use super::error::{DiskError, Unreadable};
 use super::holding::Holding;
-
-/// The disk does not take what is held back, or does not give it back.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct DiskError(#[from] SegmentError);
 
 /// A block is written when it has at least this many bytes.
 pub(super) const BLOCK: usize = 32 << 10;
-
-/// Messages that the disk did not give back.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// How many.
-    pub messages: u64,
-    /// Why.
-    pub error: DiskError,
-}
 
 /// Blocks of messages, in order.
 #[derive(Debug)]

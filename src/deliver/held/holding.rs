@@ -1,7 +1,17 @@
 //! The bounds of all that is held back in this process, and what is counted of it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::error::DiskError;
+use crate::deliver::queue::lock;
+use crate::deliver::rate_limit::RateLimit;
+use crate::segment::Segment;
+
+/// How often the log speaks of what the disk did not take.
+const REFUSALS_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Shared by everybody who holds messages back.
 #[derive(Debug)]
@@ -14,6 +24,7 @@ pub struct Holding {
     messages_on_disk: AtomicU64,
     bytes_on_disk: AtomicU64,
     spilled: AtomicU64,
+    refusals: Mutex<RateLimit>,
     #[cfg(test)]
     pub(crate) disk_limit: AtomicU64,
 }
@@ -43,9 +54,20 @@ impl Holding {
             messages_on_disk: AtomicU64::new(0),
             bytes_on_disk: AtomicU64::new(0),
             spilled: AtomicU64::new(0),
+            refusals: Mutex::new(RateLimit::new(REFUSALS_LOG_INTERVAL)),
             #[cfg(test)]
             disk_limit: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Whether a file can be made in the folder.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn try_disk(&self) -> Result<(), DiskError> {
+        Segment::without_name(&self.folder)?;
+        Ok(())
     }
 
     /// Room in memory for one more message; false, and nothing is counted, where there is none.
@@ -87,6 +109,18 @@ impl Holding {
     pub(super) fn take_from_disk(&self, messages: u64, bytes: u64) {
         self.messages_on_disk.fetch_sub(messages, Relaxed);
         self.bytes_on_disk.fetch_sub(bytes, Relaxed);
+    }
+
+    /// A transaction goes out before its end, because the disk does not take it: the log says so, now and then.
+    #[cold]
+    pub fn note_refused(&self, error: &DiskError) {
+        if let Some(transactions) = lock(&self.refusals).add(1, Instant::now()) {
+            tracing::error!(
+                transactions,
+                %error,
+                "transactions are too large to be held in memory until their end, and the disk does not take them: their statements are published now, marked as of unknown outcome; give a folder with more room (--temp-dir), or more memory (--buffer-messages, --buffer-bytes)"
+            );
+        }
     }
 
     /// What is held now.

@@ -12,6 +12,7 @@
 
 mod block;
 mod disk;
+mod error;
 mod holding;
 mod run;
 #[cfg(test)]
@@ -19,7 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use disk::{DiskError, Unreadable};
+pub use error::{DiskError, Unreadable};
 pub use holding::{HeldCounts, Holding};
 pub use run::Rewrite;
 pub(crate) use run::Run;

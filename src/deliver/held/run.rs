@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::disk::{Disk, Unreadable};
+use super::disk::Disk;
+use super::error::Unreadable;
 use super::holding::Holding;
 use crate::deliver::batch::Batch;
 use crate::deliver::queue::Bounds;
