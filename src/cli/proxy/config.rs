@@ -85,7 +85,8 @@ fn buffer(args: &ProxyArgs, origins: &Origins) -> Result<Option<BufferConfig>, C
     }
     let folder = match &args.temp.temp_dir {
         Some(folder) if !folder.is_dir() => {
-            let message = format!("{} is no folder", folder.display());
+            // Quoted: it may have characters that do something to a terminal.
+            let message = format!("{folder:?} is no folder");
             return Err(ConfigError::Refused { origin: origins.of("temp_dir"), message });
         }
         Some(folder) => folder.clone(),
