@@ -242,7 +242,9 @@ fn administration(tokens: &mut Tokens<'_>, verb: &Token) -> TransactionControl {
 
 /// A compound statement may do what its statements say.
 fn block(tokens: &mut Tokens<'_>) -> TransactionControl {
-    const WORDS: [&str; 28] = [
+    const WORDS: [&str; 30] = [
+        "savepoint",
+        "release",
         "commit",
         "rollback",
         "start",
@@ -331,6 +333,7 @@ mod tests {
             ("CALL p()", Does::Anything),
             ("BEGIN NOT ATOMIC INSERT INTO t VALUES (1); END", Does::Nothing),
             ("BEGIN NOT ATOMIC INSERT INTO t VALUES (1); COMMIT; END", Does::Anything),
+            ("IF 1 THEN SAVEPOINT s; END IF", Does::Anything),
             ("INSERT INTO t VALUES ('COMMIT')", Does::Nothing),
             ("WITH a AS (SELECT 1) SELECT * FROM a", Does::Nothing),
             ("ANALYZE UPDATE t SET a = 1", Does::Nothing),
