@@ -25,7 +25,7 @@ pub use filter::{Criterion, MessageFilter, Sample};
 pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;
-use redaction::{redacted_info, redacted_sql};
+use redaction::{hidden_literals, redacted_info, redacted_sql};
 use text::{MessageText, SqlText};
 
 /// The message, borrowed from the statement it tells of. Serialises to the contract's 23 fields in the contract's order.
@@ -162,7 +162,8 @@ impl MessageWriter {
         if options.include_sql {
             let (charset, truncated) = (statement.reading.text, statement.truncated);
             let text = statement.sql.map(|bytes| SqlText { bytes, charset, truncated });
-            message.sql = text.map(|text| redacted_sql(text, redactions, statement.reading.lexis, redactor));
+            let literals = hidden_literals(statement, redactions);
+            message.sql = text.map(|text| redacted_sql(text, &literals, statement.reading.lexis, redactor));
         }
         let outcome = &statement.outcome;
         if statement.batch_part == BatchPart::Last {

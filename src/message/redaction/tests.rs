@@ -115,3 +115,16 @@ fn answers() {
     assert_eq!(info("UPDATE u SET password = 'hunter2'", b"to hunter2"), "***");
     assert_eq!(info("UPDATE u SET name = 'hunter2'", b"to hunter2"), "to hunter2");
 }
+
+#[test]
+fn what_the_server_could_not_read_either() {
+    let refused = |code, sql: &str| {
+        let packet = ErrPacket { code, sql_state: Some(b"42000"), message: b"near" };
+        message(&mask(), sql, StatementParams::None, Outcome::Error(packet))["sql"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        refused(1064, "SET PASSWORD FOR u = PASSWORD('x') 'hunter2', 5"),
+        "SET PASSWORD FOR u = PASSWORD('***') '***', '***'"
+    );
+    assert_eq!(refused(1064, "SELEC 'x'"), "SELEC 'x'");
+}

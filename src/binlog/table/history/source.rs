@@ -6,7 +6,8 @@ use crate::binlog::event::position::Position;
 use crate::binlog::event::query::Query;
 use crate::binlog::table::history::apply::TableSchema;
 use crate::mysql::charset::Charset;
-use crate::mysql::sql::{Lexis, mask_secrets};
+use crate::mysql::sql::{Lexis, Redactions};
+use crate::rules::redaction::Redactor;
 
 /// A statement that changes definitions, as the binlog has it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,8 +56,8 @@ impl OwnedStatement {
     }
 
     /// The text in UTF-8, with its secrets masked: nobody's business who reads rows.
-    pub fn sql_without_secrets(&self) -> String {
-        without_secrets(&self.sql, self.sql_mode)
+    pub(crate) fn sql_without_secrets(&self, redactor: &Redactor) -> String {
+        without_secrets(&self.sql, false, self.sql_mode, redactor)
     }
 
     /// The same, borrowed.
@@ -77,10 +78,20 @@ pub(crate) fn statement_text(sql: &[u8], charset_client: Option<u16>) -> Cow<'_,
     charset_client.and_then(Charset::from_collation).unwrap_or(Charset::Utf8mb4).to_utf8(sql)
 }
 
-/// A text without its passwords.
-pub(crate) fn without_secrets(sql: &str, sql_mode: Option<u64>) -> String {
-    let masked = mask_secrets(sql.as_bytes(), Lexis::logged(sql_mode));
-    String::from_utf8_lossy(&masked).into_owned()
+/// A text without its passwords, and without literals of what has a redact key in its name. `is_torn`: it is only the front of a statement.
+pub(crate) fn without_secrets(sql: &str, is_torn: bool, sql_mode: Option<u64>, redactor: &Redactor) -> String {
+    let redactions = Redactions::of(sql.as_bytes(), is_torn, Lexis::logged(sql_mode), redactor.keys());
+    let mask = format!("'{}'", redactor.mask().replace('\'', "''"));
+    let mut shown = String::with_capacity(sql.len());
+    let mut from = 0;
+    for literal in redactions.literals {
+        // Of a text in UTF-8 a literal begins and ends between characters.
+        shown.push_str(sql.get(from..literal.start).unwrap_or_default());
+        shown.push_str(&mask);
+        from = literal.end;
+    }
+    shown.push_str(sql.get(from..).unwrap_or_default());
+    shown
 }
 
 /// The beginning of a statement's text in UTF-8, with `...` where it was cut, which is never inside a character.

@@ -344,7 +344,9 @@ impl<S: SchemaSource> Assembler<S> {
             Event::RowsQuery(text) => {
                 // It is in every row's message, so a statement with thousands of rows must not be there whole.
                 let query = statement_head(text, self.charset_client, LONGEST_QUERY);
-                self.context.query = Some(without_secrets(&query, None).into());
+                self.context.query = Some(
+                    without_secrets(&query, text.len() > LONGEST_QUERY, None, &self.options.columns.redactor).into(),
+                );
             }
             Event::Rows(rows) => {
                 self.note_event();

@@ -17,6 +17,7 @@ use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Item, Mark};
 use crate::binlog::transaction::progress::Progress;
 use crate::binlog::transaction::statement::{StatementKind, classify};
+use crate::mysql::sql::{Lexis, first_keyword};
 
 impl<S: SchemaSource> Assembler<S> {
     pub(crate) fn query(&mut self, header: &EventHeader, query: &Query<'_>) -> Result<Progress, DecodeError> {
@@ -62,10 +63,10 @@ impl<S: SchemaSource> Assembler<S> {
                 // Its text has the values that are not to be seen, wherever they are.
                 let hides = !self.options.columns.is_empty();
                 if !std::mem::replace(&mut self.warned_of_statements, true) {
-                    let shown = if hides { &[][..] } else { query.sql.get(..200).unwrap_or(&query.sql) };
+                    let verb = first_keyword(&query.sql, Lexis::logged(query.sql_mode)).to_ascii_uppercase();
                     tracing::warn!(
                         position = %self.position,
-                        sql = %String::from_utf8_lossy(shown),
+                        statement = %String::from_utf8_lossy(&verb),
                         "a statement is logged as text (binlog_format=STATEMENT or MIXED): there are no rows of it, and this is said only once; \
                          set binlog_format=ROW at the source"
                     );
@@ -80,7 +81,12 @@ impl<S: SchemaSource> Assembler<S> {
                     self.context.thread_id = thread_id;
                     self.filling.push(Item::Statement {
                         database: database.into_owned(),
-                        sql: without_secrets(&statement_text(&query.sql, query.charset_client), query.sql_mode),
+                        sql: without_secrets(
+                            &statement_text(&query.sql, query.charset_client),
+                            false,
+                            query.sql_mode,
+                            &self.options.columns.redactor,
+                        ),
                         variables,
                         is_rolled_back: false,
                         context: Box::new(self.context.clone()),
@@ -115,7 +121,7 @@ impl<S: SchemaSource> Assembler<S> {
                     let definition = Item::Definition {
                         database: subject.database().unwrap_or(&current).to_owned(),
                         table: subject.table().map(str::to_owned),
-                        sql: statement.sql_without_secrets(),
+                        sql: statement.sql_without_secrets(&self.options.columns.redactor),
                         context: Box::new(self.context.clone()),
                     };
                     self.filling.push(definition);
