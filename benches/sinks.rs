@@ -14,10 +14,13 @@ use std::time::{Duration, Instant};
 use mysql_interceptor::deliver::{
     Acks, Backpressure, Compression, Fsync, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
 };
-use mysql_interceptor::deliver::{Batch, Ingest, Pipeline, Sink, SinkError, open_all};
+use mysql_interceptor::deliver::{Batch, Ingest, Label, MessageKind, Pipeline, Seq, Sink, SinkError, open_all};
 use mysql_interceptor::files::FileMode;
+use mysql_interceptor::mysql::sql::{Digest, Lexis, StatementKind};
 
 const MESSAGE_BYTES: usize = 600;
+/// Of each worker.
+const CONNECTIONS: usize = 8;
 
 /// Takes everything and does nothing: what is left is the pipeline's own cost.
 #[derive(Default)]
@@ -145,6 +148,9 @@ fn produce(pipeline: &Pipeline, rate: u64, seconds: u64, workers: u64) -> u64 {
 
 fn produce_one(ingest: &Ingest, worker: u64, rate: u64, seconds: u64) -> u64 {
     let payload = format!("{{\"timestamp\":1795239646980,\"sql\":\"{}\"}}", "x".repeat(MESSAGE_BYTES - 38));
+    let digest = Some(Digest::of(b"SELECT c FROM sbtest WHERE id = 1", Lexis::default()));
+    let label = Label { kind: MessageKind::Statement(StatementKind::Select), digest };
+    let mut seqs = [Seq::default(); CONNECTIONS];
     let start = Instant::now();
     let mut messages = 0;
     while start.elapsed() < Duration::from_secs(seconds) {
@@ -152,8 +158,10 @@ fn produce_one(ingest: &Ingest, worker: u64, rate: u64, seconds: u64) -> u64 {
             thread::sleep(Duration::from_micros(200));
             continue;
         }
+        let connection = messages as usize % CONNECTIONS;
+        let Some(seq) = seqs.get_mut(connection) else { break };
         let appended = ingest.append(|batch| {
-            batch.push_with(worker * 8 + messages % 8, |out| {
+            batch.push_numbered(worker * CONNECTIONS as u64 + connection as u64, seq, label, |out| {
                 out.extend_from_slice(payload.as_bytes());
                 Ok::<(), std::convert::Infallible>(())
             })
