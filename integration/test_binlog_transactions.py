@@ -245,20 +245,18 @@ def test_a_file_between_is_missing(relay_logs, binlogs):
 # --- XA ---
 
 @pytest.mark.newer_mariadb
-def test_xa_has_its_thread_and_a_warning(writer, binlogs):
+def test_xa_has_its_thread(writer, binlogs):
     writer.fresh_databases(DB)
     with writer.root(database=DB) as cursor:
         execute(cursor, "CREATE TABLE x (a INT PRIMARY KEY)")
         start, thread = position(writer), execute(cursor, "SELECT CONNECTION_ID()")[0][0]
-        execute(cursor, "XA START 'a'", "INSERT INTO x VALUES (1)", "XA END 'a'", "XA COMMIT 'a' ONE PHASE")
-        quiet = binlogs("--from", at(start), "--until", "now", server=writer).finish()
-        assert "XA ROLLBACK" not in quiet.log, quiet.log
-        execute(cursor, "XA START 'b'", "INSERT INTO x VALUES (2)", "XA END 'b'", "XA PREPARE 'b'", "XA COMMIT 'b'",
+        execute(cursor, "XA START 'a'", "INSERT INTO x VALUES (1)", "XA END 'a'", "XA COMMIT 'a' ONE PHASE",
+                "XA START 'b'", "INSERT INTO x VALUES (2)", "XA END 'b'", "XA PREPARE 'b'", "XA COMMIT 'b'",
                 "XA START 'c'", "INSERT INTO x VALUES (3), (4)", "XA END 'c'", "XA PREPARE 'c'", "XA COMMIT 'c'")
     binlog = binlogs("--from", at(start), "--until", "now", server=writer).finish()
     assert [row["after"]["a"] for row in binlog.rows()] == [1, 2, 3, 4]
     assert [row["threadId"] for row in binlog.rows()[1:]] == [thread] * 3
-    assert binlog.log.count("XA ROLLBACK") == 1, binlog.log
+    assert "WARN" not in binlog.log, binlog.log
 
 
 # --- Rows of which no column is logged ---
