@@ -83,50 +83,158 @@ def statement(reference, sql, **changes):
     return {**reference, "sql": sql, "queryParams": None, "serverInfo": info, "errorMessage": error, "user": "sb", "iFlags": 9, **changes}
 
 
-def expected_messages():
-    """The reference with the differences that the contract states."""
+MODES = {
+    "default": [],
+    "nothing redacted": ["--redact-keys="],
+    "unbuffered": ["--buffer-until-commit=false"],
+    "split": ["--split-values"],
+    "changes": ["--capture-all=false", "--capture-callproc=false"],
+    "changes, calls, DDL": ["--capture-all=false", "--capture-ddl"],
+    "no text": ["--include-sql=false", "--split-values"],
+    "no values": ["--include-params=false", "--split-values"],
+    "masked": ["--redact-keys=name"],
+    "masked and split": ["--redact-keys=name", "--redact-value=<hidden>", "--split-values"],
+    "hashed and split": ["--redact-keys=name", "--redact-mode=hash", "--split-values", "--buffer-until-commit=false"],
+}
+
+
+def expected_messages(sends_autocommit):
+    """The reference with the differences that the contract states, each with the statement as it was sent, of which there may be several rows."""
     result, rows = [], []
     first = {}
+
+    def add(message, *values):
+        result.append((message, list(values)))
+
     for reference in REFERENCE:
         connection = reference["connectionId"]
         if connection not in first:
             first[connection] = True
             start = statement(reference, "SET NAMES utf8mb4", updateCount=0, serverInfo="", stmtDbName=reference["dbName"])
-            result += [start, {**start, "sql": "SET AUTOCOMMIT = 1"}]
+            add(start)
+            if sends_autocommit:
+                add({**start, "sql": "SET AUTOCOMMIT = 1"})
         sql = reference["sql"]
         if sql == "CALL p_add":
-            result.append(statement(reference, "SET @`_p_add_0`=1,@`_p_add_1`=2", updateCount=0, serverInfo=""))
-            result.append(statement(reference, "CALL `p_add`(@`_p_add_0`,@`_p_add_1`)"))
+            add(statement(reference, "SET @`_p_add_0`=1,@`_p_add_1`=2", updateCount=0, serverInfo=""))
+            add(statement(reference, "CALL `p_add`(@`_p_add_0`,@`_p_add_1`)"))
         elif sql.startswith("INSERT INTO t (name, v)") and (rows or reference["durationNs"] is None):
-            rows.append("({})".format(", ".join(literal(value) for value in reference["queryParams"])))
+            rows.append(reference["queryParams"])
             if reference["durationNs"] is not None:  # the last of the batch: on the wire they are one statement
-                result.append(statement(reference, "INSERT INTO t (name, v) VALUES " + ",".join(rows)))
+                texts = ["({})".format(", ".join(map(literal, row))) for row in rows]
+                add(statement(reference, "INSERT INTO t (name, v) VALUES " + ",".join(texts)), *rows)
                 rows = []
         elif sql == "UPDATE t SET v = %s WHERE name = %s":
             # executemany of an UPDATE is a statement each, with an answer each
-            result.append(statement(reference, with_literals(reference), updateCount=1,
-                                    serverInfo="Rows matched: 1  Changed: 1  Warnings: 0"))
+            add(statement(reference, with_literals(reference), updateCount=1, durationNs=1,
+                          serverInfo="Rows matched: 1  Changed: 1  Warnings: 0"))
         elif reference["queryParams"]:
-            result.append(statement(reference, with_literals(reference)))
+            add(statement(reference, with_literals(reference)))
         else:
-            result.append(statement(reference, sql))
-    counts = {}
-    for message in result:
-        connection = message["connectionId"]
-        counts[connection] = message["executionCount"] = counts.get(connection, 0) + 1
+            add(statement(reference, sql))
     return result
 
 
-@pytest.fixture(scope="module", params=["each statement", "until commit"])
+def numbered(statements, splits):
+    """Messages of statements, with the statement's number on its connection beside them."""
+    messages, counts, numbers = [], {}, {}
+    for message, rows in statements:
+        connection = message["connectionId"]
+        number = numbers[connection] = numbers.get(connection, -1) + 1
+        parts = [message]
+        if splits and len(rows) > 1:
+            empty = {"updateCount": None, "serverInfo": None, "durationNs": None}
+            parts = [{**message, **empty, "sql": "INSERT INTO t (name, v) VALUES (?, ?)",
+                      "queryParams": [None if value == "None" else value for value in row]} for row in rows]
+            parts[-1] = {**parts[-1], **{key: message[key] for key in empty}}
+        for part in parts:
+            counts[connection] = counts.get(connection, 0) + 1
+            messages.append({**part, "executionCount": counts[connection], "statement": message["sql"], "number": number})
+    return messages
+
+
+def is_wanted(sql, mode):
+    """The capture policy, for the workload's statements."""
+    word = re.sub(r"^/\*.*?\*/ ", "", sql).split(" ")[0]
+    if not mode.startswith("changes"):
+        return True
+    return word in ("INSERT", "UPDATE", "DELETE") or mode != "changes" and word in ("CREATE", "DROP", "CALL")
+
+
+# What has a key in its name.
+SHOWN_AS = {
+    "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(32), v INT)": [],
+    "INSERT INTO t (name, v) VALUES ('a', 1)": ["a"],
+    "INSERT INTO t (name, v) VALUES ('b', 2),('c', 3),('d', NULL)": ["b", "c", "d"],
+    "UPDATE t SET v = 20 WHERE name = 'b'": ["b"],
+    "UPDATE t SET v = 30 WHERE name = 'c'": ["c"],
+    "UPDATE t SET name = 'z' WHERE name = 'a'": ["z", "a"],
+    "DELETE FROM t WHERE name = 'b'": ["b"],
+}
+
+
+def redacted(message, hide, by_name=True):
+    """`hide`: what stands for a value. Of an INSERT that names no columns all of them are hidden, whatever the keys."""
+    message = dict(message)
+    unnamed = re.fullmatch(r"INSERT INTO s VALUES \((\d+)\)", message["sql"] or "")
+    if unnamed:
+        message["sql"] = f"INSERT INTO s VALUES ('{hide(unnamed[1])}')"
+    elif not by_name:
+        pass
+    elif message["queryParams"] is not None:
+        message["queryParams"] = [hide(message["queryParams"][0]), *message["queryParams"][1:]]
+    elif message["sql"] in SHOWN_AS:
+        for value in SHOWN_AS[message["sql"]]:
+            message["sql"] = message["sql"].replace(f"'{value}'", f"'{hide(value)}'")
+    return message
+
+
+def in_mode(messages, mode):
+    """What of the messages is published, and how."""
+    options, shown = MODES[mode], []
+    for message in messages:
+        rolled_back = message["statement"] in ("START TRANSACTION", "INSERT INTO s VALUES (8)", "ROLLBACK")
+        if rolled_back and "--buffer-until-commit=false" not in options:
+            continue
+        if not is_wanted(message["statement"], mode):
+            continue
+        if mode not in ("nothing redacted", "hashed and split"):
+            mask = "<hidden>" if mode == "masked and split" else "***"
+            message = redacted(message, lambda _: mask, mode.startswith("masked"))
+        if mode == "no text":
+            message = {**message, "sql": None}
+        if mode == "no values":
+            message = {**message, "queryParams": None}
+        shown.append(message)
+    return shown
+
+
+class Hashed(dict):
+    """A pseudonym of each value, as it comes up first; no two values have the same."""
+
+    def replace(self, message, shown):
+        wanted = redacted(message, lambda value: f"<{value}>")
+        for value in re.findall(r"<(\w+)>", f"{wanted['sql']} {wanted['queryParams']}"):
+            if value not in self:
+                found = [new for new in re.findall(r"h:[0-9a-f]{32}", f"{shown['sql']} {shown['queryParams']}") if new not in self.values()]
+                assert found, shown["sql"]
+                self[value] = found[0]
+        return redacted(message, lambda value: self[value])
+
+
+@pytest.fixture(scope="module", params=MODES)
 def run(mysql, tmp_path_factory, request):
-    """Each message when its statement ends, and held until commit."""
     from harness.proxy import Proxy
     mysql.sql("DROP USER IF EXISTS sb", "CREATE USER sb IDENTIFIED BY ''", "GRANT ALL ON *.* TO sb",
               "DROP DATABASE IF EXISTS golden_a", "DROP DATABASE IF EXISTS golden_b")
-    proxy = Proxy(mysql, tmp_path_factory.mktemp("golden"), env={"DEBUGQUERYINTERCEPTOR_DEBUG": "golden", "INTERCEPTOR_DEFAULT_TZ": "UTC",
-                                                                    "INTERCEPTOR_BUFFER_UNTIL_COMMIT": str(request.param == "until commit")})
-    proxy.buffers = request.param == "until commit"
-    connections = []
+    folder, options = tmp_path_factory.mktemp("golden"), list(MODES[request.param])
+    if "--redact-mode=hash" in options:
+        key = folder / "key"
+        key.touch(mode=0o600)
+        key.write_bytes(bytes(range(32)))
+        options.append(f"--redact-key-file={key}")
+    proxy = Proxy(mysql, folder, *options, env={"DEBUGQUERYINTERCEPTOR_DEBUG": "golden", "INTERCEPTOR_DEFAULT_TZ": "UTC"})
+    proxy.mode, connections = request.param, []
 
     def connect(**options):
         connections.append(Recording(host=proxy.host, port=proxy.port, user="sb", password="", autocommit=True, ssl_disabled=True, **options))
@@ -148,22 +256,24 @@ def run(mysql, tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def compared(run):
-    """Pairs of a message and what is expected; the client's SET AUTOCOMMIT only if it was sent."""
+    """Pairs of a message and what is expected."""
     proxy, connections, _, _ = run
-    messages, wanted = proxy.messages.all(), expected_messages()
     assert len(connections) == 2
-    if not any(m["sql"] == "SET AUTOCOMMIT = 1" for m in messages):
-        wanted = [m for m in wanted if m["sql"] != "SET AUTOCOMMIT = 1"]
-        for connection in {m["connectionId"] for m in wanted}:
-            for count, message in enumerate((m for m in wanted if m["connectionId"] == connection), 1):
-                message["executionCount"] = count
-    if proxy.buffers:
-        # Its only transaction that is rolled back.
-        wanted = [m for m in wanted if m["sql"] not in ("START TRANSACTION", "INSERT INTO s VALUES (8)", "ROLLBACK")]
+    # The client sets autocommit only where the server has it off.
+    statements = expected_messages(False)
+    sent = sum(len(connection.flags) for connection in connections)
+    if len(statements) != sent:
+        statements = expected_messages(True)
+    assert len(statements) == sent
+    messages = proxy.messages.all()
+    wanted = in_mode(numbered(statements, "--split-values" in MODES[proxy.mode]), proxy.mode)
     ids = dict(zip(sorted({m["connectionId"] for m in REFERENCE}), (c.id for c in connections)))
-    pairs = []
+    pairs, pseudonyms = [], Hashed()
     for old, new in ids.items():
         mine, theirs = [m for m in messages if m["connectionId"] == new], [m for m in wanted if m["connectionId"] == old]
+        assert [m["executionCount"] for m in mine] == [m["executionCount"] for m in theirs]
+        if proxy.mode.startswith("hashed"):
+            theirs = [pseudonyms.replace(their, my) for my, their in zip(mine, theirs)]
         assert [m["sql"] for m in mine] == [m["sql"] for m in theirs]
         pairs += [(m, {**w, "connectionId": new}) for m, w in zip(mine, theirs)]
     assert len(pairs) == len(messages)
@@ -180,23 +290,24 @@ def test_field(compared, field):
         seen = message[field]
         if field == "iFlags":
             seen &= ~(NO_SERVER_TZ | NO_ISOLATION)  # compared with the fields themselves below
+        if field == "totalPoolCount" and wanted["statement"].startswith("CALL"):
+            seen = min(seen, wanted[field])  # its answer is on its way before it is told of: the client may have connected again
         assert seen == wanted[field], f"{field} of {message['sql']!r}"
 
 
 def test_statement_database(compared):
     for message, wanted in compared:
         allowed = [wanted["stmtDbName"]]
-        if message["sql"] == "DROP DATABASE golden_a":
+        if wanted["statement"] == "DROP DATABASE golden_a":
             allowed.append(None)  # the current database has just been dropped; the client-side program did not notice
         assert message["stmtDbName"] in allowed, message["sql"]
 
 
 def test_server_flags(compared, run):
     for connection in run[1]:
-        mine = [m for m, _ in compared if m["connectionId"] == connection.id]
-        assert mine[-1]["executionCount"] == len(connection.flags)
-        flags = [(m["sql"], connection.flags[m["executionCount"] - 1]) for m in mine]
-        assert [(m["sql"], m["serverFlags"]) for m in mine] == flags
+        mine = [(message, wanted) for message, wanted in compared if message["connectionId"] == connection.id]
+        flags = [(wanted["statement"], connection.flags[wanted["number"]]) for _, wanted in mine]
+        assert [(wanted["statement"], message["serverFlags"]) for message, wanted in mine] == flags
 
 
 def test_client_flags_are_those_of_the_client(compared, run):
@@ -205,19 +316,23 @@ def test_client_flags_are_those_of_the_client(compared, run):
 
 
 def test_time_zone_and_isolation(compared):
-    tz = isolation = None
-    for message, wanted in sorted(compared, key=lambda pair: (pair[0]["connectionId"], pair[0]["executionCount"])):
-        if message["executionCount"] == 1:
-            tz = isolation = None
-        # A SET is true from its own message on, as USE is.
-        if message["sql"] == "SET time_zone = '+02:00'":
-            tz = "+02:00"
-        if "ISOLATION LEVEL SERIALIZABLE" in message["sql"]:
-            isolation = 8
-        assert message["serverTZ"] == tz, message["sql"]
-        assert message["isolationLvl"] == isolation, message["sql"]
-        assert bool(message["iFlags"] & NO_SERVER_TZ) == (tz is None), message["sql"]
-        assert bool(message["iFlags"] & NO_ISOLATION) == (isolation is None), message["sql"]
+    # A SET is true from its own message on, as USE is.
+    set_at = {"SET time_zone = '+02:00'": None, "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE": None}
+    second = max(message["connectionId"] for message, _ in compared)
+    for message, wanted in compared:
+        if message["connectionId"] == second and wanted["statement"] in set_at:
+            set_at[wanted["statement"]] = wanted["number"]
+    if None in set_at.values():
+        # Not captured, but followed all the same: what comes after them on this connection is a SELECT, which is not captured either.
+        assert all(message["serverTZ"] is None and message["isolationLvl"] is None for message, _ in compared)
+        return
+    for message, wanted in compared:
+        followed = {sql: message["connectionId"] == second and wanted["number"] >= at for sql, at in set_at.items()}
+        tz = "+02:00" if followed["SET time_zone = '+02:00'"] else None
+        isolation = 8 if followed["SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"] else None
+        assert (message["serverTZ"], message["isolationLvl"]) == (tz, isolation), wanted["statement"]
+        assert bool(message["iFlags"] & NO_SERVER_TZ) == (tz is None), wanted["statement"]
+        assert bool(message["iFlags"] & NO_ISOLATION) == (isolation is None), wanted["statement"]
 
 
 def test_server(compared, mysql):
@@ -233,8 +348,10 @@ def test_client_host(compared):
 
 def test_times(compared, run):
     _, connections, began, took = run
-    for message, _ in compared:
-        assert isinstance(message["durationNs"], int) and 0 < message["durationNs"] < took * 1e9, message["sql"]
+    for message, wanted in compared:
+        is_earlier = wanted["durationNs"] is None
+        assert is_earlier == (message["durationNs"] is None), wanted["statement"]
+        assert is_earlier or 0 < message["durationNs"] < took * 1e9, wanted["statement"]
         assert began * 1000 - 50 <= message["timestamp"] <= (began + took) * 1000 + 50, message["sql"]
     for connection in connections:
         stamps = [m["timestamp"] for m, _ in compared if m["connectionId"] == connection.id]

@@ -115,7 +115,7 @@ def shown(value, kind):
 @pytest.mark.parametrize("seed", breadth.seeds(4))
 def test_joined_again_they_are_the_table(server, proxies, seed):
     writer = Writer(seed, server.flavor)
-    proxy = proxies(server, "--split-values", "--buffer-until-commit=false")
+    proxy = proxies(server, "--split-values", "--buffer-until-commit=false", "--redact-keys=")
     server.sql("DROP TABLE IF EXISTS test.split_rows", f"CREATE TABLE test.split_rows ({COLUMNS}) CHARACTER SET utf8mb4")
     server.connect().close()
     statements = []
@@ -176,7 +176,7 @@ def test_drivers_batches(server, proxies, prepared):
 
 
 def test_one_that_fails(server, proxies):
-    proxy = proxies(server, "--split-values")
+    proxy = proxies(server, "--split-values", "--redact-keys=")
     server.sql("DROP TABLE IF EXISTS test.batch", "CREATE TABLE test.batch (v INT PRIMARY KEY)")
     with proxy.connect() as db, db.cursor() as cursor:
         for sql in ("INSERT INTO batch VALUES (1), (1)", "INSERT INTO batch VALUES (1), (2, 3)", "INSERT INTO batch VALUES (1), (2"):
@@ -188,3 +188,29 @@ def test_one_that_fails(server, proxies):
     assert codes == ["ERROR 1062 "] * 2 + ["ERROR 1136 "] * 2 + ["ERROR 1064 "]
     assert [message["sql"] for message in failed] == [
         "INSERT INTO batch VALUES (?)"] * 3 + ["INSERT INTO batch VALUES (?, ?)", "INSERT INTO batch VALUES (1), (2"]
+
+
+def test_rows_hide_what_the_statement_hides(server, proxies):
+    """By column, in an expression, and where a string names something secret itself; in values, texts and errors."""
+    proxy = proxies(server, "--split-values", "--redact-keys=password,token")
+    server.sql("DROP TABLE IF EXISTS test.hidden_rows", "CREATE TABLE test.hidden_rows (id INT PRIMARY KEY, password VARCHAR(99), doc JSON)")
+    rows = """(1, 'planted-1', '{}'), (2, UPPER('planted-2'), '{"x": 1}'), (3, _latin1'planted-3', '{"token": "planted-4"}'),
+              (4, NULL, JSON_OBJECT('token', 'planted-5'))"""
+    with proxy.connect() as db, db.cursor() as cursor:
+        cursor.execute(f"INSERT INTO hidden_rows (id, password, doc) VALUES {rows}")
+        cursor.execute("DELETE FROM hidden_rows")
+        cursor.execute(f"INSERT INTO hidden_rows VALUES {rows}")
+        for sql in ("INSERT INTO hidden_rows (id, password) VALUES (1, 'planted-6'), (1, 'planted-7')",
+                    "INSERT INTO hidden_rows (id, password) VALUES (7, 'planted-8'), ('planted-9', 'planted-10')",
+                    "INSERT INTO hidden_rows (id, doc) VALUES (8, '{\"token\": \"planted-11\"'), (9, 'planted-12')"):
+            with pytest.raises(Exception):
+                cursor.execute(sql)
+    proxy.stop()
+    shown = proxy.messages.all(lambda message: message["sql"].startswith("INSERT"))
+    assert len(shown) == 4 + 4 + 2 + 2 + 2
+    assert [message["queryParams"] for message in shown[:4]] == [["1", "***", "{}"], ["2", '{"x": 1}'], ["3", "***", "***"], ["4", None]]
+    # A document alone is no secret, nor is a number that stands where no column is named secret.
+    allowed = {"planted-9", "planted-12"}
+    text = "\n".join(proxy.messages.lines())
+    leaked = {word for word in re.findall(r"planted-\d+", text, re.IGNORECASE)} - allowed
+    assert not leaked, [line for line in proxy.messages.lines() if any(word in line for word in leaked)]

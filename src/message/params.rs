@@ -35,6 +35,20 @@ impl<'a> QueryParams<'a> {
         Some(Self { params, charset, max_length, redactor, hidden })
     }
 
+    /// Whether a value is not shown. Of literals that were taken from a text those count as well that name something secret themselves, as they
+    /// do where they stand in it.
+    fn hides(&self, index: usize, value: Value<'_>) -> bool {
+        match value {
+            // An indicator is no value.
+            Value::Default | Value::Ignore => false,
+            _ if self.hidden.contains(index) => true,
+            Value::Text(text) if matches!(self.params, StatementParams::Split(_)) => {
+                self.redactor.keys().match_name(text)
+            }
+            _ => false,
+        }
+    }
+
     /// What stands for a value that is not shown.
     fn pseudonym(&self, value: Value<'_>, full_length: Option<u64>) -> Option<Pseudonym> {
         if !self.redactor.has_pseudonyms() {
@@ -62,13 +76,10 @@ impl Serialize for QueryParams<'_> {
         let mut indexes = 0_usize..;
         let visited = self.params.visit(|value, full_length| match (value, indexes.next()) {
             (Value::Null, _) => sequence.serialize_element(&()),
-            // An indicator is no value.
-            (value, Some(index)) if self.hidden.contains(index) && !matches!(value, Value::Default | Value::Ignore) => {
-                match self.pseudonym(value, full_length) {
-                    Some(pseudonym) => sequence.serialize_element(&pseudonym.to_string()),
-                    None => sequence.serialize_element(self.redactor.mask()),
-                }
-            }
+            (value, Some(index)) if self.hides(index, value) => match self.pseudonym(value, full_length) {
+                Some(pseudonym) => sequence.serialize_element(&pseudonym.to_string()),
+                None => sequence.serialize_element(self.redactor.mask()),
+            },
             (value, _) => {
                 let Self { charset, max_length, .. } = *self;
                 sequence.serialize_element(&Param { value, charset, full_length, max_length })

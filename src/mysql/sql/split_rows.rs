@@ -30,7 +30,7 @@ pub struct InsertRows<'a> {
 pub struct InsertRow<'a> {
     /// Where it is: from its parenthesis, or from ROW, to its end.
     pub range: Range<usize>,
-    /// Its values, in the order of the text: each a literal, or a `?` of a prepared statement.
+    /// Its values that are literals, and each `?` of a prepared statement, in the order of the text.
     pub values: Vec<InsertValue<'a>>,
 }
 
@@ -104,14 +104,14 @@ impl<'a> InsertRows<'a> {
         std::iter::from_fn(move || {
             let mut at = tokens.take()?;
             let start = next_start(&at)?;
-            let words = words_of_row(&mut at)?;
+            let cells = cells_of_row(&mut at)?;
             let range = start..Tokens::position(&at);
             if at.next().is_some_and(|token| token.kind == Kind::Comma) {
                 tokens = Some(at);
             }
             let text = sql.get(range.clone()).unwrap_or_default();
             let sites = Sites::of(text, lexis, &no_keys);
-            let values = values(text, range.start, &sites, words, lexis, charset);
+            let values = values(sql, range.start, &sites, &cells, lexis, charset);
             Some(InsertRow { range, values })
         })
     }
@@ -204,80 +204,85 @@ fn row_end(tokens: &mut Tokens<'_>) -> Option<usize> {
     Some(Tokens::position(tokens))
 }
 
-/// Words of a row that are values, or the front of one, in bytes of the text.
-#[derive(Debug, Default)]
-struct Words {
-    /// NULL, TRUE, FALSE where nothing else is the value.
-    values: Vec<(Range<usize>, &'static str)>,
-    /// DATE, TIME, TIMESTAMP in front of a string: where they begin, and where the string does.
-    fronts: Vec<(usize, usize)>,
-}
-
-/// Steps over a row, and gathers its words.
-fn words_of_row(tokens: &mut Tokens<'_>) -> Option<Words> {
-    let mut words = Words::default();
+/// Steps over a row: where each of its values is.
+fn cells_of_row(tokens: &mut Tokens<'_>) -> Option<Vec<Range<usize>>> {
+    let mut cells = Vec::new();
+    let mut cell: Option<Range<usize>> = None;
     let mut depth = 0_usize;
-    let mut last: Option<Token> = None;
     loop {
         let token = tokens.next()?;
-        match token.kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.checked_sub(1)?,
-            Kind::Text => {
-                let is_front = |word: &Token| tokens.is_any(word, &["date", "time", "timestamp"]);
-                words.fronts.extend(last.filter(is_front).map(|word| (word.start, token.start)));
+        match (depth, token.kind) {
+            // ROW
+            (0, Kind::Word) => continue,
+            (0, Kind::Open) => {
+                depth = 1;
+                continue;
             }
-            Kind::Word | Kind::Other if depth == 1 => {
-                let begins = last.is_some_and(|last| matches!(last.kind, Kind::Open | Kind::Comma));
-                let ends = || tokens.peek().is_some_and(|next| matches!(next.kind, Kind::Close | Kind::Comma));
-                if let Some(word) = constant(tokens, &token).filter(|_| begins && ends()) {
-                    words.values.push((token.range(), word));
-                }
+            (0, _) => return None,
+            (1, Kind::Comma) => {
+                cells.extend(cell.take());
+                continue;
             }
+            (1, Kind::Close) => {
+                cells.extend(cell);
+                return Some(cells);
+            }
+            (_, Kind::Open) => depth += 1,
+            (_, Kind::Close) => depth -= 1,
             _ => {}
         }
-        if depth == 0 && token.kind == Kind::Close {
-            return Some(words);
-        }
-        last = Some(token);
+        let start = cell.as_ref().map_or(token.start, |cell| cell.start);
+        cell = Some(start..token.end);
     }
 }
 
-/// What a word stands for, if it is a literal.
-fn constant(tokens: &Tokens<'_>, token: &Token) -> Option<&'static str> {
-    let is = |word| tokens.is(token, word);
-    if is("null") || tokens.text(token) == b"\\N" {
-        Some("NULL")
-    } else if is("true") {
-        Some("1")
-    } else {
-        is("false").then_some("0")
-    }
-}
-
-/// A row's literals and words, in their order. `start`: where the row's text begins.
+/// A row's values that are literals, and its placeholders, in their order. `start`: where the row's text begins.
 fn values<'a>(
-    text: &'a [u8],
+    sql: &'a [u8],
     start: usize,
     sites: &Sites,
-    words: Words,
+    cells: &[Range<usize>],
     lexis: Lexis,
     charset: Charset,
 ) -> Vec<InsertValue<'a>> {
-    let mut values = Vec::with_capacity(sites.sites.len() + words.values.len());
+    let part = |range: Range<usize>| sql.get(range).unwrap_or_default();
+    let mut values = Vec::with_capacity(cells.len());
     for site in &sites.sites {
-        let literal = literal(text.get(site.span.clone()).unwrap_or_default(), site.kind, lexis, charset);
-        let (from, to) = (start + site.span.start, start + site.span.end);
-        let front = words.fronts.binary_search_by_key(&from, |(_, text)| *text).ok();
-        let from = front.and_then(|front| words.fronts.get(front)).map_or(from, |(word, _)| *word);
-        values.push(InsertValue { range: from..to, literal });
-    }
-    for (range, word) in words.values {
-        let literal = if word == "NULL" { Literal::Null } else { Literal::Number(word.into()) };
+        let mut range = start + site.span.start..start + site.span.end;
+        let literal = literal(part(range.clone()), site.kind, lexis, charset);
+        if literal != Literal::Placeholder {
+            // What is part of an expression stays in it.
+            let cell = cells.get(cells.partition_point(|cell| cell.end <= range.start));
+            let Some(cell) = cell.filter(|cell| is_all_of(part(cell.start..range.start), cell.end, range.end)) else {
+                continue;
+            };
+            range = cell.clone();
+        }
         values.push(InsertValue { range, literal });
+    }
+    for cell in cells {
+        values.extend(constant(part(cell.clone())).map(|literal| InsertValue { range: cell.clone(), literal }));
     }
     values.sort_by_key(|value| value.range.start);
     values
+}
+
+/// Whether a literal is all of a value: what is in front of it, and where both end.
+fn is_all_of(front: &[u8], value_end: usize, end: usize) -> bool {
+    let words: [&[u8]; 4] = [b"", b"date", b"time", b"timestamp"];
+    value_end == end && words.iter().any(|word| front.trim_ascii_end().eq_ignore_ascii_case(word))
+}
+
+/// What a value stands for that is a word.
+fn constant(text: &[u8]) -> Option<Literal<'static>> {
+    let is = |word: &[u8]| text.eq_ignore_ascii_case(word);
+    if is(b"null") || text == b"\\N" {
+        Some(Literal::Null)
+    } else if is(b"true") {
+        Some(Literal::Number(Cow::Borrowed("1")))
+    } else {
+        is(b"false").then_some(Literal::Number(Cow::Borrowed("0")))
+    }
 }
 
 fn literal(text: &[u8], kind: SiteKind, lexis: Lexis, charset: Charset) -> Literal<'_> {

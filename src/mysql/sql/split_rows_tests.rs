@@ -56,13 +56,20 @@ fn a_row_is_a_statement() {
             "/* c */ insert value value (null, true, DEFAULT), (NULLIF(1, NULL), -1, now()) -- end",
             &[
                 ("/* c */ insert value value (?, ?, DEFAULT) -- end", &["NULL", "1"]),
-                ("/* c */ insert value value (NULLIF(?, NULL), ?, now()) -- end", &["1", "-1"]),
+                ("/* c */ insert value value (NULLIF(1, NULL), ?, now()) -- end", &["-1"]),
             ],
         ),
         ("insert t() values (), ()", &[("insert t() values ()", &[]), ("insert t() values ()", &[])]),
         (
             "insert t values (?, 'a' 'b'), /* , */ (x'4142', _latin1'\\0')",
             &[("insert t values (?, ?)", &["?", "ab"]), ("insert t values (?, ?)", &["<bytes:2>", "\0"])],
+        ),
+        (
+            "insert t values (f('a', ?), 'x' collate utf8mb4_bin, 1 + 2), (?, time '1:0', -1)",
+            &[
+                ("insert t values (f('a', ?), 'x' collate utf8mb4_bin, 1 + 2)", &["?"]),
+                ("insert t values (?, ?, ?)", &["?", "1:0", "-1"]),
+            ],
         ),
         (
             "insert t values (0x414, 007, 1.50, .5, 1e3, - 2), (date'2026-01-31', N'é', _binary'é', b'1', 5.)",
