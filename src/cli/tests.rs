@@ -133,17 +133,6 @@ fn empty_variables_count_as_not_set() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_by_the_name_it_was_set_with() {
-    for (name, value) in [("DEBUGQUERYINTERCEPTOR_INLINEDEBUG", "1")] {
-        let error = plan(&[], &[(name, value)]).unwrap_err();
-        assert!(error.starts_with(&format!("{name}: ")) && error.contains("not built yet"), "{error}");
-    }
-    for allowed in ["--session-probe=off", "--session-probe=inject", "--inline-debug=no", "--split-values=off"] {
-        assert!(plan(&[allowed], &[]).is_ok(), "{allowed}");
-    }
-}
-
-#[test]
 fn redaction_is_on_unless_told_otherwise() {
     let hides = |arguments: &[&str], environment: &[(&str, &str)], name: &str| {
         plan(arguments, environment).unwrap().proxy.capture.redactor.names(name)
@@ -196,6 +185,10 @@ fn settings_that_need_each_other() {
     for (arguments, message) in [
         (&["--tls-cert=a"][..], "--tls-cert: needs --tls-key too"),
         (&["--tls-key=a"], "--tls-key: needs --tls-cert too"),
+        (
+            &["--inline-debug=true", "--tls=passthrough"],
+            "--inline-debug: sessions with TLS that is passed through would have no comments: --tls terminate or strip",
+        ),
         (&["--upstream-tls-verify=full"], "--upstream-tls-verify: needs --upstream-ca too"),
         (
             &["--kafka-bootstrap-servers=k"],
@@ -341,7 +334,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s inline_debug \
+         publish_flush_interval_s \
          log_level log_format log_file",
         ),
         (

@@ -116,6 +116,11 @@ impl MessageWriter {
         Self { address: address.to_canonical(), ..self }
     }
 
+    /// What messages call the client.
+    pub fn client(&self) -> Arc<str> {
+        self.client.clone()
+    }
+
     /// Whether the statement becomes a message.
     pub fn wants(&self, statement: &Statement<'_>) -> bool {
         self.options.policy.wants(statement)

@@ -151,6 +151,8 @@ pub struct CaptureConfig {
     pub on_unobservable: OnUnobservable,
     /// How the session's values are learnt at its beginning.
     pub session_probe: SessionProbe,
+    /// Whether a comment that says whose it is goes to the server in front of each statement.
+    pub inline_debug: bool,
     /// The message's `debug` field.
     pub debug: String,
     /// The message's `defaultTZ` field; `None`: this host's zone.
@@ -175,6 +177,7 @@ impl Default for CaptureConfig {
             max_statement_bytes: 64 << 20,
             on_unobservable: OnUnobservable::Continue,
             session_probe: SessionProbe::Off,
+            inline_debug: false,
             debug: "unknown-service".to_owned(),
             default_tz: None,
             filter: MessageFilter::default(),

@@ -79,6 +79,8 @@ counters! {
     session_probes,
     /// Of those: answered with an error, or not in a way that is understood.
     session_probes_failed,
+    /// Texts that went to the server without a comment, with --inline-debug.
+    uncommented_statements,
     /// Times that a client was kept waiting because queues were full, with --backpressure=block.
     held_up,
     /// Bytes forwarded from clients to the server.

@@ -30,6 +30,7 @@ mod config;
 mod counters;
 mod error;
 mod handshake;
+mod inline;
 mod leg;
 mod listener;
 mod prepared;

@@ -38,6 +38,11 @@ impl Publisher {
         Self { writer, line: Line::new(ingest), transaction, counters, analyses, uncounted: 0 }
     }
 
+    /// What messages call the client.
+    pub(super) fn client(&self) -> Arc<str> {
+        self.writer.client()
+    }
+
     /// Where messages go.
     pub(super) fn line(&self) -> &Line {
         &self.line

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::client_error::ClientError;
+use super::inline::Annotator;
 use super::leg::{Leg, Socket, poll_ended, reset};
 use super::pump::{Deaf, Pump, Step};
 use super::tap::{Direction, Tap};
@@ -67,6 +68,8 @@ pub(super) struct Relay<C, S> {
     /// Runs while the server has ended and the client has not read all it said.
     last_words: Option<Pin<Box<Sleep>>>,
     pub(super) tap: Tap,
+    /// With `--inline-debug`.
+    annotator: Option<Box<Annotator>>,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -126,8 +129,14 @@ where
             until: Until::LoggedIn,
             last_words: None,
             tap,
+            annotator: None,
             gate: None,
         }
+    }
+
+    /// From now on the client's statements get a comment in front.
+    pub(super) fn annotate(&mut self, annotator: Annotator) {
+        self.annotator = Some(Box::new(annotator));
     }
 
     /// Forwards until the login is done or the session is over.
@@ -268,7 +277,13 @@ where
         }
         let step = SCRATCH.with_borrow_mut(|scratch| {
             let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);
-            self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer)
+            match &mut self.annotator {
+                None => self.to_server.step(cx, client, server, scratch, tap, Direction::ToServer),
+                Some(annotator) => {
+                    let direction = Direction::ToServer;
+                    self.to_server.step_changed(cx, client, server, scratch, tap, direction, &mut **annotator)
+                }
+            }
         });
         self.stepped_to_server(step)
     }

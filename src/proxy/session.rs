@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::client_error::ClientError;
 use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
+use super::inline::Annotator;
 use super::leg::{Ending, Leg, reset};
 use super::publisher::Publisher;
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
@@ -25,7 +26,8 @@ use super::transaction::Transactions;
 use super::upstream;
 use crate::message::MessageWriter;
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
-use crate::proxy::{SessionProbe, TlsMode};
+use crate::proxy::{OnUnobservable, SessionProbe, TlsMode};
+use crate::session::{Interest, ObserverConfig};
 use crate::tls::{self, Peer};
 
 /// A client connection, counted while it is open.
@@ -160,10 +162,16 @@ impl Session {
         let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host)
             .with_address(peer.ip());
         let transaction = shared.transactions.as_ref().map(Transactions::open);
+        let (has_messages, inline_debug) = (shared.message_options.policy.enabled, shared.config.capture.inline_debug);
         Tap::new(
-            shared.message_options.policy.enabled,
-            shared.observer_config,
-            shared.config.capture.on_unobservable,
+            has_messages || inline_debug,
+            // Without messages it is there for the comments alone.
+            if has_messages {
+                shared.observer_config
+            } else {
+                ObserverConfig { interest: Interest::empty(), ..shared.observer_config }
+            },
+            if has_messages { shared.config.capture.on_unobservable } else { OnUnobservable::Continue },
             Publisher::new(
                 writer,
                 self.worker.ingest.clone(),
@@ -336,6 +344,9 @@ impl Session {
     {
         let mut guard = self.probes().then(|| LoginGuard::new(!first.login.is_empty()));
         let mut relay = Relay::new(client, server, first.login, tap);
+        if self.worker.shared.config.capture.inline_debug {
+            relay.annotate(self.annotator(relay.tap.client()));
+        }
         let login = async {
             match &mut guard {
                 Some(guard) => relay.until_logged_in_guarded(guard, &first.early).await,
@@ -389,6 +400,11 @@ impl Session {
         }
         // Counted no more before its sockets close: who sees them closed may rely on the count.
         drop(self);
+    }
+
+    fn annotator(&self, client: Arc<str>) -> Annotator {
+        let shared = &self.worker.shared;
+        Annotator::new(client, shared.message_options.debug.as_str().into(), shared.counters.clone())
     }
 
     /// Whether the server is asked for the session's values.

@@ -1,9 +1,11 @@
 //! Between the forwarding and the observer: what passes is shown to the observer, and its statements become messages.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::add;
+use super::inline::View;
 use super::publisher::Publisher;
 use crate::deliver::Gate;
 use crate::proxy::OnUnobservable;
@@ -229,6 +231,24 @@ impl Tap {
             Some(observer) => !matches!(observer.phase(), Phase::Greeting | Phase::Login | Phase::Authentication),
             None => true,
         }
+    }
+
+    /// What messages call the client.
+    pub(super) fn client(&self) -> Arc<str> {
+        self.publisher.client()
+    }
+
+    /// What the session is like now. `None`: nobody knows.
+    pub(super) fn view(&self) -> Option<View<'_>> {
+        let observer = self.observer.as_ref().filter(|observer| observer.is_following())?;
+        Some(View {
+            at_border: !observer.is_mid_request(),
+            takes_requests: observer.takes_requests(),
+            awaits_file: observer.awaits_file(),
+            algorithm: observer.algorithm(),
+            next_count: observer.next_count(),
+            session: observer.facts(),
+        })
     }
 
     /// See [`Observer::login_awaits_client`].

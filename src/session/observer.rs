@@ -8,7 +8,7 @@ use super::progress::Expect;
 use super::sight::{OutOfSight, Side, SightLoss, Trouble};
 use super::stream::Stream;
 use super::time::Now;
-use crate::mysql::wire::{CapabilityFlags, Command, Keep};
+use crate::mysql::wire::{Algorithm, CapabilityFlags, Command, Keep};
 
 /// What an observer looks at.
 #[derive(Debug, Clone, Copy)]
@@ -370,6 +370,33 @@ impl Observer {
     /// Whether a request has come, whole, that is not answered yet.
     pub fn awaits_answer(&self) -> bool {
         self.exchange.is_busy()
+    }
+
+    /// Whether a part of a packet of the client's has come.
+    pub fn is_mid_request(&self) -> bool {
+        self.client.is_mid_packet()
+    }
+
+    /// Whether the client's next packet with sequence id 0 is a request, and the next answer no stream.
+    pub fn takes_requests(&self) -> bool {
+        matches!(self.exchange.state, State::Command(_))
+            && !self.exchange.is_authenticating()
+            && self.exchange.requests.stream().is_none()
+    }
+
+    /// Whether the client's packets are a file's content.
+    pub fn awaits_file(&self) -> bool {
+        self.exchange.awaits_file_content()
+    }
+
+    /// How the session is compressed.
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.client.is_compressed().then(|| self.exchange.dialect.algorithm()).flatten()
+    }
+
+    /// Which statement of the session the client's next one will be, if each request under way is one.
+    pub fn next_count(&self) -> u64 {
+        self.exchange.facts.execution_count + self.exchange.requests.statements() + 1
     }
 
     /// Whether the client's next byte would begin a request: the one place where it may be kept waiting.

@@ -59,6 +59,12 @@ impl RequestQueue {
         current.chain(&self.waiting).any(|request| is_such(&request.kind))
     }
 
+    /// How many of them are statements.
+    pub(super) fn statements(&self) -> u64 {
+        let current = self.current.iter().map(|current| &current.request);
+        current.chain(&self.waiting).filter(|request| request.is_statement()).count() as u64
+    }
+
     /// The stream that is asked for, and whether it is the only answer that is outstanding.
     pub(super) fn stream(&self) -> Option<(Trouble, bool)> {
         let outstanding = self.waiting.len() + usize::from(self.current.is_some());

@@ -73,9 +73,6 @@ pub(in crate::cli) struct ProxyArgs {
     pub(super) temp: TempArgs,
 
     #[command(flatten)]
-    pub(super) not_built: NotBuiltArgs,
-
-    #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
 }
 
@@ -238,6 +235,13 @@ pub(super) struct CaptureArgs {
     #[arg(long, value_name = "HOW", default_value = "off", value_parser = choice::<SessionProbe>(), hide_short_help = true)]
     pub(super) session_probe: SessionProbe,
 
+    /// A comment in front of each statement sent to the server
+    ///
+    /// The server gets `/* Id [..] User [..] Client [..] Count [..] Debug [..] */` and a newline in front of each text, so that its own logs tell whose it is. Messages
+    /// have the text without. Clients see it in the server's process list, and in the line numbers of its errors.
+    #[arg(long, env = "DEBUGQUERYINTERCEPTOR_INLINEDEBUG", value_name = "BOOL", default_value = "false", value_parser = boolean, hide_short_help = true)]
+    pub(super) inline_debug: bool,
+
     /// The field debug [default: --service-name]
     #[arg(long, env = "DEBUGQUERYINTERCEPTOR_DEBUG", value_name = "TEXT")]
     pub(super) debug_value: Option<String>,
@@ -393,13 +397,4 @@ pub(super) struct BufferArgs {
     /// Bytes of them in memory
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
     pub(super) buffer_bytes: usize,
-}
-
-/// What does not exist yet.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Not built yet (true or a value is refused)")]
-pub(super) struct NotBuiltArgs {
-    /// A comment with the connection's data in front of each statement
-    #[arg(long, env = "DEBUGQUERYINTERCEPTOR_INLINEDEBUG", value_name = "BOOL", value_parser = boolean, hide = true)]
-    pub(super) inline_debug: Option<bool>,
 }

@@ -44,6 +44,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
             session_probe: capture.session_probe,
+            inline_debug: capture.inline_debug,
             all: capture.capture_all,
             ddl: capture.capture_ddl,
             callproc: capture.capture_callproc,

@@ -6,12 +6,9 @@ use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, SinkKind};
 
-const INLINE_DEBUG_NOT_BUILT: &str = "comments in front of statements are not built yet; unset it or set it to false";
-
 /// Every rule.
 pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
-    let mut rules = Vec::from(NOT_BUILT);
-    rules.extend(CAPTURE);
+    let mut rules = Vec::from(CAPTURE);
     rules.extend(FILTERS);
     rules.extend(BUFFER);
     rules.extend(redact_rules());
@@ -22,13 +19,8 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-const NOT_BUILT: [Rule<ProxyArgs>; 1] = [Rule {
-    settings: &["inline_debug"],
-    needs: |args| args.not_built.inline_debug != Some(true),
-    otherwise: Refused(INLINE_DEBUG_NOT_BUILT),
-}];
 
-const CAPTURE: [Rule<ProxyArgs>; 4] = [
+const CAPTURE: [Rule<ProxyArgs>; 5] = [
     Rule {
         settings: &[
             "capture_all",
@@ -41,8 +33,6 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
             "max_statement_bytes",
             "on_unobservable",
             "session_probe",
-            "debug_value",
-            "service_name",
             "default_tz",
             "redact_keys",
             "redact_mode",
@@ -51,6 +41,11 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
         ],
         needs: |args| args.capture.statement_logging,
         otherwise: NoEffect("there are no messages with --statement-logging=false"),
+    },
+    Rule {
+        settings: &["debug_value", "service_name"],
+        needs: |args| args.capture.statement_logging || args.capture.inline_debug,
+        otherwise: NoEffect("there are neither messages nor comments with --statement-logging=false"),
     },
     Rule {
         settings: &["capture_ddl", "capture_callproc"],
@@ -100,7 +95,12 @@ const BUFFER: [Rule<ProxyArgs>; 2] = [
     },
 ];
 
-const TLS: [Rule<ProxyArgs>; 5] = [
+const TLS: [Rule<ProxyArgs>; 6] = [
+    Rule {
+        settings: &["inline_debug"],
+        needs: |args| !args.capture.inline_debug || args.tls.tls != TlsMode::Passthrough,
+        otherwise: Refused("sessions with TLS that is passed through would have no comments: --tls terminate or strip"),
+    },
     Rule {
         settings: &["tls_cert"],
         needs: |args| args.tls.tls_key.is_some(),

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::guard::LoginGuard;
 use super::{Leg, Pause, Relay, SCRATCH, STEPS_PER_TURN, Step, Until};
-use crate::proxy::pump::Deaf;
+use crate::proxy::pump::{Change, Deaf};
 use crate::proxy::tap::Direction;
 use crate::session::ProbeAnswer;
 
@@ -108,11 +108,15 @@ where
         if held.is_empty() {
             return Ok(());
         }
+        let mut annotated = Vec::new();
+        if let Some(annotator) = &mut self.annotator {
+            annotator.change(&held, read_at, &self.tap, &mut annotated);
+        }
         self.tap.observe(Direction::ToServer, &held, read_at);
         if self.tap.refusal().is_some() {
             return Err(Pause::Refused);
         }
-        self.to_server.push(&held);
+        self.to_server.push(if self.annotator.is_some() { &annotated } else { &held });
         Ok(())
     }
 
