@@ -271,9 +271,9 @@ def check_executions(log, messages):
     assert not left, f"no message for executions of {left[:5]}"
 
 
-def run_seed(server, proxies, seed):
+def run_seed(server, proxies, seed, *options):
     chance = random.Random(f"{server.release} {seed}")
-    proxy = proxies(server)
+    proxy = proxies(server, *options)
     server.general_log_on()
     for at in range(SESSIONS):
         play(chance, server, proxy.port, f"s{at}")
@@ -290,13 +290,33 @@ def run_seed(server, proxies, seed):
             check_executions(executions.get(thread, []), mine)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, connection {thread}: {error}") from None
+    return log, proxy
+
+
+def prepare(server):
+    server.sql(f"DROP USER IF EXISTS '{USER}'@'%'", f"CREATE USER '{USER}'@'%' IDENTIFIED BY ''", f"GRANT ALL ON *.* TO '{USER}'@'%'",
+               "DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "CREATE TABLE odd.t (a VARCHAR(2000))",
+               "CREATE PROCEDURE odd.outs(OUT x INT) SET x = 1", "CREATE PROCEDURE odd.rows_then_outs(OUT x INT) BEGIN SELECT 1; SET x = 1; END")
 
 
 @pytest.mark.newer_mariadb
 @pytest.mark.timeout(3600)
 def test_odd_sessions(server, proxies):
-    server.sql(f"DROP USER IF EXISTS '{USER}'@'%'", f"CREATE USER '{USER}'@'%' IDENTIFIED BY ''", f"GRANT ALL ON *.* TO '{USER}'@'%'",
-               "DROP DATABASE IF EXISTS odd", "CREATE DATABASE odd", "CREATE TABLE odd.t (a VARCHAR(2000))",
-               "CREATE PROCEDURE odd.outs(OUT x INT) SET x = 1", "CREATE PROCEDURE odd.rows_then_outs(OUT x INT) BEGIN SELECT 1; SET x = 1; END")
+    prepare(server)
     for seed in seeds(3):
         run_seed(server, proxies, seed)
+
+
+@pytest.mark.newer_mariadb
+@pytest.mark.timeout(3600)
+def test_odd_sessions_with_the_proxys_own_words(server, proxies):
+    """The same with a question of the proxy's at the beginning and a comment in front of each text."""
+    prepare(server)
+    for seed in seeds(1, first=1000):
+        log, proxy = run_seed(server, proxies, seed, "--session-probe=inject", "--inline-debug=true")
+        assert proxy.counter("session_probes") == SESSIONS and proxy.counter("session_probes_failed") == 0
+        texts = [entry for entry in log if entry.command == "Query" and markers(entry.argument, "q")]
+        commented = [entry for entry in texts if entry.argument.startswith(f"/* Id [{entry.thread}] User [{USER}] Client [")]
+        # What follows within a text of several statements has none, where the server logs each by itself.
+        assert len(commented) > len(texts) / 3
+        assert not [m for m in proxy.messages.all() if "/* Id" in (m["sql"] or "")]

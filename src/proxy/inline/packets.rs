@@ -7,6 +7,9 @@ const HEADER: usize = PacketHeader::LENGTH;
 /// How much of a request is kept until it is known where its text begins. Query attributes that are longer go without a comment.
 const FRONT_KEPT: usize = 64 * 1024;
 
+/// What texts may have that is nothing.
+const BLANK: &[u8] = b" \t\n\x0b\x0c\r;\0";
+
 /// What bytes are read by, and the comments.
 pub(super) struct Annotating<'a> {
     /// Whether a packet that begins an exchange is a request.
@@ -120,14 +123,21 @@ impl Packets {
 
     fn text_at(&self, front: &[u8], capabilities: CapabilityFlags) -> TextAt {
         let Some((code, body)) = front.split_first() else { return TextAt::Unknown };
-        match Command::from_byte(*code) {
-            Command::StmtPrepare => TextAt::At { at: 1, is_prepare: true },
+        let (at, is_prepare) = match Command::from_byte(*code) {
+            Command::StmtPrepare => (0, true),
             Command::Query => match query_text_at(body, capabilities) {
                 // Of attributes that are cut the last one seems to be shorter than it is.
-                Ok(at) if at < body.len() || self.missing == 0 => TextAt::At { at: at + 1, is_prepare: false },
-                _ => TextAt::Unknown,
+                Ok(at) if at < body.len() || self.missing == 0 => (at, false),
+                _ => return TextAt::Unknown,
             },
-            _ => TextAt::None,
+            _ => return TextAt::None,
+        };
+        // Servers refuse a text of nothing (error 1065), and run one of a comment.
+        let is_blank = body.get(at..).unwrap_or_default().iter().all(|byte| BLANK.contains(byte));
+        match (is_blank, self.missing > 0 && front.len() < FRONT_KEPT) {
+            (true, true) => TextAt::Unknown,
+            (true, false) if self.missing == 0 => TextAt::None,
+            _ => TextAt::At { at: at + 1, is_prepare },
         }
     }
 

@@ -100,7 +100,7 @@ fn conversation(attributes: bool) -> (Vec<u8>, usize) {
         packet(0, b""),
         packet(0, &[b"\x03", none, b"SELECT 'last'"].concat()),
     ];
-    (requests.concat(), 5)
+    (requests.concat(), 4)
 }
 
 #[test]
@@ -133,6 +133,17 @@ fn the_count_goes_on_within_what_was_read_at_once() {
         .map(|(_, payload)| payload[memchr::memmem::find(payload, b"Count [").unwrap() + 7])
         .collect();
     assert_eq!(counts, *b"112");
+}
+
+#[test]
+fn a_text_of_nothing_stays_one() {
+    let session = Session::new(CapabilityFlags::empty());
+    let stream =
+        [packet(0, b"\x03"), packet(0, b"\x03 ;\n"), packet(0, b"\x16\0"), packet(0, b"\x03 \n ; DO 1")].concat();
+    for cut in 0..=stream.len() {
+        let (sent, left_out) = session.sent([&stream[..cut], &stream[cut..]]);
+        assert_eq!((without_comments(&sent), left_out), ((packets(&stream), 1), 0), "cut at {cut}");
+    }
 }
 
 #[test]
