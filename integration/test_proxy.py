@@ -1079,12 +1079,6 @@ def test_settings(mysql, proxies, env, check):
     assert check(messages), [(m["sql"], m["queryParams"], m["debug"], m["defaultTZ"]) for m in messages]
 
 
-def test_inline_debug_is_refused():
-    """As long as it is not built: an application that relies on the comment must not run without it unawares."""
-    refused("--upstream", "127.0.0.1:3306", "--listen", "127.0.0.1:0", env={"DEBUGQUERYINTERCEPTOR_INLINEDEBUG": "true"},
-            names=["DEBUGQUERYINTERCEPTOR_INLINEDEBUG"])
-
-
 def test_a_log_that_is_no_longer_read(mysql, tmp_path):
     """Its log's reader goes away, as in `2>&1 | head`: the proxy serves on."""
     reader, writer = os.pipe()

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::add;
-use super::inline::View;
 use super::publisher::Publisher;
 use crate::deliver::Gate;
+use crate::mysql::wire::Algorithm;
 use crate::proxy::OnUnobservable;
-use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, Side, SightLoss};
+use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, SessionFacts, Side, SightLoss};
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,21 @@ pub(super) struct Tap {
     /// Kept where there is no observer to tell whether a statement is under way. `None`: the server has not spoken yet, so none is.
     last_seen: Option<(Direction, Instant)>,
     bytes: [u64; 2],
+}
+
+/// What the session is like when bytes come, which it has not seen yet.
+pub(super) struct View<'a> {
+    /// Whether the client's next byte begins a packet.
+    pub(super) at_border: bool,
+    /// Whether a packet that begins an exchange is a request: the login is done, and nothing else is going on.
+    pub(super) takes_requests: bool,
+    /// Whether the client's packets are a file's content.
+    pub(super) awaits_file: bool,
+    /// How its bytes are compressed.
+    pub(super) algorithm: Option<Algorithm>,
+    /// The number that its next statement will have.
+    pub(super) next_count: u64,
+    pub(super) session: &'a SessionFacts,
 }
 
 /// The time in both clocks, for the price of one: the wall clock is asked again only now and then.

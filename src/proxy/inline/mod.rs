@@ -11,26 +11,11 @@ use std::sync::atomic::Ordering;
 
 use super::counters::Counters;
 use super::pump::{Change, Shown};
-use super::tap::Tap;
-use crate::mysql::wire::{Algorithm, CapabilityFlags};
-use crate::session::{Now, SessionFacts};
+use super::tap::{Tap, View};
+use crate::mysql::wire::CapabilityFlags;
+use crate::session::Now;
 use compressed::Frames;
 use packets::{Annotating, Packets};
-
-/// What the session is like when bytes come, which it has not seen yet.
-pub(super) struct View<'a> {
-    /// Whether the client's next byte begins a packet.
-    pub(super) at_border: bool,
-    /// Whether a packet that begins an exchange is a request: the login is done, and nothing else is going on.
-    pub(super) takes_requests: bool,
-    /// Whether the client's packets are a file's content.
-    pub(super) awaits_file: bool,
-    /// How its bytes are compressed.
-    pub(super) algorithm: Option<Algorithm>,
-    /// The number that its next statement will have.
-    pub(super) next_count: u64,
-    pub(super) session: &'a SessionFacts,
-}
 
 /// Puts a comment in front of each text that one session sends.
 pub(super) struct Annotator {

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use super::*;
-use crate::mysql::wire::{Decompressor, Framer, Keep, MAX_PACKET_PAYLOAD, write_frame, write_packet};
+use crate::mysql::wire::{Algorithm, Decompressor, Framer, Keep, MAX_PACKET_PAYLOAD, write_frame, write_packet};
+use crate::session::SessionFacts;
 
 /// A session whose state does not change: after the login, and no file is asked for.
 struct Session {
