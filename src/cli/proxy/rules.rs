@@ -19,7 +19,6 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules
 }
 
-
 const CAPTURE: [Rule<ProxyArgs>; 5] = [
     Rule {
         settings: &[
