@@ -29,12 +29,12 @@ def execute(cursor, *statements):
 
 
 def insert(*ids):
-    return [f"INSERT INTO held VALUES ({number}, 'v')" for number in ids]
+    return [f"INSERT INTO held (id, v) VALUES ({number}, 'v')" for number in ids]
 
 
 def inserted(messages):
     """The ids that messages insert, in their order."""
-    found = [re.match(r"INSERT INTO held VALUES \((\d+)", message["sql"] or "") for message in messages]
+    found = [re.match(r"INSERT INTO held \(id, v\) VALUES \((\d+)", message["sql"] or "") for message in messages]
     return [int(match.group(1)) for match in found if match]
 
 
@@ -120,7 +120,7 @@ def test_every_sink(mysql, proxies, tmp_path, sink, request):
         assert {record.key() for record in records} == {records[0].key()}
     else:
         texts = (proxy.messages if sink == "ndjson" else proxy.printed).lines()
-    found = [int(match.group(1)) for match in (re.search(r"INSERT INTO held VALUES \((\d+)", text) for text in texts) if match]
+    found = [int(match.group(1)) for match in (re.search(r"INSERT INTO held \(id, v\) VALUES \((\d+)", text) for text in texts) if match]
     assert found == list(range(100, 401))
 
 
@@ -136,7 +136,7 @@ def test_a_transaction_larger_than_memory(table, proxies, tmp_path):
         before = peak(proxy)
         cursor.execute("BEGIN")
         for number in range(400):
-            cursor.execute(f"INSERT INTO held VALUES ({number}, '{value}')")
+            cursor.execute(f"INSERT INTO held (id, v) VALUES ({number}, '{value}')")
         assert inserted(proxy.messages.all()) == []
         cursor.execute("COMMIT")
         # It comes behind.
@@ -176,7 +176,7 @@ def test_a_disk_without_room(mysql, proxies, small_disk):
     with proxy.connect() as db, db.cursor() as cursor:
         cursor.execute("BEGIN")
         for number in range(100):
-            cursor.execute(f"INSERT INTO held VALUES ({number}, '{value}')")
+            cursor.execute(f"INSERT INTO held (id, v) VALUES ({number}, '{value}')")
         proxy.messages.wait(100, lambda message: inserted([message]))
         execute(cursor, "ROLLBACK", "BEGIN", *insert(200), "COMMIT", "BEGIN", *insert(201), "ROLLBACK")
     proxy.stop()
