@@ -42,6 +42,10 @@ pub(crate) struct Producer {
     refusals: RateLimit,
     oversize: Oversize,
     cuts: RateLimit,
+    /// The largest message that was delivered alone: smaller ones will not be refused for their size.
+    accepted: usize,
+    /// One that may be refused is on its way alone: if it is made smaller, those after it must not have overtaken it.
+    is_barred: bool,
     /// Why the sink ends: a message that Kafka will never accept and that must not be skipped.
     refused: Option<String>,
     key: itoa::Buffer,
@@ -75,6 +79,8 @@ impl Producer {
             refusals: RateLimit::new(REFUSAL_LOG_INTERVAL),
             oversize: config.oversize(),
             cuts: RateLimit::new(REFUSAL_LOG_INTERVAL),
+            accepted: 0,
+            is_barred: false,
             refused: None,
             key: itoa::Buffer::new(),
             headers: Headers::new(config.proxy.clone()),
@@ -110,7 +116,13 @@ impl Producer {
         let mut failed = false;
         for (number, answer) in answers.drain(..) {
             match answer {
-                Answer::Delivered => self.window.answer(number, State::Delivered),
+                Answer::Delivered => {
+                    if self.is_barred {
+                        let bytes = self.window.get(number).map_or(0, |due| due.message.value.len());
+                        self.accepted = self.accepted.max(bytes);
+                    }
+                    self.window.answer(number, State::Delivered);
+                }
                 Answer::Failed => failed = true,
                 // It was the only message of its request.
                 Answer::Refused(reason) if self.attempt == 1 || matches!(self.requests, Requests::Single { .. }) => {
@@ -151,6 +163,10 @@ impl Producer {
         self.pacing.release(&mut self.window, now, flushing);
         if self.in_flight() <= 0 {
             self.attempt = 0;
+            self.is_barred = false;
+        }
+        if self.is_barred {
+            return false;
         }
         while self.refused.is_none() {
             if self.oversize.is_known() {
@@ -172,9 +188,15 @@ impl Producer {
             if let Some(numbered) = &message.numbered {
                 record = record.headers(self.headers.of(numbered, note));
             }
+            let bytes = message.value.len();
             let Err((error, _)) = self.client.send(record) else {
                 self.window.advance();
                 self.attempt += 1;
+                let is_single = matches!(self.requests, Requests::Single { .. });
+                if self.config.cuts && is_single && bytes > self.accepted {
+                    self.is_barred = true;
+                    return false;
+                }
                 continue;
             };
             if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) {
@@ -313,7 +335,10 @@ impl Producer {
     pub(crate) fn replace(&mut self) -> Result<(), SinkError> {
         let mut batch_bytes = self.batch_bytes;
         let requests = match self.requests {
-            Requests::Suspicious => Requests::Single { refused: false },
+            Requests::Suspicious => {
+                self.accepted = 0;
+                Requests::Single { refused: false }
+            }
             Requests::Single { refused } if self.window.is_empty() => {
                 // Each was accepted alone: together they were too large.
                 if !refused && batch_bytes > LEAST_BATCH_BYTES {
@@ -341,6 +366,7 @@ impl Producer {
         self.requests = requests;
         self.batch_bytes = batch_bytes;
         self.attempt = 0;
+        self.is_barred = false;
         Ok(())
     }
 }

@@ -212,11 +212,6 @@ impl ProducerConfig {
         match sharing {
             Sharing::Single => {
                 options.set("batch.num.messages", "1");
-                if self.cuts {
-                    // One that is refused and made smaller must not be overtaken, and a broker that knows nothing of a new producer yet
-                    // takes whatever it gets first.
-                    options.set("max.in.flight.requests.per.connection", "1");
-                }
             }
             Sharing::Bytes(bytes) if bytes < self.batch_bytes => {
                 options.set("batch.size", bytes.to_string());
