@@ -85,7 +85,7 @@ impl Redactor {
         self.key.is_some()
     }
 
-    /// What stands for a value, given its [plain](super::plain) text; `None`: the mask.
+    /// What stands for a value, given its plain text; `None`: the mask.
     pub(crate) fn pseudonym(&self, plain: &[u8]) -> Option<Pseudonym> {
         let PseudonymKey(key) = self.key.as_ref()?;
         let tag = hmac::sign(key, plain);

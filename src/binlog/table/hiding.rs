@@ -52,7 +52,7 @@ impl Pseudonyms for ColumnPseudonyms {
     }
 }
 
-/// The value's [plain](crate::rules::plain) text; `None` where it is not there as a whole.
+/// The value's plain text; `None` where it is not there as a whole.
 fn plain<'a>(column: &Column, value: &Value<'a>) -> Option<Cow<'a, [u8]>> {
     let written = |write: &dyn Fn(&mut Vec<u8>)| {
         let mut text = Vec::new();

@@ -26,7 +26,7 @@ pub(super) fn push(shown: &mut String, literal: Option<&[u8]>, reading: Reading,
     shown.push('\'');
 }
 
-/// A literal's [plain](crate::rules::plain) text; `None` where it is not that of a literal.
+/// A literal's plain text; `None` where it is not that of a literal.
 fn value(literal: &[u8], reading: Reading) -> Option<Cow<'static, [u8]>> {
     let Reading { lexis, mut charset } = reading;
     let (mut text, mut bytes) = (Vec::new(), None);
