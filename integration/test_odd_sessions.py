@@ -273,7 +273,8 @@ def check_executions(log, messages):
 
 def run_seed(server, proxies, seed, *options):
     chance = random.Random(f"{server.release} {seed}")
-    proxy = proxies(server, *options)
+    # The markers are literals.
+    proxy = proxies(server, "--redact-keys=", *options)
     server.general_log_on()
     for at in range(SESSIONS):
         play(chance, server, proxy.port, f"s{at}")
