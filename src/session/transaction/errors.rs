@@ -1,6 +1,5 @@
 //! What errors tell of the transaction in which they came.
 
-use super::tracker::End;
 use crate::mysql::sql::{TransactionControl, XaControl};
 
 /// `ER_PARSE_ERROR`: nothing was executed.
@@ -33,6 +32,14 @@ const AFTER_COMMITTING: [u16; 39] = [
     1142, 1146, 1205, 1213, 1227, 1304, 1305, 1359, 1360, 1396, 1410, 1476, 1477, 1537, 1539, 1824, 3619, 4091, 4092,
     1198,
 ];
+
+/// How a transaction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    Rollback,
+    Unknown,
+}
 
 /// What an error leaves open, until the next statement's status flags settle it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,20 +1,12 @@
 //! The tracker: what each statement does to its session's transaction.
 
-use super::errors::{self, Pending};
+use super::errors::{self, End, Pending};
 use super::{Change, Mark, Step};
 use crate::mysql::sql::{Analysis, SavepointNames, Savepoints, StatementSummary, TransactionControl, XaControl, Xid};
 use crate::mysql::wire::StatusFlags;
 use crate::session::listener::EndReason;
 use crate::session::outcome::{Outcome, TransactionState, UnknownOutcome};
 use crate::session::statement::Statement;
-
-/// How a transaction ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Commit,
-    Rollback,
-    Unknown,
-}
 
 /// A statement may have ended the transaction and begun another one, or rolled back less than it was asked to: CALL, or ROLLBACK TO where a table has no
 /// transactions.
