@@ -6,6 +6,7 @@ import struct
 import pytest
 
 from harness import wire
+from harness.proxy import AS_SENT
 from harness.wire import Raw
 
 pytestmark = pytest.mark.newer_mariadb
@@ -79,7 +80,7 @@ def test_out_parameters(server, proxies, dialect):
     server.fresh_databases("outs")
     for name, body, _, _ in PROCEDURES:
         server.sql("USE outs", f"CREATE PROCEDURE {name} {body}")
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     expected, direct, through = [], [], []
     for port, found in ((server.port, direct), (proxy.port, through)):
         with logged_in(server, port, wire.BASIC | dialect) as raw:
@@ -105,7 +106,7 @@ def test_out_parameters(server, proxies, dialect):
 
 def test_the_statement_prepared_last(server, proxies):
     """0xffffffff is that statement to MariaDB, in every command, and in one flight with its prepare; to MySQL it is none."""
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     text = "SELECT LENGTH(?), 'last'"
     with logged_in(server, proxy.port) as raw:
         raw.sock.sendall(framed(b"\x16" + text.encode(), b"\x18" + LAST + b"\0\0" + b"str", b"\x18" + LAST + b"\0\0" + b"eam",
@@ -140,7 +141,7 @@ def test_the_statement_prepared_last(server, proxies):
 
 def test_packets_that_are_refused(server, proxies):
     """Of no bytes, of commands that do not exist, too short, of statements that do not exist: the server carries on, and so do we."""
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     with logged_in(server, proxy.port) as raw:
         refused = [b"", b"\0", b"\x0f", b"\x10", b"\x14", b"\x1d", b"\x05x", b"\x06x", b"\x7e", b"\xfb", b"\xfe", b"\xff", b"\x1a\x63\0\0\0", b"\x1c\x63\0\0\0\1\0\0\0"]
         silent = [b"\x18\x63\0\0\0\0\0data", b"\x19\x63\0\0\0"]
@@ -161,7 +162,7 @@ def test_packets_that_are_refused(server, proxies):
 
 
 def test_twenty_thousand_pings_in_one_flight(server, proxies):
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     with logged_in(server, proxy.port) as raw:
         raw.sock.sendall(framed(b"\x0e") * 20_000 + framed(b"\x03SELECT 'after the pings'"))
         assert all(answer == [0] for answer in answered(raw, 20_000))
@@ -184,7 +185,7 @@ ATTRIBUTES = {
 
 @pytest.mark.parametrize("odd", ATTRIBUTES)
 def test_odd_query_attributes(mysql, proxies, odd):
-    proxy = proxies(mysql)
+    proxy = proxies(mysql, *AS_SENT)
     with logged_in(mysql, proxy.port, wire.BASIC | wire.QUERY_ATTRIBUTES) as raw:
         raw.query("CREATE TEMPORARY TABLE t AS SELECT 1 AS a")
         assert raw.query("delete from t", attributes=ATTRIBUTES[odd]) == [1]
@@ -195,7 +196,7 @@ def test_odd_query_attributes(mysql, proxies, odd):
 def test_requests_ahead_of_the_login(server, proxies):
     """A client that knows its login to be right sends what it wants in the same flight."""
     server.sql("DROP USER IF EXISTS 'open'@'%'", "CREATE USER 'open'@'%' IDENTIFIED BY ''", "GRANT ALL ON test.* TO 'open'@'%'")
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     with Raw(proxy.host, proxy.port) as raw:
         raw.greeting()
         login = struct.pack("<IIB23x", wire.BASIC, 1 << 30, 45) + b"open\0\0test\0" + raw.plugin + b"\0"
@@ -217,7 +218,7 @@ def test_requests_ahead_of_the_login(server, proxies):
 
 def test_a_database_that_is_dropped_under_the_session(server, proxies):
     """With and without session tracking the current database is what the server says."""
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     current = []
     for tracking in (0, wire.SESSION_TRACK):
         with logged_in(server, proxy.port, wire.BASIC | wire.DEPRECATE_EOF | tracking) as raw:
@@ -267,7 +268,7 @@ def ask_for_tls(raw, capabilities, login=None):
 def test_a_request_for_tls_that_no_client_makes(server, proxies, longer):
     """Longer than its fixed part; and the login after it has other capabilities, of which the servers take no notice."""
     server.fresh_user("opentls", "")
-    proxy = proxies(server)
+    proxy = proxies(server, *AS_SENT)
     with Raw(proxy.host, proxy.port) as raw:
         raw.greeting()
         login = b"opentls\0\0test\0" + raw.plugin + b"\0"

@@ -11,6 +11,7 @@ import pytest
 
 from harness import clients
 from harness.breadth import sample
+from harness.proxy import AS_SENT
 
 USER, PASSWORD = "ct", "ct-secret"
 # Every way of use, with and without TLS, and every driver with every server. A long run takes all combinations of these.
@@ -163,7 +164,7 @@ def test_client(client, flavor, tls, request, proxies, tmp_path):
     assert direct.returncode == 0, f"the client fails without the proxy too:\n{direct.stdout[-1500:]}{direct.stderr[-1500:]}"
 
     # The server's log has what is rolled back, too.
-    proxy = proxies(server, "--buffer-until-commit=false")
+    proxy = proxies(server, *AS_SENT)
     expect = tmp_path / "expect"
     through, through_log = logged_run(server, client, proxy.host, proxy.port, tls, expect)
     proxy.stop()

@@ -158,7 +158,8 @@ def is_wanted(sql, mode):
     word = re.sub(r"^/\*.*?\*/ ", "", sql).split(" ")[0]
     if not mode.startswith("changes"):
         return True
-    return word in ("INSERT", "UPDATE", "DELETE") or mode != "changes" and word in ("CREATE", "DROP", "CALL")
+    # What is no statement may be any.
+    return word in ("INSERT", "UPDATE", "DELETE", "SELEC") or mode != "changes" and word in ("CREATE", "DROP", "CALL")
 
 
 # What has a key in its name.

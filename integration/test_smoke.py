@@ -26,11 +26,11 @@ def db(binlog_mysql):
 def test_statements_become_messages(db, proxies, tls):
     proxy = proxies(db)
     with proxy.connect(database=DB, **({"ssl": trusting()} if tls else {})) as client, client.cursor() as cursor:
-        execute(cursor, "CREATE TABLE t (a INT, b TEXT)", "INSERT INTO t VALUES (1, 'é'), (2, NULL)", "SELECT * FROM t")
+        execute(cursor, "CREATE TABLE t (a INT, b TEXT)", "INSERT INTO t (a, b) VALUES (1, 'é'), (2, NULL)", "SELECT * FROM t")
         with pytest.raises(Exception, match="1064"):
             cursor.execute("SELEC 1")
     found = {message["sql"]: message for message in proxy.messages.wait(4)}
-    assert found["INSERT INTO t VALUES (1, 'é'), (2, NULL)"]["updateCount"] == 2
+    assert found["INSERT INTO t (a, b) VALUES (1, 'é'), (2, NULL)"]["updateCount"] == 2
     assert found["SELECT * FROM t"]["updateCount"] == 2 and found["SELECT * FROM t"]["stmtDbName"] == DB
     assert found["SELEC 1"]["errorMessage"].startswith("ERROR 1064 (42000): ")
     proxy.stop()

@@ -12,12 +12,11 @@ import struct
 import pytest
 
 from harness.breadth import seeds
+from harness.proxy import AS_SENT
 from harness.wire import BASIC, MULTI_STATEMENTS, Raw, ServerError, lenenc
 
 pytestmark = pytest.mark.newer_mariadb
 
-# What is asked is what each text is, whether its transaction commits or not.
-AT_ONCE = "--buffer-until-commit=false"
 TEXTS = 20
 MODES = ["", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES", "IGNORE_SPACE", "ANSI"]
 # Characters of several bytes whose last one looks like a backslash or a backtick, and bytes that are characters of their own.
@@ -418,7 +417,7 @@ def reset(server):
 @pytest.mark.parametrize("seed", seeds(2, first=1))
 def test_random_texts(server, proxies, seed):
     reset(server)
-    proxy = proxies(server, AT_ONCE)
+    proxy = proxies(server, *AS_SENT)
     session = Session(server, proxy)
     generator = Generator(seed, server.flavor)
     for setting in ("set sql_mode = ''", "set names utf8mb4"):
@@ -478,7 +477,7 @@ def check_log(server, session, statements):
 def test_texts_that_were_split_wrongly(server, proxies):
     """Cases that were wrong once; their statements are told apart as the server does it."""
     reset(server)
-    session = Session(server, proxies(server, AT_ONCE))
+    session = Session(server, proxies(server, *AS_SENT))
     both = [
         ["alter event e do begin delete from log_t; delete from log_t; end", "select 2"],
         ["create index i on event (begin)", "delete from event"],
@@ -510,7 +509,7 @@ def test_texts_that_were_split_wrongly(server, proxies):
 def test_compound_statements_of_clients_without_multi_statements(server, proxies):
     if server.flavor != "mariadb":
         pytest.skip("MySQL has no compound statements outside of programs")
-    session = Session(server, proxies(server, AT_ONCE), BASIC & ~MULTI_STATEMENTS)
+    session = Session(server, proxies(server, *AS_SENT), BASIC & ~MULTI_STATEMENTS)
     for text in (b"if 1 then select 1; select 2; end if", b"begin not atomic select 1; select 2; end", b"for i in 1..2 do select i; end for"):
         (rows, oks, error), messages = session.run(text)
         assert (rows, oks, error) == ([1, 2], 1, None)
@@ -523,7 +522,7 @@ def test_a_mode_that_was_never_seen(server, proxies):
     before = server.sql("select @@global.sql_mode")[0][0]
     server.sql("set global sql_mode = 'ANSI_QUOTES'")
     try:
-        session = Session(server, proxies(server, AT_ONCE))
+        session = Session(server, proxies(server, *AS_SENT))
     finally:
         server.sql(f"set global sql_mode = '{before}'")
     certain = ['select 1 as "a\\"', "select 2", "do 3"]
@@ -539,7 +538,7 @@ def test_a_mode_that_was_never_seen(server, proxies):
 def test_what_changes_rows_is_captured(server, proxies):
     """--capture-all=false: no change of a row without a message, whatever statement makes it."""
     reset(server)
-    session_free = proxies(server, AT_ONCE, "--capture-all=false")
+    session_free = proxies(server, *AS_SENT, "--capture-all=false")
     changes = [
         "insert into log_t (id) values (1)",
         "with c as (select 1 as a) update log_t, c set note = c.a",

@@ -485,7 +485,7 @@ def impatient(server):
 @pytest.mark.parametrize("seed", seeds(3))
 def test_random_transactions(impatient, proxies, seed):
     server = impatient
-    proxy = proxies(server, "--buffer-until-commit=true")
+    proxy = proxies(server, "--buffer-until-commit=true", "--redact-keys=")
     play = Play(server, proxy, seed)
     play.run()
     proxy.stop()

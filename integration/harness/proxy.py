@@ -16,6 +16,10 @@ FIELDS = ["timestamp", "serverHost", "serverVersion", "user", "client", "dbName"
           "sql", "queryParams", "errorMessage", "serverInfo"]
 
 
+# For tests that hold messages against what was sent, or against the server's log: nothing is held back or hidden.
+AS_SENT = ["--buffer-until-commit=false", "--redact-keys="]
+
+
 def binary():
     path = os.environ.get("INTERCEPTOR_BINARY") or str(ROOT / "target/debug/mysql-interceptor")
     if not os.access(path, os.X_OK):

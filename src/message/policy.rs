@@ -69,6 +69,7 @@ mod tests {
             "/* x */ insert into t values (1)",
             "SELECT 1; DELETE FROM t",
             "EXECUTE nobody_knows",
+            "SELEC 1",
             "SET STATEMENT max_statement_time=1 FOR DELETE FROM t",
             "BEGIN NOT ATOMIC DELETE FROM t; END",
             // Whether this is a string or a name, only the mode tells.

@@ -16,7 +16,7 @@ bitflags::bitflags! {
         const DEFINITIONS = 2;
         /// Whatever a stored procedure changes: CALL.
         const CALLS = 4;
-        /// Its text does not tell: EXECUTE of what is not known.
+        /// Its text does not tell: EXECUTE of what is not known, and what is no statement as far as is known here.
         const UNKNOWN = 8;
     }
 }
@@ -211,6 +211,7 @@ impl StatementSummary {
                     });
                     Self::new(kind, Effects::empty())
                 }
+                Verb::Unknown => Self::new(StatementKind::Other, Effects::UNKNOWN),
                 Verb::Execute => executed(&mut tokens, named, depth),
             };
         }
@@ -254,6 +255,8 @@ enum Verb {
     Start,
     Set,
     Execute,
+    /// Of no statement that is known here.
+    Unknown,
 }
 
 impl Verb {
@@ -324,7 +327,7 @@ impl Verb {
             ("resignal", Verb::Is(Is::Other)),
             ("get", Verb::Is(Is::Other)),
         ];
-        VERBS.iter().find(|(word, _)| tokens.is(first, word)).map_or(Self::Is(Is::Other), |(_, verb)| *verb)
+        VERBS.iter().find(|(word, _)| tokens.is(first, word)).map_or(Self::Unknown, |(_, verb)| *verb)
     }
 }
 

@@ -219,7 +219,13 @@ fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lex
     let (SiteKind::Text, Verb::Prepare | Verb::Other | Verb::Account | Verb::Table) = (kind, sites.verb) else {
         return false;
     };
-    let inner = unquote(text.unwrap_or_default(), lexis);
+    let text = text.unwrap_or_default();
+    let mut inner = unquote(text, lexis);
+    // A quote without its other end, or a dollar quote: what comes after it, or the text would be within itself.
+    if inner.len() == text.len() {
+        let from = text.iter().position(|byte| !b"'\"$Nn".contains(byte)).unwrap_or(text.len());
+        inner = text.get(from.max(1)..).unwrap_or_default().into();
+    }
     if keys.match_name(&inner) {
         return true;
     }

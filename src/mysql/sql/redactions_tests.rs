@@ -157,3 +157,17 @@ fn what_cannot_be_parsed_hides_too_much() {
         assert_eq!(shown(sql), wanted);
     }
 }
+
+#[test]
+fn an_apostrophe_is_no_secret() {
+    for sql in [
+        "SET @name = 'O\'\'Brien'",
+        "SET @name = \"it's\"",
+        "CREATE TABLE t (a INT COMMENT 'the owner\'\'s id') COMMENT 'O\\'Brien'",
+        "PREPARE s FROM 'SELECT \'\'x\'\' FROM t WHERE a = \\'b'",
+        "SELECT 1 /*!99999 , ; */, '$$\\\\\\''",
+        "DO $$a'b$$",
+    ] {
+        assert_eq!(shown(sql), sql);
+    }
+}

@@ -64,14 +64,13 @@ impl<S: SchemaSource> Assembler<S> {
     }
 
     /// Takes back what was done since a savepoint.
-    pub(crate) fn roll_back(&mut self, name: &[u8]) {
+    pub(crate) fn roll_back(&mut self, name: &str) {
         let end = self.mark();
         let Some(transaction) = &mut self.transaction else { return };
-        let name = String::from_utf8_lossy(name);
-        let Some(&(mark, rows)) = transaction.savepoints.roll_back_to(&name, self.savepoint_names) else {
+        let Some(&(mark, rows)) = transaction.savepoints.roll_back_to(name, self.savepoint_names) else {
             tracing::error!(
                 position = %self.position,
-                savepoint = %name,
+                savepoint = name,
                 "a transaction is rolled back to a savepoint that it has not set, as far as was read: rows that were taken back may be passed on"
             );
             return;

@@ -16,14 +16,14 @@ use crate::binlog::transaction::assembler::{Assembler, Resolved};
 use crate::binlog::transaction::hold_error::HoldError;
 use crate::binlog::transaction::piece::{Item, Mark};
 use crate::binlog::transaction::progress::Progress;
-use crate::binlog::transaction::statement::{StatementKind, classify};
+use crate::binlog::transaction::statement::{Logged, classify};
 use crate::mysql::sql::{Lexis, first_keyword};
 
 impl<S: SchemaSource> Assembler<S> {
     pub(crate) fn query(&mut self, header: &EventHeader, query: &Query<'_>) -> Result<Progress, DecodeError> {
         let thread_id = Some(query.thread_id);
         match classify(&query.sql) {
-            StatementKind::Begin | StatementKind::XaStart => {
+            Logged::Begin | Logged::XaStart => {
                 // A transaction without a GTID may be under way whose end never came.
                 if self.transaction.as_ref().is_none_or(|transaction| transaction.has_begin) {
                     self.begin(None);
@@ -34,30 +34,29 @@ impl<S: SchemaSource> Assembler<S> {
                 self.context.thread_id = thread_id;
                 self.charset_client = query.charset_client;
             }
-            StatementKind::XaCommit(Some(xid)) if !self.has_own_statements() => {
+            Logged::XaCommit(xid) if !self.has_own_statements() => {
                 return Ok(self.xa_complete(&xid, true));
             }
-            StatementKind::XaRollback(Some(xid)) if !self.has_own_statements() => {
+            Logged::XaRollback(xid) if !self.has_own_statements() => {
                 return Ok(self.xa_complete(&xid, false));
             }
-            StatementKind::Commit | StatementKind::XaCommit(_) => {
+            Logged::Commit | Logged::XaCommit(_) => {
                 return Ok(self.end(header, End::Commit(None), thread_id));
             }
-            StatementKind::Rollback | StatementKind::XaRollback(_) => {
+            Logged::Rollback | Logged::XaRollback(_) => {
                 return Ok(self.end(header, End::Rollback, thread_id));
             }
             // MariaDB's only word of the connection.
-            StatementKind::XaEnd => self.context.thread_id = thread_id,
-            StatementKind::Savepoint(name) => {
+            Logged::XaEnd => self.context.thread_id = thread_id,
+            Logged::Savepoint(name) => {
                 let (mark, names) = (self.mark(), self.savepoint_names);
                 if let Some(transaction) = &mut self.transaction {
-                    let name = String::from_utf8_lossy(&name);
                     transaction.savepoints.set(&name, names, (mark, transaction.rows));
                 }
             }
-            StatementKind::RollbackTo(name) => self.roll_back(&name),
-            StatementKind::Neutral => {}
-            StatementKind::Dml => {
+            Logged::RollbackTo(name) => self.roll_back(&name),
+            Logged::Neutral => {}
+            Logged::Dml => {
                 self.context.query = None;
                 self.counters.statements_without_rows += 1;
                 // Its text has the values that are not to be seen, wherever they are.
@@ -93,7 +92,7 @@ impl<S: SchemaSource> Assembler<S> {
                     });
                 }
             }
-            StatementKind::Other => {
+            Logged::Other => {
                 self.context.query = None;
                 // The tables' definitions may have changed.
                 self.tables.clear();
