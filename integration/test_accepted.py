@@ -238,7 +238,7 @@ def test_a_database_that_is_dropped_under_the_session(server, proxies):
 def test_a_bulk_execution_that_fails(mariadb, proxies):
     """None of its parts looks as if it had gone well; and what the server says of bytes is shown as statements show them."""
     mariadb.sql("DROP TABLE IF EXISTS test.bulk", "CREATE TABLE test.bulk (a VARBINARY(20) PRIMARY KEY)")
-    proxy = proxies(mariadb)
+    proxy = proxies(mariadb, *AS_SENT)
     with Raw(proxy.host, proxy.port) as raw:
         mariadb.connect().close()
         raw.login("app", "app-secret", capabilities=wire.BASIC & ~wire.LONG_PASSWORD, extended=4)

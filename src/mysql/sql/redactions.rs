@@ -4,13 +4,14 @@
 //! not certain that a literal belongs to harmless names alone, one key anywhere in the statement is enough: rather too much is hidden.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::insert_rows::harmless_rows;
 use super::keys::Keys;
 use super::lexis::Lexis;
 use super::parsed::harmless;
 use super::quoted::unquote;
-use super::secrets::secret_spans;
+use super::secrets::{may_have_secrets, secret_spans};
 use super::sites::{SiteKind, Sites, Verb};
 use super::skeleton::skeleton;
 use super::statements::next_statement;
@@ -214,6 +215,9 @@ fn mentions_key(sites: &Sites) -> bool {
     sites.names_key || in_literal
 }
 
+/// Words of statements that may have rows without their columns' names.
+static ROWS: LazyLock<Keys> = LazyLock::new(|| Keys::new(["insert", "replace"]));
+
 /// Whether a literal is a text that has secrets itself: a statement for PREPARE, options of a storage engine.
 fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lexis, keys: &Keys, depth: u8) -> bool {
     let (SiteKind::Text, Verb::Prepare | Verb::Other | Verb::Account | Verb::Table) = (kind, sites.verb) else {
@@ -229,6 +233,9 @@ fn is_secret_text(sites: &Sites, kind: SiteKind, text: Option<&[u8]>, lexis: Lex
     if keys.match_name(&inner) {
         return true;
     }
-    // Too deep to be looked into.
-    depth == 0 || !of_text(&inner, false, lexis, keys, depth - 1).is_empty()
+    if depth == 0 {
+        // Too deep to be looked into: what cannot be anything but harmless is shown.
+        return may_have_secrets(&inner) || (!keys.is_empty() && ROWS.match_name(&inner));
+    }
+    !of_text(&inner, false, lexis, keys, depth - 1).is_empty()
 }

@@ -167,6 +167,7 @@ fn an_apostrophe_is_no_secret() {
         "PREPARE s FROM 'SELECT \'\'x\'\' FROM t WHERE a = \\'b'",
         "SELECT 1 /*!99999 , ; */, '$$\\\\\\''",
         "DO $$a'b$$",
+        "DO 1 /*!999999 '`\"\"\\\\--\" ; */",
     ] {
         assert_eq!(shown(sql), sql);
     }

@@ -75,7 +75,7 @@ static SIGNS: LazyLock<Keys> = LazyLock::new(|| {
     Keys::new(words.into_iter().chain(rarer))
 });
 
-fn may_have_secrets(text: &[u8]) -> bool {
+pub(super) fn may_have_secrets(text: &[u8]) -> bool {
     SIGNS.match_name(text)
 }
 
