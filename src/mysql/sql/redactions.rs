@@ -180,8 +180,11 @@ impl Judgement {
 }
 
 fn judge(sql: &[u8], is_torn: bool, lexis: Lexis, keys: &Keys, sites: &Sites) -> Judgement {
-    if sites.has_unnamed_columns || (keys.is_empty() && is_torn) {
-        return if keys.is_empty() { Judgement::Harmless } else { Judgement::Secret };
+    if keys.is_empty() {
+        return Judgement::Harmless;
+    }
+    if sites.has_unnamed_columns {
+        return Judgement::Secret;
     }
     if !mentions_key(sites) && !is_torn {
         return Judgement::Harmless;

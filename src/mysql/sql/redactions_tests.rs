@@ -172,3 +172,14 @@ fn an_apostrophe_is_no_secret() {
         assert_eq!(shown(sql), sql);
     }
 }
+
+#[test]
+fn without_keys_nothing_is_hidden_by_name() {
+    let lexis = Lexis { ansi_quotes: None, ..Lexis::default() };
+    for sql in ["select 1 as \"a\\\"; do 2; select 3 as \" \"; do 4", "INSERT INTO t VALUES (1, 'password')"] {
+        for is_torn in [false, true] {
+            let redactions = Redactions::of(sql.as_bytes(), is_torn, lexis, &Keys::default());
+            assert!(redactions.literals.is_empty(), "{sql}: {redactions:?}");
+        }
+    }
+}
