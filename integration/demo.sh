@@ -183,7 +183,7 @@ if grep -aq 'select \$\$' "$scratch/messages"; then
 fi
 phase "A table and two rows" <<'SQL'
 CREATE TABLE account (id INT PRIMARY KEY, owner VARCHAR(40), balance DECIMAL(10,2));
-INSERT INTO account VALUES (1, 'Ada', 100.00), (2, 'Grace', 250.50);
+INSERT INTO account (id, owner, balance) VALUES (1, 'Ada', 100.00), (2, 'Grace', 250.50);
 SQL
 if prepare_driver; then
   headline "A prepared statement: a driver (of Python here) binds its values"
