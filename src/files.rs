@@ -43,6 +43,9 @@ impl FromStr for FileMode {
 }
 
 impl FileMode {
+    /// For this program's user alone.
+    pub(crate) const PRIVATE: Self = Self { bits: 0o600, exact: true };
+
     /// Opens a file as `options` say; creates it with these permissions if it does not exist.
     pub(crate) fn open_or_create(self, path: &Path, options: &OpenOptions) -> io::Result<File> {
         let is_new = matches!(fs::metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound);

@@ -76,7 +76,7 @@ impl<'a> Reading<'a> {
         let mut assembler: Assembler<Box<dyn SchemaSource + Send>> =
             Assembler::new(config.messages.clone(), Box::new(NoSource), Position::default());
         if let Some(folder) = &config.xa_dir {
-            assembler.keep_prepared(Keep::InFolder(Folder::new(folder.clone(), config.file_mode)));
+            assembler.keep_prepared(Keep::InFolder(Folder::new(folder.clone())));
         }
         Self {
             stop,

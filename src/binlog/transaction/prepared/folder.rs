@@ -34,8 +34,9 @@ pub(crate) struct Restored {
 }
 
 impl Folder {
-    pub(crate) fn new(path: PathBuf, mode: FileMode) -> Self {
-        Self { path, mode, lock: None, next: 1, obsolete: Obsolete::default() }
+    /// Row images are in its files as the source wrote them, whatever is to be hidden: they are for the program's user alone.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, mode: FileMode::PRIVATE, lock: None, next: 1, obsolete: Obsolete::default() }
     }
 
     /// The files that nobody needs once a checkpoint lies after all that was given out up to now.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
@@ -28,7 +29,7 @@ impl Stream {
 
     fn kept_in(folder: &Path) -> Self {
         let mut stream = Self::new();
-        stream.assembler.keep_prepared(Keep::InFolder(Folder::new(folder.to_owned(), FileMode::default())));
+        stream.assembler.keep_prepared(Keep::InFolder(Folder::new(folder.to_owned())));
         stream
     }
 
@@ -314,6 +315,8 @@ fn columns_are_hidden_as_the_rules_say_at_the_end() {
     let mut stream = Stream::kept_in(folder.path());
     stream.prepare(1, "a", 0..1);
     stream.flush();
+    let rights = fs::metadata(folder.path().join("1.segment")).unwrap().permissions().mode();
+    assert_eq!(rights & 0o777, 0o600, "what is to be hidden is in there");
     let checkpoint = stream.boundaries.last().unwrap().0.clone();
     drop(stream);
     let mut stream = Stream::kept_in(folder.path());
@@ -324,7 +327,7 @@ fn columns_are_hidden_as_the_rules_say_at_the_end() {
     let options = AssemblerOptions { columns, ..AssemblerOptions::default() };
     let start = Position { file: "binlog.000001".into(), offset: checkpoint.offset };
     stream.assembler = Assembler::new(options, NoSource, start);
-    stream.assembler.keep_prepared(Keep::InFolder(Folder::new(folder.path().to_owned(), FileMode::default())));
+    stream.assembler.keep_prepared(Keep::InFolder(Folder::new(folder.path().to_owned())));
     stream.assembler.restore_prepared(&checkpoint.prepared).unwrap();
     stream.complete(2, "a", "COMMIT");
     assert_eq!(stream.end(), [(0, 0)]);
