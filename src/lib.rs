@@ -7,7 +7,12 @@
 //!   cli             one file per subcommand; flags, exit codes
 //!   settings        typed settings, layer over layer, each with its origin
 //!   lifecycle       signals and the stop
-//!   proxy, binlog   sockets, TLS, forwarding; events -> rows -> transactions -> output
+//!   proxy, binlog, replay, decode
+//!                   sockets, TLS, forwarding; events -> rows -> transactions -> output; recordings done again; captured packets -> sessions
+//!   mirror          live sessions on a second server
+//!   player          a recorded session done again on a server
+//!   report          what two executions differ in
+//!   recording       what sessions did: records, recorders, files
 //!   message         a statement as a SqlLogMessage
 //!   session         sans-IO observer of one connection: bytes and a clock in, statements out
 //!   client          our own connection to a server
@@ -24,6 +29,7 @@ mod backoff;
 pub mod binlog;
 mod cli;
 mod client;
+mod decode;
 pub mod deliver;
 pub mod files;
 #[cfg(any(test, fuzzing))]
@@ -31,9 +37,14 @@ pub mod fuzzing;
 mod json;
 mod lifecycle;
 pub mod message;
+mod mirror;
 pub mod mysql;
+mod player;
 pub mod pretty;
 pub mod proxy;
+pub mod recording;
+mod replay;
+mod report;
 pub mod rules;
 mod segment;
 pub mod session;

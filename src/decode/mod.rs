@@ -1,0 +1,1 @@
+//! Captured network traffic: packets become sessions.

@@ -1,0 +1,1 @@
+//! Live sessions, as they happen, on a second server.

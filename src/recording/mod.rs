@@ -1,0 +1,13 @@
+//! What sessions did, kept so that it can be done again: each command with its parameters, its time and its outcome.
+//!
+//! A [`Record`] is one of these facts. They are made by a [`Recorder`], which listens to an observer; they lie in files
+//! (`docs/recordings.md` has the format) or in a Kafka topic; and whoever replays, mirrors or compares takes them from there.
+
+mod model;
+mod recorder;
+
+pub use model::{
+    Event, Param, PreparedBefore, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin,
+    SessionClose, SessionId, SessionSettings,
+};
+pub use recorder::{RecordSink, Recorder};

@@ -1,0 +1,1 @@
+//! What two executions of the same commands differ in, and the report of it.
