@@ -7,7 +7,7 @@ mod model;
 mod recorder;
 
 pub use model::{
-    Event, Param, PreparedBefore, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin,
-    SessionClose, SessionId, SessionSettings,
+    Event, Param, ParamValue, PreparedBefore, QueryAttribute, Record, RecordedAnswer, RecordedCommand, RecordedError,
+    RecordedResult, SessionBegin, SessionClose, SessionId, SessionSettings, UserChange,
 };
 pub use recorder::{RecordSink, Recorder};

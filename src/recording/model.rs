@@ -126,15 +126,24 @@ pub struct RecordedCommand {
     pub statement: Option<u32>,
     /// Bound parameters; of COM_STMT_BULK_EXECUTE those of all rows, one row after the other.
     pub params: Vec<Param>,
+    /// Query attributes of COM_QUERY and COM_STMT_EXECUTE, in their order.
+    pub attributes: Vec<QueryAttribute>,
     /// How many rows of parameters there are: 1 but for COM_STMT_BULK_EXECUTE.
     pub param_rows: u32,
     /// Whether parameters were sent that could not be understood: such a command is not replayed.
     pub undecodable: bool,
-    /// What the rest of a command's packet holds that has no field of its own: the database of COM_INIT_DB, the number of rows of
-    /// COM_STMT_FETCH, the flags of COM_STMT_EXECUTE, the user of COM_CHANGE_USER and so on (`docs/recordings.md`).
+    /// What the rest of a command's packet holds that has no field of its own (numbers are little-endian, as sent):
+    ///
+    /// - COM_STMT_EXECUTE: the byte with the cursor flags, if one is set; COM_STMT_BULK_EXECUTE: its flags, two bytes
+    /// - COM_STMT_FETCH: how many rows, four bytes
+    /// - COM_STMT_SEND_LONG_DATA: the number of the parameter, two bytes, then the data
+    /// - every other command but COM_QUERY, COM_STMT_PREPARE, COM_STMT_RESET, COM_STMT_CLOSE and COM_CHANGE_USER: all that comes after its
+    ///   first byte, if anything does (the database of COM_INIT_DB, the option of COM_SET_OPTION, table and pattern of COM_FIELD_LIST)
     pub argument: Option<Bytes>,
-    /// What the client sent for LOAD DATA LOCAL.
-    pub file: Option<Bytes>,
+    /// Of COM_CHANGE_USER: whom to. `None` also if that could not be read.
+    pub change_user: Option<Box<UserChange>>,
+    /// What the client sent for each LOAD DATA LOCAL in the text, as far as it was recorded; empty where the client refused or had nothing.
+    pub files: Vec<Bytes>,
     /// From the command's first byte to its answer's last; `None` where there is no answer.
     pub duration_ns: Option<u64>,
     /// Its answers: none for what has no answer, several for a CALL and a text of several statements.
@@ -144,10 +153,50 @@ pub struct RecordedCommand {
 /// A bound parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
-    /// The type byte that the client bound, and 0x8000 if it is unsigned.
+    /// The type byte as the server read it (one that is unknown is a string's, 254), and 0x8000 if it is unsigned.
     pub column_type: u16,
-    /// Numbers and times as text, everything else as it was sent; `None` is NULL.
-    pub value: Option<Bytes>,
+    /// Its value.
+    pub value: ParamValue,
+}
+
+impl Param {
+    /// The bit of [`Self::column_type`] that says unsigned.
+    pub const UNSIGNED: u16 = 0x8000;
+}
+
+/// What a parameter was bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParamValue {
+    /// NULL.
+    Null,
+    /// Numbers and times as text, everything else as it was sent.
+    Given(Bytes),
+    /// It was sent before, by the COM_STMT_SEND_LONG_DATA that are commands of their own, and the execution has no value for it.
+    LongData,
+    /// The column's default: an indicator of COM_STMT_BULK_EXECUTE.
+    Default,
+    /// The column stays as it is: another one.
+    Ignore,
+}
+
+/// A query attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryAttribute {
+    /// Its name as it was sent.
+    pub name: Bytes,
+    /// Its value.
+    pub param: Param,
+}
+
+/// Whom a COM_CHANGE_USER changes to. Never with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserChange {
+    /// The user.
+    pub user: String,
+    /// The database, if one is given.
+    pub database: Option<String>,
+    /// The collation id, if sent.
+    pub collation: Option<u16>,
 }
 
 /// One answer of the server's.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::model::{
-    Event, Param, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin, SessionClose,
-    SessionId, SessionSettings,
+    Event, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin, SessionClose,
+    SessionId, SessionSettings, UserChange,
 };
 use crate::mysql::wire::{Command, ErrPacket, Value};
 use crate::session::{
@@ -112,7 +112,15 @@ impl<S: RecordSink> SessionListener for Recorder<S> {
         let argument = match (sent.command, sent.body) {
             (Command::Query | Command::StmtPrepare | Command::StmtExecute | Command::StmtBulkExecute, _) => None,
             (_, CommandBody::Bytes(body)) => Some(Bytes::copy_from_slice(body)),
-            (_, CommandBody::ChangeUser(user)) => user.map(|user| Bytes::copy_from_slice(user.user.as_bytes())),
+            (_, CommandBody::ChangeUser(_)) => None,
+        };
+        let change_user = match sent.body {
+            CommandBody::ChangeUser(Some(change)) => Some(Box::new(UserChange {
+                user: change.user.to_owned(),
+                database: change.database.map(str::to_owned),
+                collation: change.collation,
+            })),
+            _ => None,
         };
         let command = RecordedCommand {
             command: sent.command,
@@ -120,10 +128,12 @@ impl<S: RecordSink> SessionListener for Recorder<S> {
             truncated: sent.truncated,
             statement: None,
             params,
+            attributes: Vec::new(),
             param_rows: 1,
             undecodable,
             argument,
-            file: None,
+            change_user,
+            files: Vec::new(),
             duration_ns: None,
             results: Vec::new(),
         };
@@ -203,10 +213,12 @@ fn params(params: &StatementParams<'_>) -> (Vec<Param>, bool) {
     (values, visited.is_err())
 }
 
-fn text_of(value: Value<'_>) -> Option<Bytes> {
+fn text_of(value: Value<'_>) -> ParamValue {
     match value {
-        Value::Null => None,
-        Value::Text(bytes) | Value::Bytes(bytes) => Some(Bytes::copy_from_slice(bytes)),
-        other => Some(other.to_string().into_bytes().into()),
+        Value::Null => ParamValue::Null,
+        Value::Default => ParamValue::Default,
+        Value::Ignore => ParamValue::Ignore,
+        Value::Text(bytes) | Value::Bytes(bytes) => ParamValue::Given(Bytes::copy_from_slice(bytes)),
+        other => ParamValue::Given(other.to_string().into_bytes().into()),
     }
 }
