@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::model::{
-    Event, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin, SessionClose,
-    SessionId, SessionSettings, UserChange,
+    Event, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin,
+    SessionClose, SessionId, SessionSettings, UserChange,
 };
 use crate::mysql::wire::{Command, ErrPacket, Value};
 use crate::session::{
