@@ -13,6 +13,7 @@
 //!   player          a recorded session done again on a server
 //!   report          what two executions differ in
 //!   recording       what sessions did: records, recorders, files
+//!   publish         a session's statements as messages, into delivery
 //!   message         a statement as a SqlLogMessage
 //!   session         sans-IO observer of one connection: bytes and a clock in, statements out
 //!   client          our own connection to a server
@@ -42,6 +43,7 @@ pub mod mysql;
 mod player;
 pub mod pretty;
 pub mod proxy;
+mod publish;
 pub mod recording;
 mod replay;
 mod report;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Upstream;
 use crate::message::MessageFilter;
+use crate::publish::BufferConfig;
 use crate::rules::redaction::Redactor;
 
 /// Everything `mysql-interceptor proxy` needs to know.
@@ -41,23 +42,6 @@ impl ProxyConfig {
             capture: CaptureConfig::default(),
             buffer: Some(BufferConfig::default()),
         }
-    }
-}
-
-/// Where messages wait until their transaction's end is known.
-#[derive(Debug, Clone)]
-pub struct BufferConfig {
-    /// Messages in memory, of all open transactions together.
-    pub messages: usize,
-    /// Bytes in memory, of all open transactions together.
-    pub bytes: usize,
-    /// Where those wait that exceed this, in files without a name.
-    pub folder: PathBuf,
-}
-
-impl Default for BufferConfig {
-    fn default() -> Self {
-        Self { messages: 10_000, bytes: 64 << 20, folder: std::env::temp_dir() }
     }
 }
 

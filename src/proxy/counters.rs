@@ -1,24 +1,31 @@
 //! What the proxy counts. Nothing is lost or given up without one of these going up.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::deliver::HeldCounts;
+use crate::publish::Publishing;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// Counters of one proxy process.
         #[derive(Debug, Default)]
         pub(super) struct Counters {
-            /// Client connections open now.
-            pub(super) open: AtomicUsize,
+            /// Client connections accepted.
+            pub(super) connections: AtomicU64,
             $($(#[doc = $doc])* pub(super) $name: AtomicU64,)*
         }
 
         impl Counters {
-            /// Logs all of them in one line, what is held until commit, and how many messages the sinks have dropped.
-            pub(super) fn log(&self, what: &'static str, held: HeldCounts, dropped: u64) {
+            /// Logs all of them in one line, those of messages, what is held until commit, and how many messages the sinks have dropped.
+            pub(super) fn log(&self, what: &'static str, publishing: &Publishing, dropped: u64) {
+                let (published, held) = (&*publishing.counters, publishing.held());
                 tracing::info!(
-                    open = self.open.load(Ordering::Relaxed),
+                    open = published.open.load(Ordering::Relaxed),
+                    connections = self.connections.load(Ordering::Relaxed),
+                    statements = published.statements.load(Ordering::Relaxed),
+                    filtered_statements = published.filtered_statements.load(Ordering::Relaxed),
+                    truncated_statements = published.truncated_statements.load(Ordering::Relaxed),
+                    rolled_back = published.rolled_back.load(Ordering::Relaxed),
+                    outcome_unknown = published.outcome_unknown.load(Ordering::Relaxed),
                     $($name = self.$name.load(Ordering::Relaxed),)*
                     held = held.messages,
                     held_bytes = held.bytes,
@@ -33,18 +40,6 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Client connections accepted.
-    connections,
-    /// Statements whose outcome was seen.
-    statements,
-    /// Statements that a filter or --sample left out.
-    filtered_statements,
-    /// Statements longer than --max-statement-bytes: their text is cut.
-    truncated_statements,
-    /// Messages that were dropped because their transaction was rolled back.
-    rolled_back,
-    /// Messages that were published without knowing whether their transaction was committed.
-    outcome_unknown,
     /// Sessions that the observer could not follow to their end; the next four are its reasons.
     observer_lost_sessions,
     /// A packet contradicted the protocol as it is known here.

@@ -33,9 +33,7 @@ mod handshake;
 mod inline;
 mod leg;
 mod listener;
-mod prepared;
 mod probes;
-mod publisher;
 mod pump;
 mod relay;
 mod session;
@@ -44,7 +42,6 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod transaction;
 mod unacknowledged;
 mod upstream;
 mod worker;
@@ -56,10 +53,9 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Pipeline;
+pub use crate::publish::BufferConfig;
 pub use address::Upstream;
-pub use config::{
-    BufferConfig, CaptureConfig, OnUnobservable, ProxyConfig, SessionProbe, TlsConfig, TlsMode, UpstreamVerify,
-};
+pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, SessionProbe, TlsConfig, TlsMode, UpstreamVerify};
 pub use error::ProxyError;
 pub use listener::bind;
 use shared::Shared;
@@ -94,8 +90,6 @@ pub fn run(
     let shared = Arc::new(Shared::new(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
     let stopping_since = runtime.block_on(listener::listen(&shared, listeners, pipeline, stop))?;
-    if let Some(transactions) = &shared.transactions {
-        transactions.finish();
-    }
+    shared.publishing.finish();
     Ok(Ended { stopping_since, shared })
 }

@@ -18,15 +18,13 @@ use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::inline::Annotator;
 use super::leg::{Ending, Leg, reset};
-use super::publisher::Publisher;
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
-use super::transaction::Transactions;
 use super::upstream;
-use crate::message::MessageWriter;
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode};
+use crate::publish::Peers;
 use crate::session::{Interest, ObserverConfig};
 use crate::tls::{self, Peer};
 
@@ -39,7 +37,7 @@ pub(super) struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.worker.shared.counters.open.fetch_sub(1, Ordering::Relaxed);
+        self.worker.shared.publishing.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -82,7 +80,7 @@ struct First {
 
 impl Session {
     pub(super) fn new(worker: Arc<Worker>, draining: CancellationToken) -> Self {
-        worker.shared.counters.open.fetch_add(1, Ordering::Relaxed);
+        worker.shared.publishing.counters.open.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + worker.shared.config.handshake_timeout;
         Self { worker, deadline, draining }
     }
@@ -159,10 +157,9 @@ impl Session {
         let is_local = client.local_addr().is_ok_and(|local| local.ip() == peer.ip()) || peer.ip().is_loopback();
         let client_host =
             if is_local { shared.local_host.clone() } else { peer.ip().to_canonical().to_string().into() };
-        let writer = MessageWriter::new(shared.message_options.clone(), shared.server_host.clone(), client_host)
-            .with_address(peer.ip());
-        let transaction = shared.transactions.as_ref().map(Transactions::open);
-        let (has_messages, inline_debug) = (shared.message_options.policy.enabled, shared.config.capture.inline_debug);
+        let peers = Peers { server: shared.server_host.clone(), client: client_host, address: peer.ip() };
+        let (has_messages, inline_debug) =
+            (shared.publishing.options.policy.enabled, shared.config.capture.inline_debug);
         Tap::new(
             has_messages || inline_debug,
             // Without messages it is there for the comments alone.
@@ -172,13 +169,8 @@ impl Session {
                 ObserverConfig { interest: Interest::empty(), ..shared.observer_config }
             },
             if has_messages { shared.config.capture.on_unobservable } else { OnUnobservable::Continue },
-            Publisher::new(
-                writer,
-                self.worker.ingest.clone(),
-                shared.counters.clone(),
-                transaction,
-                self.worker.analyses.clone(),
-            ),
+            shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.analyses.clone()),
+            shared.counters.clone(),
             self.worker.epoch,
         )
     }
@@ -404,7 +396,7 @@ impl Session {
 
     fn annotator(&self, client: Arc<str>) -> Annotator {
         let shared = &self.worker.shared;
-        Annotator::new(client, shared.message_options.debug.as_str().into(), shared.counters.clone())
+        Annotator::new(client, shared.publishing.options.debug.as_str().into(), shared.counters.clone())
     }
 
     /// Whether the server is asked for the session's values.

@@ -8,10 +8,10 @@ use super::counters::Counters;
 use super::error::ProxyError;
 use super::probes::Probes;
 use super::tls::Tls;
-use super::transaction::Transactions;
-use crate::deliver::{Holding, Ingest};
+use crate::deliver::Ingest;
 use crate::message::{CapturePolicy, MessageOptions};
 use crate::mysql::sql::Analyses;
+use crate::publish::{Publishing, local_time_zone};
 use crate::session::{Interest, ObserverConfig};
 
 /// What all sessions share.
@@ -19,13 +19,12 @@ use crate::session::{Interest, ObserverConfig};
 pub(super) struct Shared {
     pub(super) config: ProxyConfig,
     pub(super) tls: Tls,
-    pub(super) message_options: Arc<MessageOptions>,
+    /// What becomes of statements.
+    pub(super) publishing: Publishing,
     pub(super) observer_config: ObserverConfig,
     pub(super) server_host: Arc<str>,
     pub(super) local_host: Arc<str>,
     pub(super) counters: Arc<Counters>,
-    /// With `--buffer-until-commit`.
-    pub(super) transactions: Option<Arc<Transactions>>,
     pub(super) probes: Probes,
 }
 
@@ -57,23 +56,16 @@ impl Shared {
             redactor: capture.redactor.clone(),
         };
         let rows_of_inserts = if capture.split_values { Interest::ROWS_OF_INSERTS } else { Interest::empty() };
-        let counters: Arc<Counters> = Arc::default();
-        let transactions = config.buffer.as_ref().map(|buffer| {
-            let holding = Holding::new(buffer.messages, buffer.bytes, buffer.folder.clone());
-            Arc::new(Transactions::new(holding, Arc::clone(&counters)))
-        });
         Ok(Self {
             tls: Tls::new(&config.tls, &config.upstream)?,
-            message_options: Arc::new(message_options),
+            publishing: Publishing::new(message_options, config.buffer.as_ref()),
             observer_config: ObserverConfig {
                 max_statement_bytes: capture.max_statement_bytes,
-                // A reset takes back what is held.
-                interest: Interest::default() | Interest::RESETS | rows_of_inserts,
+                interest: Publishing::INTEREST | rows_of_inserts,
             },
             server_host: config.upstream.to_string().into(),
             local_host: gethostname::gethostname().to_string_lossy().into(),
-            counters,
-            transactions,
+            counters: Arc::default(),
             probes: Probes::default(),
             config,
         })
@@ -83,18 +75,6 @@ impl Shared {
 impl Shared {
     /// Logs what was counted, and how many messages the sinks have lost.
     pub(super) fn log_counters(&self, what: &'static str, lost: u64) {
-        let held = self.transactions.as_ref().map(|transactions| transactions.counts()).unwrap_or_default();
-        self.counters.log(what, held, lost);
+        self.counters.log(what, &self.publishing, lost);
     }
-}
-
-/// The zone of this host; a host without any setting runs in UTC.
-fn local_time_zone() -> Option<String> {
-    let from_variable = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
-    from_variable
-        .filter(|zone| !zone.is_empty() && !zone.starts_with('/'))
-        .or_else(|| iana_time_zone::get_timezone().ok())
-        // The name that other programs give it.
-        .map(|zone| if zone == "Etc/UTC" { "UTC".to_owned() } else { zone })
-        .or_else(|| (!std::path::Path::new("/etc/localtime").exists()).then(|| "UTC".to_owned()))
 }

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::counters::add;
-use super::publisher::Publisher;
+use super::counters::{Counters, add};
 use crate::deliver::Gate;
 use crate::mysql::wire::Algorithm;
 use crate::proxy::OnUnobservable;
+use crate::publish::Publisher;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, SessionFacts, Side, SightLoss};
 
 /// Which way bytes go.
@@ -22,6 +22,7 @@ pub(super) enum Direction {
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
     publisher: Publisher,
+    counters: Arc<Counters>,
     /// Why there is no observer any more, or why the session has to end before that.
     out_of_sight: Option<OutOfSight>,
     on_unobservable: OnUnobservable,
@@ -85,6 +86,7 @@ impl Tap {
         config: ObserverConfig,
         on_unobservable: OnUnobservable,
         publisher: Publisher,
+        counters: Arc<Counters>,
         epoch: Instant,
     ) -> Self {
         let observer = observe.then(|| Box::new(Observer::new(config)));
@@ -93,6 +95,7 @@ impl Tap {
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
             publisher,
+            counters,
             clock: Clock::new(epoch),
             last_seen: None,
             bytes: [0; 2],
@@ -139,7 +142,7 @@ impl Tap {
         if !end.loss.hides_statements() {
             return;
         }
-        add(&self.publisher.counters.refused_sessions, 1);
+        add(&self.counters.refused_sessions, 1);
         tracing::warn!(connection_id, reason = %end, "session ends because its statements cannot be seen (--on-unobservable=close)");
     }
 
@@ -196,7 +199,7 @@ impl Tap {
     fn give_up(&mut self, end: OutOfSight) {
         let Some(observer) = self.observer.take() else { return };
         self.out_of_sight = Some(end);
-        let counters = &self.publisher.counters;
+        let counters = &self.counters;
         let counter = match end.loss {
             // The proxy sees every byte from the first on.
             SightLoss::Protocol | SightLoss::Gap | SightLoss::MidSession => &counters.lost_protocol,
@@ -230,7 +233,7 @@ impl Tap {
         if self.observer.is_some() {
             self.show(|observer, publisher| observer.pass_through(now, publisher));
         } else {
-            add(&self.publisher.counters.passthrough_sessions, 1);
+            add(&self.counters.passthrough_sessions, 1);
         }
         self.last_seen = None;
     }
@@ -280,7 +283,7 @@ impl Tap {
     pub(super) fn begin_probe(&mut self) -> Option<Vec<u8>> {
         let now = self.now();
         let question = self.observer.as_mut()?.begin_probe(now)?;
-        add(&self.publisher.counters.session_probes, 1);
+        add(&self.counters.session_probes, 1);
         Some(question)
     }
 
@@ -297,7 +300,7 @@ impl Tap {
             );
         }
         if self.observer.is_none() || matches!(heard, Some((_, ProbeAnswer::Refused(_)))) {
-            add(&self.publisher.counters.session_probes_failed, 1);
+            add(&self.counters.session_probes_failed, 1);
         }
         heard.filter(|_| self.observer.is_some())
     }
@@ -321,7 +324,7 @@ impl Tap {
 
     /// The client is kept waiting.
     pub(super) fn count_held_up(&self) {
-        add(&self.publisher.counters.held_up, 1);
+        add(&self.counters.held_up, 1);
     }
 
     /// Where it waits.
@@ -336,8 +339,8 @@ impl Tap {
             self.show(|observer, publisher| observer.close(now, publisher));
         }
         let [to_server, to_client] = std::mem::take(&mut self.bytes);
-        add(&self.publisher.counters.bytes_to_server, to_server);
-        add(&self.publisher.counters.bytes_to_client, to_client);
+        add(&self.counters.bytes_to_server, to_server);
+        add(&self.counters.bytes_to_client, to_client);
         self.publisher.flush_count();
     }
 }

@@ -6,25 +6,25 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use super::counters::Counters;
-use super::publisher::Publisher;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
 use crate::deliver::{Pipeline, QueueConfig};
-use crate::message::MessageWriter;
+use crate::message::MessageOptions;
 use crate::proxy::OnUnobservable;
+use crate::publish::{Peers, Publishing};
 use crate::session::ObserverConfig;
 
 /// A relay without an observer, the client's and the server's far ends, and the pipeline that must outlive it.
 fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Pipeline) {
     let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).expect("a pipeline without sinks");
-    let writer = MessageWriter::new(Arc::default(), "server:3306".into(), "client".into());
-    let counters: Arc<Counters> = Arc::default();
+    let peers = Peers { server: "server:3306".into(), client: "client".into(), address: [127, 0, 0, 1].into() };
+    let publishing = Publishing::new(MessageOptions::default(), None);
     let tap = Tap::new(
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
-        Publisher::new(writer, pipeline.ingest().expect("a thread"), counters, None, Arc::default()),
+        publishing.publisher(peers, pipeline.ingest().expect("a thread"), Arc::default()),
+        Arc::default(),
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);

@@ -41,7 +41,7 @@ impl WorkerHandle {
             .spawn({
                 let sessions = sessions.clone();
                 move || {
-                    let keys = shared.message_options.redactor.keys().clone();
+                    let keys = shared.publishing.options.redactor.keys().clone();
                     let analyses = Arc::new(Mutex::new(Analyses::new(keys)));
                     let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now(), analyses });
                     runtime.block_on(serve(worker, queue, sessions, draining))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::counters::{Counters, add};
+use super::counters::{PublishCounters, add};
 use super::prepared::{Prepared, Waiting};
 use crate::deliver::{DiskError, Held, HeldCounts, HoldError, Holding, Label, Line, Rewrite};
 use crate::message::{SqlLogMessage, mark_outcome_unknown};
@@ -14,7 +14,7 @@ use crate::session::{Change, EndReason, Mark, Statement, Step, TransactionTracke
 pub(super) struct Transactions {
     holding: Arc<Holding>,
     prepared: Prepared,
-    counters: Arc<Counters>,
+    counters: Arc<PublishCounters>,
 }
 
 /// One session's.
@@ -31,7 +31,7 @@ pub(super) struct OpenTransaction {
 const UNKNOWN: Mark = Mark::MAX;
 
 impl Transactions {
-    pub(super) fn new(holding: Holding, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(holding: Holding, counters: Arc<PublishCounters>) -> Self {
         if let Err(error) = holding.try_disk() {
             tracing::warn!(%error, "transactions that are too large to be held in memory will not be held: give a folder that can be written (--temp-dir)");
         }
@@ -53,7 +53,7 @@ impl Transactions {
         self.holding.counts()
     }
 
-    /// The proxy stops: nobody will hear any more how the prepared transactions end.
+    /// No session goes on: nobody will hear any more how the prepared transactions end.
     pub(super) fn finish(&self) {
         let left = self.prepared.take_all();
         if !left.is_empty() {

@@ -1,4 +1,4 @@
-//! XA transactions of this proxy that are prepared, and wait for XA COMMIT or XA ROLLBACK from whatever connection.
+//! XA transactions that are prepared, and wait for XA COMMIT or XA ROLLBACK from whatever connection.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use crate::session::Xid;
 /// More than these do not wait. Each may have a file of its own.
 const MOST: usize = 1000;
 
-/// By their names, which are the server's: a proxy has one server.
+/// By their names, which are the server's.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     waiting: Mutex<ByName>,

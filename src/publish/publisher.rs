@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::counters::{Counters, add};
+use super::counters::{PublishCounters, add};
 use super::transaction::{OpenTransaction, log_unwritten};
 use crate::deliver::{Ingest, Label, Line, MessageKind};
 use crate::message::MessageWriter;
@@ -13,12 +13,12 @@ use crate::session::{
 };
 
 /// What becomes of statements: messages.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     writer: MessageWriter,
     line: Line,
     /// With `--buffer-until-commit`.
     transaction: Option<Box<OpenTransaction>>,
-    pub(super) counters: Arc<Counters>,
+    counters: Arc<PublishCounters>,
     /// What is known of texts, by all sessions of the worker: nobody else waits for it.
     analyses: Arc<Mutex<Analyses>>,
     /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
@@ -30,7 +30,7 @@ impl Publisher {
     pub(super) fn new(
         writer: MessageWriter,
         ingest: Ingest,
-        counters: Arc<Counters>,
+        counters: Arc<PublishCounters>,
         transaction: Option<OpenTransaction>,
         analyses: Arc<Mutex<Analyses>>,
     ) -> Self {
@@ -39,12 +39,12 @@ impl Publisher {
     }
 
     /// What messages call the client.
-    pub(super) fn client(&self) -> Arc<str> {
+    pub(crate) fn client(&self) -> Arc<str> {
         self.writer.client()
     }
 
     /// Where messages go.
-    pub(super) fn line(&self) -> &Line {
+    pub(crate) fn line(&self) -> &Line {
         &self.line
     }
 
@@ -56,7 +56,7 @@ impl Publisher {
     }
 
     /// From here on statements of the session are not seen: a message says so, unless there were none.
-    pub(super) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+    pub(crate) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
         // After a panic nobody else says so.
         self.change(Some(Change::Unknown));
         if end.loss.hides_statements() {
@@ -93,7 +93,8 @@ impl Publisher {
         }
     }
 
-    pub(super) fn flush_count(&mut self) {
+    /// Adds what is not counted yet.
+    pub(crate) fn flush_count(&mut self) {
         add(&self.counters.statements, std::mem::take(&mut self.uncounted));
     }
 }
