@@ -3,9 +3,11 @@
 //! A [`Record`] is one of these facts. They are made by a [`Recorder`], which listens to an observer; they lie in files
 //! (`docs/recordings.md` has the format) or in a Kafka topic; and whoever replays, mirrors or compares takes them from there.
 
+mod about;
 mod model;
 mod recorder;
 
+pub use about::{Lack, RecordingAbout, RecordingSource};
 pub use model::{
     Event, Param, ParamValue, PreparedBefore, QueryAttribute, Record, RecordedAnswer, RecordedCommand, RecordedError,
     RecordedResult, SessionBegin, SessionClose, SessionId, SessionSettings, UserChange,
