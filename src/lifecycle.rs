@@ -32,11 +32,20 @@ pub(crate) enum CutShort {
     TimeIsOver,
 }
 
-/// Returns a token that the first SIGTERM or SIGINT cancels; a second one calls `cut_short`. SIGHUP is not a kill.
+/// What SIGHUP does. It is never a kill, unless the program prints on a terminal and that is gone.
+pub(crate) enum HangUp {
+    /// Nothing; the log says so.
+    Ignored,
+    /// It calls this, on the thread that watches signals: a second signal is not noticed before it returns.
+    Calls(Box<dyn FnMut() + Send>),
+}
+
+/// Returns a token that the first SIGTERM or SIGINT cancels; a second one calls `cut_short`.
 ///
 /// From the return of this function on: a signal that comes while the program is still starting is not lost.
 pub(crate) fn watch(
     patience: Patience,
+    on_hang_up: HangUp,
     cut_short: impl FnOnce(CutShort) + Send + 'static,
 ) -> io::Result<CancellationToken> {
     let stop = CancellationToken::new();
@@ -48,6 +57,7 @@ pub(crate) fn watch(
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            on_hang_up,
             prints_on_terminal: matches!(patience, Patience::Printer(_)) && io::stdout().is_terminal(),
         }
     };
@@ -97,6 +107,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    on_hang_up: HangUp,
     prints_on_terminal: bool,
 }
 
@@ -111,10 +122,13 @@ impl Signals {
                     if self.prints_on_terminal && !io::stdout().is_terminal() {
                         return;
                     }
-                    tracing::warn!(
-                        "SIGHUP is ignored: settings are read only at the start, and a log file that was renamed is \
-                         reopened without being told"
-                    );
+                    match &mut self.on_hang_up {
+                        HangUp::Calls(call) => call(),
+                        HangUp::Ignored => tracing::warn!(
+                            "SIGHUP is ignored: settings are read only at the start, and a log file that was renamed is \
+                             reopened without being told"
+                        ),
+                    }
                 }
             }
         }

@@ -72,7 +72,12 @@ impl Sample {
 
     /// A session without an id is always looked at.
     fn includes(&self, session: &SessionFacts) -> bool {
-        let Some(id) = session.connection_id.filter(|_| self.share < 1.0) else { return true };
+        self.takes(session.connection_id)
+    }
+
+    /// Whether the session with this connection id is looked at; one without an id always is.
+    pub fn takes(&self, connection_id: Option<u32>) -> bool {
+        let Some(id) = connection_id.filter(|_| self.share < 1.0) else { return true };
         let hash = XxHash3_64::oneshot_with_seed(self.seed, &id.to_le_bytes());
         // The upper 53 bits are a number between 0 and 1, exactly.
         #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -118,40 +123,77 @@ impl MessageFilter {
             return false;
         }
         let needs_kind = self.only.iter().chain(&self.skip).any(|criterion| matches!(criterion, Criterion::Kind(_)));
-        let of = Subject {
-            session: statement.session,
-            client,
-            kind: if needs_kind { kind() } else { StatementKind::Other },
-        };
-        let of_key = |key: &Criterion| {
-            let mut same = self.only.iter().filter(|criterion| is_of_same_key(criterion, key));
-            same.any(|criterion| of.is(criterion))
-        };
-        self.only.iter().all(of_key) && !self.skip.iter().any(|criterion| of.is(criterion))
+        chosen(&self.only, &self.skip, &Subject {
+            user: statement.session.user.as_deref(),
+            database: statement.session.current_database.as_deref(),
+            client: Some(client),
+            kind: Some(if needs_kind { kind() } else { StatementKind::Other }),
+        })
     }
 }
 
-fn is_of_same_key(one: &Criterion, other: &Criterion) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
+/// What `--only` and `--skip` of other subcommands choose by: no statement at hand, as a recording has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Criteria {
+    /// Only that for which of each key that is here one criterion holds; everything if this is empty.
+    pub only: Vec<Criterion>,
+    /// Nothing for which one of these holds.
+    pub skip: Vec<Criterion>,
 }
 
-/// What criteria are held against.
-struct Subject<'a> {
-    session: &'a SessionFacts,
-    client: IpAddr,
-    kind: StatementKind,
+impl Criteria {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.only.is_empty() && self.skip.is_empty()
+    }
+
+    /// Whether it passes.
+    pub fn pass(&self, subject: &Subject<'_>) -> bool {
+        chosen(&self.only, &self.skip, subject)
+    }
+
+    /// Whether a session with this user and client may have statements that pass, whatever these are.
+    pub fn pass_session(&self, user: Option<&str>, client: Option<IpAddr>) -> bool {
+        let of_session = |criterion: &&Criterion| matches!(criterion, Criterion::User(_) | Criterion::Client(_));
+        let only = |list: &[Criterion]| list.iter().filter(of_session).cloned().collect::<Vec<_>>();
+        chosen(&only(&self.only), &only(&self.skip), &Subject { user, client, ..Subject::default() })
+    }
+}
+
+/// What criteria are held against. What is not known is like no name, and in no network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Subject<'a> {
+    /// Who is logged in.
+    pub user: Option<&'a str>,
+    /// The current database.
+    pub database: Option<&'a str>,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// What the statement is.
+    pub kind: Option<StatementKind>,
 }
 
 impl Subject<'_> {
     fn is(&self, criterion: &Criterion) -> bool {
-        let name = |name: &Option<String>, pattern: &Wildcard| pattern.matches(name.as_deref().unwrap_or_default());
         match criterion {
-            Criterion::User(user) => name(&self.session.user, user),
-            Criterion::Database(database) => name(&self.session.current_database, database),
-            Criterion::Client(network) => network.contains(&self.client),
-            Criterion::Kind(kind) => *kind == self.kind,
+            Criterion::User(user) => user.matches(self.user.unwrap_or_default()),
+            Criterion::Database(database) => database.matches(self.database.unwrap_or_default()),
+            Criterion::Client(network) => self.client.is_some_and(|client| network.contains(&client)),
+            Criterion::Kind(kind) => self.kind == Some(*kind),
         }
     }
+}
+
+fn chosen(only: &[Criterion], skip: &[Criterion], subject: &Subject<'_>) -> bool {
+    let of_key = |key: &Criterion| {
+        let mut same = only.iter().filter(|criterion| is_of_same_key(criterion, key));
+        same.any(|criterion| subject.is(criterion))
+    };
+    only.iter().all(of_key) && !skip.iter().any(|criterion| subject.is(criterion))
+}
+
+fn is_of_same_key(one: &Criterion, other: &Criterion) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
 #[cfg(test)]
@@ -233,6 +275,19 @@ mod tests {
         assert!(chosen(1).eq(first.iter().copied()) && !chosen(2).eq(first.iter().copied()));
         assert!(Sample::ALL.includes(&session(1)) && !Sample { share: 0.0, seed: 1 }.includes(&session(1)));
         assert!(Sample { share: 0.0, seed: 1 }.includes(&SessionFacts::default()));
+    }
+
+    #[test]
+    fn a_session_passes_if_one_of_its_statements_may() {
+        let filter = Criteria { only: criteria(&["user=app", "kind=select"]), skip: criteria(&["client=10.0.0.0/8"]) };
+        let at = |client: &str| client.parse().ok();
+        assert!(filter.pass_session(Some("app"), at("192.0.2.1")) && filter.pass_session(Some("app"), None));
+        assert!(!filter.pass_session(Some("root"), at("192.0.2.1")) && !filter.pass_session(None, None));
+        assert!(!filter.pass_session(Some("app"), at("10.1.2.3")));
+        let subject = Subject { user: Some("app"), client: at("192.0.2.1"), ..Subject::default() };
+        assert!(filter.pass(&Subject { kind: Some(StatementKind::Select), ..subject }));
+        assert!(!filter.pass(&Subject { kind: Some(StatementKind::Insert), ..subject }) && !filter.pass(&subject));
+        assert!(Criteria::default().is_empty() && Criteria::default().pass(&Subject::default()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::mysql::sql::Redactions;
 use crate::rules::redaction::Redactor;
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
-pub use filter::{Criterion, MessageFilter, Sample};
+pub use filter::{Criteria, Criterion, MessageFilter, Sample, Subject};
 pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;

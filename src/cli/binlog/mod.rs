@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::binlog::{RunError, Summary};
-use crate::lifecycle::{self, Patience};
+use crate::lifecycle::{self, HangUp, Patience};
 use crate::settings::Origins;
 pub(super) use args::{BinlogArgs, adapt};
 pub(super) use rules::rules;
@@ -37,7 +37,7 @@ pub(super) fn run(args: Box<BinlogArgs>, origins: Origins) -> Result<(), Failure
     memory::keep_freed();
     let mut config = config::config(&args, &origins).map_err(Failure::usage)?;
     let cannot_start = |error: std::io::Error| Failure::failed(format_args!("cannot watch for signals: {error}"));
-    let stop = lifecycle::watch(Patience::Endless, at_once).map_err(cannot_start)?;
+    let stop = lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once).map_err(cannot_start)?;
     tracing::debug!("opening the sinks");
     let sinks_origins = origins.clone();
     // Brokers may not answer for minutes, and nothing is lost yet.

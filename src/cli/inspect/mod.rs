@@ -14,7 +14,7 @@ use rdkafka::message::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Failure, at_once};
-use crate::lifecycle::{self, Patience};
+use crate::lifecycle::{self, HangUp, Patience};
 pub(super) use args::{InspectArgs, adapt, rules};
 use error::{InspectError, is_passing};
 use output::Output;
@@ -53,7 +53,7 @@ impl InspectArgs {
         if self.input.is_some() {
             return self.copy(&mut output);
         }
-        let stop = lifecycle::watch(Patience::Printer(STOP_PATIENCE), at_once).map_err(InspectError::Signals)?;
+        let stop = lifecycle::watch(Patience::Printer(STOP_PATIENCE), HangUp::Ignored, at_once).map_err(InspectError::Signals)?;
         let topics = self.connect()?;
         if self.topics.list_topics {
             for topic in topics.names() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::deliver::{self, Pipeline};
-use crate::lifecycle::{self, Patience};
+use crate::lifecycle::{self, HangUp, Patience};
 use crate::proxy::{self, ProxyError};
 use crate::settings::Origins;
 pub(super) use args::{ProxyArgs, adapt};
@@ -33,7 +33,7 @@ const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 /// Runs the proxy until it is told to stop.
 pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
     tracing::debug!(?plan, "configuration");
-    let stop = lifecycle::watch(Patience::Endless, at_once)
+    let stop = lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once)
         .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
     let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
     let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
