@@ -123,12 +123,16 @@ impl MessageFilter {
             return false;
         }
         let needs_kind = self.only.iter().chain(&self.skip).any(|criterion| matches!(criterion, Criterion::Kind(_)));
-        chosen(&self.only, &self.skip, &Subject {
-            user: statement.session.user.as_deref(),
-            database: statement.session.current_database.as_deref(),
-            client: Some(client),
-            kind: Some(if needs_kind { kind() } else { StatementKind::Other }),
-        })
+        chosen(
+            &self.only,
+            &self.skip,
+            &Subject {
+                user: statement.session.user.as_deref(),
+                database: statement.session.current_database.as_deref(),
+                client: Some(client),
+                kind: Some(if needs_kind { kind() } else { StatementKind::Other }),
+            },
+        )
     }
 }
 

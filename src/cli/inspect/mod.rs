@@ -53,7 +53,8 @@ impl InspectArgs {
         if self.input.is_some() {
             return self.copy(&mut output);
         }
-        let stop = lifecycle::watch(Patience::Printer(STOP_PATIENCE), HangUp::Ignored, at_once).map_err(InspectError::Signals)?;
+        let stop = lifecycle::watch(Patience::Printer(STOP_PATIENCE), HangUp::Ignored, at_once)
+            .map_err(InspectError::Signals)?;
         let topics = self.connect()?;
         if self.topics.list_topics {
             for topic in topics.names() {
