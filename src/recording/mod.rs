@@ -4,6 +4,7 @@
 //! (`docs/recordings.md` has the format) or in a Kafka topic; and whoever replays, mirrors or compares takes them from there.
 
 mod about;
+mod memory;
 mod model;
 mod recorder;
 

@@ -32,19 +32,6 @@ pub struct Record {
     pub event: Event,
 }
 
-impl Record {
-    /// About how much memory it takes, for queues that are bounded. A text that it shares with others is counted as if it were its own.
-    pub fn bytes(&self) -> usize {
-        let event = match &self.event {
-            Event::Begin(begin) => begin.bytes(),
-            Event::Command(command) => command.bytes(),
-            Event::Lost(reason) => reason.len(),
-            Event::End(_) => 0,
-        };
-        size_of::<Self>() + event
-    }
-}
-
 /// What happened in a session.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -96,20 +83,6 @@ pub struct SessionBegin {
     pub in_transaction: bool,
     /// The error with which the server refused the login.
     pub refused: Option<RecordedError>,
-}
-
-impl SessionBegin {
-    /// About how much memory it takes.
-    fn bytes(&self) -> usize {
-        let attributes: usize =
-            self.attributes.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len()).sum();
-        let prepared: usize =
-            self.prepared.iter().map(|prepared| size_of::<PreparedBefore>() + prepared.sql.len()).sum();
-        // Names are short: these are bounded by what a login may say.
-        let names = [&self.client, &self.server_version, &self.user, &self.database];
-        let names: usize = names.into_iter().flatten().map(String::len).sum();
-        size_of::<Self>() + attributes + prepared + names
-    }
 }
 
 /// Variables of a session, as far as they are known.
@@ -237,17 +210,6 @@ pub struct RecordedResult {
     pub warnings: Option<u16>,
 }
 
-impl RecordedResult {
-    fn bytes(&self) -> usize {
-        let text = match &self.answer {
-            RecordedAnswer::Error(error) => error.message.len(),
-            RecordedAnswer::Unknown(reason) => reason.len(),
-            _ => 0,
-        };
-        size_of::<Self>() + text
-    }
-}
-
 /// What a command was answered.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecordedAnswer {
@@ -292,15 +254,6 @@ pub struct RecordedError {
 }
 
 impl RecordedCommand {
-    /// About how much memory it takes.
-    fn bytes(&self) -> usize {
-        let bytes = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let params: usize = self.params.iter().map(|param| size_of::<Param>() + bytes(&param.value)).sum();
-        let errors: usize = self.results.iter().map(RecordedResult::bytes).sum();
-        let sql = self.sql.as_ref().map_or(0, |sql| sql.len());
-        size_of::<Self>() + sql + params + bytes(&self.argument) + bytes(&self.file) + errors
-    }
-
     /// The first error among its answers.
     pub fn error(&self) -> Option<&RecordedError> {
         self.results.iter().find_map(|result| match &result.answer {
