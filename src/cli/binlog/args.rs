@@ -8,11 +8,10 @@ use clap::{Args, Command};
 use super::forms::{BigInt, BigintUnsignedForm, DecimalForm, Format, GeometryForm, Kind, ParquetCompression};
 use super::forms::{ParquetLayout, Progress};
 use super::place::{FromPlace, UntilPlace};
-use super::source_url::SourceUrl;
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
 use crate::cli::settings::{
-    FileArgs, KafkaArgs, LogArgs, PrettyArgs, RedactArgs, Redacts, SinkName, TempArgs, Writes, change, choice,
-    row_sink, specs, under_heading,
+    FileArgs, KafkaArgs, LogArgs, PrettyArgs, RedactArgs, Redacts, ServerUrl, SinkName, TempArgs, Writes, change,
+    choice, row_sink, specs, under_heading,
 };
 use crate::deliver::OnRefused;
 use crate::settings::{SinkKind, boolean, duration, number_of_seconds, size, topic};
@@ -97,8 +96,8 @@ pub(super) struct SourceArgs {
     /// A server: mysql://USER[:PASSWORD]@HOST[:PORT]; repeatable
     ///
     /// With several, the next one is tried when one fails.
-    #[arg(long, value_name = "URL")]
-    pub(super) source: Vec<SourceUrl>,
+    #[arg(long, value_name = "URL", value_parser = ServerUrl::without_database)]
+    pub(super) source: Vec<ServerUrl>,
 
     /// A binlog file, or - for standard input; repeatable
     ///

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use super::args::{BinlogArgs, SourceArgs};
 use super::forms::{Kind, Progress};
-use super::source_url::SourceUrl;
 use crate::binlog::{
     AssemblerOptions, BinlogConfig, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig, SourceOptions,
     TableRules, TlsMode, TlsOptions,
 };
-use crate::cli::settings::Writes;
+use crate::cli::settings::{ServerUrl, Writes};
 use crate::rules::columns::ColumnRules;
 use crate::settings::{Origins, SinkKind};
 
@@ -89,7 +88,7 @@ fn xa_dir(args: &BinlogArgs) -> Option<PathBuf> {
     range.xa_dir.clone().or_else(beside).filter(|_| keeps_checkpoint)
 }
 
-fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {
+fn servers(source: &SourceArgs, urls: &[ServerUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {
     let tls = tls(source, origins)?;
     let from_file = match &source.password_file {
         Some(path) => {
@@ -105,7 +104,7 @@ fn servers(source: &SourceArgs, urls: &[SourceUrl], origins: &Origins) -> Result
         false => None,
     };
     let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
-    let server = |url: &SourceUrl| SourceOptions {
+    let server = |url: &ServerUrl| SourceOptions {
         connect: ConnectOptions {
             host: url.server.host.clone(),
             port: url.server.port,

@@ -7,7 +7,6 @@ mod memory;
 mod outputs;
 mod place;
 mod rules;
-mod source_url;
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,7 @@ mod log;
 mod names;
 mod output;
 mod redaction;
+mod server_url;
 mod table;
 
 pub(super) use choices::choice;
@@ -21,4 +22,5 @@ pub(super) use log::LogArgs;
 pub(super) use names::with_origins;
 pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
 pub(super) use redaction::{RedactArgs, Redacts, redact_rules, under_heading};
+pub(super) use server_url::ServerUrl;
 pub(super) use table::{change, complete, settings_of};
