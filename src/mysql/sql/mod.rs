@@ -10,7 +10,7 @@
 //!   program     where a statement ends that has statements of its own
 //!   statements  the statements of a text            kind      what one does
 //!   settings    session state                       secrets   passwords
-//!   xid         names of XA transactions
+//!   xid         names of XA transactions             safety     what one may do at worst; functions: whose they are
 //!   digest      what is the same but for values and spelling
 //!   split_rows  rows of VALUES (..), (..), each as a statement
 //!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
@@ -32,6 +32,7 @@ mod digest;
 #[cfg(test)]
 mod digest_tests;
 mod fronts;
+mod functions;
 mod insert_rows;
 mod keys;
 mod kind;
@@ -49,6 +50,9 @@ mod redactions;
 mod redactions_properties;
 #[cfg(test)]
 mod redactions_tests;
+mod safety;
+#[cfg(test)]
+mod safety_tests;
 mod savepoints;
 mod secrets;
 #[cfg(test)]
@@ -80,6 +84,7 @@ pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
 pub use named::{NamedCommand, named_command};
 pub use quoted::unquote;
 pub use redactions::{RedactedParams, Redactions};
+pub use safety::{NamedSafety, Safety};
 pub use savepoints::{SavepointNames, Savepoints};
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
