@@ -4,14 +4,17 @@
 //! and the key in the configuration file, `layers` looks values up and remembers where each came from.
 
 mod choices;
+mod delivery;
 mod files;
 mod kafka;
 mod layers;
 mod log;
+mod messages;
 mod names;
 mod output;
 mod redaction;
 mod server_url;
+mod statements;
 mod table;
 
 pub(super) use choices::choice;
@@ -20,7 +23,8 @@ pub(super) use kafka::KafkaArgs;
 pub(super) use layers::{CliError, Layered, Layers};
 pub(super) use log::LogArgs;
 pub(super) use names::with_origins;
-pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs, statement_sink};
+pub(super) use output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, row_sink, specs};
 pub(super) use redaction::{RedactArgs, Redacts, redact_rules, under_heading};
 pub(super) use server_url::ServerUrl;
+pub(super) use statements::{Publishes, StatementArgs, redacted_by_default, statement_rules};
 pub(super) use table::{change, complete, settings_of};
