@@ -4,7 +4,9 @@ use twox_hash::XxHash3_64;
 
 /// Two checksums of a result set's rows: whoever compares results may or may not care for their order.
 ///
-/// Each row counts as its packet's XXH3 (64 bits, seed 0). A row that is longer than what is kept counts with its front and its length.
+/// Each row counts as the XXH3 (64 bits, seed 0) of its packet in the text protocol. One of the binary protocol counts as the text of its
+/// values ([`RowValues::write_as_text`](crate::mysql::wire::RowValues::write_as_text)), since servers send the same value in integers of different
+/// widths. A row that is longer than what is kept counts with the front of its packet and its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RowChecksum {
     /// Of the rows in their order: for each, this is multiplied by [`Self::FACTOR`], and the row's hash added.

@@ -164,6 +164,20 @@ impl Exchange {
         self.expect() == Some(Expect::FileContent) || self.client == ClientSide::RefusedFile
     }
 
+    /// Whether somebody wants to have the content of the file that the client sends.
+    pub(super) fn tells_file_content(&self) -> bool {
+        self.interest.contains(Interest::FILES) && self.expect() == Some(Expect::FileContent)
+    }
+
+    /// See [`Observer::set_interest`](super::Observer::set_interest).
+    pub(super) fn set_interest(&mut self, interest: Interest) {
+        self.interest = interest;
+        // Of the result under way the rows so far were not seen.
+        if let Some(current) = &mut self.requests.current {
+            current.progress.stop_watching();
+        }
+    }
+
     /// Bytes of memory in use for what the client sent, for tests.
     #[cfg(any(test, fuzzing))]
     pub(super) fn kept_bytes(&self) -> usize {

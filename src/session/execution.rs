@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::long_data::LongDataSet;
 use super::reading::Reading;
 use super::statement::{BoundParams, StatementParams};
-use crate::mysql::wire::ParamType;
+use crate::mysql::wire::{CapabilityFlags, Malformed, ParamType, QueryAttribute, execute_attributes};
 
 /// Text and parameter count never change, so executions under way share them.
 #[derive(Debug)]
 pub(super) struct PreparedText {
-    pub(super) sql: Box<[u8]>,
+    pub(super) sql: Arc<[u8]>,
     /// Whether the text is only the front of what was prepared.
     pub(super) truncated: bool,
     pub(super) params: usize,
@@ -59,6 +59,21 @@ impl Execution {
         self.types = Arc::new([]);
         self.long_data = LongDataSet::default();
         self.layout = None;
+    }
+
+    /// The query attributes that come with it.
+    pub(super) fn attributes<'a>(
+        &self,
+        body: &'a [u8],
+        capabilities: CapabilityFlags,
+    ) -> Result<Vec<QueryAttribute<'a>>, Malformed> {
+        match (&self.layout, &self.text) {
+            (Some(_), Some(text)) => {
+                let types = self.types.get(..text.params).ok_or(Malformed("query attributes"))?;
+                execute_attributes(body, types, |index| self.long_data.contains(index), capabilities)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     pub(super) fn params<'a>(&'a self, body: &'a [u8]) -> StatementParams<'a> {

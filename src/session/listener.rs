@@ -1,15 +1,19 @@
 //! What an observer tells, and to whom.
 
+use std::sync::Arc;
+
 use bitflags::bitflags;
 
 use super::checksum::RowChecksum;
 use super::facts::SessionFacts;
 use super::outcome::Outcome;
+use super::prepared::OpenStatements;
 use super::sight::{OutOfSight, Side};
 use super::statement::{Statement, StatementParams};
 use super::time::Now;
 use crate::mysql::wire::{
-    ColumnSet, Command, ConnectionAttributes, ErrPacket, Malformed, PrepareOk, RowFormat, RowValues,
+    BulkRows, ColumnSet, Command, ConnectionAttributes, ErrPacket, Malformed, PrepareOk, QueryAttribute, RowFormat,
+    RowValues,
 };
 
 bitflags! {
@@ -38,6 +42,8 @@ bitflags! {
         const RESETS = 1 << 9;
         /// [`SessionListener::statement`] for each row of an `INSERT .. VALUES (..), (..)`, with its literals as parameters.
         const ROWS_OF_INSERTS = 1 << 10;
+        /// [`SessionListener::file`]
+        const FILES = 1 << 11;
     }
 }
 
@@ -80,7 +86,10 @@ pub trait SessionListener {
     /// A row came.
     fn row(&mut self, row: &Row<'_>) {}
 
-    /// A command is answered, or one of several results of it is complete.
+    /// The server asked for a file (LOAD DATA LOCAL), or the client sent a part of it.
+    fn file(&mut self, part: &FilePart<'_>) {}
+
+    /// A command is answered, or one of several results of it is complete; or its answer will not be seen.
     fn result(&mut self, result: &SessionResult<'_>) {}
 
     /// A statement is finished. For a prepared one with a cursor that is when its last row was fetched.
@@ -143,8 +152,21 @@ pub struct SentCommand<'a> {
     pub truncated: bool,
     /// The text of COM_QUERY, of COM_STMT_PREPARE, or of the statement that is executed, in the connection's character set.
     pub sql: Option<&'a [u8]>,
+    /// The same, where it is the text of a prepared statement: shared by all its executions.
+    pub prepared_sql: Option<&'a Arc<[u8]>>,
+    /// Whether [`Self::sql`] is only the front of the text.
+    pub is_sql_truncated: bool,
+    /// Which prepared statement it is about, by the id that the server gave it. MariaDB's id of the one prepared last is told as that one's own;
+    /// as it was sent (`u32::MAX`) only where there is none.
+    pub statement: Option<u32>,
     /// Parameters of COM_STMT_EXECUTE. Those of a COM_STMT_BULK_EXECUTE come with its statements.
     pub params: StatementParams<'a>,
+    /// The parameter sets of COM_STMT_BULK_EXECUTE; `None` also where they could not be understood.
+    pub bulk: Option<BulkRows<'a>>,
+    /// Query attributes, in front of the text or after the parameters. An error where they could not be understood.
+    pub attributes: Result<Vec<QueryAttribute<'a>>, Malformed>,
+    /// The session's prepared statements.
+    pub open_statements: OpenStatements<'a>,
     /// When the packet's first byte came.
     pub started: Now,
     /// The session as the server has it when it gets to the command.
@@ -158,6 +180,22 @@ pub enum CommandBody<'a> {
     Bytes(&'a [u8]),
     /// COM_CHANGE_USER, without its authentication data. `None`: it could not be read.
     ChangeUser(Option<ChangedUser<'a>>),
+}
+
+/// A part of a file's content that the client sends for LOAD DATA LOCAL.
+#[derive(Debug, Clone, Copy)]
+pub struct FilePart<'a> {
+    /// The command that the file is for.
+    pub command: u64,
+    /// The file, by the number of results that came before it.
+    pub result: u32,
+    /// A packet's content; empty when the server asks for the file, and at its end.
+    pub bytes: &'a [u8],
+    /// Whether not all that was sent is here: a packet longer than [`ObserverConfig::max_statement_bytes`](super::ObserverConfig), or what was sent
+    /// before the server asked for it.
+    pub truncated: bool,
+    /// Whether this is the end.
+    pub is_last: bool,
 }
 
 /// Whom a COM_CHANGE_USER changes to.

@@ -32,6 +32,10 @@ impl LongDataSet {
         self.by_param.contains_key(&param)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_param.is_empty() && !self.is_incomplete
+    }
+
     pub(super) fn kept_bytes(&self) -> usize {
         self.kept + self.by_param.len() * size_of::<(usize, LongData)>()
     }

@@ -83,11 +83,12 @@ mod transaction;
 pub use checksum::RowChecksum;
 pub use facts::SessionFacts;
 pub use listener::{
-    Answer, ChangedUser, Columns, ColumnsOf, CommandBody, EndReason, Gap, Interest, LoginAnswer, Row, SentCommand,
-    SessionEnd, SessionListener, SessionResult,
+    Answer, ChangedUser, Columns, ColumnsOf, CommandBody, EndReason, FilePart, Gap, Interest, LoginAnswer, Row,
+    SentCommand, SessionEnd, SessionListener, SessionResult,
 };
 pub use observer::{MidSession, Observer, ObserverConfig, Phase};
 pub use outcome::{ErrorText, Outcome, ProbeAnswer, TransactionState, UnknownOutcome};
+pub use prepared::OpenStatements;
 pub use reading::Reading;
 pub use sight::{OutOfSight, Side, SightLoss};
 pub use statement::{BatchPart, BoundParams, RowValue, Statement, StatementParams};

@@ -99,6 +99,12 @@ impl Observer {
         observer
     }
 
+    /// From now on this is told. What is under way is told from where it is: the outcome of a command that was not, a result without checksum.
+    pub fn set_interest(&mut self, interest: Interest) {
+        self.config.interest = interest;
+        self.exchange.set_interest(interest);
+    }
+
     fn with(config: ObserverConfig, exchange: Exchange) -> Self {
         Self { config, client: Stream::default(), server: Stream::default(), exchange, out_of_sight: None }
     }
@@ -111,7 +117,9 @@ impl Observer {
         }
         let limit = self.config.max_statement_bytes.saturating_add(1);
         let keep = |exchange: &Exchange| match exchange.state {
-            State::Command(_) if exchange.awaits_file_content() => Keep::UpTo(0),
+            State::Command(_) if exchange.awaits_file_content() => {
+                Keep::UpTo(if exchange.tells_file_content() { limit } else { 0 })
+            }
             // Authentication data is never kept.
             State::Command(_) | State::Authentication { .. } | State::Seeking { .. }
                 if exchange.dialect.has_sequence() =>
@@ -151,7 +159,7 @@ impl Observer {
             Some(current) => match current.progress.expect {
                 Expect::Rows if interest.in_rows() => Keep::UpTo(row_limit),
                 Expect::Rows if current.progress.variables.is_empty() => Keep::RowEnds(PACKET_LIMIT),
-                Expect::Definitions { .. } if !interest.in_columns() => Keep::RowEnds(PACKET_LIMIT),
+                Expect::Definitions { .. } if !current.progress.reads_definitions() => Keep::RowEnds(PACKET_LIMIT),
                 _ => Keep::UpTo(PACKET_LIMIT),
             },
         };

@@ -93,6 +93,25 @@ impl PreparedStatement {
     }
 }
 
+/// A session's prepared statements, as far as they are known.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenStatements<'a>(&'a PreparedStatements);
+
+impl<'a> OpenStatements<'a> {
+    /// Each one's id, its text in the character set in which it was prepared, and whether that is only the front; by id.
+    pub fn list(&self) -> Vec<(u32, &'a Arc<[u8]>, bool)> {
+        let one = |(id, statement): (&u32, &'a PreparedStatement)| (*id, &statement.text.sql, statement.text.truncated);
+        let mut list: Vec<_> = self.0.by_id.iter().map(one).collect();
+        list.sort_unstable_by_key(|(id, ..)| *id);
+        list
+    }
+
+    /// Whether COM_STMT_SEND_LONG_DATA has come for a statement since it was executed last.
+    pub fn has_long_data(&self, id: u32) -> bool {
+        self.0.get(id).is_some_and(|statement| !statement.long_data.is_empty())
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct PreparedStatements {
     by_id: HashMap<u32, PreparedStatement>,
@@ -116,6 +135,16 @@ impl PreparedStatements {
     /// Whether an id stands for the statement prepared last.
     pub(super) fn means_last(&self, id: u32) -> bool {
         self.knows_last && id == Self::LAST
+    }
+
+    /// The session's statements, for whoever listens.
+    pub(super) fn open(&self) -> OpenStatements<'_> {
+        OpenStatements(self)
+    }
+
+    /// The id of the statement that this one stands for; itself where there is none.
+    pub(super) fn resolve(&self, id: u32) -> u32 {
+        self.meant(id).unwrap_or(id)
     }
 
     fn meant(&self, id: u32) -> Option<u32> {

@@ -84,6 +84,16 @@ impl Progress {
         self.expect != Expect::Head || self.first_rows.is_some() || self.previous_end.is_some()
     }
 
+    /// Nobody looks into the result under way any more, or not from its beginning.
+    pub(super) fn stop_watching(&mut self) {
+        self.watch = None;
+    }
+
+    /// Whether column definitions are looked at.
+    pub(super) fn reads_definitions(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.reads_definitions())
+    }
+
     /// A part of a packet that is no end of rows is missing: whether anybody can do without.
     pub(super) fn bears_gap_in_row(&mut self) -> bool {
         let bears = self.expect == Expect::Rows && self.variables.is_empty();

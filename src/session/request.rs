@@ -1,5 +1,7 @@
 //! A request under way: what the client sent, kept until its response tells the outcome.
 
+use std::sync::Arc;
+
 use super::execution::Execution;
 use super::login::PendingLogin;
 use super::reading::Reading;
@@ -7,7 +9,7 @@ use super::sight::Trouble;
 use super::statement::StatementParams;
 use super::texts::Pieces;
 use super::time::Now;
-use crate::mysql::wire::StatusFlags;
+use crate::mysql::wire::{BulkRows, StatusFlags, bulk_rows};
 
 /// What a request is, as far as its response and its message depend on it.
 #[derive(Debug)]
@@ -170,6 +172,28 @@ impl Request {
         }
     }
 
+    /// The prepared statement that it names.
+    pub(super) fn statement_id(&self) -> Option<u32> {
+        match &self.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => Some(execution.statement_id),
+            RequestKind::Fetch { statement_id }
+            | RequestKind::Reset { statement_id }
+            | RequestKind::Close { statement_id }
+            | RequestKind::LongData { statement_id, .. } => Some(*statement_id),
+            _ => None,
+        }
+    }
+
+    /// The text of the prepared statement that it executes.
+    pub(super) fn prepared_sql(&self) -> Option<&Arc<[u8]>> {
+        match &self.kind {
+            RequestKind::Execute(execution) | RequestKind::BulkExecute(execution) => {
+                execution.text.as_ref().map(|text| &text.sql)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is the execution that MariaDB's clients send right after a prepare, and that prepare failed: the statement
     /// has its message already.
     pub(super) fn follows_failed_prepare(&self) -> bool {
@@ -187,6 +211,13 @@ impl Request {
             RequestKind::Execute(execution) => execution.params(&self.body),
             _ => StatementParams::None,
         }
+    }
+
+    /// The parameter sets of a bulk execution.
+    pub(super) fn bulk(&self) -> Option<BulkRows<'_>> {
+        let RequestKind::BulkExecute(execution) = &self.kind else { return None };
+        let params = execution.text.as_ref()?.params;
+        bulk_rows(&self.body, params, Some(&execution.types)).ok().map(|(rows, _)| rows)
     }
 
     /// What the queue counts it as.

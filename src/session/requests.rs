@@ -5,7 +5,7 @@
 
 use super::exchange::{ClientSide, Exchange};
 use super::execution::Execution;
-use super::listener::{ChangedUser, CommandBody, Interest, Listener, SentCommand};
+use super::listener::{ChangedUser, CommandBody, FilePart, Interest, Listener, SentCommand};
 use super::login::PendingLogin;
 use super::long_data::{LONG_DATA_KEPT, LongDataSet};
 use super::prepared::OpenCursor;
@@ -15,7 +15,7 @@ use super::request::{Request, RequestKind};
 use super::sight::{SightLoss, Trouble};
 use super::time::Now;
 use crate::mysql::sql::Flavor;
-use crate::mysql::wire::{ChangeUser, Command, ExecuteFlags, Packet};
+use crate::mysql::wire::{ChangeUser, Command, ExecuteFlags, Malformed, Packet, QueryAttribute, query_attributes};
 
 /// The first bytes of a body as a number; those that are missing are zero. Servers refuse such a request, or take what is in their buffer.
 fn id_of(body: &[u8]) -> u32 {
@@ -29,6 +29,7 @@ fn id_of(body: &[u8]) -> u32 {
 impl Exchange {
     pub(super) fn request(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if self.awaits_file_content() {
+            self.tell_file_part(packet, to);
             if packet.length == 0 {
                 self.file_ends();
             }
@@ -184,11 +185,30 @@ impl Exchange {
     }
 
     /// The server asked for a file, of which a part may have been sent already.
-    pub(super) fn file_asked_for(&mut self) {
-        let is_all_there = self.requests.take_early_content() == Some(true);
+    pub(super) fn file_asked_for(&mut self, to: &mut Listener<'_>) {
+        let early = self.requests.take_early_content();
+        let is_all_there = early == Some(true);
+        self.tell_file(&[], early.is_some(), is_all_there, to);
         if let Some(current) = &mut self.requests.current {
             current.progress.expect = if is_all_there { Expect::Head } else { Expect::FileContent };
         }
+    }
+
+    /// A packet of the file that the server asked for.
+    fn tell_file_part(&self, packet: &Packet<'_>, to: &mut Listener<'_>) {
+        if self.tells_file_content() {
+            let is_cut = packet.length != packet.payload.len() as u64;
+            self.tell_file(packet.payload, is_cut, packet.length == 0, to);
+        }
+    }
+
+    fn tell_file(&self, bytes: &[u8], truncated: bool, is_last: bool, to: &mut Listener<'_>) {
+        if !self.interest.contains(Interest::FILES) {
+            return;
+        }
+        let Some(current) = &self.requests.current else { return };
+        let (command, result) = (current.request.number, current.progress.results);
+        to.file(&FilePart { command, result, bytes, truncated, is_last });
     }
 
     #[inline]
@@ -221,9 +241,11 @@ impl Exchange {
     #[inline]
     fn begin(&mut self, mut request: Request, to: &mut Listener<'_>) {
         request.reading = self.facts.reading();
+        // What a statement is called is forgotten when it is closed.
+        let statement = request.statement_id().map(|id| self.statements.resolve(id));
         let closed = self.take_effect(&mut request);
         if self.interest.contains(Interest::COMMANDS) {
-            self.tell_command(&request, to);
+            self.tell_command(&request, statement, to);
         }
         if let Some(cursor) = closed {
             self.end_cursor(*cursor, to);
@@ -269,7 +291,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn tell_command(&self, request: &Request, to: &mut Listener<'_>) {
+    /// `statement`: the prepared statement that it is about.
+    pub(super) fn tell_command(&self, request: &Request, statement: Option<u32>, to: &mut Listener<'_>) {
         let is_command = !matches!(request.kind, RequestKind::EarlyContent { .. } | RequestKind::Probe);
         if !self.interest.contains(Interest::COMMANDS) || !is_command {
             return;
@@ -290,10 +313,28 @@ impl Exchange {
             length: request.length,
             truncated: request.truncated,
             sql: request.sql(),
+            prepared_sql: request.prepared_sql(),
+            is_sql_truncated: request.is_sql_truncated(),
+            statement,
             params: request.params(),
+            bulk: request.bulk(),
+            attributes: self.attributes(request),
+            open_statements: self.statements.open(),
             started: request.started,
             session: &self.facts,
         });
+    }
+
+    fn attributes<'r>(&self, request: &'r Request) -> Result<Vec<QueryAttribute<'r>>, Malformed> {
+        let capabilities = self.dialect.in_force();
+        match &request.kind {
+            RequestKind::Query { text_at: Some(0), .. } => Ok(Vec::new()),
+            RequestKind::Query { .. } => {
+                query_attributes(&request.body, capabilities).map(|(attributes, _)| attributes)
+            }
+            RequestKind::Execute(execution) => execution.attributes(&request.body, capabilities),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// A request of which only the front came before the connection ended.

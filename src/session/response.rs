@@ -165,7 +165,7 @@ impl Exchange {
             Some(0x00) => self.result(Outcome::Ok(OkPacket::parse(packet.payload, capabilities)?), now, to),
             Some(0xff) => self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to),
             Some(0xfb) => {
-                self.file_asked_for();
+                self.file_asked_for(to);
                 Ok(())
             }
             // Some commands of the text protocol end with an EOF where an OK would do.

@@ -300,12 +300,17 @@ impl Exchange {
         let reason = last_words.as_ref().map_or(reason, |words| words.outcome());
         let mut asked_for: Option<Arc<PreparedText>> = None;
         loop {
+            let mut results = 0;
             let mut request = match self.requests.current.take() {
-                Some(current) => current.request,
+                Some(current) => {
+                    results = current.progress.results;
+                    current.request
+                }
                 None => match self.requests.next() {
                     Some(mut request) => {
                         request.reading = self.facts.reading();
-                        self.tell_command(&request, to);
+                        let statement = request.statement_id().map(|id| self.statements.resolve(id));
+                        self.tell_command(&request, statement, to);
                         request
                     }
                     None => break,
@@ -313,7 +318,7 @@ impl Exchange {
             };
             match &mut request.kind {
                 RequestKind::Prepare => {
-                    let sql = std::mem::take(&mut request.body).into_boxed_slice();
+                    let sql = std::mem::take(&mut request.body).into();
                     // How many parameters it has only the answer would have told.
                     let (truncated, reading) = (request.truncated, request.reading);
                     asked_for = Some(Arc::new(PreparedText { sql, truncated, params: 1, reading }));
@@ -323,12 +328,37 @@ impl Exchange {
                 }
                 _ => {}
             }
+            self.tell_unseen_answer(&request, results, reason, now, to);
             if request.is_statement() {
                 let duration_ns = now.since(request.started);
                 emit_request(&mut self.facts, self.interest, &request, Outcome::Unknown(reason), duration_ns, to);
             }
         }
         self.requests = RequestQueue::default();
+    }
+
+    /// Whatever the answer to a request is, or the rest of it: nobody will see it.
+    fn tell_unseen_answer(
+        &self,
+        request: &Request,
+        index: u32,
+        reason: UnknownOutcome<'_>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) {
+        let is_awaited =
+            request.kind.has_answer() && !matches!(request.kind, RequestKind::EarlyContent { .. } | RequestKind::Probe);
+        if self.interest.contains(Interest::RESULTS) && is_awaited {
+            to.result(&SessionResult {
+                command: request.number,
+                index,
+                answer: Answer::Outcome(Outcome::Unknown(reason)),
+                more: false,
+                checksum: None,
+                now,
+                session: &self.facts,
+            });
+        }
     }
 
     /// Takes over what a statement's text tells of the session.

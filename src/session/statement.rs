@@ -91,6 +91,16 @@ pub struct BoundParams<'a> {
     pub(super) long_data: &'a LongDataSet,
 }
 
+impl<'a> BoundParams<'a> {
+    /// Each parameter's type as it is bound, and its value; `None` for one that COM_STMT_SEND_LONG_DATA sent before.
+    pub fn values(&self) -> impl Iterator<Item = Result<(ParamType, Option<Value<'a>>), Malformed>> {
+        let long_data = self.long_data;
+        let is_long_data = move |index| long_data.contains(index);
+        let params = Params::new(self.body, self.null_bitmap.clone(), self.values_at, self.types, is_long_data);
+        self.types.iter().zip(params).map(|(param_type, value)| Ok((*param_type, value?)))
+    }
+}
+
 impl<'a> StatementParams<'a> {
     /// Calls `visit` with each value in order; a value that cannot be decoded is an error.
     ///

@@ -115,6 +115,28 @@ impl ColumnSet {
         Ok(())
     }
 
+    /// The definition of column `index` as it came.
+    pub fn packet(&self, index: usize) -> Option<&[u8]> {
+        let start = index.checked_sub(1).map_or(Some(0), |before| self.columns.get(before).map(|(end, _)| *end))?;
+        self.packets.get(start..self.columns.get(index)?.0)
+    }
+
+    /// The first `count` definitions.
+    #[must_use]
+    pub fn front(&self, count: usize) -> Self {
+        let columns = self.columns.get(..count).unwrap_or(&self.columns).to_vec();
+        let end = columns.last().map_or(0, |(end, _)| *end);
+        Self { packets: self.packets.get(..end).unwrap_or_default().to_vec(), columns }
+    }
+
+    /// The values of a row of the binary protocol whose columns these are, if they are there in the form of the text protocol: strings with
+    /// their lengths, and no NULL among them.
+    pub fn as_strings<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        let (nulls, strings) = payload.get(1..)?.split_at_checked((self.len() + 2).div_ceil(8))?;
+        let are_strings = || self.columns.iter().all(|(_, kind)| kind.column_type.is_string());
+        (nulls.iter().all(|byte| *byte == 0) && are_strings()).then_some(strings)
+    }
+
     /// How many columns there are.
     pub fn len(&self) -> usize {
         self.columns.len()
@@ -199,6 +221,10 @@ mod tests {
         assert!(set.push(b"\x03de").is_err());
         let names: Vec<_> = set.iter().map(|column| column.name).collect();
         assert_eq!((names, set.len()), (vec![&b"c"[..], b"?"], 2));
+        assert_eq!((set.packet(0), set.packet(1).map(<[u8]>::len), set.packet(2)), (Some(CHAR), Some(22), None));
+        assert_eq!(set.front(1).packet(0), Some(CHAR));
+        assert_eq!(set.front(1).as_strings(b"\0\0\x01a"), Some(&b"\x01a"[..]));
+        assert_eq!((set.front(1).as_strings(b"\0\x04"), set.as_strings(b"\0\0\x01a")), (None, None));
         assert!(set.kind(1).is_some_and(|kind| kind.unsigned && kind.column_type == ColumnType::LongLong));
         assert_eq!(set.kind(2), None);
     }

@@ -244,34 +244,101 @@ impl<'a> Iterator for BulkRows<'a> {
     }
 }
 
+/// A query attribute: a value with a name that travels with a statement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueryAttribute<'a> {
+    /// Its name, in the connection's character set.
+    pub name: &'a [u8],
+    /// How its value was read.
+    pub param_type: ParamType,
+    /// The value.
+    pub value: Value<'a>,
+}
+
 /// Where the SQL text begins in a COM_QUERY's body: after the query attributes, if the session has them.
 ///
 /// An error where MySQL refuses to run anything (`parse_query_bind_params` in its `sql/protocol_classic.cc`), but not wherever it does: it
 /// knows more wrong lengths than this.
 pub fn query_text_at(body: &[u8], capabilities: CapabilityFlags) -> Result<usize, Malformed> {
+    query_attributes(body, capabilities).map(|(_, text_at)| text_at)
+}
+
+/// The attributes in front of a COM_QUERY's text, and where that begins.
+pub fn query_attributes(
+    body: &[u8],
+    capabilities: CapabilityFlags,
+) -> Result<(Vec<QueryAttribute<'_>>, usize), Malformed> {
     if !capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES) {
-        return Ok(0);
+        return Ok((Vec::new(), 0));
     }
     let mut reader = Reader::new(body, "query attributes");
     let count = reader.sent_length()?;
     reader.sent_length()?; // parameter set count, always 1
+    let mut attributes = Vec::new();
     if count > 0 {
         let null_bitmap = reader.bytes(count.div_ceil(8))?;
         if reader.u8()? == 0 {
             return Err(reader.malformed());
         }
-        let mut types = Vec::new();
         for _ in 0..count {
-            types.push(ParamType::read(&mut reader)?.of_attribute());
-            reader.sent_bytes()?;
+            let param_type = ParamType::read(&mut reader)?.of_attribute();
+            attributes.push(QueryAttribute { name: reader.sent_bytes()?, param_type, value: Value::Null });
         }
-        for (index, param_type) in types.iter().enumerate() {
+        for (index, attribute) in attributes.iter_mut().enumerate() {
             if !is_null(null_bitmap, index) {
-                Value::read(&mut reader, param_type.column_type, param_type.unsigned)?;
+                let ParamType { column_type, unsigned } = attribute.param_type;
+                attribute.value = Value::read(&mut reader, column_type, unsigned)?;
             }
         }
     }
-    Ok(body.len() - reader.rest().len())
+    Ok((attributes, body.len() - reader.rest().len()))
+}
+
+/// The attributes of a COM_STMT_EXECUTE, which come after the values of the statement's own parameters: those are of `types`, and have none
+/// in the packet where `is_long_data` says so.
+///
+/// None are found where the packet does not bind types: a client that has attributes always does, as their names are sent with them.
+pub fn execute_attributes<'a>(
+    body: &'a [u8],
+    types: &[ParamType],
+    is_long_data: impl Fn(usize) -> bool,
+    capabilities: CapabilityFlags,
+) -> Result<Vec<QueryAttribute<'a>>, Malformed> {
+    let mut reader = Reader::new(body, EXECUTE);
+    reader.u32()?;
+    let flags = ExecuteFlags::from_bits_retain(reader.u8()?);
+    reader.u32()?;
+    let counts = !types.is_empty() || flags.contains(ExecuteFlags::PARAMETER_COUNT_AVAILABLE);
+    if !capabilities.contains(CapabilityFlags::QUERY_ATTRIBUTES) || !counts {
+        return Ok(Vec::new());
+    }
+    let sent = reader.sent_length()?;
+    if sent <= types.len() {
+        return Ok(Vec::new());
+    }
+    let null_bitmap = reader.bytes(sent.div_ceil(8))?;
+    if reader.u8()? == 0 {
+        return Ok(Vec::new());
+    }
+    let mut attributes = Vec::new();
+    for index in 0..sent {
+        let (param_type, name) = (ParamType::read(&mut reader)?, reader.sent_bytes()?);
+        if index >= types.len() {
+            attributes.push(QueryAttribute { name, param_type: param_type.of_attribute(), value: Value::Null });
+        }
+    }
+    for (index, param_type) in types.iter().enumerate() {
+        if !is_long_data(index) && !is_null(null_bitmap, index) {
+            Value::read(&mut reader, param_type.column_type, param_type.unsigned)?;
+        }
+    }
+    for (index, attribute) in attributes.iter_mut().enumerate() {
+        if !is_null(null_bitmap, types.len() + index) {
+            let ParamType { column_type, unsigned } = attribute.param_type;
+            attribute.value = Value::read(&mut reader, column_type, unsigned)?;
+        }
+    }
+    Ok(attributes)
 }
 
 #[cfg(test)]
@@ -305,9 +372,16 @@ mod tests {
         ]
         .concat();
         assert_eq!(values(&body, 1, attributes), [Some("18446744073709551615".into())]);
+        let types = [ParamType { column_type: ColumnType::LongLong, unsigned: true }];
+        let told = |body, types: &[ParamType]| -> Vec<String> {
+            let found = execute_attributes(body, types, |_| false, attributes).unwrap();
+            found.iter().map(|one| format!("{}={}", one.name.escape_ascii(), one.value)).collect()
+        };
+        assert_eq!(told(&body, &types), ["trace=id"]);
         // No parameters at all, but an attribute.
         let body = [&[1, 0, 0, 0, 8, 1, 0, 0, 0, 1, 0, 1, 253, 0, 5][..], b"trace", b"\x02id"].concat();
         assert_eq!(values(&body, 0, attributes), [] as [Option<String>; 0]);
+        assert_eq!(told(&body, &[]), ["trace=id"]);
     }
 
     #[test]
@@ -322,6 +396,11 @@ mod tests {
         assert_eq!(query_text_at(b"\x00\x01SELECT 1", attributes), Ok(2));
         let body = b"\x01\x01\x00\x01\xfe\x00\x05trace\x02idSELECT 1";
         assert_eq!(query_text_at(body, attributes).map(|at| &body[at..]), Ok(&b"SELECT 1"[..]));
+        let (found, _) = query_attributes(body, attributes).unwrap();
+        assert_eq!(
+            found.iter().map(|one| (one.name, one.value)).collect::<Vec<_>>(),
+            [(&b"trace"[..], Value::Text(b"id"))]
+        );
         assert_eq!(query_text_at(b"SELECT 1", CapabilityFlags::empty()), Ok(0));
     }
 

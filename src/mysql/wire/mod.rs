@@ -26,7 +26,8 @@ pub use columns::{ColumnDefinition, ColumnKind, ColumnSet};
 pub use command::Command;
 pub use compression::{Algorithm, Decompressor, write_frame};
 pub use execute::{
-    BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, bulk_rows, is_null, query_text_at,
+    BulkFlags, BulkRow, BulkRows, ExecuteFlags, ExecutePacket, ParamType, Params, QueryAttribute, bulk_rows,
+    execute_attributes, is_null, query_attributes, query_text_at,
 };
 pub use framer::{Framer, Keep, Packet};
 pub use handshake::{ChangeUser, Greeting, HandshakeResponse, strip_greeting_tls};

@@ -75,6 +75,13 @@ impl<'a> RowValues<'a> {
         Self { columns, next: 0, values }
     }
 
+    /// Appends the row as the text protocol would have it, but for what that adds by a column's definition: zeros in front of a ZEROFILL
+    /// number and at the end of a fraction, and floats as this program writes them. What is the same value is the same text, whatever the
+    /// width of its integer and the length of its date were.
+    pub fn write_as_text(self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.map(|value| value.map(|value| write_as_text(value, out))).collect()
+    }
+
     fn value(&mut self, kind: ColumnKind) -> Result<Value<'a>, Malformed> {
         match &mut self.values {
             Values::Text(row) => {
@@ -94,6 +101,41 @@ impl<'a> RowValues<'a> {
             Values::Malformed => Err(Malformed(ROW)),
         }
     }
+}
+
+fn write_as_text(value: Value<'_>, out: &mut Vec<u8>) {
+    const NULL: u8 = 0xfb;
+    match value {
+        Value::Null => out.push(NULL),
+        Value::Text(bytes) | Value::Bytes(bytes) => write_string(bytes, out),
+        Value::Int(value) => write_string(itoa::Buffer::new().format(value).as_bytes(), out),
+        Value::UInt(value) => write_string(itoa::Buffer::new().format(value).as_bytes(), out),
+        other => {
+            let text = other.to_string();
+            write_string(without_trailing_zeros(&other, &text).as_bytes(), out);
+        }
+    }
+}
+
+/// A time's text without the end of its fraction that says nothing.
+fn without_trailing_zeros<'t>(value: &Value<'_>, text: &'t str) -> &'t str {
+    match value {
+        Value::DateTime { microsecond: Some(_), offset_minutes: None, .. }
+        | Value::Time { microsecond: Some(_), .. } => text.trim_end_matches('0').trim_end_matches('.'),
+        _ => text,
+    }
+}
+
+fn write_string(bytes: &[u8], out: &mut Vec<u8>) {
+    let length = bytes.len() as u64;
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = length.to_le_bytes();
+    match length {
+        0..=250 => out.push(b0),
+        251..=0xffff => out.extend_from_slice(&[0xfc, b0, b1]),
+        0x1_0000..=0xff_ffff => out.extend_from_slice(&[0xfd, b0, b1, b2]),
+        _ => out.extend_from_slice(&[0xfe, b0, b1, b2, b3, b4, b5, b6, b7]),
+    }
+    out.extend_from_slice(bytes);
 }
 
 impl<'a> Values<'a> {
@@ -170,6 +212,38 @@ mod tests {
         assert_eq!(show(b"\x0212\xfb\x03abc", RowFormat::Text, &columns), ["12", "NULL", "<bytes:3>"]);
         assert_eq!(show(b"\x0212\x05ab", RowFormat::Text, &columns), ["12", "malformed row"]);
         assert_eq!(show(b"\x0212", RowFormat::Text, &columns), ["12", "malformed row"]);
+    }
+
+    fn as_text(payload: &[u8], of: &[(u8, u16, u16)]) -> Vec<u8> {
+        let mut text = Vec::new();
+        RowValues::new(payload, RowFormat::Binary, &columns(of)).write_as_text(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn one_value_is_one_text_whatever_its_form() {
+        let five = b"\x015".to_vec();
+        for (row, of) in [
+            (&b"\0\0\x05"[..], (1, 63, 0)),
+            (b"\0\0\x05\0", (2, 63, 32)),
+            (b"\0\0\x05\0\0\0", (9, 63, 0)),
+            (b"\0\0\x05\0\0\0\0\0\0\0", (8, 63, 32)),
+            (b"\0\0\x015", (246, 63, 0)),
+            (b"\0\0\x015", (253, 45, 0)),
+            (b"\0\0\0\0\xa0\x40", (4, 63, 0)),
+            (b"\0\0\0\0\0\0\0\0\x14\x40", (5, 63, 0)),
+        ] {
+            assert_eq!(as_text(row, &[of]), five, "{of:?}");
+        }
+        let noon = b"\x132026-01-31 12:00:00".to_vec();
+        assert_eq!(as_text(&[0, 0, 7, 0xea, 7, 1, 31, 12, 0, 0], &[(12, 63, 0)]), noon);
+        assert_eq!(as_text(&[0, 0, 11, 0xea, 7, 1, 31, 12, 0, 0, 0, 0, 0, 0], &[(7, 63, 0)]), noon);
+        let part = as_text(&[0, 0, 11, 0xea, 7, 1, 31, 12, 0, 0, 0x20, 0xa1, 7, 0], &[(12, 63, 0)]);
+        assert_eq!(part, b"\x152026-01-31 12:00:00.5");
+        assert_eq!(as_text(&[0, 0, 0], &[(11, 63, 0)]), b"\x0800:00:00");
+        assert_eq!(as_text(b"\0\x04", &[(3, 63, 0)]), b"\xfb");
+        let long = [&[0, 0, 0xfc, 0x2c, 1][..], &[b'x'; 300]].concat();
+        assert_eq!(as_text(&long, &[(252, 45, 0)]), long[2..]);
     }
 
     #[test]

@@ -74,6 +74,60 @@ impl ColumnType {
         })
     }
 
+    /// The byte that stands for the type.
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Decimal => 0,
+            Self::Tiny => 1,
+            Self::Short => 2,
+            Self::Long => 3,
+            Self::Float => 4,
+            Self::Double => 5,
+            Self::Null => 6,
+            Self::Timestamp => 7,
+            Self::LongLong => 8,
+            Self::Int24 => 9,
+            Self::Date => 10,
+            Self::Time => 11,
+            Self::DateTime => 12,
+            Self::Year => 13,
+            Self::VarChar => 15,
+            Self::Bit => 16,
+            Self::Vector => 242,
+            Self::Json => 245,
+            Self::NewDecimal => 246,
+            Self::Enum => 247,
+            Self::Set => 248,
+            Self::TinyBlob => 249,
+            Self::MediumBlob => 250,
+            Self::LongBlob => 251,
+            Self::Blob => 252,
+            Self::VarString => 253,
+            Self::String => 254,
+            Self::Geometry => 255,
+        }
+    }
+
+    /// Whether servers send a value of this type as a string with its length in front.
+    pub fn is_string(self) -> bool {
+        !matches!(
+            self,
+            Self::Tiny
+                | Self::Short
+                | Self::Long
+                | Self::Int24
+                | Self::LongLong
+                | Self::Float
+                | Self::Double
+                | Self::Null
+                | Self::Year
+                | Self::Date
+                | Self::Time
+                | Self::DateTime
+                | Self::Timestamp
+        )
+    }
+
     /// Whether a value of this type is bytes rather than text, whatever the bytes are.
     pub fn is_binary(self) -> bool {
         matches!(
@@ -273,6 +327,13 @@ mod tests {
         let value = Value::read(&mut reader, column_type, unsigned).unwrap();
         assert!(reader.is_empty(), "{column_type:?} left bytes");
         value.to_string()
+    }
+
+    #[test]
+    fn every_type_has_its_byte() {
+        for column_type in (0..=255).filter_map(ColumnType::from_byte) {
+            assert_eq!(ColumnType::from_byte(column_type.byte()), Some(column_type));
+        }
     }
 
     #[test]
