@@ -4,13 +4,16 @@
 //! (`docs/recordings.md` has the format) or in a Kafka topic; and whoever replays, mirrors or compares takes them from there.
 
 mod about;
+mod hearing;
 mod memory;
 mod model;
 mod recorder;
+mod sink;
 
 pub use about::{Lack, RecordingAbout, RecordingSource};
 pub use model::{
     Event, Param, ParamValue, PreparedBefore, QueryAttribute, Record, RecordedAnswer, RecordedCommand, RecordedError,
     RecordedResult, SessionBegin, SessionClose, SessionId, SessionSettings, UserChange,
 };
-pub use recorder::{RecordSink, Recorder};
+pub use recorder::{Recorder, RecorderOptions};
+pub use sink::{Admission, RecordSink};

@@ -1,224 +1,328 @@
 //! Listens to an observer, and makes records of what it hears.
 
-use bytes::Bytes;
+use std::collections::HashSet;
 
+use super::hearing;
 use super::model::{
-    Event, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin,
-    SessionClose, SessionId, SessionSettings, UserChange,
+    Event, Record, RecordedAnswer, RecordedCommand, RecordedResult, SessionBegin, SessionClose, SessionId,
 };
-use crate::mysql::wire::{Command, ErrPacket, Value};
+use super::sink::{Admission, RecordSink};
+use crate::mysql::wire::Command;
 use crate::session::{
-    Answer, CommandBody, EndReason, Interest, LoginAnswer, Now, Outcome, SentCommand, SessionEnd, SessionFacts,
-    SessionListener, SessionResult, StatementParams,
+    Answer, EndReason, FilePart, Gap, Interest, LoginAnswer, Now, Outcome, SentCommand, SessionEnd, SessionFacts,
+    SessionListener, SessionResult, UnknownOutcome,
 };
 
-/// Takes the records of a session as they come.
-pub trait RecordSink {
-    /// Takes another record. It must not wait: whoever calls forwards a client's bytes.
-    fn record(&mut self, record: Record);
+/// What of a session is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecorderOptions {
+    /// How much of the files is kept that a client sends for one command (LOAD DATA LOCAL), in bytes. A longer one is recorded as truncated.
+    pub max_file_bytes: usize,
 }
 
-impl<F: FnMut(Record)> RecordSink for F {
-    fn record(&mut self, record: Record) {
-        self(record);
+impl Default for RecorderOptions {
+    /// 16 MiB of files.
+    fn default() -> Self {
+        Self { max_file_bytes: 16 << 20 }
     }
 }
 
 /// Makes records of one session.
+///
+/// What it does not hear of the beginning, or of the middle, it says: a session that it comes to late begins with its first command and what is
+/// known of it then, and so does one that goes on after a gap.
 #[derive(Debug)]
 pub struct Recorder<S> {
     session: SessionId,
     client: Option<String>,
+    options: RecorderOptions,
     sink: S,
     /// The number of the next record.
     next: u64,
-    /// The command that is not answered yet, and when it began.
-    pending: Option<(Now, Box<RecordedCommand>)>,
-    has_begun: bool,
+    stage: Stage,
+    /// The command that is not answered yet.
+    pending: Option<Pending>,
     has_quit: bool,
+    /// Statements for which long data was sent before the recording began: what they are executed with is not known.
+    stale_long_data: HashSet<u32>,
 }
+
+/// How far the recording of the session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    /// There is no record yet.
+    Waiting,
+    /// Each command is recorded.
+    Recording,
+    /// Commands were missed, for this reason; what is recorded next is that, and then how the session goes on.
+    Gap(String),
+    /// Nothing more is recorded.
+    Over,
+}
+
+/// A command that is not answered yet.
+#[derive(Debug)]
+struct Pending {
+    /// Its number among the session's commands.
+    number: u64,
+    started: Now,
+    command: Box<RecordedCommand>,
+    /// What has come of a file.
+    file: Option<Vec<u8>>,
+    /// How much of files may still be kept.
+    file_room: usize,
+}
+
+impl Pending {
+    fn file_ends(&mut self) {
+        if let Some(file) = self.file.take() {
+            self.command.files.push(file.into());
+        }
+    }
+
+    fn answer(&mut self, answer: RecordedAnswer, now: Now) {
+        self.command.duration_ns = Some(now.monotonic_ns.saturating_sub(self.started.monotonic_ns));
+        self.command.results.push(RecordedResult { answer, status: None, warnings: None });
+    }
+}
+
+/// Why a record did not fit.
+const FULL: &str = "records came faster than they could be written";
+
+/// Why commands may be missing after a gap.
+const GAP: &str = "bytes of the session are missing";
 
 impl<S: RecordSink> Recorder<S> {
     /// What a recorder needs to hear.
     pub const INTEREST: Interest = Interest::LOGIN
         .union(Interest::COMMANDS)
+        .union(Interest::FILES)
         .union(Interest::RESULTS)
         .union(Interest::ROW_CHECKSUMS)
+        .union(Interest::GAPS)
         .union(Interest::END);
 
     /// For one session of the client with this address.
     pub fn new(session: SessionId, client: Option<String>, sink: S) -> Self {
-        Self { session, client, sink, next: 0, pending: None, has_begun: false, has_quit: false }
+        Self {
+            session,
+            client,
+            options: RecorderOptions::default(),
+            sink,
+            next: 0,
+            stage: Stage::Waiting,
+            pending: None,
+            has_quit: false,
+            stale_long_data: HashSet::new(),
+        }
     }
 
-    fn record(&mut self, started: Now, event: Event) {
+    /// The same with other options.
+    #[must_use]
+    pub fn with_options(self, options: RecorderOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Where the records go.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// The recording ends before the session: what is under way is recorded as it is, and nothing after it.
+    pub fn recording_ends(&mut self, now: Now) {
+        self.flush(now, "the recording ended before the answer");
+        self.end_with(now, SessionClose::RecordingEnded);
+    }
+
+    /// Whether the record was taken.
+    fn record(&mut self, started: Now, event: Event) -> bool {
         let record = Record { session: self.session, number: self.next, started, event };
-        self.next += 1;
-        self.sink.record(record);
+        match self.sink.record(record) {
+            Admission::Taken => {
+                self.next += 1;
+                return true;
+            }
+            Admission::Full => self.miss(FULL),
+            Admission::Closed => self.stage = Stage::Over,
+        }
+        false
     }
 
-    /// The session as it is now is where its recording begins, unless it has begun.
-    fn begin(&mut self, session: &SessionFacts, now: Now, details: impl FnOnce(&mut SessionBegin)) {
-        if std::mem::replace(&mut self.has_begun, true) {
-            return;
+    /// From here on something is missing.
+    fn miss(&mut self, reason: &str) {
+        if self.stage == Stage::Recording {
+            self.stage = Stage::Gap(reason.to_owned());
         }
-        let mut begin = SessionBegin {
-            client: self.client.clone(),
-            connection_id: session.connection_id,
-            server_version: session.server_version.clone(),
-            user: session.user.clone(),
-            database: session.current_database.clone(),
-            capabilities: session.capabilities,
-            settings: SessionSettings { time_zone: session.time_zone.clone(), ..SessionSettings::default() },
-            ..SessionBegin::default()
+    }
+
+    /// Says that something is missing, if so.
+    fn tell_gap(&mut self, now: Now) -> bool {
+        match &self.stage {
+            Stage::Gap(reason) => {
+                let reason = reason.clone();
+                let told = self.record(now, Event::Lost(reason));
+                if told {
+                    self.stage = Stage::Waiting;
+                }
+                told
+            }
+            Stage::Waiting | Stage::Recording => true,
+            Stage::Over => false,
+        }
+    }
+
+    /// The session as it is now is where its recording begins, or goes on after a gap.
+    fn begin(&mut self, begin: SessionBegin, now: Now) -> bool {
+        let begun = self.tell_gap(now) && self.record(now, Event::Begin(Box::new(begin)));
+        if begun {
+            self.stage = Stage::Recording;
+        }
+        begun
+    }
+
+    /// The session goes on, or is noticed, with this command.
+    fn begin_with(&mut self, sent: &SentCommand<'_>) -> bool {
+        if !self.sink.has_room() {
+            return false;
+        }
+        self.stale_long_data.clear();
+        let open = sent.open_statements.list();
+        self.stale_long_data
+            .extend(open.iter().map(|(id, ..)| *id).filter(|id| sent.open_statements.has_long_data(*id)));
+        let begin = SessionBegin {
+            began_before: true,
+            prepared: hearing::prepared_before(&open),
+            ..hearing::session(sent.session, self.client.clone())
         };
-        details(&mut begin);
-        self.record(now, Event::Begin(Box::new(begin)));
+        self.begin(begin, sent.started)
     }
 
+    /// Records the command that has no answer yet, for this reason.
     fn flush(&mut self, now: Now, unanswered: &str) {
-        let Some((started, mut command)) = self.pending.take() else { return };
-        if has_answer(command.command) {
-            command.duration_ns = Some(now.monotonic_ns.saturating_sub(started.monotonic_ns));
-            let answer = RecordedAnswer::Unknown(unanswered.to_owned());
-            command.results.push(RecordedResult { answer, status: None, warnings: None });
+        let Some(mut pending) = self.pending.take() else { return };
+        if hearing::has_answer(pending.command.command) {
+            pending.answer(RecordedAnswer::Unknown(unanswered.to_owned()), now);
         }
-        self.record(started, Event::Command(command));
+        self.record_command(pending);
+    }
+
+    fn record_command(&mut self, mut pending: Pending) {
+        pending.file_ends();
+        if self.stage == Stage::Recording {
+            self.record(pending.started, Event::Command(pending.command));
+        }
+    }
+
+    fn end_with(&mut self, now: Now, close: SessionClose) {
+        // There is nothing to say of a session that never began.
+        if self.next > 0 && self.tell_gap(now) {
+            self.record(now, Event::End(close));
+        }
+        self.stage = Stage::Over;
     }
 }
 
 impl<S: RecordSink> SessionListener for Recorder<S> {
     fn login(&mut self, login: &LoginAnswer<'_>) {
-        if login.command.is_some() {
+        // A change of user is a command; and who has come late knows only what is left of the login.
+        if login.command.is_some() || self.stage != Stage::Waiting || self.next > 0 {
             return;
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        self.begin(login.session, login.now, |begin| {
-            begin.user = login.user.map(str::to_owned);
-            begin.database = login.database.map(str::to_owned);
-            begin.attributes = login.attributes.clone().map(|(name, value)| (text(name), text(value))).collect();
-            begin.refused = login.refused.as_ref().map(recorded_error);
-        });
+        self.begin(hearing::login(login, self.client.clone()), login.now);
     }
 
     fn command(&mut self, sent: &SentCommand<'_>) {
         self.flush(sent.started, "no answer was seen");
-        self.begin(sent.session, sent.started, |begin| begin.began_before = true);
+        let goes_on = match self.stage {
+            Stage::Recording => true,
+            Stage::Waiting | Stage::Gap(_) => self.begin_with(sent),
+            Stage::Over => false,
+        };
         if sent.command == Command::Quit {
             self.has_quit = true;
             return;
         }
-        let (params, undecodable) = params(&sent.params);
-        let argument = match (sent.command, sent.body) {
-            (Command::Query | Command::StmtPrepare | Command::StmtExecute | Command::StmtBulkExecute, _) => None,
-            (_, CommandBody::Bytes(body)) => Some(Bytes::copy_from_slice(body)),
-            (_, CommandBody::ChangeUser(_)) => None,
-        };
-        let change_user = match sent.body {
-            CommandBody::ChangeUser(Some(change)) => Some(Box::new(UserChange {
-                user: change.user.to_owned(),
-                database: change.database.map(str::to_owned),
-                collation: change.collation,
-            })),
-            _ => None,
-        };
-        let command = RecordedCommand {
-            command: sent.command,
-            sql: sent.sql.map(Into::into),
-            truncated: sent.truncated,
-            statement: None,
-            params,
-            attributes: Vec::new(),
-            param_rows: 1,
-            undecodable,
-            argument,
-            change_user,
-            files: Vec::new(),
-            duration_ns: None,
-            results: Vec::new(),
-        };
-        self.pending = Some((sent.started, Box::new(command)));
-        if !has_answer(sent.command) {
+        if !goes_on {
+            return;
+        }
+        let mut command = Box::new(hearing::command(sent));
+        if let Some(id) = sent.statement
+            && matches!(sent.command, Command::StmtExecute | Command::StmtReset | Command::StmtClose)
+            && self.stale_long_data.remove(&id)
+            && hearing::uses_long_data(&command)
+        {
+            command.undecodable = true;
+        }
+        self.pending = Some(Pending {
+            number: sent.number,
+            started: sent.started,
+            command,
+            file: None,
+            file_room: self.options.max_file_bytes,
+        });
+        if !hearing::has_answer(sent.command) {
             self.flush(sent.started, "");
         }
     }
 
-    fn result(&mut self, result: &SessionResult<'_>) {
-        let Some((started, command)) = &mut self.pending else { return };
-        let duration = result.now.monotonic_ns.saturating_sub(started.monotonic_ns);
-        let (answer, status, warnings) = match &result.answer {
-            Answer::Outcome(outcome) => {
-                let answer = match outcome {
-                    Outcome::Ok(ok) => {
-                        RecordedAnswer::Ok { affected_rows: ok.affected_rows, last_insert_id: ok.last_insert_id }
-                    }
-                    Outcome::Rows { count, .. } => RecordedAnswer::Rows { count: *count, checksum: result.checksum },
-                    Outcome::Error(error) => RecordedAnswer::Error(recorded_error(error)),
-                    unknown @ Outcome::Unknown(_) => {
-                        RecordedAnswer::Unknown(unknown.error().map(|error| error.to_string()).unwrap_or_default())
-                    }
-                };
-                (answer, outcome.status(), outcome.warnings())
-            }
-            Answer::Prepared(prepared) => {
-                command.statement = Some(prepared.statement_id);
-                (RecordedAnswer::Prepared { params: prepared.params, columns: prepared.columns }, None, None)
-            }
-            Answer::Packet(_) => (RecordedAnswer::Packet, None, None),
-        };
-        command.results.push(RecordedResult { answer, status, warnings });
-        if !result.more {
-            command.duration_ns = Some(duration);
-            if let Some((started, command)) = self.pending.take() {
-                self.record(started, Event::Command(command));
-            }
+    fn file(&mut self, part: &FilePart<'_>) {
+        let Some(pending) = self.pending.as_mut().filter(|pending| pending.number == part.command) else { return };
+        let file = pending.file.get_or_insert_default();
+        let kept = part.bytes.get(..pending.file_room).unwrap_or(part.bytes);
+        file.extend_from_slice(kept);
+        pending.file_room -= kept.len();
+        pending.command.truncated |= part.truncated || kept.len() < part.bytes.len();
+        if part.is_last {
+            pending.file_ends();
         }
+    }
+
+    fn result(&mut self, result: &SessionResult<'_>) {
+        let Some(mut pending) = self.pending.take_if(|pending| pending.number == result.command) else { return };
+        let command = &mut pending.command;
+        let (answer, status, warnings) = hearing::answer(result);
+        if let Answer::Prepared(prepared) = &result.answer {
+            command.statement = Some(prepared.statement_id);
+        }
+        command.results.push(RecordedResult { answer, status, warnings });
+        if result.more {
+            self.pending = Some(pending);
+            return;
+        }
+        command.duration_ns = Some(result.now.monotonic_ns.saturating_sub(pending.started.monotonic_ns));
+        self.record_command(pending);
+        if let Answer::Outcome(Outcome::Unknown(UnknownOutcome::Gap)) = result.answer {
+            self.miss(GAP);
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap<'_>) {
+        if !gap.is_bridged {
+            self.flush(gap.now, GAP);
+            self.miss(GAP);
+        } else if let Some(pending) = self.pending.as_mut().filter(|pending| pending.file.is_some()) {
+            pending.command.truncated = true;
+        }
+    }
+
+    fn reset(&mut self, _: &SessionFacts) {
+        self.stale_long_data.clear();
     }
 
     fn end(&mut self, end: &SessionEnd<'_>) {
         match &end.reason {
             EndReason::Closed => {
                 self.flush(end.now, "connection lost");
-                let close = if self.has_quit { SessionClose::Quit } else { SessionClose::Closed };
-                self.record(end.now, Event::End(close));
+                self.end_with(end.now, if self.has_quit { SessionClose::Quit } else { SessionClose::Closed });
             }
             EndReason::OutOfSight(reason) => {
                 self.flush(end.now, "the observer lost track of the session");
-                self.record(end.now, Event::Lost(reason.message()));
+                if self.next > 0 {
+                    self.miss(&reason.message());
+                    self.tell_gap(end.now);
+                }
+                self.stage = Stage::Over;
             }
         }
-    }
-}
-
-/// Whether the server answers the command.
-fn has_answer(command: Command) -> bool {
-    !matches!(command, Command::Quit | Command::StmtClose | Command::StmtSendLongData)
-}
-
-fn recorded_error(error: &ErrPacket<'_>) -> RecordedError {
-    RecordedError {
-        code: error.code,
-        state: error.sql_state.map(|state| String::from_utf8_lossy(state).into_owned()),
-        message: String::from_utf8_lossy(error.message).into_owned(),
-    }
-}
-
-/// Parameters, and whether they could not be understood.
-fn params(params: &StatementParams<'_>) -> (Vec<Param>, bool) {
-    let mut values = Vec::new();
-    let visited = params.visit(|value, _| {
-        values.push(Param { column_type: 0, value: text_of(value) });
-        Ok::<_, std::convert::Infallible>(())
-    });
-    (values, visited.is_err())
-}
-
-fn text_of(value: Value<'_>) -> ParamValue {
-    match value {
-        Value::Null => ParamValue::Null,
-        Value::Default => ParamValue::Default,
-        Value::Ignore => ParamValue::Ignore,
-        Value::Text(bytes) | Value::Bytes(bytes) => ParamValue::Given(Bytes::copy_from_slice(bytes)),
-        other => ParamValue::Given(other.to_string().into_bytes().into()),
     }
 }

@@ -318,6 +318,7 @@ impl Exchange {
     ) {
         let facts = &mut self.facts;
         facts.user.clone_from(&login.user);
+        facts.login_collation = login.collation.or(facts.login_collation);
         facts.login_charset = login.charset;
         facts.client_charset = login.charset;
         facts.results_charset = login.charset;
@@ -353,6 +354,7 @@ impl Exchange {
                 session: &self.facts,
                 user: login.user.as_deref(),
                 database: login.database.as_deref(),
+                collation: login.collation,
                 attributes: login.attributes(),
                 refused,
                 command,

@@ -29,10 +29,14 @@ pub struct SessionFacts {
     pub isolation: Option<IsolationLevel>,
     /// `sql_mode`, as far as texts are read by it.
     pub sql_mode: Option<SqlMode>,
+    /// `sql_mode` as it was set, if that was a text or a number.
+    pub sql_mode_text: Option<String>,
     /// `character_set_client`: the character set of statements.
     pub client_charset: Option<Charset>,
     /// `character_set_results`: that of errors; `binary` where they are not converted.
     pub results_charset: Option<Charset>,
+    /// The collation id that the login asked for, or the last COM_CHANGE_USER.
+    pub login_collation: Option<u16>,
     /// What the login asked for; MariaDB's COM_RESET_CONNECTION goes back to it.
     pub login_charset: Option<Charset>,
     /// Which server it is, told by more than its version's text.
@@ -99,7 +103,10 @@ impl SessionFacts {
             SessionSetting::Isolation(value) => self.isolation = value,
             SessionSetting::ClientCharset(charset) => self.client_charset = charset,
             SessionSetting::ResultsCharset(charset) => self.results_charset = charset,
-            SessionSetting::SqlMode(mode) => self.sql_mode = mode,
+            SessionSetting::SqlMode(mode) => {
+                self.sql_mode_text = mode.as_ref().map(|mode| mode.text.clone());
+                self.sql_mode = mode.map(|mode| mode.mode);
+            }
         }
     }
 
@@ -108,6 +115,7 @@ impl SessionFacts {
         self.time_zone = None;
         self.isolation = None;
         self.sql_mode = None;
+        self.sql_mode_text = None;
         self.client_charset = None;
         self.results_charset = None;
         self.named.clear();
@@ -131,6 +139,7 @@ impl SessionFacts {
         }
         if mentions("sql_mode") {
             self.sql_mode = None;
+            self.sql_mode_text = None;
         }
         if mentions("character") || mentions("names") || mentions("charset") {
             self.client_charset = None;

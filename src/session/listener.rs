@@ -124,6 +124,8 @@ pub struct LoginAnswer<'a> {
     pub user: Option<&'a str>,
     /// The database that the login names.
     pub database: Option<&'a str>,
+    /// The collation id that the login asks for, if it does.
+    pub collation: Option<u16>,
     /// What the client's library says of itself.
     pub attributes: ConnectionAttributes<'a>,
     /// The server's error, if it refuses.

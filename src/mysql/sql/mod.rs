@@ -87,7 +87,7 @@ pub use redactions::{RedactedParams, Redactions};
 pub use safety::{NamedSafety, Safety};
 pub use savepoints::{SavepointNames, Savepoints};
 pub use secrets::{mask_secrets, secret_spans};
-pub use settings::{IsolationLevel, SessionSetting, variables_selected, variables_set};
+pub use settings::{IsolationLevel, SessionSetting, SqlModeValue, variables_selected, variables_set};
 pub use split_rows::{InsertRow, InsertRows, InsertValue, Literal};
 pub use statements::{Piece, next_statement};
 pub use tokens::{Kind, Token, Tokens};

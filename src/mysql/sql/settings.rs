@@ -17,6 +17,16 @@ pub enum IsolationLevel {
 }
 
 impl IsolationLevel {
+    /// As the variable's value has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "READ-UNCOMMITTED",
+            Self::ReadCommitted => "READ-COMMITTED",
+            Self::RepeatableRead => "REPEATABLE-READ",
+            Self::Serializable => "SERIALIZABLE",
+        }
+    }
+
     /// From the value of `transaction_isolation`, such as `REPEATABLE-READ`, or its number 0..3.
     pub fn from_variable(value: &[u8]) -> Option<Self> {
         const NAMES: [(&[u8], &[u8], IsolationLevel); 4] = [
@@ -41,8 +51,23 @@ pub enum SessionSetting {
     ClientCharset(Option<Charset>),
     /// `character_set_results`, that of errors; `binary` where it is NULL: both mean that nothing is converted
     ResultsCharset(Option<Charset>),
-    /// `sql_mode`, as far as texts are read by it
-    SqlMode(Option<SqlMode>),
+    /// `sql_mode`
+    SqlMode(Option<SqlModeValue>),
+}
+
+/// A value of `sql_mode`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlModeValue {
+    /// What of it matters for how texts are read.
+    pub mode: SqlMode,
+    /// The whole: names, or a number.
+    pub text: String,
+}
+
+impl SqlModeValue {
+    fn new(value: &[u8]) -> Self {
+        Self { mode: SqlMode::from_value(value), text: String::from_utf8_lossy(value).into_owned() }
+    }
 }
 
 impl SessionSetting {
@@ -59,7 +84,7 @@ impl SessionSetting {
             let unless_null = |value: &[u8]| if is_null(value) { Some(Charset::Binary) } else { charset(value) };
             Some(Self::ResultsCharset(value.and_then(unless_null)))
         } else if name.eq_ignore_ascii_case(b"sql_mode") {
-            Some(Self::SqlMode(value.map(SqlMode::from_value)))
+            Some(Self::SqlMode(value.map(SqlModeValue::new)))
         } else {
             None
         }

@@ -389,7 +389,10 @@ fn statements_with_names() {
 fn set_statements() {
     use SessionSetting::*;
     let both = |charset| vec![ClientCharset(charset), ResultsCharset(charset)];
-    let mode = |ansi_quotes, no_backslash_escapes| SqlMode(Some(super::SqlMode { ansi_quotes, no_backslash_escapes }));
+    let mode = |text: &str, ansi_quotes, no_backslash_escapes| {
+        let mode = super::SqlMode { ansi_quotes, no_backslash_escapes };
+        SqlMode(Some(SqlModeValue { mode, text: text.to_owned() }))
+    };
     let zone = |value: &str| TimeZone(Some(value.to_owned()));
     for (sql, settings) in [
         ("SET time_zone = '+02:00'", vec![zone("+02:00")]),
@@ -433,10 +436,13 @@ fn set_statements() {
         ("SET @@session.character_set_results = 'UTF16LE'", vec![ResultsCharset(Some(Charset::Utf16le))]),
         ("SET names klingon", both(None)),
         ("SET GLOBAL character_set_results = utf16", vec![]),
-        ("SET sql_mode = ''", vec![mode(false, false)]),
-        ("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'", vec![mode(true, true)]),
-        ("SET @@sql_mode := ansi", vec![mode(true, false)]),
-        ("SET sql_mode = 1048576", vec![mode(false, true)]),
+        ("SET sql_mode = ''", vec![mode("", false, false)]),
+        (
+            "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'",
+            vec![mode("NO_BACKSLASH_ESCAPES,ANSI_QUOTES", true, true)],
+        ),
+        ("SET @@sql_mode := ansi", vec![mode("ansi", true, false)]),
+        ("SET sql_mode = 1048576", vec![mode("1048576", false, true)]),
         ("SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')", vec![SqlMode(None)]),
     ] {
         assert_eq!(variables_set(sql.as_bytes(), MARIADB), settings, "{sql}");
