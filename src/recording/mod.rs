@@ -7,6 +7,7 @@ mod about;
 mod hearing;
 mod memory;
 mod model;
+mod reading;
 mod recorder;
 mod sink;
 

@@ -60,7 +60,7 @@ impl SqlMode {
 
 /// The character set of statements (`character_set_client`), as far as the lexer cares: whether the second byte of a character may look
 /// like a backslash or a backtick, and whether a byte above ASCII is white space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ClientCharset {
     /// None of it: utf8mb4 and many others.
     #[default]
@@ -141,7 +141,7 @@ impl ClientCharset {
 }
 
 /// Everything that the lexer must be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Lexis {
     /// `None`: whatever either server reads.
     pub flavor: Option<Flavor>,

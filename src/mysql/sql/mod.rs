@@ -11,6 +11,7 @@
 //!   statements  the statements of a text            kind      what one does
 //!   settings    session state                       secrets   passwords
 //!   xid         names of XA transactions             safety     what one may do at worst; functions: whose they are
+//!   nature      why two servers may answer differently, and both be right
 //!   digest      what is the same but for values and spelling
 //!   split_rows  rows of VALUES (..), (..), each as a statement
 //!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
@@ -38,6 +39,7 @@ mod keys;
 mod kind;
 mod lexis;
 mod named;
+mod nature;
 mod normal;
 mod parsed;
 #[cfg(test)]
@@ -82,6 +84,7 @@ pub use keys::Keys;
 pub use kind::{Effects, ResultCount, StatementKind, StatementSummary};
 pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
 pub use named::{NamedCommand, named_command};
+pub use nature::Nature;
 pub use quoted::unquote;
 pub use redactions::{RedactedParams, Redactions};
 pub use safety::{NamedSafety, Safety};
