@@ -88,7 +88,8 @@ impl FromStr for FailOn {
             name => Some(name.parse().map_err(|_| format!("{text:?}: {EXPECTED}"))?),
         };
         let allowed = bound.map_or(Some(Allowed::Count(0)), allowed);
-        let allowed = allowed.ok_or_else(|| format!("{text}: expected a number or a percentage, such as {name}>0.1%"))?;
+        let allowed =
+            allowed.ok_or_else(|| format!("{text}: expected a number or a percentage, such as {name}>0.1%"))?;
         Ok(Self::Class { class, allowed })
     }
 }
@@ -159,7 +160,8 @@ impl Report {
     }
 
     fn slower_patterns(&self, of: Percentile, factor: f64) -> Option<String> {
-        let slow: Vec<_> = self.digests.iter().filter(|digest| digest.latency.observed.count() >= FEWEST_EXECUTIONS).collect();
+        let slow: Vec<_> =
+            self.digests.iter().filter(|digest| digest.latency.observed.count() >= FEWEST_EXECUTIONS).collect();
         let mut slow = slow.into_iter().filter_map(|digest| {
             let (expected, observed) = (&digest.latency.expected, &digest.latency.observed);
             let text = slower(of, expected, digest.baseline.as_ref(), observed, factor)?;
@@ -208,7 +210,8 @@ mod tests {
 
     #[test]
     fn conditions_are_shown_as_they_are_written() {
-        for text in ["error", "rows>10", "affected>0.5%", "any", "session", "p99>1.2x", "pattern-mean>2x", "untrusted"] {
+        for text in ["error", "rows>10", "affected>0.5%", "any", "session", "p99>1.2x", "pattern-mean>2x", "untrusted"]
+        {
             assert_eq!(parsed(text).to_string(), text);
         }
         assert_eq!(parsed(" p99 > 1.20x ").to_string(), "p99>1.2x");

@@ -193,7 +193,8 @@ mod tests {
         assert!(json.contains("\"p99_ns\":"), "{json}");
         assert_eq!(serde_json::from_str::<Histogram>(&json).unwrap(), all);
         // Foreign numbers neither panic nor lie about their count.
-        let odd = r#"{"count":1,"sum_ns":18446744073709551615,"max_ns":5,"buckets":[[65535,18446744073709551615],[3,7]]}"#;
+        let odd =
+            r#"{"count":1,"sum_ns":18446744073709551615,"max_ns":5,"buckets":[[65535,18446744073709551615],[3,7]]}"#;
         let odd: Histogram = serde_json::from_str(odd).unwrap();
         assert_eq!((odd.count(), odd.quantile(0.0)), (u64::MAX, 3));
         assert!(odd.quantile(1.0) > 5);

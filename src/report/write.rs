@@ -122,7 +122,8 @@ mod tests {
         assert!(Report::is_in(&folder));
         assert_eq!(Report::read(&folder).unwrap(), report);
         let lines = std::fs::read_to_string(folder.join("diffs.ndjson")).unwrap();
-        let classes: Vec<_> = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
+        let classes: Vec<_> =
+            lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect();
         assert_eq!((classes[0]["class"].as_str(), classes[1]["class"].as_str()), (Some("error"), Some("rows")));
         assert_eq!(classes.len(), 2);
     }

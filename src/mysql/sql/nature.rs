@@ -31,8 +31,12 @@ bitflags::bitflags! {
 
 impl Nature {
     /// The reasons for which any part of an answer may differ, even the number of rows.
-    const ANY_PART: Self =
-        Self::CLOCK.union(Self::RANDOM).union(Self::CONNECTION).union(Self::SERVER).union(Self::KEYS).union(Self::LOCKS);
+    const ANY_PART: Self = Self::CLOCK
+        .union(Self::RANDOM)
+        .union(Self::CONNECTION)
+        .union(Self::SERVER)
+        .union(Self::KEYS)
+        .union(Self::LOCKS);
 
     /// Whether the number of rows, returned or affected, may differ by nature.
     pub fn may_change_count(self) -> bool {
