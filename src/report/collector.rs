@@ -47,6 +47,7 @@ pub(crate) struct SessionFailure<'a> {
 }
 
 /// Takes in executions; in the end there is a [`Report`].
+#[derive(Clone)]
 pub(crate) struct Collector {
     options: CollectorOptions,
     known: Statements,

@@ -14,10 +14,12 @@ pub(crate) fn query(sql: &str) -> RecordedCommand {
         truncated: false,
         statement: None,
         params: Vec::new(),
+        attributes: Vec::new(),
         param_rows: 1,
         undecodable: false,
         argument: None,
-        file: None,
+        files: Vec::new(),
+        change_user: None,
         duration_ns: Some(1_000_000),
         results: Vec::new(),
     }

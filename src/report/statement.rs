@@ -23,6 +23,7 @@ pub(super) struct StatementFacts {
 }
 
 /// The texts that came lately.
+#[derive(Clone)]
 pub(super) struct Statements {
     known: LruCache<(u64, usize, Lexis), StatementFacts>,
 }
