@@ -10,6 +10,7 @@ mod model;
 mod reading;
 mod recorder;
 mod sink;
+mod spool;
 
 pub use about::{Lack, RecordingAbout, RecordingSource};
 pub use model::{
@@ -18,3 +19,4 @@ pub use model::{
 };
 pub use recorder::{Recorder, RecorderOptions};
 pub use sink::{Admission, RecordSink};
+pub use spool::{ActiveRecording, RecordStore, RecordingCounts, RecordingSwitch, SpoolOptions, SpoolSink, StoreError};

@@ -221,7 +221,7 @@ mod tests {
         assert!(set.push(b"\x03de").is_err());
         let names: Vec<_> = set.iter().map(|column| column.name).collect();
         assert_eq!((names, set.len()), (vec![&b"c"[..], b"?"], 2));
-        assert_eq!((set.packet(0), set.packet(1).map(<[u8]>::len), set.packet(2)), (Some(CHAR), Some(22), None));
+        assert_eq!((set.packet(0), set.packet(1).map(<[u8]>::len), set.packet(2)), (Some(CHAR), Some(23), None));
         assert_eq!(set.front(1).packet(0), Some(CHAR));
         assert_eq!(set.front(1).as_strings(b"\0\0\x01a"), Some(&b"\x01a"[..]));
         assert_eq!((set.front(1).as_strings(b"\0\x04"), set.as_strings(b"\0\0\x01a")), (None, None));
