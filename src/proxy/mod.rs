@@ -43,7 +43,6 @@ mod tap;
 mod tests;
 mod tls;
 mod unacknowledged;
-mod upstream;
 mod worker;
 
 use std::net::TcpListener;

@@ -21,7 +21,7 @@ use super::leg::{Ending, Leg, reset};
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
-use super::upstream;
+use crate::client::{dial, tune};
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode};
 use crate::publish::Peers;
@@ -91,11 +91,12 @@ impl Session {
             // The server is spared a failed handshake.
             return self.worker.shared.probes.left(&self.worker.shared.counters, peer);
         }
-        upstream::tune(&client);
+        tune(&client);
         let shared = &self.worker.shared;
+        let upstream = &shared.config.upstream;
         let connected = tokio::select! {
             biased;
-            connected = upstream::connect(&shared.config.upstream, shared.config.connect_timeout) => connected,
+            connected = dial(&upstream.host, upstream.port, shared.config.connect_timeout) => connected,
             () = self.draining.cancelled() => {
                 return refuse(client, &ClientError::shutting_down().packet(0, true)).await;
             }

@@ -69,6 +69,11 @@ impl CapabilityFlags {
         self.bits() as u32
     }
 
+    /// MariaDB's extended bits. Only a side that clears [`Self::LONG_PASSWORD`] may send them.
+    pub fn mariadb_bits(self) -> u32 {
+        (self.bits() >> 32) as u32
+    }
+
     /// MySQL's 32 bits and, from a side that cleared [`Self::LONG_PASSWORD`], MariaDB's extended ones.
     pub(crate) fn from_parts(mysql: u32, mariadb: u32) -> Self {
         let flags = Self::from_bits_retain(u64::from(mysql));

@@ -19,6 +19,7 @@ mod response;
 mod rows;
 mod text;
 mod value;
+mod writer;
 
 pub use attributes::ConnectionAttributes;
 pub use capabilities::{CapabilityFlags, StatusFlags};
@@ -31,7 +32,7 @@ pub use execute::{
 };
 pub use framer::{Framer, Keep, Packet};
 pub use handshake::{ChangeUser, Greeting, HandshakeResponse, strip_greeting_tls};
-pub use login::{Answer, write_handshake_response, write_ssl_request};
+pub use login::{Answer, LoginFacts, write_change_user, write_handshake_response, write_ssl_request};
 pub use packet::{MAX_PACKET_PAYLOAD, PacketHeader, write_packet};
 pub use reader::{Malformed, Reader};
 pub use response::{
@@ -41,3 +42,4 @@ pub use response::{
 pub use rows::{RowFormat, RowValues, TextRow};
 pub use text::front_of_text;
 pub use value::{ColumnType, Value};
+pub use writer::{write_lenenc_bytes, write_lenenc_int};

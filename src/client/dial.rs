@@ -1,4 +1,4 @@
-//! Connecting to the server.
+//! Connecting to a server by TCP, for a task.
 
 use std::io;
 use std::time::Duration;
@@ -7,16 +7,11 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
-use crate::proxy::Upstream;
-
-/// Connects to the upstream: its name is looked up again, and its addresses are tried in turn, all within `limit`.
-pub(super) async fn connect(upstream: &Upstream, limit: Duration) -> io::Result<TcpStream> {
+/// Looks the name up again and tries its addresses in turn, all within `limit`.
+pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + limit;
     let timed_out = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs_f64()));
-    let addresses: Vec<_> = timeout_at(deadline, lookup_host((upstream.host.as_str(), upstream.port)))
-        .await
-        .map_err(|_| timed_out())??
-        .collect();
+    let addresses: Vec<_> = timeout_at(deadline, lookup_host((host, port))).await.map_err(|_| timed_out())??.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     let count = addresses.len();
     for (index, address) in addresses.into_iter().enumerate() {
@@ -36,7 +31,7 @@ pub(super) async fn connect(upstream: &Upstream, limit: Duration) -> io::Result<
 }
 
 /// No delay for small packets, and a probe for peers that vanish without a word. Failing to set these is no reason to refuse.
-pub(super) fn tune(stream: &TcpStream) {
+pub(crate) fn tune(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);
