@@ -40,7 +40,7 @@ mod lifecycle;
 pub mod message;
 mod mirror;
 pub mod mysql;
-mod player;
+pub mod player;
 pub mod pretty;
 pub mod proxy;
 mod publish;

@@ -171,6 +171,11 @@ impl Duplex {
         }
     }
 
+    /// Leaves without a word.
+    pub(crate) fn abort(&mut self) {
+        self.socket = Socket::Closed;
+    }
+
     /// Closes our side, as far as that is still possible.
     pub(crate) async fn close(&mut self) {
         let _ = self.socket.shutdown().await;

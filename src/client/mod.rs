@@ -26,5 +26,6 @@ pub(crate) use dial::{dial, tune};
 pub(crate) use duplex::{Duplex, Tap};
 pub use error::ClientError;
 pub(crate) use login::LoginOptions;
-pub use options::{ConnectOptions, Endpoint};
+pub use options::ConnectOptions;
+pub(crate) use options::Endpoint;
 pub use tls::{TlsMode, TlsOptions};

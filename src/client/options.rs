@@ -48,21 +48,21 @@ impl std::fmt::Debug for ConnectOptions {
 
 /// A server, to which many connections are opened.
 #[derive(Clone)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// A name or an address.
-    pub host: String,
+    pub(crate) host: String,
     /// The TCP port.
-    pub port: u16,
+    pub(crate) port: u16,
     /// How connections are protected.
-    pub tls: TlsOptions,
+    pub(crate) tls: TlsOptions,
     /// How long connecting and logging in may take together.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     tls_config: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Endpoint {
     /// Reads the authorities' certificates once; the error names what is wrong with them.
-    pub fn new(host: &str, port: u16, tls: TlsOptions, connect_timeout: Duration) -> Result<Self, String> {
+    pub(crate) fn new(host: &str, port: u16, tls: TlsOptions, connect_timeout: Duration) -> Result<Self, String> {
         let tls_config = match tls.mode {
             TlsMode::Disabled => None,
             _ => Some((tls.config()?, server_name(host)?)),
@@ -71,7 +71,7 @@ impl Endpoint {
     }
 
     /// Host and port.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 

@@ -254,6 +254,25 @@ pub struct RecordedError {
 }
 
 impl RecordedCommand {
+    /// A command without anything else.
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            sql: None,
+            truncated: false,
+            statement: None,
+            params: Vec::new(),
+            attributes: Vec::new(),
+            param_rows: 1,
+            undecodable: false,
+            argument: None,
+            change_user: None,
+            files: Vec::new(),
+            duration_ns: None,
+            results: Vec::new(),
+        }
+    }
+
     /// The first error among its answers.
     pub fn error(&self) -> Option<&RecordedError> {
         self.results.iter().find_map(|result| match &result.answer {

@@ -397,6 +397,11 @@ impl Observer {
         self.exchange.awaits_file_content()
     }
 
+    /// The sequence id with which the client goes on within an exchange: with a file's content, or an answer of its authentication.
+    pub fn continues_with(&self) -> u8 {
+        self.server.next_sequence
+    }
+
     /// How the session is compressed.
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.client.is_compressed().then(|| self.exchange.dialect.algorithm()).flatten()

@@ -75,4 +75,53 @@ impl Command {
             other => Self::Unknown(other),
         }
     }
+
+    /// The byte that stands for it.
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Sleep => 0x00,
+            Self::Quit => 0x01,
+            Self::InitDb => 0x02,
+            Self::Query => 0x03,
+            Self::FieldList => 0x04,
+            Self::CreateDb => 0x05,
+            Self::DropDb => 0x06,
+            Self::Refresh => 0x07,
+            Self::Shutdown => 0x08,
+            Self::Statistics => 0x09,
+            Self::ProcessInfo => 0x0a,
+            Self::ProcessKill => 0x0c,
+            Self::Debug => 0x0d,
+            Self::Ping => 0x0e,
+            Self::ChangeUser => 0x11,
+            Self::BinlogDump => 0x12,
+            Self::TableDump => 0x13,
+            Self::RegisterSlave => 0x15,
+            Self::StmtPrepare => 0x16,
+            Self::StmtExecute => 0x17,
+            Self::StmtSendLongData => 0x18,
+            Self::StmtClose => 0x19,
+            Self::StmtReset => 0x1a,
+            Self::SetOption => 0x1b,
+            Self::StmtFetch => 0x1c,
+            Self::BinlogDumpGtid => 0x1e,
+            Self::ResetConnection => 0x1f,
+            Self::Clone => 0x20,
+            Self::SubscribeGroupReplicationStream => 0x21,
+            Self::StmtBulkExecute => 0xfa,
+            Self::Unknown(byte) => byte,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_commands_belong_together() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(Command::from_byte(byte).byte(), byte);
+        }
+    }
 }
