@@ -2,7 +2,7 @@
 
 use crate::client::{ClientError, Duplex, Endpoint, Exchange, LoginOptions, Tap};
 use crate::mysql::wire::{CapabilityFlags, Framer, Keep, write_packet};
-use crate::recording::{Event, Record, RecordSink, RecordedCommand, Recorder, SessionId};
+use crate::recording::{Admission, Event, Record, RecordSink, RecordedCommand, Recorder, SessionId};
 use crate::session::{Interest, Now, Observer, ObserverConfig, SessionFacts};
 
 use super::options::{PlayClock, PlayOptions};
@@ -30,10 +30,11 @@ pub(super) enum Broken {
 struct Latest(Option<Box<RecordedCommand>>);
 
 impl RecordSink for Latest {
-    fn record(&mut self, record: Record) {
+    fn record(&mut self, record: Record) -> Admission {
         if let Event::Command(command) = record.event {
             self.0 = Some(command);
         }
+        Admission::Taken
     }
 }
 
@@ -48,7 +49,8 @@ impl Watch {
     fn new(options: &PlayOptions) -> Self {
         let config = ObserverConfig {
             max_statement_bytes: options.max_row_bytes,
-            interest: Recorder::<Latest>::INTEREST.difference(Interest::LOGIN),
+            // A file's content is known: it is what we send.
+            interest: Recorder::<Latest>::INTEREST.difference(Interest::FILES),
         };
         // The ids of results are those of the recorded session, which the caller knows.
         let recorder = Recorder::new(SessionId(0), None, Latest::default());
