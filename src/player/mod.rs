@@ -8,10 +8,11 @@
 //!   change_user, restore   a login within the session; the state that it began with
 //!   conversation   connection, observer and recorder: a packet out, its outcome back
 //!   encode         commands as packets           statements  prepared ones: ids here and there
-//!   target         where to, and as whom         user_map    the file with accounts
+//!   target         where to, and as whom         account, user_map      the file with accounts
 //!   options, error
 //! ```
 
+mod account;
 mod change_user;
 mod conversation;
 mod encode;
@@ -23,8 +24,9 @@ mod statements;
 mod target;
 mod user_map;
 
+pub use account::Account;
 pub use error::{PlayError, Unplayable};
 pub use options::{PlayClock, PlayOptions};
 pub use session::TargetSession;
-pub use target::{Account, Accounts, Target};
+pub use target::{Accounts, Target};
 pub use user_map::{UserMap, UserMapError};

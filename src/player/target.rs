@@ -2,25 +2,10 @@
 
 use std::time::Duration;
 
+use super::account::Account;
 use super::error::PlayError;
 use super::user_map::UserMap;
 use crate::client::{Endpoint, TlsOptions};
-
-/// An account on the target.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The user.
-    pub user: String,
-    /// The password; empty without one.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the password.
-        write!(f, "{}", self.user)
-    }
-}
 
 /// The accounts with which recorded users log in.
 #[derive(Debug, Clone, Default)]

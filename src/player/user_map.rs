@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::target::Account;
+use super::account::Account;
 
 /// Accounts by recorded user.
 ///
