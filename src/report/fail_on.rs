@@ -256,6 +256,6 @@ mod tests {
         }
         let said = report.violations(&[parsed("rows"), parsed("error"), parsed("pattern-p99>2x")]);
         assert_eq!(said[0], "error: 10 of 200 statements");
-        assert!(said[1].starts_with("pattern-p99>2x: 2.9") && said[1].ends_with("for SELECT a FROM t"), "{said:?}");
+        assert!(said[1].starts_with("pattern-p99>2x: 2.9") && said[1].ends_with("for select a from t"), "{said:?}");
     }
 }

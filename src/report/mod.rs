@@ -19,6 +19,7 @@ mod histogram;
 mod lateness;
 mod model;
 mod outcome;
+mod page;
 mod series;
 mod settle;
 mod statement;

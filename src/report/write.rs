@@ -11,6 +11,8 @@ use crate::files::{self, FileMode};
 const JSON: &str = "report.json";
 /// A line for each difference.
 const DIFFERENCES: &str = "diffs.ndjson";
+/// The report in a browser.
+const PAGE: &str = "report.html";
 
 /// Why a report cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +63,8 @@ impl Report {
             files::replace(&path, FileMode::default(), write).map_err(failed(&path))
         };
         write(JSON, &|out| self.write_json(out))?;
-        write(DIFFERENCES, &|out| self.write_differences(out))
+        write(DIFFERENCES, &|out| self.write_differences(out))?;
+        write(PAGE, &|out| self.write_page(out))
     }
 
     /// Reads the report that is in a folder.
