@@ -56,11 +56,19 @@ impl Report {
     /// Those that differ first, then those with the largest impact, in the report's order.
     fn weightiest_digests(&self) -> Vec<DigestTotals> {
         let differing = |digest: &DigestTotals| -> u64 {
-            digest.classes.iter().filter(|(class, _)| DifferenceClass::is_outcome(**class)).map(|(_, count)| count).sum()
+            digest
+                .classes
+                .iter()
+                .filter(|(class, _)| DifferenceClass::is_outcome(**class))
+                .map(|(_, count)| count)
+                .sum()
         };
         let mut places: Vec<_> = self.digests.iter().enumerate().collect();
         places.sort_by(|(_, a), (_, b)| {
-            differing(b).cmp(&differing(a)).then(b.impact.abs().total_cmp(&a.impact.abs())).then(a.digest.cmp(&b.digest))
+            differing(b)
+                .cmp(&differing(a))
+                .then(b.impact.abs().total_cmp(&a.impact.abs()))
+                .then(a.digest.cmp(&b.digest))
         });
         places.truncate(MOST_DIGESTS);
         places.sort_by_key(|(place, _)| *place);
@@ -123,7 +131,9 @@ mod tests {
         }
         let report = collector.finish(Facts::default());
         let page = page(&report);
-        assert!(page.contains("\"digests_left_out\":200") && page.contains("SELECT a1199") && page.contains("SELECT a700"));
+        assert!(
+            page.contains("\"digests_left_out\":200") && page.contains("SELECT a1199") && page.contains("SELECT a700")
+        );
         assert!(!page.contains("\"SELECT a10\""));
     }
 }
