@@ -192,6 +192,11 @@ impl<'a> Tokens<'a> {
         self.is_broken
     }
 
+    /// Whether a quote or a comment of several lines began and does not end.
+    pub fn is_cut_off(&self) -> bool {
+        self.in_comment || self.open.as_ref().is_some_and(|(open, _)| *open != Open::Line)
+    }
+
     /// Whether settings that are not known decide where the tokens so far end.
     pub fn is_doubtful(&self) -> bool {
         self.is_doubtful

@@ -1,0 +1,32 @@
+//! Recordings made of logs that exist: slow logs, general logs, and our own messages.
+//!
+//! ```text
+//!   input, lines    files, plain or compressed, line by line; a table's dump row by row
+//!   slow, general   their formats, each line an Entry        messages   our JSON, each message a Message
+//!   sessions        entries in the order of the log -> records of sessions
+//! ```
+//!
+//! A log has less than a recording. What its source lacks is told ([`SourceKind::lacks`]), and what of it could not be used is counted
+//! ([`Counts`]); nothing is made up: a statement whose outcome the log does not tell has no results.
+
+mod charset_of_text;
+mod counts;
+mod entry;
+mod general;
+mod held;
+mod import;
+mod input;
+mod lines;
+mod messages;
+mod sessions;
+mod slow;
+mod table;
+#[cfg(test)]
+mod tests;
+mod when;
+
+pub use counts::{Counts, Skipped};
+pub use import::{Import, ImportError, ImportOptions, SourceKind};
+pub use input::Input;
+pub use messages::{Message, MessageImport};
+pub use when::LogZone;
