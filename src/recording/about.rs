@@ -91,6 +91,10 @@ pub enum Lack {
     Statements,
     /// Commands that are no statements.
     Commands,
+    /// The types of parameters: all are bound as strings.
+    ParameterTypes,
+    /// Which statements are the clients' own: those that triggers and stored functions ran look the same, and are done twice.
+    StoredPrograms,
     /// Who was logged in, from where, and with which character set.
     SessionFacts,
 }

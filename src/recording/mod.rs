@@ -5,6 +5,7 @@
 
 mod about;
 mod hearing;
+pub mod import;
 mod memory;
 mod model;
 mod reading;

@@ -45,6 +45,34 @@ impl Charset {
     }
 }
 
+/// The bytes of a text that [`Charset::to_text`] made, in UTF-8: what `\xHH` stands for, and the rest as it is.
+///
+/// ```
+/// use mysql_interceptor::mysql::charset::bytes_of_text;
+/// assert_eq!(bytes_of_text("caf\\xE9 \\x5CxE9 \\xe9"), b"caf\xe9 \\xE9 \\xe9");
+/// ```
+pub fn bytes_of_text(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr::memmem::find(rest, MARK) {
+        let (before, mark) = rest.split_at(at);
+        bytes.extend_from_slice(before);
+        let shown = match mark {
+            [_, _, high, low, ..] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        bytes.push(shown.unwrap_or(b'\\'));
+        rest = mark.get(if shown.is_some() { Decoded::ESCAPE } else { 1 }..).unwrap_or_default();
+    }
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
 /// A text in UTF-8, and where in it bytes are shown as `\xHH`.
 struct Decoded {
     utf8: Vec<u8>,
@@ -200,6 +228,7 @@ mod tests {
         fn nothing_is_lost(bytes in texts()) {
             for charset in [Charset::Utf8mb4, Charset::Binary, Charset::Ascii] {
                 prop_assert_eq!(&bytes_of_utf8(&charset.to_text(&bytes, false)), &bytes);
+                prop_assert_eq!(&bytes_of_text(&charset.to_text(&bytes, false)), &bytes);
             }
             for &charset in Charset::ALL {
                 let text = charset.to_text(&bytes, false);

@@ -16,4 +16,5 @@ mod tables;
 mod tests;
 mod unicode;
 
+pub use escape::bytes_of_text;
 pub use names::Charset;

@@ -1,5 +1,6 @@
 //! What all logs have in common.
 
+use crate::mysql::sql::{Lexis, StatementKind, StatementSummary};
 use crate::mysql::wire::Command;
 use crate::recording::RecordedResult;
 
@@ -48,4 +49,9 @@ pub(super) enum What {
     Quit,
     /// The server was started: there are no sessions.
     Restart,
+}
+
+/// Whether a text is about prepared statements by SQL: a log has what they execute as a text of its own, and of PREPARE MySQL has no text.
+pub(super) fn is_about_prepared(text: &[u8]) -> bool {
+    StatementSummary::of_text(text, Lexis::default(), &|_| None).kind == StatementKind::Prepare
 }

@@ -4,17 +4,13 @@
 //! line that looks like another entry ends a text only where the lexer agrees.
 
 use super::counts::{Counts, Skipped};
-use super::entry::{Entry, What, Who};
+use super::entry::{Entry, What, Who, is_about_prepared};
 use super::input::InputError;
-use super::lines::{Line, Lines};
-use super::slow::{is_banner, is_open};
+use super::lines::{Lines, Text};
+use super::slow::is_banner;
 use super::table::{Fields, Rows, general_row};
 use super::when::{Clock, Stamp, stamp};
-use crate::mysql::sql::{Lexis, StatementKind, StatementSummary};
 use crate::mysql::wire::Command;
-
-/// See the same limit of slow logs.
-const OPEN_BYTES: usize = 4 << 20;
 
 /// The front of an entry's first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +57,8 @@ fn is_command(name: &str) -> bool {
 /// Reads a general log's file.
 pub(super) struct GeneralLog {
     lines: Lines,
-    line: Line,
-    has_line: bool,
     clock: Clock,
     time: Option<Stamp>,
-    text_limit: usize,
 }
 
 /// A command as the log has it.
@@ -73,48 +66,39 @@ struct Logged {
     time_ns: u64,
     thread: u64,
     command: String,
-    argument: Vec<u8>,
-    is_cut: bool,
+    argument: Text,
     /// Tables have it with each row.
     who: Who,
 }
 
 impl GeneralLog {
-    pub(super) fn new(lines: Lines, clock: Clock, text_limit: usize) -> Self {
-        Self { lines, line: Line::default(), has_line: false, clock, time: None, text_limit }
-    }
-
-    fn peek(&mut self) -> Result<bool, InputError> {
-        if !self.has_line {
-            self.has_line = self.lines.next(&mut self.line)?;
-        }
-        Ok(self.has_line)
+    pub(super) fn new(lines: Lines, clock: Clock) -> Self {
+        Self { lines, clock, time: None }
     }
 
     pub(super) fn next(&mut self, counts: &mut Counts) -> Result<Option<Entry>, InputError> {
-        while self.peek()? {
-            self.has_line = false;
-            if is_banner(&self.line.bytes) {
+        while let Some(line) = self.lines.peek()? {
+            if is_banner(&line.bytes) {
+                self.lines.advance();
                 let started_ns = self.time.map_or(0, |time| self.clock.ns(time));
                 return Ok(Some(restart(started_ns)));
             }
-            let Some(front) = front(&self.line.bytes) else {
-                if !is_heading(&self.line.bytes) {
+            let Some(front) = front(&line.bytes) else {
+                if !is_heading(&line.bytes) {
                     counts.skip(Skipped::Unreadable);
                 }
+                self.lines.advance();
                 continue;
             };
             self.time = front.time.or(self.time);
-            let (thread, command, argument) = (front.thread, front.command.to_owned(), front.argument.to_vec());
-            let mut logged = Logged {
+            let (thread, command) = (front.thread, front.command.to_owned());
+            let logged = Logged {
                 time_ns: self.time.map_or(0, |time| self.clock.ns(time)),
                 thread,
                 command,
-                argument,
-                is_cut: self.line.is_cut,
+                argument: self.argument()?,
                 who: Who::default(),
             };
-            self.rest_of_text(&mut logged)?;
             match entry(logged) {
                 Ok(entry) => return Ok(Some(entry)),
                 Err(why) => counts.skip(why),
@@ -123,31 +107,16 @@ impl GeneralLog {
         Ok(None)
     }
 
-    /// The text's other lines.
-    fn rest_of_text(&mut self, logged: &mut Logged) -> Result<(), InputError> {
-        let mut seems_to_end_at = None;
-        while self.peek()? {
-            let begins = front(&self.line.bytes).is_some() || is_banner(&self.line.bytes);
-            if begins {
-                if !is_open(&logged.argument) {
-                    break;
-                }
-                let end = *seems_to_end_at.get_or_insert(logged.argument.len());
-                if logged.argument.len() - end > OPEN_BYTES {
-                    break;
-                }
-            }
-            let room = self.text_limit.saturating_sub(logged.argument.len());
-            let whole = !self.line.is_cut && self.line.bytes.len() < room;
-            logged.is_cut |= !whole;
-            if room > 0 {
-                logged.argument.push(b'\n');
-                let part = self.line.bytes.get(..self.line.bytes.len().min(room - 1)).unwrap_or_default();
-                logged.argument.extend_from_slice(part);
-            }
-            self.has_line = false;
+    /// The rest of the line that was looked at, and the text's other lines.
+    fn argument(&mut self) -> Result<Text, InputError> {
+        let Some(line) = self.lines.peek()? else { return Ok(Text::default()) };
+        let mut bytes = front(&line.bytes).map(|front| front.argument.to_vec()).unwrap_or_default();
+        if line.is_ended && !line.is_cut {
+            bytes.push(b'\n');
         }
-        Ok(())
+        let text = Text { bytes, is_cut: line.is_cut };
+        self.lines.advance();
+        self.lines.text(text, b"\n", |line| front(line).is_some() || is_banner(line))
     }
 }
 
@@ -187,8 +156,7 @@ impl GeneralTable {
                 time_ns: self.clock.ns(row.time),
                 thread: row.thread,
                 command: row.command,
-                argument: row.argument,
-                is_cut: fields.is_cut,
+                argument: Text { bytes: row.argument, is_cut: fields.is_cut },
                 who: row.who,
             };
             match entry(logged) {
@@ -212,11 +180,11 @@ fn entry(logged: Logged) -> Result<Entry, Skipped> {
         who: logged.who,
         database: None,
         what: What::Quit,
-        is_cut: logged.is_cut,
+        is_cut: logged.argument.is_cut,
         results: Vec::new(),
     };
     let name = logged.command.to_ascii_lowercase();
-    let argument = logged.argument;
+    let argument = logged.argument.bytes;
     entry.what = match name.as_str() {
         "query" if is_about_prepared(&argument) => return Err(Skipped::Prepared),
         "query" | "execute" | "bulk_execute" => What::Text(argument),
@@ -247,11 +215,6 @@ fn entry(logged: Logged) -> Result<Entry, Skipped> {
         _ => return Err(Skipped::UnknownCommand),
     };
     Ok(entry)
-}
-
-/// Whether a text is about prepared statements by SQL: the log has what they execute in lines of their own, and of PREPARE MySQL has no text.
-fn is_about_prepared(text: &[u8]) -> bool {
-    StatementSummary::of_text(text, Lexis::default(), &|_| None).kind == StatementKind::Prepare
 }
 
 /// `app@localhost on shop using TCP/IP`, or the words of a refusal.

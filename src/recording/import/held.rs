@@ -18,6 +18,10 @@ impl Held {
         self.start_ns.is_none() && self.entries.len() < HELD
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     pub(super) fn push(&mut self, entry: Entry) {
         self.entries.push_back(entry);
     }

@@ -9,7 +9,6 @@
 //! A log has less than a recording. What its source lacks is told ([`SourceKind::lacks`]), and what of it could not be used is counted
 //! ([`Counts`]); nothing is made up: a statement whose outcome the log does not tell has no results.
 
-mod charset_of_text;
 mod counts;
 mod entry;
 mod general;

@@ -65,7 +65,7 @@ fn kind(text: &[u8]) -> StatementKind {
 }
 
 /// Whether the rows that were sent are those of one result set: not those of `SELECT .. INTO`, which counts what it wrote.
-fn has_one_result_set(text: &[u8]) -> bool {
+pub(in crate::recording::import) fn has_one_result_set(text: &[u8]) -> bool {
     let is_into = |token: crate::mysql::sql::Token| {
         token.kind == Kind::Word && text.get(token.range()).is_some_and(|word| word.eq_ignore_ascii_case(b"into"))
     };

@@ -6,74 +6,52 @@
 mod header;
 
 use super::counts::{Counts, Skipped};
-use super::entry::{Entry, What, Who};
+use super::entry::{Entry, What, Who, is_about_prepared};
 use super::input::InputError;
-use super::lines::{Line, Lines};
+use super::lines::{Lines, Text};
 use super::table::{Fields, slow_row};
-use super::when::Clock;
-use crate::mysql::sql::Lexis;
-use crate::mysql::sql::Tokens;
+use super::when::{Clock, Stamp};
 use crate::mysql::wire::Command;
-use header::Header;
-
-/// A text that is not at its end where the next entry seems to begin goes on for so many bytes. After that the lexer must have been misled.
-const OPEN_BYTES: usize = 4 << 20;
-
-/// Whether the text's end is within a quote or a comment, so that what follows it may be more of it.
-pub(super) fn is_open(text: &[u8]) -> bool {
-    let mut tokens = Tokens::new(text, Lexis::default());
-    tokens.by_ref().for_each(drop);
-    tokens.is_cut_off()
-}
+use header::{Header, begins_entry};
+pub(super) use header::{Outcome, has_one_result_set, is_banner, who};
 
 /// Reads a slow log.
 pub(super) struct SlowLog {
     lines: Lines,
-    line: Line,
-    /// Whether `line` has not been used yet.
-    has_line: bool,
     clock: Clock,
     /// The last `# Time:`, which MariaDB leaves out where it is the same.
-    time: Option<super::when::Stamp>,
+    time: Option<Stamp>,
     /// The database of the log's last `use`: MySQL names it where it changes from one entry to the next.
     database: Option<String>,
-    text_limit: usize,
 }
 
 impl SlowLog {
-    pub(super) fn new(lines: Lines, clock: Clock, text_limit: usize) -> Self {
-        Self { lines, line: Line::default(), has_line: false, clock, time: None, database: None, text_limit }
-    }
-
-    fn peek(&mut self) -> Result<bool, InputError> {
-        if !self.has_line {
-            self.has_line = self.lines.next(&mut self.line)?;
-        }
-        Ok(self.has_line)
+    pub(super) fn new(lines: Lines, clock: Clock) -> Self {
+        Self { lines, clock, time: None, database: None }
     }
 
     /// The next entry; `None` at the log's end.
     pub(super) fn next(&mut self, counts: &mut Counts) -> Result<Option<Entry>, InputError> {
-        loop {
-            if !self.peek()? {
-                return Ok(None);
-            }
-            if header::is_banner(&self.line.bytes) {
+        while let Some(line) = self.lines.peek()? {
+            if is_banner(&line.bytes) {
                 self.skip_banner()?;
                 return Ok(Some(self.restart()));
             }
-            if !header::begins_entry(&self.line.bytes) {
-                self.has_line = false;
+            if !begins_entry(&line.bytes) {
+                self.lines.advance();
                 counts.skip(Skipped::Unreadable);
                 continue;
             }
             let Some(header) = self.header()? else { continue };
-            let (text, is_cut) = self.text()?;
-            match self.entry(header, text, is_cut) {
+            // The server adds a semicolon.
+            let begins = |line: &[u8]| begins_entry(line) || is_banner(line);
+            let text = self.lines.text(Text::default(), b";\n", begins)?;
+            match self.entry(header, text) {
                 Ok(entry) => return Ok(Some(entry)),
                 Err(why) => counts.skip(why),
             }
         }
+        Ok(None)
     }
 
     fn restart(&self) -> Entry {
@@ -91,11 +69,10 @@ impl SlowLog {
 
     /// The three lines that a server writes when it starts.
     fn skip_banner(&mut self) -> Result<(), InputError> {
-        self.has_line = false;
-        for front in [&b"Tcp port:"[..], b"Time "] {
-            let is_next = self.peek()? && (self.line.bytes.starts_with(front) || self.line.bytes.starts_with(b"Time\t"));
-            if is_next {
-                self.has_line = false;
+        self.lines.advance();
+        for front in [&b"Tcp port:"[..], b"Time"] {
+            if self.lines.peek()?.is_some_and(|line| line.bytes.starts_with(front)) {
+                self.lines.advance();
             }
         }
         Ok(())
@@ -104,52 +81,21 @@ impl SlowLog {
     /// The lines in front of a text; `None` if none comes: the log ends, or a server was started.
     fn header(&mut self) -> Result<Option<Header>, InputError> {
         let mut header = Header::default();
-        while self.peek()? {
-            if header::is_banner(&self.line.bytes) {
+        while let Some(line) = self.lines.peek()? {
+            if is_banner(&line.bytes) {
                 return Ok(None);
             }
-            self.has_line = false;
-            if header.read(&self.line.bytes) {
+            let is_last = header.read(&line.bytes);
+            self.lines.advance();
+            if is_last {
                 return Ok(Some(header));
             }
         }
         Ok(None)
     }
 
-    /// The text, without the semicolon that the server adds.
-    fn text(&mut self) -> Result<(Vec<u8>, bool), InputError> {
-        let mut text = Vec::new();
-        let mut is_cut = false;
-        let mut end_of_text = None;
-        while self.peek()? {
-            let begins = header::begins_entry(&self.line.bytes) || header::is_banner(&self.line.bytes);
-            if begins && text.ends_with(b";\n") {
-                let complete = text.get(..text.len() - 2).unwrap_or_default();
-                if !is_open(complete) {
-                    break;
-                }
-                let end = *end_of_text.get_or_insert(text.len());
-                if text.len() - end > OPEN_BYTES {
-                    break;
-                }
-            }
-            let room = self.text_limit.saturating_sub(text.len());
-            is_cut |= self.line.is_cut || self.line.bytes.len() >= room;
-            text.extend_from_slice(self.line.bytes.get(..self.line.bytes.len().min(room)).unwrap_or_default());
-            if self.line.is_ended && (room > self.line.bytes.len()) {
-                text.push(b'\n');
-            }
-            self.has_line = false;
-        }
-        if text.ends_with(b"\n") {
-            text.pop();
-        }
-        // A log that is being written may end anywhere.
-        is_cut |= text.pop_if(|last| *last == b';').is_none();
-        Ok((text, is_cut))
-    }
-
-    fn entry(&mut self, header: Header, text: Vec<u8>, is_cut: bool) -> Result<Entry, Skipped> {
+    fn entry(&mut self, header: Header, text: Text) -> Result<Entry, Skipped> {
+        let Text { bytes: text, is_cut } = text;
         self.time = header.time.or(self.time);
         let Some(thread) = header.thread else { return Err(Skipped::Unreadable) };
         if let (Some(time), Some(epoch)) = (header.time, header.timestamp) {
@@ -165,6 +111,7 @@ impl SlowLog {
         };
         let what = match header::administrator_command(&text) {
             Some(name) => command(name)?,
+            None if is_about_prepared(&text) => return Err(Skipped::Prepared),
             None => What::Text(text),
         };
         let timestamp_ns = header.timestamp.map_or(0, |epoch| u64::try_from(epoch).unwrap_or(0) * 1_000_000_000);
@@ -224,6 +171,10 @@ impl SlowTable {
                         continue;
                     }
                 },
+                text if is_about_prepared(text) => {
+                    counts.skip(Skipped::Prepared);
+                    continue;
+                }
                 _ => What::Text(row.text),
             };
             let ended_ns = self.clock.ns(row.time);
@@ -250,5 +201,3 @@ fn is_command_name(text: &[u8]) -> bool {
     ];
     NAMES.contains(&text)
 }
-
-pub(super) use header::{Outcome, is_banner, who};
