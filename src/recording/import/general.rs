@@ -44,11 +44,46 @@ fn front(line: &[u8]) -> Option<Front<'_>> {
 /// The names of commands (`command_name` in `sql/sql_parse.cc` of both servers, and those of MariaDB's threads).
 fn is_command(name: &str) -> bool {
     const NAMES: [&str; 41] = [
-        "Sleep", "Quit", "Init DB", "Query", "Field List", "Create DB", "Drop DB", "Refresh", "Shutdown", "Statistics",
-        "Processlist", "Connect", "Kill", "Debug", "Ping", "Time", "Delayed insert", "Change user", "Binlog Dump",
-        "Table Dump", "Connect Out", "Register Slave", "Register Replica", "Prepare", "Execute", "Long Data", "Close stmt",
-        "Reset stmt", "Set option", "Fetch", "Daemon", "Binlog Dump GTID", "Reset Connection", "clone",
-        "Group Replication Data Stream subscription", "Bulk_execute", "Slave_worker", "Slave_IO", "Slave_SQL", "Com_multi",
+        "Sleep",
+        "Quit",
+        "Init DB",
+        "Query",
+        "Field List",
+        "Create DB",
+        "Drop DB",
+        "Refresh",
+        "Shutdown",
+        "Statistics",
+        "Processlist",
+        "Connect",
+        "Kill",
+        "Debug",
+        "Ping",
+        "Time",
+        "Delayed insert",
+        "Change user",
+        "Binlog Dump",
+        "Table Dump",
+        "Connect Out",
+        "Register Slave",
+        "Register Replica",
+        "Prepare",
+        "Execute",
+        "Long Data",
+        "Close stmt",
+        "Reset stmt",
+        "Set option",
+        "Fetch",
+        "Daemon",
+        "Binlog Dump GTID",
+        "Reset Connection",
+        "clone",
+        "Group Replication Data Stream subscription",
+        "Bulk_execute",
+        "Slave_worker",
+        "Slave_IO",
+        "Slave_SQL",
+        "Com_multi",
         "Error",
     ];
     NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -210,8 +245,8 @@ fn entry(logged: Logged) -> Result<Entry, Skipped> {
         | "daemon" | "delayed insert" | "slave_worker" | "slave_io" | "slave_sql" | "clone" => {
             return Err(Skipped::ServerThread);
         }
-        "shutdown" | "kill" | "refresh" | "debug" | "processlist" | "set option" | "create db" | "drop db" | "sleep"
-        | "time" | "change user" => return Err(Skipped::NoContent),
+        "shutdown" | "kill" | "refresh" | "debug" | "processlist" | "set option" | "create db" | "drop db"
+        | "sleep" | "time" | "change user" => return Err(Skipped::NoContent),
         _ => return Err(Skipped::UnknownCommand),
     };
     Ok(entry)

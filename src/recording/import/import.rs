@@ -39,7 +39,9 @@ impl SourceKind {
     pub fn lacks(self) -> Vec<Lack> {
         match self {
             // Prepared statements are in it with their values, as text; failed statements are missing (MySQL), or not known to have failed.
-            Self::SlowLog => vec![Lack::Outcomes, Lack::Checksums, Lack::Statements, Lack::Commands, Lack::SessionFacts],
+            Self::SlowLog => {
+                vec![Lack::Outcomes, Lack::Checksums, Lack::Statements, Lack::Commands, Lack::SessionFacts]
+            }
             Self::GeneralLog => {
                 vec![Lack::Outcomes, Lack::Checksums, Lack::Durations, Lack::StoredPrograms, Lack::SessionFacts]
             }
@@ -135,8 +137,12 @@ impl Import {
         let import = Self::of_chain(kind, Chain::new(inputs), options)?;
         if import.is_at_end && import.held.is_empty() {
             let hint = match kind {
-                SourceKind::SlowLog => "it should have lines that begin with `# User@Host:`, or be a dump of mysql.slow_log",
-                SourceKind::GeneralLog => "it should have lines such as `2026-01-31T12:00:00.000000Z  8 Query  SELECT 1`, or be a dump of mysql.general_log",
+                SourceKind::SlowLog => {
+                    "it should have lines that begin with `# User@Host:`, or be a dump of mysql.slow_log"
+                }
+                SourceKind::GeneralLog => {
+                    "it should have lines such as `2026-01-31T12:00:00.000000Z  8 Query  SELECT 1`, or be a dump of mysql.general_log"
+                }
             };
             return Err(ImportError::Nothing { name: names.join(", "), kind: kind.name(), hint });
         }

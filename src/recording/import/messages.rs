@@ -19,8 +19,8 @@ use crate::mysql::charset::bytes_of_text;
 use crate::mysql::sql::{Lexis, SessionSetting, StatementKind, StatementSummary, variables_set};
 use crate::mysql::wire::{CapabilityFlags, Command, StatusFlags};
 use crate::recording::{
-    Event, Lack, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, RecordingAbout,
-    RecordingSource, SessionBegin, SessionClose, SessionId, SessionSettings,
+    Event, Lack, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult,
+    RecordingAbout, RecordingSource, SessionBegin, SessionClose, SessionId, SessionSettings,
 };
 
 /// Sessions that are open at a time: messages do not say when a session ends.
@@ -179,7 +179,8 @@ impl MessageImport {
             return self.counts.skip(Skipped::NotAMessage);
         };
         self.server = self.server.take().or_else(|| fields.server_host.as_deref().map(str::to_owned));
-        self.server_version = self.server_version.take().or_else(|| fields.server_version.as_deref().map(str::to_owned));
+        self.server_version =
+            self.server_version.take().or_else(|| fields.server_version.as_deref().map(str::to_owned));
         let zero = self.zero(fields.timestamp);
         self.counts.clamped += u64::from(fields.timestamp.saturating_mul(1_000_000) < zero.start_ns);
         // Without a number no session can be told from another.
@@ -340,14 +341,7 @@ impl Open {
         }
     }
 
-    fn statement(
-        &mut self,
-        fields: Owned,
-        is_cut: bool,
-        zero: Zero,
-        counts: &mut Counts,
-        out: &mut VecDeque<Record>,
-    ) {
+    fn statement(&mut self, fields: Owned, is_cut: bool, zero: Zero, counts: &mut Counts, out: &mut VecDeque<Record>) {
         let now = zero.now(fields.timestamp.saturating_mul(1_000_000));
         if !self.has_begun {
             self.has_begun = true;
@@ -426,12 +420,8 @@ impl Open {
         if let Some((_, old)) = self.prepared.push(sql.to_owned(), id) {
             put(&mut self.track, RecordedCommand { statement: Some(old), ..bare(Command::StmtClose) });
         }
-        let prepare = RecordedCommand {
-            sql: Some(text.clone()),
-            truncated,
-            statement: Some(id),
-            ..bare(Command::StmtPrepare)
-        };
+        let prepare =
+            RecordedCommand { sql: Some(text.clone()), truncated, statement: Some(id), ..bare(Command::StmtPrepare) };
         put(&mut self.track, prepare);
         id
     }

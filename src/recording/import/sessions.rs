@@ -189,7 +189,8 @@ impl Sessions {
             self.begin(thread, now, who, None, false, counts, zero, out);
         }
         if let Some((_, begin)) = self.open.get_mut(&thread).and_then(|open| open.begin.as_mut()) {
-            begin.refused = Some(RecordedError { code: ACCESS_DENIED, state: Some("28000".to_owned()), message: words });
+            begin.refused =
+                Some(RecordedError { code: ACCESS_DENIED, state: Some("28000".to_owned()), message: words });
         }
         self.end(thread, zero, SessionClose::Closed, out);
     }
@@ -264,7 +265,14 @@ impl Open {
         }
     }
 
-    fn push(&mut self, command: RecordedCommand, now: Now, zero: Zero, counts: &mut Counts, out: &mut VecDeque<Record>) {
+    fn push(
+        &mut self,
+        command: RecordedCommand,
+        now: Now,
+        zero: Zero,
+        counts: &mut Counts,
+        out: &mut VecDeque<Record>,
+    ) {
         counts.commands += 1;
         counts.unplayable += u64::from(command.truncated || command.undecodable);
         let duration_ns = command.duration_ns.unwrap_or(0);

@@ -70,7 +70,9 @@ enum At {
     Plain,
     InQuotes,
     /// After a backslash; in quotes or not.
-    Escape { quoted: bool },
+    Escape {
+        quoted: bool,
+    },
     /// After a quote within quotes: the field's end, or another quote.
     AfterQuote,
 }
@@ -94,7 +96,8 @@ impl Rows {
 
     fn row(&mut self, fields: &mut Fields) -> Result<bool, InputError> {
         *fields = Fields::default();
-        let mut row = Row { fields, field: Vec::new(), is_null: false, at: At::Front, layout: self.layout, room: self.limit };
+        let mut row =
+            Row { fields, field: Vec::new(), is_null: false, at: At::Front, layout: self.layout, room: self.limit };
         let mut found = false;
         loop {
             let bytes = self.input.fill()?;
@@ -258,10 +261,7 @@ mod tests {
     #[test]
     fn tabs_backslashes_and_newlines_are_in_fields_again() {
         let text = b"event_time\tuser\na\tb\\tc\\\\\\n\\\n\\0\t\n\\N\t\\\\N";
-        assert_eq!(
-            rows(text, Layout::Tabs),
-            [some(&["a", "b\tc\\\n\n\0", ""]), vec![None, Some("\\N".to_owned())]]
-        );
+        assert_eq!(rows(text, Layout::Tabs), [some(&["a", "b\tc\\\n\n\0", ""]), vec![None, Some("\\N".to_owned())]]);
     }
 
     #[test]

@@ -24,11 +24,17 @@ fn told(records: &[Record]) -> Vec<String> {
                 let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
                 let before = if begin.began_before { " before" } else { "" };
                 let refused = if begin.refused.is_some() { " refused" } else { "" };
-                format!("begin {}@{} {}{before}{refused}", text(&begin.user), text(&begin.client), text(&begin.database))
+                format!(
+                    "begin {}@{} {}{before}{refused}",
+                    text(&begin.user),
+                    text(&begin.client),
+                    text(&begin.database)
+                )
             }
             Event::Command(command) => {
                 let content = command.sql.as_deref().or(command.argument.as_deref()).unwrap_or_default();
-                let results: Vec<_> = command.results.iter().map(|result| format!(" {}", short(&result.answer))).collect();
+                let results: Vec<_> =
+                    command.results.iter().map(|result| format!(" {}", short(&result.answer))).collect();
                 let cut = if command.truncated { " cut" } else { "" };
                 format!("{:?} {}{cut}{}", command.command, content.escape_ascii(), results.concat())
             }
@@ -193,11 +199,7 @@ fn dumps_of_the_tables() {
 2026-11-27 13:16:41.300000\tapp[app] @ localhost [127.0.0.1]\t13\t26740\tQuit\t\n";
     assert_eq!(
         told(&records(SourceKind::GeneralLog, general).0),
-        [
-            "0 0 0 begin app@127.0.0.1 shop",
-            "0 1 100 Query select \\'tab\\there\\n\\\\n\\' /* \\x00 */",
-            "0 2 200 Quit",
-        ]
+        ["0 0 0 begin app@127.0.0.1 shop", "0 1 100 Query select \\'tab\\there\\n\\\\n\\' /* \\x00 */", "0 2 200 Quit",]
     );
     let slow = b"2026-11-27 13:16:41.500000\tapp[app] @ localhost [127.0.0.1]\t00:00:00.250000\t00:00:00.000001\t2\t0\tshop\t0\t0\t26740\tselect a from t\t15\n\
 2026-11-27 13:16:41.600000\tapp[app] @ localhost [127.0.0.1]\t00:00:00.000000\t00:00:00.000001\t0\t0\tshop\t0\t0\t26740\tinsert into t values(1),(2)\t15\t2\n\
@@ -325,7 +327,9 @@ fn parameters_are_bound_as_strings_to_a_statement_that_is_prepared_once() {
     let commands: Vec<_> = records
         .iter()
         .filter_map(|record| match &record.event {
-            Event::Command(command) => Some((command.command, command.statement, command.params.len(), command.undecodable)),
+            Event::Command(command) => {
+                Some((command.command, command.statement, command.params.len(), command.undecodable))
+            }
             _ => None,
         })
         .collect();

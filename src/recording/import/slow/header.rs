@@ -75,7 +75,11 @@ pub(in crate::recording::import) fn has_one_result_set(text: &[u8]) -> bool {
 fn changes_rows(text: &[u8]) -> bool {
     matches!(
         kind(text),
-        StatementKind::Insert | StatementKind::Update | StatementKind::Delete | StatementKind::Replace | StatementKind::Load
+        StatementKind::Insert
+            | StatementKind::Update
+            | StatementKind::Delete
+            | StatementKind::Replace
+            | StatementKind::Load
     )
 }
 

@@ -139,11 +139,10 @@ fn command(name: &[u8]) -> Result<What, Skipped> {
         "statistics" => Ok(What::Command(Command::Statistics, Vec::new())),
         "reset connection" => Ok(What::Command(Command::ResetConnection, Vec::new())),
         "prepare" | "close stmt" | "reset stmt" | "fetch" | "long data" | "execute" => Err(Skipped::StatementCommand),
-        "binlog dump" | "binlog dump gtid" | "table dump" | "register slave" | "register replica" | "connect out" | "daemon" => {
-            Err(Skipped::ServerThread)
-        }
-        "field list" | "change user" | "kill" | "refresh" | "shutdown" | "set option" | "create db" | "drop db" | "debug"
-        | "processlist" | "sleep" | "connect" => Err(Skipped::NoContent),
+        "binlog dump" | "binlog dump gtid" | "table dump" | "register slave" | "register replica" | "connect out"
+        | "daemon" => Err(Skipped::ServerThread),
+        "field list" | "change user" | "kill" | "refresh" | "shutdown" | "set option" | "create db" | "drop db"
+        | "debug" | "processlist" | "sleep" | "connect" => Err(Skipped::NoContent),
         _ => Err(Skipped::UnknownCommand),
     }
 }
@@ -196,7 +195,15 @@ impl SlowTable {
 
 fn is_command_name(text: &[u8]) -> bool {
     const NAMES: [&[u8]; 10] = [
-        b"Quit", b"Init DB", b"Ping", b"Statistics", b"Reset Connection", b"Prepare", b"Close stmt", b"Reset stmt", b"Fetch",
+        b"Quit",
+        b"Init DB",
+        b"Ping",
+        b"Statistics",
+        b"Reset Connection",
+        b"Prepare",
+        b"Close stmt",
+        b"Reset stmt",
+        b"Fetch",
         b"Long Data",
     ];
     NAMES.contains(&text)
