@@ -4,6 +4,7 @@
 //! (`docs/recordings.md` has the format) or in a Kafka topic; and whoever replays, mirrors or compares takes them from there.
 
 mod about;
+pub mod disk;
 mod hearing;
 pub mod import;
 mod memory;
@@ -12,6 +13,7 @@ mod reading;
 mod recorder;
 mod sink;
 mod spool;
+mod state;
 
 pub use about::{Lack, RecordingAbout, RecordingSource};
 pub use model::{
@@ -21,3 +23,4 @@ pub use model::{
 pub use recorder::{Recorder, RecorderOptions};
 pub use sink::{Admission, RecordSink};
 pub use spool::{ActiveRecording, RecordStore, RecordingCounts, RecordingSwitch, SpoolOptions, SpoolSink, StoreError};
+pub use state::SessionState;

@@ -15,6 +15,15 @@ impl Now {
         self.monotonic_ns.saturating_sub(earlier.monotonic_ns)
     }
 
+    /// This, or the time at which the monotonic clock shows `monotonic_ns`, if that is later.
+    pub(crate) fn not_before(self, monotonic_ns: u64) -> Self {
+        let later_ns = monotonic_ns.saturating_sub(self.monotonic_ns);
+        Self {
+            monotonic_ns: self.monotonic_ns + later_ns,
+            epoch_ms: self.epoch_ms.saturating_add(later_ns / 1_000_000),
+        }
+    }
+
     /// The time at which the monotonic clock showed `monotonic_ns`, which is not later than this.
     pub(super) fn back_at(self, monotonic_ns: u64) -> Self {
         let age_ms = self.monotonic_ns.saturating_sub(monotonic_ns) / 1_000_000;

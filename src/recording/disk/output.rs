@@ -1,0 +1,76 @@
+//! A file that is written: as it is, or encrypted.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::error::{Failure, RecordingError};
+use super::key::Key;
+use super::sealed::{Cipher, MAX_CHUNK};
+use crate::files::{self, FileMode};
+
+/// What is written, append by append. What an append has taken survives the end of the process.
+pub(super) struct Output {
+    path: PathBuf,
+    file: File,
+    written: u64,
+    seal: Option<Seal>,
+}
+
+struct Seal {
+    cipher: Cipher,
+    /// The number of the next chunk.
+    next: u64,
+}
+
+impl Output {
+    /// Makes the file, which must not be there yet.
+    pub(super) fn create(path: &Path, key: Option<&Key>) -> Result<Self, RecordingError> {
+        let options = File::options().write(true).create_new(true).to_owned();
+        let file = FileMode::PRIVATE
+            .open_or_create(path, &options)
+            .map_err(|source| Failure::io("make the file")(source).at(path))?;
+        let mut output = Self { path: path.to_owned(), file, written: 0, seal: None };
+        if let Some(key) = key {
+            let (cipher, header) = Cipher::create(key).map_err(|failure| failure.at(path))?;
+            output.write(&header)?;
+            output.seal = Some(Seal { cipher, next: 0 });
+        }
+        Ok(output)
+    }
+
+    /// Appends.
+    pub(super) fn append(&mut self, content: &[u8]) -> Result<(), RecordingError> {
+        self.append_sealed(content, false)
+    }
+
+    fn append_sealed(&mut self, content: &[u8], is_last: bool) -> Result<(), RecordingError> {
+        let Some(seal) = &mut self.seal else { return self.write(content) };
+        let mut sealed = Vec::with_capacity(content.len() + content.len() / 1024 + 64);
+        let mut chunks = content.chunks(MAX_CHUNK).peekable();
+        while let Some(chunk) = chunks.next() {
+            let is_last = is_last && chunks.peek().is_none();
+            seal.cipher.seal(seal.next, chunk, is_last, &mut sealed).map_err(|failure| failure.at(&self.path))?;
+            seal.next += 1;
+        }
+        self.write(&sealed)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), RecordingError> {
+        self.file.write_all(bytes).map_err(|source| Failure::io("write")(source).at(&self.path))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// How many bytes are in the file.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Appends the end. The file is on disk when this returns.
+    pub(super) fn finish(mut self, end: &[u8]) -> Result<u64, RecordingError> {
+        self.append_sealed(end, true)?;
+        files::sync(&self.file).map_err(|source| Failure::io("write")(source).at(&self.path))?;
+        Ok(self.written)
+    }
+}

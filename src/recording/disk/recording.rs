@@ -1,0 +1,180 @@
+//! Reads recordings.
+
+use std::path::{Path, PathBuf};
+
+use super::batch::{Found, ReadBatch};
+use super::error::{Failure, RecordingError};
+use super::file::{BatchEntry, Contents, Ending, RecordingFile};
+use super::folder;
+use super::key::Key;
+use crate::recording::{Record, RecordingAbout};
+
+/// A recording that can be read, also while it is written.
+#[derive(Debug)]
+pub struct Recording {
+    dir: PathBuf,
+    key: Option<Key>,
+    about: RecordingAbout,
+    files: Vec<PathBuf>,
+    /// How many files at its beginning are not there any more.
+    removed_files: u64,
+}
+
+impl Recording {
+    /// Opens the recording in a folder.
+    ///
+    /// # Errors
+    ///
+    /// There is none, a file in its middle is missing, it is encrypted with another key or was made by a newer version of the program.
+    pub fn open(dir: &Path, key: Option<&Key>) -> Result<Self, RecordingError> {
+        let (first, files) = folder::list(dir)?;
+        let path = files.first().ok_or_else(|| Failure::NoFiles.at(dir))?;
+        let (_, contents) = RecordingFile::open(path, key)?.ok_or_else(|| Failure::Empty.at(path))?;
+        let key = key.cloned();
+        Ok(Self { dir: dir.to_owned(), key, about: contents.about, files, removed_files: first - 1 })
+    }
+
+    /// The folder that it is in.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What it says of itself.
+    pub fn about(&self) -> &RecordingAbout {
+        &self.about
+    }
+
+    /// How many files at its beginning are not there any more: it had its largest size.
+    pub fn removed_files(&self) -> u64 {
+        self.removed_files
+    }
+
+    /// All records, in the order in which they were complete. Of sessions that began in files that are not there any more the first one
+    /// says how they were then.
+    pub fn records(&self) -> Records<'_> {
+        Records { recording: self, next: 0, reading: None, ended: None, left_out: 0 }
+    }
+
+    /// Looks through a file; `None` for one that ends before there is anything to read, as the last may.
+    pub(super) fn open_file(&self, index: usize) -> Result<Option<(RecordingFile, Contents)>, RecordingError> {
+        let path = self.files.get(index).ok_or_else(|| Failure::NoFiles.at(&self.dir))?;
+        let is_last = index + 1 == self.files.len();
+        match RecordingFile::open(path, self.key.as_ref())? {
+            None if !is_last => Err(Failure::damaged("it ends before its beginning is complete").at(path)),
+            Some((_, contents)) if !is_last && contents.ending != Ending::Rotated => {
+                Err(Failure::damaged("it ends too early").at(path))
+            }
+            found => Ok(found),
+        }
+    }
+
+    pub(super) fn files(&self) -> usize {
+        self.files.len()
+    }
+}
+
+/// How a recording ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingEnd {
+    /// As it should: everything is there.
+    Complete,
+    /// In the middle: its recorder was ended or still writes, or later files are gone. At most the last second is missing if the recorder
+    /// was ended.
+    Open {
+        /// Bytes at its end of which nothing could be made.
+        left_out: u64,
+    },
+}
+
+/// The records of a recording, in the order of its files.
+pub struct Records<'a> {
+    recording: &'a Recording,
+    /// The file that comes next.
+    next: usize,
+    reading: Option<Reading>,
+    ended: Option<RecordingEnd>,
+    left_out: u64,
+}
+
+struct Reading {
+    file: RecordingFile,
+    batches: std::vec::IntoIter<BatchEntry>,
+    batch: Option<(ReadBatch, usize)>,
+    is_first: bool,
+}
+
+impl Records<'_> {
+    /// How the recording ends; `None` before it was read to its end.
+    pub fn ending(&self) -> Option<RecordingEnd> {
+        self.ended
+    }
+
+    fn advance(&mut self) -> Result<Option<Record>, RecordingError> {
+        loop {
+            let Some(reading) = &mut self.reading else {
+                if !self.next_file()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            match reading.next()? {
+                Some(record) => return Ok(Some(record)),
+                None => self.reading = None,
+            }
+        }
+    }
+
+    /// Goes on with the next file; returns whether there is one.
+    fn next_file(&mut self) -> Result<bool, RecordingError> {
+        if self.next >= self.recording.files() {
+            self.ended.get_or_insert(RecordingEnd::Open { left_out: self.left_out });
+            return Ok(false);
+        }
+        let is_first = self.next == 0;
+        let opened = self.recording.open_file(self.next)?;
+        self.next += 1;
+        if let Some((file, contents)) = opened {
+            match contents.ending {
+                Ending::Complete => self.ended = Some(RecordingEnd::Complete),
+                Ending::Rotated => {}
+                Ending::Torn(bytes) => self.left_out = bytes,
+            }
+            self.reading = Some(Reading { file, batches: contents.batches.into_iter(), batch: None, is_first });
+        }
+        Ok(true)
+    }
+}
+
+impl Reading {
+    fn next(&mut self) -> Result<Option<Record>, RecordingError> {
+        loop {
+            let Some((batch, row)) = &mut self.batch else {
+                let Some(entry) = self.batches.next() else { return Ok(None) };
+                self.batch = Some((self.file.batch(&entry)?, 0));
+                continue;
+            };
+            match batch.read(row).map_err(|failure| failure.at(self.file.path()))? {
+                Some(Found::Record(record)) => return Ok(Some(record)),
+                Some(Found::State(record)) if self.is_first => return Ok(Some(record)),
+                // It is known from earlier files.
+                Some(Found::State(_)) => {}
+                None => self.batch = None,
+            }
+        }
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.advance() {
+            Ok(record) => record.map(Ok),
+            Err(error) => {
+                // Nothing comes after an error.
+                (self.reading, self.next) = (None, self.recording.files());
+                Some(Err(error))
+            }
+        }
+    }
+}
