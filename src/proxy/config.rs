@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::Upstream;
 use crate::message::MessageFilter;
 use crate::publish::BufferConfig;
+use crate::recording::RecordingSwitch;
 use crate::rules::redaction::Redactor;
 
 /// Everything `mysql-interceptor proxy` needs to know.
@@ -27,6 +28,8 @@ pub struct ProxyConfig {
     pub capture: CaptureConfig,
     /// Where messages wait for their transaction's end; `None`: they do not.
     pub buffer: Option<BufferConfig>,
+    /// Whether sessions are recorded.
+    pub recording: RecordingSwitch,
 }
 
 impl ProxyConfig {
@@ -41,6 +44,7 @@ impl ProxyConfig {
             drain_timeout: Duration::from_secs(30),
             capture: CaptureConfig::default(),
             buffer: Some(BufferConfig::default()),
+            recording: RecordingSwitch::default(),
         }
     }
 }

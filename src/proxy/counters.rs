@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::publish::Publishing;
+use crate::recording::RecordingCounts;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
@@ -15,8 +16,8 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Logs all of them in one line, those of messages, what is held until commit, and how many messages the sinks have dropped.
-            pub(super) fn log(&self, what: &'static str, publishing: &Publishing, dropped: u64) {
+            /// Logs all of them in one line, those of messages and of recordings, what is held until commit, and how many messages the sinks have dropped.
+            pub(super) fn log(&self, what: &'static str, publishing: &Publishing, recorded: RecordingCounts, dropped: u64) {
                 let (published, held) = (&*publishing.counters, publishing.held());
                 tracing::info!(
                     open = published.open.load(Ordering::Relaxed),
@@ -31,6 +32,12 @@ macro_rules! counters {
                     held_bytes = held.bytes,
                     held_on_disk = held.bytes_on_disk,
                     spilled_transactions = held.spilled,
+                    recorded_sessions = recorded.recorded_sessions,
+                    recorded_commands = recorded.recorded_commands,
+                    recording_gaps = recorded.refused,
+                    recording_unwritten = recorded.unwritten,
+                    recordings_stopped = recorded.stopped,
+                    recording_queue_bytes = recorded.queued_bytes,
                     dropped,
                     "{what}"
                 );

@@ -78,6 +78,7 @@ pub(super) async fn listen(
         }
     }
     let stopping_since = Instant::now();
+    shared.config.recording.ends_soon();
     // Closed first: a client that comes now is refused, not left waiting.
     drop(listeners);
     tracing::info!("stopping: no new clients, running statements may end");

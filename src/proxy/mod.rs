@@ -33,6 +33,7 @@ mod handshake;
 mod inline;
 mod leg;
 mod listener;
+mod listeners;
 mod probes;
 mod pump;
 mod relay;

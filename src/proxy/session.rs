@@ -18,6 +18,7 @@ use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::inline::Annotator;
 use super::leg::{Ending, Leg, reset};
+use super::listeners::SessionListeners;
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
@@ -25,7 +26,7 @@ use crate::client::{dial, tune};
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode};
 use crate::publish::Peers;
-use crate::session::{Interest, ObserverConfig};
+use crate::session::Interest;
 use crate::tls::{self, Peer};
 
 /// A client connection, counted while it is open.
@@ -161,16 +162,16 @@ impl Session {
         let peers = Peers { server: shared.server_host.clone(), client: client_host, address: peer.ip() };
         let (has_messages, inline_debug) =
             (shared.publishing.options.policy.enabled, shared.config.capture.inline_debug);
+        // Without messages the observer is there for the comments, or for the recording.
+        let published = if has_messages { shared.observer_config.interest } else { Interest::empty() };
+        let publisher = shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.analyses.clone());
+        let recording = shared.config.recording.clone();
+        let observe = has_messages || inline_debug || recording.active().is_some();
         Tap::new(
-            has_messages || inline_debug,
-            // Without messages it is there for the comments alone.
-            if has_messages {
-                shared.observer_config
-            } else {
-                ObserverConfig { interest: Interest::empty(), ..shared.observer_config }
-            },
+            observe,
+            shared.observer_config,
             if has_messages { shared.config.capture.on_unobservable } else { OnUnobservable::Continue },
-            shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.analyses.clone()),
+            SessionListeners::new(publisher, published, recording, peer),
             shared.counters.clone(),
             self.worker.epoch,
         )

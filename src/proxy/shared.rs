@@ -75,6 +75,6 @@ impl Shared {
 impl Shared {
     /// Logs what was counted, and how many messages the sinks have lost.
     pub(super) fn log_counters(&self, what: &'static str, lost: u64) {
-        self.counters.log(what, &self.publishing, lost);
+        self.counters.log(what, &self.publishing, self.config.recording.counts(), lost);
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counters::{Counters, add};
+use super::listeners::SessionListeners;
 use crate::deliver::Gate;
 use crate::mysql::wire::Algorithm;
 use crate::proxy::OnUnobservable;
-use crate::publish::Publisher;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, SessionFacts, Side, SightLoss};
 
 /// Which way bytes go.
@@ -21,7 +21,7 @@ pub(super) enum Direction {
 /// One session's observer and where its messages go.
 pub(super) struct Tap {
     observer: Option<Box<Observer>>,
-    publisher: Publisher,
+    listeners: SessionListeners,
     counters: Arc<Counters>,
     /// Why there is no observer any more, or why the session has to end before that.
     out_of_sight: Option<OutOfSight>,
@@ -85,16 +85,17 @@ impl Tap {
         observe: bool,
         config: ObserverConfig,
         on_unobservable: OnUnobservable,
-        publisher: Publisher,
+        listeners: SessionListeners,
         counters: Arc<Counters>,
         epoch: Instant,
     ) -> Self {
+        let config = ObserverConfig { interest: listeners.interest(), ..config };
         let observer = observe.then(|| Box::new(Observer::new(config)));
         Self {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
-            publisher,
+            listeners,
             counters,
             clock: Clock::new(epoch),
             last_seen: None,
@@ -155,9 +156,9 @@ impl Tap {
         };
         self.bytes[counter] += bytes.len() as u64;
         if self.observer.is_some() {
-            self.show(|observer, publisher| match direction {
-                Direction::ToServer => observer.client_bytes(bytes, now, publisher),
-                Direction::ToClient => observer.server_bytes(bytes, now, publisher),
+            self.show(|observer, listeners| match direction {
+                Direction::ToServer => observer.client_bytes(bytes, now, listeners),
+                Direction::ToClient => observer.server_bytes(bytes, now, listeners),
             });
             if self.observer.is_none() {
                 self.last_seen = Some((direction, Instant::now()));
@@ -170,11 +171,15 @@ impl Tap {
     }
 
     #[inline]
-    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut Publisher)) {
+    fn show(&mut self, show: impl FnOnce(&mut Observer, &mut SessionListeners)) {
         let Some(observer) = self.observer.as_deref_mut() else { return };
-        let publisher = &mut self.publisher;
+        let listeners = &mut self.listeners;
+        if listeners.are_stale() {
+            listeners.look_again();
+            observer.set_interest(listeners.interest());
+        }
         // The observer does not panic; if it does, the session goes on without it.
-        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, publisher)));
+        let shown = catch_unwind(AssertUnwindSafe(|| show(observer, listeners)));
         let end = match shown {
             Ok(()) => observer.out_of_sight(),
             Err(_) => {
@@ -185,7 +190,8 @@ impl Tap {
                     offset: 0,
                     error_sequence: None,
                 };
-                publisher.observation_lost(observer.facts(), &end, self.clock.now());
+                listeners.give_up();
+                listeners.publisher.observation_lost(observer.facts(), &end, self.clock.now());
                 Some(end)
             }
         };
@@ -231,7 +237,7 @@ impl Tap {
     pub(super) fn pass_through(&mut self) {
         let now = self.now();
         if self.observer.is_some() {
-            self.show(|observer, publisher| observer.pass_through(now, publisher));
+            self.show(|observer, listeners| observer.pass_through(now, listeners));
         } else {
             add(&self.counters.passthrough_sessions, 1);
         }
@@ -253,7 +259,7 @@ impl Tap {
 
     /// What messages call the client.
     pub(super) fn client(&self) -> Arc<str> {
-        self.publisher.client()
+        self.listeners.publisher.client()
     }
 
     /// What the session is like now. `None`: nobody knows.
@@ -293,7 +299,7 @@ impl Tap {
     pub(super) fn observe_probe(&mut self, bytes: &[u8]) -> Option<(usize, ProbeAnswer)> {
         let now = self.now();
         let mut heard = None;
-        self.show(|observer, publisher| heard = Some(observer.probe_bytes(bytes, now, publisher)));
+        self.show(|observer, listeners| heard = Some(observer.probe_bytes(bytes, now, listeners)));
         if self.observer.is_none() {
             tracing::warn!(
                 "the answer to the session probe is not understood: the session ends (--session-probe=inject)"
@@ -319,7 +325,8 @@ impl Tap {
     /// half a request, a file's content or a login would run into the server's timeouts.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.publisher.line().is_full() && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+        self.listeners.publisher.line().is_full()
+            && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
     /// The client is kept waiting.
@@ -329,19 +336,19 @@ impl Tap {
 
     /// Where it waits.
     pub(super) fn gate(&self) -> Gate {
-        self.publisher.line().gate()
+        self.listeners.publisher.line().gate()
     }
 
     /// The session is over.
     pub(super) fn close(&mut self) {
         if self.observer.is_some() {
             let now = self.now();
-            self.show(|observer, publisher| observer.close(now, publisher));
+            self.show(|observer, listeners| observer.close(now, listeners));
         }
         let [to_server, to_client] = std::mem::take(&mut self.bytes);
         add(&self.counters.bytes_to_server, to_server);
         add(&self.counters.bytes_to_client, to_client);
-        self.publisher.flush_count();
+        self.listeners.publisher.flush_count();
     }
 }
 

@@ -6,24 +6,27 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
+use super::listeners::SessionListeners;
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
 use crate::deliver::{Pipeline, QueueConfig};
 use crate::message::MessageOptions;
 use crate::proxy::OnUnobservable;
 use crate::publish::{Peers, Publishing};
-use crate::session::ObserverConfig;
+use crate::recording::RecordingSwitch;
+use crate::session::{Interest, ObserverConfig};
 
 /// A relay without an observer, the client's and the server's far ends, and the pipeline that must outlive it.
 fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, DuplexStream, Pipeline) {
     let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).expect("a pipeline without sinks");
     let peers = Peers { server: "server:3306".into(), client: "client".into(), address: [127, 0, 0, 1].into() };
     let publishing = Publishing::new(MessageOptions::default(), None);
+    let publisher = publishing.publisher(peers, pipeline.ingest().expect("a thread"), Arc::default());
     let tap = Tap::new(
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
-        publishing.publisher(peers, pipeline.ingest().expect("a thread"), Arc::default()),
+        SessionListeners::new(publisher, Interest::empty(), RecordingSwitch::default(), ([127, 0, 0, 1], 5000).into()),
         Arc::default(),
         Instant::now(),
     );

@@ -4,7 +4,6 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -43,7 +42,8 @@ impl WorkerHandle {
                 move || {
                     let keys = shared.publishing.options.redactor.keys().clone();
                     let analyses = Arc::new(Mutex::new(Analyses::new(keys)));
-                    let worker = Arc::new(Worker { shared, ingest, epoch: Instant::now(), analyses });
+                    let epoch = shared.config.recording.epoch();
+                    let worker = Arc::new(Worker { shared, ingest, epoch, analyses });
                     runtime.block_on(serve(worker, queue, sessions, draining))
                 }
             })

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::args::{ProxyArgs, TlsArgs};
 use crate::deliver::{QueueConfig, SinkConfig};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
+use crate::recording::RecordingSwitch;
 use crate::settings::{ConfigError, Origins};
 
 /// All that `mysql-interceptor proxy` is to do.
@@ -36,6 +37,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         handshake_timeout: args.connections.handshake_timeout,
         drain_timeout: args.connections.drain_timeout,
         buffer,
+        recording: RecordingSwitch::default(),
         capture: CaptureConfig {
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
