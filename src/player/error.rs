@@ -41,6 +41,9 @@ pub enum Unplayable {
     /// The packet is no command of the protocol's.
     #[error("the command is not known")]
     UnknownCommand,
+    /// A name in its text may be that of a database that `--schema-map` renames, or something else's.
+    #[error("a name in its text may be a database of --schema-map, or an alias, a table or a column of the same name")]
+    SchemaInDoubt,
     /// The recorded server refused the login.
     #[error("the recorded login was refused")]
     RefusedLogin,

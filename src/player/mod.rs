@@ -5,28 +5,35 @@
 //!
 //! ```text
 //!   session        TargetSession: open, play, close
-//!   change_user, restore   a login within the session; the state that it began with
+//!   capabilities, restore, change_user   what it asks for, the state that it began with, a login within it
 //!   conversation   connection, observer and recorder: a packet out, its outcome back
 //!   encode         commands as packets           statements  prepared ones: ids here and there
 //!   target         where to, and as whom         account, user_map      the file with accounts
+//!   schema_map     other databases in texts       deterministic   times, keys and seeds as recorded
 //!   options, error
 //! ```
 
 mod account;
+mod capabilities;
 mod change_user;
 mod conversation;
+mod deterministic;
 mod encode;
 mod error;
 mod options;
 mod restore;
+mod schema_map;
 mod session;
 mod statements;
 mod target;
+#[cfg(test)]
+mod tests;
 mod user_map;
 
 pub use account::Account;
 pub use error::{PlayError, Unplayable};
 pub use options::{PlayClock, PlayOptions};
+pub use schema_map::SchemaMap;
 pub use session::TargetSession;
 pub use target::{Accounts, Target};
 pub use user_map::{UserMap, UserMapError};

@@ -1,7 +1,9 @@
 //! How sessions are played.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::schema_map::SchemaMap;
 use crate::session::Now;
 
 /// The clock of a replay: all of its sessions count from the same time.
@@ -44,12 +46,33 @@ pub struct PlayOptions {
     pub statement_timeout: Option<Duration>,
     /// How much of a row counts for the checksums; longer ones count with their front. The recording's own limit, for results that can be compared.
     pub max_row_bytes: usize,
+    /// Other databases in the place of the recorded ones.
+    pub schema_map: Option<Arc<SchemaMap>>,
+    /// Which copy of the recorded session this is, from 0: what `{n}` of the schema map stands for.
+    pub copy: u32,
+    /// Whether each statement gets the recorded time, the recorded generated key and fixed random numbers.
+    pub deterministic: bool,
     /// The replay's clock.
     pub clock: PlayClock,
 }
 
 impl Default for PlayOptions {
     fn default() -> Self {
-        Self { statement_timeout: None, max_row_bytes: 64 << 20, clock: PlayClock::start() }
+        Self {
+            statement_timeout: None,
+            max_row_bytes: 64 << 20,
+            schema_map: None,
+            copy: 0,
+            deterministic: false,
+            clock: PlayClock::start(),
+        }
+    }
+}
+
+impl PlayOptions {
+    /// What stands for a recorded database.
+    pub fn database(&self, recorded: &str) -> String {
+        let mapped = self.schema_map.as_ref().and_then(|map| map.name(recorded, self.copy));
+        mapped.unwrap_or_else(|| recorded.to_owned())
     }
 }

@@ -1,17 +1,19 @@
 //! One recorded session on the target.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::conversation::{Broken, Conversation};
+use super::deterministic::OwnSettings;
 use super::encode::{self, PacketBuffer};
 use super::error::{PlayError, Unplayable};
 use super::options::PlayOptions;
 use super::statements::{Prepared, Statements, prepared_by};
 use super::target::Target;
-use super::{change_user, restore};
+use super::{capabilities, change_user, deterministic, restore};
 use crate::client::{Exchange, LoginOptions};
 use crate::mysql::wire::{CapabilityFlags, Command, LoginFacts, StatusFlags};
 use crate::recording::{RecordedAnswer, RecordedCommand, SessionBegin, SessionClose};
@@ -19,6 +21,9 @@ use crate::session::{Now, SessionFacts};
 
 /// What our sessions say of themselves beside what the recorded client said.
 const ATTRIBUTE: (&str, &str) = ("replayed_by", "mysql-interceptor");
+
+/// What cannot be restored is told up to this many times.
+const MOST_COMPLAINTS: usize = 100;
 
 /// A recorded session on the target: an open connection, and what is known of the session.
 ///
@@ -32,6 +37,7 @@ pub struct TargetSession {
     out: PacketBuffer,
     is_open: bool,
     not_restored: Vec<String>,
+    own_settings: OwnSettings,
 }
 
 impl std::fmt::Debug for TargetSession {
@@ -50,10 +56,11 @@ impl TargetSession {
         let account = target.account(begin.user.as_deref())?;
         let mut attributes = begin.attributes.clone();
         attributes.push((ATTRIBUTE.0.to_owned(), ATTRIBUTE.1.to_owned()));
+        let database = begin.database.as_deref().map(|name| options.database(name));
         let login = LoginOptions {
-            database: begin.database.as_deref(),
+            database: database.as_deref(),
             collation: begin.settings.login_collation,
-            capabilities: capabilities_of(begin),
+            capabilities: capabilities::to_ask_for(begin.capabilities),
             attributes: &attributes,
             ..LoginOptions::new(&account.user, &account.password, target.endpoint().tls.mode)
         };
@@ -67,6 +74,7 @@ impl TargetSession {
             out: PacketBuffer::default(),
             is_open: true,
             not_restored: Vec::new(),
+            own_settings: OwnSettings::default(),
         };
         session.restore(begin).await?;
         Ok(session)
@@ -88,7 +96,9 @@ impl TargetSession {
     async fn ask_for(&mut self, statement: &str) -> Result<(), PlayError> {
         encode::query(self.out.begin(), statement.as_bytes(), &[], self.conversation.capabilities())?;
         let observed = self.ask(&[]).await?;
-        if let Some(error) = observed.error() {
+        if let Some(error) = observed.error()
+            && self.not_restored.len() < MOST_COMPLAINTS
+        {
             self.not_restored.push(format!("{statement}: ERROR {}: {}", error.code, error.message));
         }
         Ok(())
@@ -134,7 +144,6 @@ impl TargetSession {
     /// `recorded` is when it began in the recording. An error other than [`PlayError::Unplayable`] means that the connection is gone: the session
     /// can be opened again, at the recorded session's next transaction at best.
     pub async fn play(&mut self, command: &RecordedCommand, recorded: Now) -> Result<RecordedCommand, PlayError> {
-        let _ = recorded;
         if !self.is_open {
             return Err(PlayError::Lost { reason: "it had been closed before".into(), observed: None });
         }
@@ -144,10 +153,28 @@ impl TargetSession {
         if command.undecodable {
             return Err(Unplayable::Undecodable.into());
         }
+        if self.options.deterministic {
+            self.make_deterministic(command, recorded).await?;
+        }
         let mut observed =
             if is_abandoned(command) { self.abandon(command).await? } else { self.play_whole(command).await? };
         observed.statement = command.statement;
         Ok(*observed)
+    }
+
+    /// Gives what runs next the recorded time, key and random numbers, as far as its text needs them.
+    async fn make_deterministic(&mut self, command: &RecordedCommand, recorded: Now) -> Result<(), PlayError> {
+        let runs = matches!(command.command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
+        let Some(sql) = command.sql.as_deref().filter(|_| runs) else { return Ok(()) };
+        let lexis = self.facts().lexis();
+        // The same in every replay, and another for every statement.
+        let seed = recorded.monotonic_ns;
+        let prelude = deterministic::prelude(sql, command, recorded, self.own_settings, seed, lexis);
+        self.own_settings.apply(sql, lexis);
+        match prelude {
+            Some(statement) => self.ask_for(&statement).await,
+            None => Ok(()),
+        }
     }
 
     async fn play_whole(&mut self, command: &RecordedCommand) -> Result<Box<RecordedCommand>, PlayError> {
@@ -163,6 +190,7 @@ impl TargetSession {
                 let reset = self.encode_and_ask(command).await?;
                 if reset.error().is_none() {
                     self.statements.clear();
+                    self.own_settings = OwnSettings::default();
                 }
                 Ok(reset)
             }
@@ -180,11 +208,12 @@ impl TargetSession {
         let in_force = self.conversation.capabilities();
         match command.command {
             Command::Query => {
-                let sql = command.sql.as_deref().ok_or(Unplayable::NoText)?;
-                encode::query(self.out.begin(), sql, &command.attributes, in_force)?;
+                let sql = self.rewritten(command.sql.as_deref().ok_or(Unplayable::NoText)?)?;
+                encode::query(self.out.begin(), &sql, &command.attributes, in_force)?;
             }
             Command::StmtPrepare => {
-                encode::prepare(self.out.begin(), command.sql.as_deref().ok_or(Unplayable::NoText)?);
+                let sql = self.rewritten(command.sql.as_deref().ok_or(Unplayable::NoText)?)?;
+                encode::prepare(self.out.begin(), &sql);
             }
             Command::StmtExecute => {
                 let (id, params) = self.statement(command).await?;
@@ -211,9 +240,23 @@ impl TargetSession {
             | Command::Clone
             | Command::SubscribeGroupReplicationStream => return Err(Unplayable::Stream.into()),
             Command::Unknown(_) | Command::Quit | Command::ChangeUser => return Err(Unplayable::UnknownCommand.into()),
-            _ => encode::as_recorded(self.out.begin(), command),
+            Command::InitDb | Command::CreateDb | Command::DropDb => {
+                let name = String::from_utf8_lossy(command.argument.as_deref().unwrap_or_default());
+                let known = self.options.schema_map.as_ref().and_then(|map| map.name(&name, self.options.copy));
+                let argument = known.map(Bytes::from).or_else(|| command.argument.clone());
+                encode::as_recorded(self.out.begin(), command.command, argument.as_deref());
+            }
+            _ => encode::as_recorded(self.out.begin(), command.command, command.argument.as_deref()),
         }
         Ok(())
+    }
+
+    /// A text with this copy's databases.
+    fn rewritten<'a>(&self, sql: &'a [u8]) -> Result<Cow<'a, [u8]>, Unplayable> {
+        match &self.options.schema_map {
+            Some(map) => map.rewrite(sql, self.options.copy, self.facts().lexis()),
+            None => Ok(Cow::Borrowed(sql)),
+        }
     }
 
     /// The target's id of the command's prepared statement, and its number of parameters. One that was prepared out of the recording's sight is
@@ -243,9 +286,14 @@ impl TargetSession {
 
     /// Prepares a statement whose PREPARE is not played.
     async fn prepare_again(&mut self, recorded: u32, sql: &[u8]) -> Result<(), PlayError> {
-        encode::prepare(self.out.begin(), sql);
-        let observed = self.ask(&[]).await?;
-        let stale = self.statements.insert(recorded, prepared_by(&observed));
+        let prepared = match self.rewritten(sql) {
+            Ok(sql) => {
+                encode::prepare(self.out.begin(), &sql);
+                prepared_by(&*self.ask(&[]).await?)
+            }
+            Err(_) => Prepared::Refused,
+        };
+        let stale = self.statements.insert(recorded, prepared);
         self.close_statement(stale).await
     }
 
@@ -260,9 +308,10 @@ impl TargetSession {
     async fn change_user(&mut self, command: &RecordedCommand) -> Result<Box<RecordedCommand>, PlayError> {
         let change = command.change_user.as_deref().ok_or(Unplayable::Undecodable)?;
         let account = self.target.account(Some(&change.user)).map_err(|_| Unplayable::NoAccount)?.clone();
+        let database = change.database.as_deref().map(|name| self.options.database(name));
         let login = LoginFacts {
             collation: change.collation,
-            database: change.database.as_deref(),
+            database: database.as_deref(),
             attributes: &self.attributes,
             ..LoginFacts::new(self.conversation.capabilities(), &account.user)
         };
@@ -270,6 +319,7 @@ impl TargetSession {
         let mut exchange = change_user::begin(&mut self.out, &login, &account.password, is_tls);
         // Whatever comes of it, the servers drop what was prepared.
         self.statements.clear();
+        self.own_settings = OwnSettings::default();
         self.authenticate(&mut exchange).await
     }
 
@@ -353,29 +403,4 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
 fn is_abandoned(command: &RecordedCommand) -> bool {
     let last = command.results.last().map(|result| &result.answer);
     matches!(last, Some(RecordedAnswer::Unknown(reason)) if reason.starts_with("connection lost"))
-}
-
-/// What is asked of the target: everything that may change a result, and nothing that only changes how it travels.
-fn capabilities_of(begin: &SessionBegin) -> CapabilityFlags {
-    let transport = CapabilityFlags::SSL
-        | CapabilityFlags::COMPRESS
-        | CapabilityFlags::ZSTD_COMPRESSION_ALGORITHM
-        | CapabilityFlags::MARIADB_PROGRESS
-        | CapabilityFlags::from_bits_retain(MULTI_FACTOR_AUTHENTICATION | VERIFY_SERVER_CERT);
-    begin.capabilities.unwrap_or_else(usual_capabilities) - transport
-}
-
-/// `CLIENT_MULTI_FACTOR_AUTHENTICATION`
-const MULTI_FACTOR_AUTHENTICATION: u64 = 1 << 28;
-/// `CLIENT_SSL_VERIFY_SERVER_CERT`
-const VERIFY_SERVER_CERT: u64 = 1 << 30;
-
-/// Of a client of which only the statements are known.
-fn usual_capabilities() -> CapabilityFlags {
-    CapabilityFlags::MULTI_STATEMENTS
-        | CapabilityFlags::MULTI_RESULTS
-        | CapabilityFlags::PS_MULTI_RESULTS
-        | CapabilityFlags::SESSION_TRACK
-        | CapabilityFlags::DEPRECATE_EOF
-        | CapabilityFlags::LOCAL_FILES
 }

@@ -134,9 +134,9 @@ pub(super) fn about_statement(out: &mut Vec<u8>, id: u32, command: &RecordedComm
 }
 
 /// A command of which nothing has to be understood.
-pub(super) fn as_recorded(out: &mut Vec<u8>, command: &RecordedCommand) {
-    out.push(command.command.byte());
-    out.extend_from_slice(command.argument.as_deref().unwrap_or_default());
+pub(super) fn as_recorded(out: &mut Vec<u8>, command: Command, argument: Option<&[u8]>) {
+    out.push(command.byte());
+    out.extend_from_slice(argument.unwrap_or_default());
 }
 
 #[cfg(test)]
