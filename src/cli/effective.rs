@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::binlog::BinlogArgs;
+use super::decode::DecodeArgs;
 use super::inspect::InspectArgs;
 use super::proxy::ProxyArgs;
 use super::settings::{Layered, choice};
@@ -48,6 +49,8 @@ pub(super) enum ConfigOf {
     Proxy(Box<ProxyArgs>),
     /// Of `binlog`
     Binlog(Box<BinlogArgs>),
+    /// Of `decode`
+    Decode(Box<DecodeArgs>),
     /// Of `inspect`
     Inspect(Box<InspectArgs>),
 }

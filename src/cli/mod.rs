@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod binlog;
+mod decode;
 mod effective;
 mod exit;
 mod generate;
@@ -23,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   mysql-interceptor proxy --upstream db:3306 --pretty
   mysql-interceptor binlog --source mysql://repl@db --ask-password --pretty
+  mysql-interceptor decode traffic.pcap --pretty
   mysql-interceptor inspect --bootstrap-servers kafka:9092 --tail 20 --pretty
 
 `mysql-interceptor SUBCOMMAND -h` lists the options at a glance, `--help` in full.";
@@ -44,6 +46,9 @@ enum Command {
     /// Pass on each row that changed, from a server's binlog or from binlog files
     #[command(after_help = binlog::EXAMPLES)]
     Binlog(Box<binlog::BinlogArgs>),
+    /// Turn the statements in captured packets (tcpdump) into messages
+    #[command(after_help = decode::EXAMPLES)]
+    Decode(Box<decode::DecodeArgs>),
     /// Print messages from Kafka or standard input
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(Box<inspect::InspectArgs>),
@@ -101,6 +106,7 @@ struct Call {
 enum Parsed {
     Proxy(Box<proxy::Plan>),
     Binlog(Box<binlog::BinlogArgs>),
+    Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
     /// The text to print.
     Config(String),
@@ -118,6 +124,7 @@ impl Call {
         match self.parsed {
             Parsed::Proxy(plan) => proxy::run(*plan, &self.origins),
             Parsed::Binlog(args) => binlog::run(args, self.origins),
+            Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
             Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
@@ -136,6 +143,7 @@ fn complete_all(command: clap::Command) -> clap::Command {
     command
         .mut_subcommand("proxy", |proxy| complete(proxy::adapt(proxy), "INTERCEPTOR_"))
         .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
+        .mut_subcommand("decode", |decode| complete(decode::adapt(decode), "INTERCEPTOR_DECODE_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
 }
 
@@ -155,6 +163,11 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             notes.extend(check(&binlog::rules(), &*args, &origins)?);
             let log = log(&args.log, "info")?;
             (Parsed::Binlog(args), log)
+        }
+        Command::Decode(args) => {
+            notes.extend(check(&decode::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            (Parsed::Decode(Box::new(decode::plan(*args, &origins)?)), log)
         }
         Command::Inspect(mut args) => {
             notes.extend(check(&inspect::rules(), &*args, &origins)?);
@@ -185,6 +198,7 @@ fn effective_configuration(
     let (name, found) = match &args.of {
         Some(ConfigOf::Proxy(args)) => ("proxy", check(&proxy::rules(), &**args, origins)?),
         Some(ConfigOf::Binlog(args)) => ("binlog", check(&binlog::rules(), &**args, origins)?),
+        Some(ConfigOf::Decode(args)) => ("decode", check(&decode::rules(), &**args, origins)?),
         Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
         None => {
             let section = |name: &str| {
@@ -192,7 +206,8 @@ fn effective_configuration(
                 let layers = Layers { arguments, environment: layers.environment.clone() };
                 Ok(Section::new(name, &layers.parse(command())?))
             };
-            let sections: Result<Vec<_>, CliError> = ["proxy", "binlog", "inspect"].into_iter().map(section).collect();
+            let sections: Result<Vec<_>, CliError> =
+                ["proxy", "binlog", "decode", "inspect"].into_iter().map(section).collect();
             return Ok(effective::render(args.format, &sections?));
         }
     };

@@ -19,6 +19,40 @@ pub(crate) struct PublishCounters {
     pub(crate) outcome_unknown: AtomicU64,
 }
 
+/// Their values at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PublishCounts {
+    pub(crate) statements: u64,
+    pub(crate) filtered_statements: u64,
+    pub(crate) truncated_statements: u64,
+    pub(crate) rolled_back: u64,
+    pub(crate) outcome_unknown: u64,
+}
+
+impl PublishCounters {
+    /// Their values now.
+    pub(crate) fn snapshot(&self) -> PublishCounts {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PublishCounts {
+            statements: value(&self.statements),
+            filtered_statements: value(&self.filtered_statements),
+            truncated_statements: value(&self.truncated_statements),
+            rolled_back: value(&self.rolled_back),
+            outcome_unknown: value(&self.outcome_unknown),
+        }
+    }
+
+    /// A connection is open.
+    pub(crate) fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One is not any more.
+    pub(crate) fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Adds to a counter.
 pub(super) fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);

@@ -55,6 +55,11 @@ impl Publisher {
         }
     }
 
+    /// Nobody sees how the open transaction ends.
+    pub(crate) fn outcome_unknown(&mut self) {
+        self.change(Some(Change::Unknown));
+    }
+
     /// From here on statements of the session are not seen: a message says so, unless there were none.
     pub(crate) fn observation_lost(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
         // After a panic nobody else says so.

@@ -312,9 +312,18 @@ impl Observer {
 
     /// What follows cannot be read, as the operator chose: TLS that is passed through.
     pub fn pass_through(&mut self, now: Now, to: &mut dyn SessionListener) {
+        self.cannot_read("TLS is passed through (--tls passthrough)", now, to);
+    }
+
+    /// What follows cannot be read: it is TLS, of which nobody here has the keys.
+    pub fn encrypted(&mut self, now: Now, to: &mut dyn SessionListener) {
+        self.cannot_read("the session is encrypted (TLS)", now, to);
+    }
+
+    fn cannot_read(&mut self, what: &'static str, now: Now, to: &mut Listener<'_>) {
         let end = OutOfSight {
             loss: SightLoss::Passthrough,
-            what: "TLS is passed through (--tls passthrough)",
+            what,
             from: Side::Client,
             offset: self.client.offset,
             error_sequence: self.error_sequence(),
@@ -400,6 +409,11 @@ impl Observer {
     /// The sequence id with which the client goes on within an exchange: with a file's content, or an answer of its authentication.
     pub fn continues_with(&self) -> u8 {
         self.server.next_sequence
+    }
+
+    /// Whether the client's login has begun with a request for TLS: what it sends next is TLS, or has been.
+    pub fn has_asked_for_tls(&self) -> bool {
+        matches!(self.exchange.state, State::Login { tls_request: Some(_) })
     }
 
     /// How the session is compressed.

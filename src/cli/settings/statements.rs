@@ -12,7 +12,8 @@ use super::output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, specs, sta
 use super::redaction::{RedactArgs, Redacts, redact_rules};
 use super::table::change;
 use crate::deliver::{Fsync, KafkaConfig, SinkConfig, StdoutConfig};
-use crate::publish::BufferConfig;
+use crate::message::{CapturePolicy, MessageOptions};
+use crate::publish::{BufferConfig, local_time_zone};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{ConfigError, Origins, Rule, SinkKind, SinkSpec};
 
@@ -93,6 +94,26 @@ impl<S: Publishes> Writes for S {
 }
 
 impl StatementArgs {
+    /// What messages are like.
+    pub(in crate::cli) fn message_options(&self, origins: &Origins) -> Result<MessageOptions, ConfigError> {
+        let messages = &self.messages;
+        Ok(MessageOptions {
+            debug: messages.debug(),
+            default_tz: messages.default_tz().or_else(local_time_zone),
+            policy: CapturePolicy {
+                enabled: true,
+                all: messages.capture_all,
+                ddl: messages.capture_ddl,
+                callproc: messages.capture_callproc,
+            },
+            include_sql: messages.include_sql,
+            include_params: messages.include_params,
+            max_param_length: messages.max_param_length,
+            redactor: self.redaction.redactor(origins)?,
+            filter: self.filter.filter(),
+        })
+    }
+
     /// Refuses what is wrong by itself.
     pub(in crate::cli) fn check(&self, origins: &Origins) -> Result<(), ConfigError> {
         self.kafka.check(origins)?;
