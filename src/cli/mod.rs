@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
     let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let layers = Layers { arguments: std::env::args_os().collect(), environment: variables.collect() };
     match parse(&layers) {
-        Ok(call) => exit::end(call.run()),
+        Ok(call) => exit::end(call.run(layers)),
         Err(error) => {
             if wants_json(&layers) {
                 logging::set_format(LogFormat::Json);
@@ -104,7 +104,7 @@ struct Call {
 
 /// The configuration of the subcommand that was called.
 enum Parsed {
-    Proxy(Box<proxy::Plan>),
+    Proxy(Box<proxy::Plan>, proxy::Words),
     Binlog(Box<binlog::BinlogArgs>),
     Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
@@ -116,13 +116,15 @@ enum Parsed {
 }
 
 impl Call {
-    fn run(self) -> Result<(), Failure> {
+    fn run(self, layers: Layers) -> Result<(), Failure> {
         logging::start(&self.log, &self.origins)?;
         for note in &self.notes {
             tracing::warn!("{note}");
         }
         match self.parsed {
-            Parsed::Proxy(plan) => proxy::run(*plan, &self.origins),
+            Parsed::Proxy(plan, words) => {
+                proxy::run(*plan, &self.origins, words, Box::new(move || reread_proxy(&layers)))
+            }
             Parsed::Binlog(args) => binlog::run(args, self.origins),
             Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
@@ -157,7 +159,7 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
         Command::Proxy(args) => {
             notes.extend(check(&proxy::rules(), &*args, &origins)?);
             let log = log(&args.log, "info")?;
-            (Parsed::Proxy(Box::new(proxy::plan(*args, &origins)?)), log)
+            (Parsed::Proxy(Box::new(proxy::plan(*args, &origins)?), layered.words()), log)
         }
         Command::Binlog(args) => {
             notes.extend(check(&binlog::rules(), &*args, &origins)?);
@@ -185,6 +187,15 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
         Command::Options => (Parsed::Options, LogConfig::default()),
     };
     Ok(Call { parsed, origins, log, notes })
+}
+
+/// What the same command line and environment, and the configuration file as it is now, make of `proxy`.
+fn reread_proxy(layers: &Layers) -> Result<Option<proxy::Reread>, CliError> {
+    let Call { parsed, origins, notes, .. } = parse(layers)?;
+    Ok(match parsed {
+        Parsed::Proxy(plan, words) => Some(proxy::Reread { plan: *plan, words, origins, notes }),
+        _ => None,
+    })
 }
 
 /// The configuration of the subcommand that is named, or of each of them.

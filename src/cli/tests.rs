@@ -9,7 +9,7 @@ use crate::deliver::{Acks, Backpressure, SinkConfig};
 fn plan(arguments: &[&str], environment: &[(&str, &str)]) -> Result<proxy::Plan, String> {
     let arguments: Vec<_> = std::iter::once("proxy").chain(arguments.iter().copied()).collect();
     match parse_words(&arguments, environment).map(|call| call.parsed) {
-        Ok(Parsed::Proxy(plan)) => Ok(*plan),
+        Ok(Parsed::Proxy(plan, _)) => Ok(*plan),
         Ok(_) => Err("another subcommand".to_owned()),
         Err(error) => Err(error.to_string()),
     }
@@ -334,7 +334,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s \
+         publish_flush_interval_s mirror \
          log_level log_format log_file",
         ),
         (

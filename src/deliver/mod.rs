@@ -59,6 +59,7 @@ pub use line::{Gate, Line, SharedLine};
 pub use ndjson::NdjsonSink;
 pub use open::open_all;
 pub use pipeline::{Pipeline, PushError, SpareBatches};
+pub(crate) use rate_limit::RateLimit;
 pub use report::{ShutdownReport, SinkReport};
 pub use seq::Seq;
 pub use sink::{Sink, Staged};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Upstream;
 use crate::message::MessageFilter;
+use crate::mirror::MirrorSwitch;
 use crate::publish::BufferConfig;
 use crate::recording::RecordingSwitch;
 use crate::rules::redaction::Redactor;
@@ -26,6 +27,8 @@ pub struct ProxyConfig {
     pub drain_timeout: Duration,
     /// Which statements become messages, and what of them.
     pub capture: CaptureConfig,
+    /// Whether sessions are done on a second server, too.
+    pub mirror: MirrorSwitch,
     /// Where messages wait for their transaction's end; `None`: they do not.
     pub buffer: Option<BufferConfig>,
     /// Whether sessions are recorded.
@@ -43,6 +46,7 @@ impl ProxyConfig {
             handshake_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             capture: CaptureConfig::default(),
+            mirror: MirrorSwitch::default(),
             buffer: Some(BufferConfig::default()),
             recording: RecordingSwitch::default(),
         }

@@ -73,7 +73,10 @@ pub(super) async fn listen(
                 }
                 Err(error) => accept_failed(&error).await,
             },
-            _ = report.tick() => shared.log_counters("so far", pipeline.counters().lost_total()),
+            _ = report.tick() => {
+                shared.log_counters("so far", pipeline.counters().lost_total());
+                shared.config.mirror.log("mirror so far");
+            }
             () = stop.cancelled() => break,
         }
     }

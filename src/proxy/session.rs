@@ -18,7 +18,7 @@ use super::counters::add;
 use super::handshake::{Prefixed, is_too_long, read_packet};
 use super::inline::Annotator;
 use super::leg::{Ending, Leg, reset};
-use super::listeners::SessionListeners;
+use super::listeners::{SessionListeners, Switches};
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
@@ -162,16 +162,17 @@ impl Session {
         let peers = Peers { server: shared.server_host.clone(), client: client_host, address: peer.ip() };
         let (has_messages, inline_debug) =
             (shared.publishing.options.policy.enabled, shared.config.capture.inline_debug);
-        // Without messages the observer is there for the comments, or for the recording.
+        // Without messages the observer is there for the comments, the recording or the mirror.
         let published = if has_messages { shared.observer_config.interest } else { Interest::empty() };
         let publisher = shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.analyses.clone());
-        let recording = shared.config.recording.clone();
-        let observe = has_messages || inline_debug || recording.active().is_some();
+        let (recording, mirror) = (shared.config.recording.clone(), shared.config.mirror.clone());
+        let switches = Switches { recording, mirror };
+        let observe = has_messages || inline_debug || switches.are_on();
         Tap::new(
             observe,
             shared.observer_config,
             if has_messages { shared.config.capture.on_unobservable } else { OnUnobservable::Continue },
-            SessionListeners::new(publisher, published, recording, peer),
+            SessionListeners::new(publisher, published, switches, peer),
             shared.counters.clone(),
             self.worker.epoch,
         )

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use super::listeners::SessionListeners;
+use super::listeners::{SessionListeners, Switches};
 use super::relay::{Pause, Relay};
 use super::tap::{QUIET, Tap};
 use crate::deliver::{Pipeline, QueueConfig};
 use crate::message::MessageOptions;
 use crate::proxy::OnUnobservable;
 use crate::publish::{Peers, Publishing};
-use crate::recording::RecordingSwitch;
 use crate::session::{Interest, ObserverConfig};
 
 /// A relay without an observer, the client's and the server's far ends, and the pipeline that must outlive it.
@@ -26,7 +25,7 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
-        SessionListeners::new(publisher, Interest::empty(), RecordingSwitch::default(), ([127, 0, 0, 1], 5000).into()),
+        SessionListeners::new(publisher, Interest::empty(), Switches::default(), ([127, 0, 0, 1], 5000).into()),
         Arc::default(),
         Instant::now(),
     );

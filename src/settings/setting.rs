@@ -14,7 +14,7 @@ pub(crate) const PAIR: &str = "KEY=VALUE";
 pub(crate) const CONFIG: &str = "config";
 
 /// Settings whose values may hold secrets: no error repeats them.
-const MAY_HOLD_SECRETS: [&str; 2] = ["kafka_option", "source"];
+const MAY_HOLD_SECRETS: [&str; 3] = ["kafka_option", "source", "mirror"];
 
 /// One setting of a subcommand.
 #[derive(Debug, Clone)]

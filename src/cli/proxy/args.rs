@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
-use crate::cli::settings::{LogArgs, Publishes, StatementArgs, choice, redacted_by_default};
+use crate::cli::settings::{LogArgs, MirrorArgs, Mirrors, Publishes, StatementArgs, choice, redacted_by_default};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode, Upstream, UpstreamVerify};
 use crate::settings::{boolean, duration, listen_address};
 
@@ -32,12 +32,21 @@ pub(in crate::cli) struct ProxyArgs {
     pub(super) statements: StatementArgs,
 
     #[command(flatten)]
+    pub(super) mirror: MirrorArgs,
+
+    #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
 }
 
 /// What differs in `proxy` from the defaults that subcommands share: statements are redacted unless told otherwise.
 pub(in crate::cli) fn adapt(command: Command) -> Command {
     redacted_by_default(command)
+}
+
+impl Mirrors for ProxyArgs {
+    fn mirror(&self) -> &MirrorArgs {
+        &self.mirror
+    }
 }
 
 impl Publishes for ProxyArgs {

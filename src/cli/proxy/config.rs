@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::args::{ProxyArgs, TlsArgs};
 use crate::deliver::{QueueConfig, SinkConfig};
+use crate::mirror::{MirrorConfig, MirrorSwitch};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
 use crate::recording::RecordingSwitch;
 use crate::settings::{ConfigError, Origins};
@@ -16,6 +17,8 @@ pub(in crate::cli) struct Plan {
     pub(in crate::cli) proxy: ProxyConfig,
     /// Where messages go; never empty.
     pub(in crate::cli) sinks: Vec<SinkConfig>,
+    /// A second server on which sessions are done, too.
+    pub(in crate::cli) mirror: Option<MirrorConfig>,
     /// The queues in front of the sinks.
     pub(in crate::cli) queue: QueueConfig,
 }
@@ -28,6 +31,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     let queue = statements.queues.config();
     let buffer = statements.buffer_config(origins)?;
     let redactor = statements.redaction.redactor(origins)?;
+    let mirror = args.mirror.config(origins)?;
     let (capture, messages) = (args.capture, statements.messages);
     let proxy = ProxyConfig {
         upstream: args.connections.upstream,
@@ -38,6 +42,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         drain_timeout: args.connections.drain_timeout,
         buffer,
         recording: RecordingSwitch::default(),
+        mirror: MirrorSwitch::default(),
         capture: CaptureConfig {
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
@@ -57,7 +62,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             filter: statements.filter.filter(),
         },
     };
-    Ok(Plan { listen: args.connections.listen, proxy, sinks, queue })
+    Ok(Plan { listen: args.connections.listen, proxy, sinks, mirror, queue })
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

@@ -2,18 +2,22 @@
 
 mod args;
 mod config;
+mod reload;
 mod rules;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::deliver::{self, Pipeline};
-use crate::lifecycle::{self, HangUp, Patience};
+use crate::lifecycle::{self, Patience};
 use crate::proxy::{self, ProxyError};
 use crate::settings::Origins;
+use reload::Reload;
 pub(super) use args::{ProxyArgs, adapt};
 pub(super) use config::{Plan, plan};
+pub(super) use reload::{ReadAgain, Reread, Words};
 pub(super) use rules::rules;
 
 pub(super) const EXAMPLES: &str = "\
@@ -30,27 +34,39 @@ SIZE is bytes, or 500MB, 256MiB, 1GiB; TIME is seconds, or 500ms, 10m, 1h.";
 /// What the sinks have at least to deliver what is queued.
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 
-/// Runs the proxy until it is told to stop.
-pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
+/// Runs the proxy until it is told to stop. `words` are the settings as they are written now; `read_again` tells how they are written when
+/// SIGHUP comes.
+pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadAgain) -> Result<(), Failure> {
     tracing::debug!(?plan, "configuration");
-    let stop = lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once)
+    let (hang_up, signals) = reload::signal();
+    let stop = lifecycle::watch(Patience::Endless, hang_up, at_once)
         .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
     let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
     let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
     let mut pipeline = Pipeline::start(sinks, &plan.queue).map_err(Failure::failed)?;
-    let drain_timeout = plan.proxy.drain_timeout;
-    let result = proxy::bind(&plan.listen).and_then(|listeners| proxy::run(plan.proxy, listeners, &pipeline, &stop));
+    let (drain_timeout, mirror) = (plan.proxy.drain_timeout, plan.proxy.mirror.clone());
+    let result = proxy::bind(&plan.listen).and_then(|listeners| {
+        let source = plan.proxy.upstream.to_string();
+        mirror.turn(plan.mirror, &source).map_err(ProxyError::Worker)?;
+        Reload { read_again, words, mirror: mirror.clone() }.start(signals).map_err(ProxyError::Worker)?;
+        proxy::run(plan.proxy, listeners, &pipeline, &stop)
+    });
     match result {
         Ok(ended) => {
             // One --drain-timeout for sessions and sinks, but sinks get a little time even if a session used it up.
             let deadline = (ended.stopping_since + drain_timeout).max(Instant::now() + FLUSH_AT_LEAST);
-            let report = pipeline.shutdown(deadline);
+            // At the same time: neither takes the time of the other.
+            let report = thread::scope(|scope| {
+                scope.spawn(|| mirror.finish(deadline));
+                pipeline.shutdown(deadline)
+            });
             report.log("messages were lost");
             ended.log(report.lost());
             Ok(())
         }
         Err(error) => {
             // Nothing was accepted, so there is nothing to say of the sinks.
+            mirror.finish(Instant::now());
             pipeline.shutdown(Instant::now());
             Err(explained(&error, origins))
         }

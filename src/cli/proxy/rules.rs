@@ -1,7 +1,7 @@
 //! Settings of `proxy` that matter only together with others, or are refused without them.
 
 use super::args::ProxyArgs;
-use crate::cli::settings::statement_rules;
+use crate::cli::settings::{mirror_rules, statement_rules};
 use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::Rule;
@@ -13,6 +13,7 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules.extend(BUFFER);
     rules.extend(TLS);
     rules.extend(statement_rules());
+    rules.extend(mirror_rules());
     rules
 }
 

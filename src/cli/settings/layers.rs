@@ -47,6 +47,11 @@ pub(in crate::cli) enum CliError {
 }
 
 impl Layered {
+    /// The values of all settings, as they were written, by id.
+    pub(in crate::cli) fn words(&self) -> Vec<(String, Vec<String>)> {
+        self.settings.iter().map(|setting| (setting.id.clone(), self.words_of(&setting.id))).collect()
+    }
+
     /// The values of a setting, as they were written.
     pub(in crate::cli) fn words_of(&self, id: &str) -> Vec<String> {
         let words = called(&self.matches).try_get_raw(id).ok().flatten();
