@@ -88,11 +88,7 @@ async fn until_end<S: Server>(exit: &mut Exit, mirroring: &Mirroring<S>, place: 
 }
 
 /// Opens the session on the target.
-async fn begin<S: Server>(
-    exit: &Exit,
-    first: Queued,
-    mirroring: &Mirroring<S>,
-) -> Result<(Gate, S::Session), Failure> {
+async fn begin<S: Server>(exit: &Exit, first: Queued, mirroring: &Mirroring<S>) -> Result<(Gate, S::Session), Failure> {
     let Event::Begin(mut begin) = first.record.event else {
         return Err(Failure::new(Dropped::Gap, "its beginning is missing"));
     };

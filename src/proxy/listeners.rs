@@ -80,8 +80,8 @@ impl SessionListeners {
         }
         if self.positions.1 != Some(mirror) {
             let mirrored = self.switches.mirror.session(self.client.ip());
-            self.mirror = mirrored
-                .map(|(id, session)| Box::new(Recorder::new(id, Some(self.client.to_string()), session)));
+            self.mirror =
+                mirrored.map(|(id, session)| Box::new(Recorder::new(id, Some(self.client.to_string()), session)));
         }
         self.positions = (Some(recording), Some(mirror));
     }

@@ -14,9 +14,9 @@ use crate::deliver::{self, Pipeline};
 use crate::lifecycle::{self, Patience};
 use crate::proxy::{self, ProxyError};
 use crate::settings::Origins;
-use reload::Reload;
 pub(super) use args::{ProxyArgs, adapt};
 pub(super) use config::{Plan, plan};
+use reload::Reload;
 pub(super) use reload::{ReadAgain, Reread, Words};
 pub(super) use rules::rules;
 

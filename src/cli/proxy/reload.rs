@@ -76,7 +76,9 @@ impl Reload {
             tracing::warn!("SIGHUP: changed, and needs a restart to take effect: {}", names(&fixed));
         }
         if live.is_empty() {
-            tracing::info!("SIGHUP: the configuration was read again; nothing changed that takes effect while the proxy runs");
+            tracing::info!(
+                "SIGHUP: the configuration was read again; nothing changed that takes effect while the proxy runs"
+            );
             return;
         }
         let source = plan.proxy.upstream.to_string();
