@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::binlog::BinlogArgs;
+use super::compare::CompareArgs;
 use super::decode::DecodeArgs;
 use super::inspect::InspectArgs;
 use super::proxy::ProxyArgs;
@@ -53,6 +54,8 @@ pub(super) enum ConfigOf {
     Decode(Box<DecodeArgs>),
     /// Of `inspect`
     Inspect(Box<InspectArgs>),
+    /// Of `compare`
+    Compare(Box<CompareArgs>),
 }
 
 /// The configuration of one subcommand.

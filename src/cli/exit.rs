@@ -12,6 +12,8 @@ use crate::settings::ConfigError;
 const USAGE: u8 = 2;
 /// The exit code for everything that goes wrong later.
 const FAILURE: u8 = 1;
+/// The exit code where everything went well, and what was found is what `--fail-on` names.
+const VERDICT: u8 = 3;
 
 /// Why a subcommand did not end with success.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) enum Failure {
     Failed(String),
     /// Not everything was delivered; the log says what.
     Incomplete,
+    /// It went well, but what was found is what `--fail-on` names.
+    Verdict(Vec<String>),
 }
 
 impl Failure {
@@ -53,6 +57,10 @@ pub(super) fn end(result: Result<(), Failure>) -> ExitCode {
             ExitCode::from(FAILURE)
         }
         Err(Failure::Incomplete) => ExitCode::from(FAILURE),
+        Err(Failure::Verdict(violations)) => {
+            violations.iter().for_each(|violation| logging::complain(format!("--fail-on {violation}")));
+            ExitCode::from(VERDICT)
+        }
     }
 }
 

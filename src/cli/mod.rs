@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod binlog;
+mod compare;
 mod decode;
 mod effective;
 mod exit;
@@ -52,6 +53,9 @@ enum Command {
     /// Print messages from Kafka or standard input
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(Box<inspect::InspectArgs>),
+    /// Compare two executions of the same commands: two recordings, or two replays
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(Box<compare::CompareArgs>),
     /// Print the effective configuration, with the source of each value
     #[command(after_help = effective::EXAMPLES)]
     Config(ConfigArgs),
@@ -108,6 +112,7 @@ enum Parsed {
     Binlog(Box<binlog::BinlogArgs>),
     Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
+    Compare(Box<compare::Plan>),
     /// The text to print.
     Config(String),
     Completions(generate::Completions),
@@ -128,6 +133,7 @@ impl Call {
             Parsed::Binlog(args) => binlog::run(args, self.origins),
             Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
+            Parsed::Compare(plan) => compare::run(*plan),
             Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
@@ -147,6 +153,7 @@ fn complete_all(command: clap::Command) -> clap::Command {
         .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
         .mut_subcommand("decode", |decode| complete(decode::adapt(decode), "INTERCEPTOR_DECODE_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
+        .mut_subcommand("compare", |compare| complete(compare, "INTERCEPTOR_COMPARE_"))
 }
 
 fn parse(layers: &Layers) -> Result<Call, CliError> {
@@ -177,6 +184,12 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             // librdkafka's errors come back as our own, in words that say what to do.
             let log = log(&args.log, "warn,librdkafka=off")?;
             (Parsed::Inspect(args), log)
+        }
+        Command::Compare(args) => {
+            notes.extend(check(&compare::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            let baseline = args.report.baseline(&origins)?;
+            (Parsed::Compare(Box::new(compare::Plan { args: *args, baseline })), log)
         }
         Command::Config(args) => {
             let text = effective_configuration(&args, layers, &layered, &mut notes)?;
@@ -211,6 +224,7 @@ fn effective_configuration(
         Some(ConfigOf::Binlog(args)) => ("binlog", check(&binlog::rules(), &**args, origins)?),
         Some(ConfigOf::Decode(args)) => ("decode", check(&decode::rules(), &**args, origins)?),
         Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
+        Some(ConfigOf::Compare(args)) => ("compare", check(&compare::rules(), &**args, origins)?),
         None => {
             let section = |name: &str| {
                 let arguments = ["mysql-interceptor", name].map(Into::into).to_vec();

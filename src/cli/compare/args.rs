@@ -1,0 +1,57 @@
+//! The command line of `compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::settings::{LogArgs, ReportArgs, choice};
+use crate::pretty::ColorChoice;
+use crate::settings::Otherwise::{NoEffect, Refused};
+use crate::settings::{Rule, boolean};
+
+/// The settings of `mysql-interceptor compare`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CompareArgs {
+    /// Configuration file (TOML): its keys are the long flags with _ for -
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// What to compare: two recordings, or two replays' reports, the older one first; with --merge, the reports to add up
+    #[arg(value_name = "DIR", required = true, num_args = 1..)]
+    pub(super) folders: Vec<PathBuf>,
+
+    /// Add up the reports of several players, or read one again
+    #[arg(long, value_name = "BOOL", default_value = "false", value_parser = boolean)]
+    pub(super) merge: bool,
+
+    /// Key file of encrypted recordings
+    #[arg(long, value_name = "KEYFILE")]
+    pub(super) key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(in crate::cli) report: ReportArgs,
+
+    /// Colours of the summary
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice::<ColorChoice>())]
+    #[arg(help_heading = "Report")]
+    pub(super) color: ColorChoice,
+
+    #[command(flatten)]
+    pub(in crate::cli) log: LogArgs,
+}
+
+/// Settings that matter only together with others.
+pub(in crate::cli) fn rules() -> Vec<Rule<CompareArgs>> {
+    vec![
+        Rule {
+            settings: &["folders"],
+            needs: |args| args.merge || args.folders.len() == 2,
+            otherwise: Refused("expected two folders, the older execution first (--merge adds up reports)"),
+        },
+        Rule {
+            settings: &["time_factor", "time_floor", "key"],
+            needs: |args| !args.merge,
+            otherwise: NoEffect("reports are added up as they are (--merge)"),
+        },
+    ]
+}
