@@ -136,7 +136,9 @@ fn answers(nature: Nature, expected: &RecordedAnswer, observed: &RecordedAnswer)
                 let class = by_nature(nature.may_change_count(), DifferenceClass::Affected);
                 return Some(Finding::new(class, "affected rows", more));
             }
-            (last_insert_id != last_insert_id_now)
+            // 0 is no key, or one that the source does not have.
+            let are_keys = *last_insert_id != 0 && *last_insert_id_now != 0;
+            (are_keys && last_insert_id != last_insert_id_now)
                 .then(|| Finding::new(DifferenceClass::Nature, "generated key", "another generated key"))
         }
         (Is::Prepared { params, .. }, Is::Prepared { params: now, .. }) if params != now => {
@@ -256,6 +258,7 @@ mod tests {
             ("DELETE FROM t LIMIT 3", affected(3), affected(2), Some(Is::Affected)),
             ("INSERT INTO t VALUES (1)", key(1, 7), key(1, 9), Some(Is::Nature)),
             ("INSERT INTO t VALUES (1)", key(1, 7), key(2, 9), Some(Is::Affected)),
+            ("INSERT INTO t VALUES (1)", key(1, 0), key(1, 9), None),
             ("SELECT 1", rows(&["1"]), RecordedAnswer::Unknown("connection lost".into()), Some(Is::Session)),
         ] {
             assert_eq!(class(sql, expected.clone(), observed.clone()), class_of_it, "{sql} {expected:?} {observed:?}");

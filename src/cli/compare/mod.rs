@@ -1,6 +1,7 @@
 //! `mysql-interceptor compare`: two executions of the same commands, or the reports of several players.
 
 mod args;
+mod recordings;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use super::exit::Failure;
 use crate::pretty::Palette;
 use crate::report::{FailOn, Report};
 pub(super) use args::{CompareArgs, rules};
+use recordings::compared;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -76,9 +78,4 @@ fn merged(args: &CompareArgs) -> Result<Report, Failure> {
         report.merge(read(folder)?);
     }
     Ok(report)
-}
-
-fn compared(args: &CompareArgs) -> Result<Report, Failure> {
-    let _ = args;
-    Err(Failure::failed("not yet"))
 }
