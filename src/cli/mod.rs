@@ -232,7 +232,7 @@ fn effective_configuration(
                 Ok(Section::new(name, &layers.parse(command())?))
             };
             let sections: Result<Vec<_>, CliError> =
-                ["proxy", "binlog", "decode", "inspect"].into_iter().map(section).collect();
+                ["proxy", "binlog", "decode", "inspect", "compare"].into_iter().map(section).collect();
             return Ok(effective::render(args.format, &sections?));
         }
     };

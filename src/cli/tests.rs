@@ -347,11 +347,16 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "input config kafka_bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
          log_level log_format log_file",
         ),
+        (
+            "compare",
+            "config folders merge report baseline fail_on color log_level log_format log_file",
+        ),
     ];
     let rules = |name: &str| -> Vec<&str> {
         let of_rules: Vec<&[&str]> = match name {
             "proxy" => proxy::rules().iter().map(|rule| rule.settings).collect(),
             "binlog" => binlog::rules().iter().map(|rule| rule.settings).collect(),
+            "compare" => compare::rules().iter().map(|rule| rule.settings).collect(),
             _ => inspect::rules().iter().map(|rule| rule.settings).collect(),
         };
         of_rules.concat()
@@ -383,7 +388,7 @@ fn authorities_are_heeded_unless_told_otherwise() {
 /// Two screens of 50 lines and 100 columns; what is only there to be refused is not in it.
 #[test]
 fn the_short_help_fits_two_screens() {
-    for name in ["proxy", "binlog", "inspect"] {
+    for name in ["proxy", "binlog", "inspect", "compare"] {
         let mut built = command().term_width(100);
         built.build();
         let help = parse_help(built, &[name, "-h"]);

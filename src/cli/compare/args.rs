@@ -17,7 +17,7 @@ pub(in crate::cli) struct CompareArgs {
     config: Option<PathBuf>,
 
     /// What to compare: two recordings, or two replays' reports, the older one first; with --merge, the reports to add up
-    #[arg(value_name = "DIR", required = true, num_args = 1..)]
+    #[arg(value_name = "DIR", num_args = 1..)]
     pub(super) folders: Vec<PathBuf>,
 
     /// Add up the reports of several players, or read one again
