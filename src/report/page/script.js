@@ -37,7 +37,11 @@
     const [h, m, s] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60), seconds % 60];
     return h ? `${number(h)} h ${m} min` : `${m} min ${s} s`;
   };
-  const rate = (value) => (value >= 10 ? number(value) : value.toFixed(1));
+  const rate = (value) => (value >= 10 || value === 0 ? number(value) : value.toFixed(1));
+  const roundUp = (value) => {
+    const unit = 10 ** Math.floor(Math.log10(value));
+    return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * unit).find((step) => step >= value * 0.9999);
+  };
   const percent = (share) => {
     const value = share * 100;
     const size = Math.abs(value);
@@ -188,13 +192,13 @@
   const throughput = () => {
     const { length, step, width } = columnsOfTime();
     if (!length) return el("p", { class: "empty" }, "No statement was compared.");
-    const H = 220, bottom = 24, total = length * width;
+    const H = 260, bottom = 24, total = length * width;
     const gather = (side, field) => Array.from({ length }, (_, at) =>
       side.slice(at * step, (at + 1) * step).reduce((sum, interval) => sum + interval[field], 0) / (width / 1e9));
     const { expected, observed } = report.series;
     const lines = [["recorded", gather(expected, "count")], ["target", gather(observed, "count")]];
     const errors = gather(observed, "errors");
-    const most = Math.max(...lines.flatMap(([, values]) => values), 1);
+    const most = roundUp(Math.max(...lines.flatMap(([, values]) => values), 1));
     const x = (ns) => LEFT + (ns / total) * (W - LEFT - RIGHT);
     const y = (value) => H - bottom - (value / most) * (H - bottom - TOP);
     const chart = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": "Statements a second over time" });
@@ -378,14 +382,14 @@
       const plainHeading = (name) => el("th", { class: `${columns[name].text ? "text" : ""} ${columns[name].class || ""}`, title: columns[name].title }, columns[name].label);
       return el("div", { class: "grid" },
         card("How long statements took", legend(), el("div", {}, cdf(latency), el("p", { class: "dim" }, "Share of statements that took no longer than a duration, over the whole run"))),
+        card("Statements a second", legend(), el("div", {}, throughput(), el("p", { class: "dim" }, "By the time since each run's start; red: errors on the target"))),
         card("Differences by class", `of ${plural(report.statements, "statement")}`, bars),
-        card("Statements a second", legend(), throughput(), { full: true }),
-        card("Durations over time, recorded", "darker: more statements", heat("expected", "Durations over time, recorded")),
-        card("Durations over time, target", "same scales", heat("observed", "Durations over time, target")),
+        card("New errors", "on the target only, the most frequent first", errors.length ? el("div", { class: "scroll" }, differenceTable(errors, true)) : el("p", { class: "empty" }, "None.")),
         card("Top regressions", `by their impact on the total time, ${windowText}`, regressions.length ? el("div", { class: "scroll" }, el("table", {},
           el("thead", {}, el("tr", {}, ...names.map(plainHeading))), el("tbody", {}, ...statementRows(regressions, names, largestImpact))))
           : el("p", { class: "empty" }, "No statement takes longer than recorded."), { full: true }),
-        card("New errors", "on the target only, the most frequent first", errors.length ? el("div", { class: "scroll" }, differenceTable(errors)) : el("p", { class: "empty" }, "None."), { full: true }));
+        card("Durations over time, recorded", "darker: more statements", heat("expected", "Durations over time, recorded")),
+        card("Durations over time, target", "same scales", heat("observed", "Durations over time, target")));
     },
     statements() {
       const column = columns[state.sort];
@@ -399,7 +403,7 @@
       if (report.digests_left_out) notes.push(`${plural(report.digests_left_out, "more pattern")} in report.json.`);
       if (report.other_digests) notes.push(`${plural(report.other_digests.count, "statement")} of further patterns are counted together only: more patterns than a report tells apart.`);
       return card("Statements by pattern", `${plural(wanted.length, "pattern")}, ${windowText}`, el("div", {},
-        el("div", { class: "tools" }, search("Filter by words of the statement, kind or digest"), choices(classes, "All")),
+        el("div", { class: "tools" }, search("Filter by words, kind or digest"), choices(classes, "All")),
         sorted.length ? el("div", { class: "scroll" }, table) : el("p", { class: "empty" }, report.digests.length ? "No pattern matches." : "No statement was compared."),
         moreButton(sorted.length - shown, "patterns"), notes.length ? el("p", { class: "dim" }, notes.join(" ")) : null));
     },
@@ -408,7 +412,7 @@
         && matches(difference.example.sql, difference.expected, difference.observed, difference.example.observed, difference.class, (patterns.get(difference.digest) || {}).pattern || ""));
       const others = Object.entries(report.other_differences).filter(([name]) => !state.cls || name === state.cls).reduce((sum, [, count]) => sum + count, 0);
       return card("Differences", state.cls ? EXPLAINED[state.cls] : "what is the same but for values is counted together", el("div", {},
-        el("div", { class: "tools" }, search("Filter by words of the statement or outcome"), choices(classes, "All")),
+        el("div", { class: "tools" }, search("Filter by words or outcome"), choices(classes, "All")),
         wanted.length ? el("div", { class: "scroll" }, differenceTable(wanted.slice(0, shown))) : el("p", { class: "empty" }, report.differences.length ? "No difference matches." : "None."),
         moreButton(wanted.length - shown, "differences"),
         others ? el("p", { class: "dim" }, `${plural(others, "more statement")} differ in ways that are not told apart: there are more kinds of differences than a report holds.`) : null));
@@ -430,7 +434,7 @@
     },
   };
 
-  const differenceTable = (list) => {
+  const differenceTable = (list, isShort) => {
     const body = list.flatMap((difference) => {
       const id = `${difference.class}/${difference.digest}/${difference.expected}/${difference.observed}`;
       const isOpen = state.open === id;
@@ -438,19 +442,19 @@
       const noise = difference.noise ? el("div", { class: "under" }, `${number(difference.noise)} as in the baseline`) : null;
       const pattern = (patterns.get(difference.digest) || {}).pattern || difference.example.sql || "the session";
       const row = el("tr", { class: "row", onclick: toggle },
-        el("td", {}, el("span", { class: `chip ${OUTCOME.includes(difference.class) && excess(difference) ? "bad" : ""}`, title: EXPLAINED[difference.class] }, TITLES[difference.class])),
+        isShort ? null : el("td", { class: "left" }, el("span", { class: `chip ${OUTCOME.includes(difference.class) && excess(difference) ? "bad" : ""}`, title: EXPLAINED[difference.class] }, TITLES[difference.class])),
         el("td", { class: "text" }, el("button", { "aria-expanded": String(isOpen), onclick: (event) => { event.stopPropagation(); toggle(); } }, sqlLine(pattern)),
           el("div", { class: "under" }, `${difference.expected} \u2192 ${difference.observed}`)),
-        el("td", {}, number(difference.count), noise), el("td", {}, percent(difference.impact)));
+        el("td", {}, number(difference.count), noise), isShort ? null : el("td", {}, percent(difference.impact)));
       if (!isOpen) return [row];
       const example = difference.example;
-      return [row, el("tr", { class: "detail" }, el("td", { colspan: 4 }, el("div", { class: "grid" },
+      return [row, el("tr", { class: "detail" }, el("td", { colspan: isShort ? 2 : 4 }, el("div", { class: "grid" },
         el("div", { class: "full" }, el("h2", {}, `Example: session ${example.session}, command ${number(example.number)}${example.sql_is_cut ? " (its front)" : ""}`), el("pre", {}, example.sql || "(no text)")),
         el("div", {}, el("h2", {}, "Recorded"), el("pre", {}, example.expected)), el("div", {}, el("h2", {}, "Target"), el("pre", {}, example.observed)))))];
     });
-    return el("table", { class: "differences" }, el("thead", {}, el("tr", {}, el("th", { class: "text" }, "Class"), el("th", { class: "text" }, "Statement, and what changed"),
+    return el("table", { class: "differences" }, el("thead", {}, el("tr", {}, isShort ? null : el("th", { class: "left" }, "Class"), el("th", { class: "text" }, "Statement, and what changed"),
       el("th", { title: `Executions that differ like this, ${windowText}` }, "Count"),
-      el("th", { title: "The recorded time of these executions (of the class Time: the time by which they changed), by that of all statements" }, "Share of total time"))), el("tbody", {}, ...body));
+      isShort ? null : el("th", { title: "The recorded time of these executions (of the class Time: the time by which they changed), by that of all statements" }, "Share of total time"))), el("tbody", {}, ...body));
   };
 
   const THEMES = { "": "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
@@ -486,7 +490,7 @@
     el("div", { class: "sides" }, side("", "Recorded", report.expected), side("target", "Target", report.observed)), ...banners,
     el("div", { class: "tiles" },
       tile("Statements compared", number(report.statements), `${plural(report.sessions, "session")}${skippedAll ? ` \u00b7 ${number(skippedAll)} skipped` : ""}`),
-      tile("Answered differently", number(outcomes), report.statements ? `${percent(outcomes / report.statements)} of all` : "", outcomes ? "bad" : "good", "Sessions, errors, rows, affected rows and order; not what differs by nature, in warnings or in time"),
+      tile("Answered differently", number(outcomes), report.statements ? `${percent(outcomes / report.statements)} of all` : "", outcomes ? "bad" : report.statements ? "good" : "dim", "Sessions, errors, rows, affected rows and order; not what differs by nature, in warnings or in time"),
       tile("Errors on the target", number(newErrors), `${number(oldErrors)} recorded`, newErrors > oldErrors ? "bad" : "", `Statements answered by an error, ${windowText}`),
       timeTile("p50 on the target", "p50_ns", "Median"), timeTile("p99 on the target", "p99_ns", "99th percentile"),
       tile("Time of all statements", duration(report.time_ns.observed), `${duration(report.time_ns.expected)} recorded \u00b7 ${times(ratio(report.time_ns.observed, report.time_ns.expected))}`, "", `The durations of all statements together, ${windowText}`))];
