@@ -347,10 +347,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "input config kafka_bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
          log_level log_format log_file",
         ),
-        (
-            "compare",
-            "config folders merge report baseline fail_on color log_level log_format log_file",
-        ),
+        ("compare", "config folders merge report baseline fail_on color log_level log_format log_file"),
     ];
     let rules = |name: &str| -> Vec<&str> {
         let of_rules: Vec<&[&str]> = match name {

@@ -35,7 +35,12 @@ pub(crate) struct Paired {
 }
 
 /// Gives every pair of commands to the collector. At most about `room` bytes of commands wait; besides there are 16 bytes for each session.
-pub(crate) fn pair<R: Readable>(expected: &R, observed: &R, room: usize, collector: &mut Collector) -> Result<Paired, R::Error> {
+pub(crate) fn pair<R: Readable>(
+    expected: &R,
+    observed: &R,
+    room: usize,
+    collector: &mut Collector,
+) -> Result<Paired, R::Error> {
     let mut pairing = Pairing {
         room,
         paired: Paired::default(),
@@ -306,7 +311,13 @@ impl What {
     }
 }
 
-fn compare_logins(session: SessionId, number: u64, expected: &SessionBegin, observed: &SessionBegin, collector: &mut Collector) {
+fn compare_logins(
+    session: SessionId,
+    number: u64,
+    expected: &SessionBegin,
+    observed: &SessionBegin,
+    collector: &mut Collector,
+) {
     let in_general = |begin: &SessionBegin| match &begin.refused {
         Some(error) => format!("login refused: {}", code(error)),
         None => "logged in".to_owned(),
@@ -343,7 +354,12 @@ mod tests {
     }
 
     /// Sessions of different lengths whose commands come in an order that depends on `seed`; some fail there, and some are missing.
-    fn recording(sessions: u64, seed: u64, fails: impl Fn(u64, u64) -> bool, lacks: impl Fn(u64, u64) -> bool) -> InMemory {
+    fn recording(
+        sessions: u64,
+        seed: u64,
+        fails: impl Fn(u64, u64) -> bool,
+        lacks: impl Fn(u64, u64) -> bool,
+    ) -> InMemory {
         let mut records = Vec::new();
         for session in 0..sessions {
             let length = 3 + session % 9;
@@ -387,7 +403,10 @@ mod tests {
             let (paired, report) = paired(&expected, &observed, room);
             if room > 1 {
                 assert_eq!(paired, all, "{room}");
-                assert_eq!((report.statements, report.equal, report.classes), (whole.statements, whole.equal, whole.classes.clone()));
+                assert_eq!(
+                    (report.statements, report.equal, report.classes),
+                    (whole.statements, whole.equal, whole.classes.clone())
+                );
             }
             // With no room at all nothing is lost without being counted.
             assert_eq!(paired.commands + paired.only_expected, commands, "{room}");

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::histogram::Histogram;
-use super::model::{DigestTotals, Difference, Report, Side};
+use super::model::{Difference, DigestTotals, Report, Side};
 use super::outcome::counted;
 use crate::pretty::{Palette, Style};
 
@@ -49,8 +49,11 @@ impl Report {
             let style = if class.is_outcome() && total.excess() > 0 { Style::Error } else { Style::Plain };
             summary.line("", &[(style, &format!("{:>9} {class}{noise}", total.count))]);
         }
-        let shown: Vec<_> =
-            self.differences.iter().filter(|difference| difference.class.is_outcome() && difference.excess() > 0).collect();
+        let shown: Vec<_> = self
+            .differences
+            .iter()
+            .filter(|difference| difference.class.is_outcome() && difference.excess() > 0)
+            .collect();
         for (place, difference) in shown.iter().take(MOST_LINES).enumerate() {
             let head = if place == 0 { "Different" } else { "" };
             summary.line(head, &[(Style::Plain, &self.difference(difference))]);
@@ -167,7 +170,8 @@ impl Summary {
             room = room.saturating_sub(text.chars().count());
             let (on, sgr, off) = self.palette.brackets(*style);
             let end = if sgr.is_empty() { "" } else { "m" };
-            let _ = write!(self.text, "{on}{sgr}{end}{shown}{}{off}", if is_cut && !shown.is_empty() { "..." } else { "" });
+            let _ =
+                write!(self.text, "{on}{sgr}{end}{shown}{}{off}", if is_cut && !shown.is_empty() { "..." } else { "" });
         }
         self.text.truncate(self.text.trim_end().len());
         self.text.push('\n');

@@ -29,11 +29,13 @@ pub(super) fn compared(args: &CompareArgs) -> Result<Report, Failure> {
     let key = args.key.as_deref().map(Key::read).transpose().map_err(Failure::failed)?;
     let open = |folder: &PathBuf| Recording::open(&recording_in(folder), key.as_ref()).map_err(Failure::failed);
     let (expected, observed) = (open(first)?, open(second)?);
-    let mut collector = Collector::new(CollectorOptions { time: args.report.time_limits(), ..CollectorOptions::default() });
+    let mut collector =
+        Collector::new(CollectorOptions { time: args.report.time_limits(), ..CollectorOptions::default() });
     let paired = pair(&expected, &observed, ROOM, &mut collector).map_err(Failure::failed)?;
     if paired.commands == 0 && paired.only_expected + paired.only_observed > 0 {
         let text = "{} and {} have no command in common: compare a recording with a replay of it, or two replays of one recording";
-        let text = text.replacen("{}", &first.display().to_string(), 1).replacen("{}", &second.display().to_string(), 1);
+        let text =
+            text.replacen("{}", &first.display().to_string(), 1).replacen("{}", &second.display().to_string(), 1);
         return Err(Failure::failed(text));
     }
     say_what_is_missing(&mut collector, paired, second);
@@ -86,6 +88,7 @@ fn say_what_is_lacking(collector: &mut Collector, folder: &Path, recording: &Rec
     }
     let removed = recording.removed_files();
     if removed > 0 {
-        collector.note(format!("{} lacks its first files ({removed}): it had reached its largest size.", folder.display()));
+        collector
+            .note(format!("{} lacks its first files ({removed}): it had reached its largest size.", folder.display()));
     }
 }

@@ -48,7 +48,10 @@ impl ReportArgs {
     }
 
     /// Whether the baseline is a report, before anything is begun.
-    pub(in crate::cli) fn baseline(&self, origins: &Origins) -> Result<Option<Box<crate::report::Report>>, ConfigError> {
+    pub(in crate::cli) fn baseline(
+        &self,
+        origins: &Origins,
+    ) -> Result<Option<Box<crate::report::Report>>, ConfigError> {
         let Some(folder) = &self.baseline else { return Ok(None) };
         match crate::report::Report::read(folder) {
             Ok(report) => Ok(Some(Box::new(report))),
@@ -59,5 +62,7 @@ impl ReportArgs {
 
 fn factor(text: &str) -> Result<f64, String> {
     let factor: Option<f64> = text.trim().parse().ok();
-    factor.filter(|factor| *factor >= 1.0 && factor.is_finite()).ok_or_else(|| "expected a number from 1 on, such as 1.5".to_owned())
+    factor
+        .filter(|factor| *factor >= 1.0 && factor.is_finite())
+        .ok_or_else(|| "expected a number from 1 on, such as 1.5".to_owned())
 }
