@@ -10,7 +10,7 @@ cd "$REPO"
 
 wanted=(mysql mariadb java kafka debezium go node)
 # Tested as well where Debian has packages of it; its tests are skipped by name elsewhere.
-optional=(mariadb-11.8 ruby perl)
+optional=(mariadb-11.8 ruby perl browser)
 if [[ ${1:-} == --smoke ]]; then
   shift
   wanted=(mysql) optional=()

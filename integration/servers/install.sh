@@ -7,6 +7,7 @@
 #   mariadb-11.8  a newer MariaDB beside that one     docker-check  buildah, debootstrap
 #   bench         haproxy, sysbench, mysql-router     debezium      Debezium's engine (brings java)
 #   ruby          Ruby's mysql2                       perl    DBD::mysql, DBD::MariaDB
+#   browser       Chromium, which looks at reports
 # MySQL, MariaDB, Kafka and Debezium are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
@@ -211,6 +212,14 @@ install_perl() {
   packages "the Perl clients" libdbd-mysql-perl libdbd-mariadb-perl
 }
 
+install_browser() {
+  local name
+  for name in chromium chromium-browser google-chrome chrome; do
+    [[ -z $(on_path "$name") ]] || return 0
+  done
+  packages "to look at reports" chromium
+}
+
 install_bench() {
   { have sysbench && [[ -n $(on_path haproxy) ]]; } || packages "to compare with" haproxy sysbench
   have mysqlrouter || [[ -x $CACHE/mysql-router/bin/mysqlrouter ]] ||
@@ -221,7 +230,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl bench docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl browser bench docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done
