@@ -1,0 +1,18 @@
+//! Recordings in a Kafka topic: each record is a message, keyed by its session, so that a session's records are in one partition and in order.
+//!
+//! ```text
+//!   wire      a record as JSON and back                writer   a recorder's records into the topic
+//!   scan      all of a topic's messages, to its end    group    a player's share of the sessions
+//!   progress  what of a partition has been played, as its group's committed offset has it
+//! ```
+//!
+//! JSON, since a topic is read by others too (`docs/recordings.md` has the fields), one record a message, since that is the unit that is keyed,
+//! repeated after a fault, and dropped by retention; what they have in common the producer's compression takes care of.
+
+mod scan;
+mod wire;
+mod writer;
+
+pub(crate) use scan::{Scan, ScanError};
+pub use wire::{WireError, decode, encode};
+pub use writer::{TopicConfig, TopicWriter};
