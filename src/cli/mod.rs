@@ -10,6 +10,7 @@ mod inspect;
 mod log_file;
 mod logging;
 mod proxy;
+mod recording;
 mod settings;
 
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Command {
     /// Compare two executions of the same commands: two recordings, or two replays
     #[command(after_help = compare::EXAMPLES)]
     Compare(Box<compare::CompareArgs>),
+    /// Make recordings of logs
+    Recording(recording::RecordingArgs),
     /// Print the effective configuration, with the source of each value
     #[command(after_help = effective::EXAMPLES)]
     Config(ConfigArgs),
@@ -113,6 +116,7 @@ enum Parsed {
     Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
     Compare(Box<compare::Plan>),
+    Recording(recording::RecordingCommand),
     /// The text to print.
     Config(String),
     Completions(generate::Completions),
@@ -134,6 +138,7 @@ impl Call {
             Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
             Parsed::Compare(plan) => compare::run(*plan),
+            Parsed::Recording(command) => recording::run(&command),
             Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
@@ -144,7 +149,7 @@ impl Call {
 
 /// The command line's definition, complete.
 fn command() -> clap::Command {
-    complete_all(Cli::command()).mut_subcommand("config", complete_all)
+    complete_all(Cli::command()).mut_subcommand("config", complete_all).mut_subcommand("recording", recording::adapt)
 }
 
 fn complete_all(command: clap::Command) -> clap::Command {
@@ -190,6 +195,10 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             let log = log(&args.log, "info")?;
             let baseline = args.report.baseline(&origins)?;
             (Parsed::Compare(Box::new(compare::Plan { args: *args, baseline })), log)
+        }
+        Command::Recording(args) => {
+            let log = log(args.of.log(), "info")?;
+            (Parsed::Recording(args.of), log)
         }
         Command::Config(args) => {
             let text = effective_configuration(&args, layers, &layered, &mut notes)?;

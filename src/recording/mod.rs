@@ -7,6 +7,7 @@ mod about;
 pub mod disk;
 mod hearing;
 pub mod import;
+pub mod kafka;
 mod memory;
 mod model;
 mod reading;

@@ -6,6 +6,7 @@
 use super::counts::{Counts, Skipped};
 use super::entry::{Entry, What, Who, is_about_prepared};
 use super::input::InputError;
+use super::lexes::Lexes;
 use super::lines::{Lines, Text};
 use super::slow::is_banner;
 use super::table::{Fields, Rows, general_row};
@@ -94,6 +95,7 @@ pub(super) struct GeneralLog {
     lines: Lines,
     clock: Clock,
     time: Option<Stamp>,
+    lexes: Lexes,
 }
 
 /// A command as the log has it.
@@ -108,7 +110,7 @@ struct Logged {
 
 impl GeneralLog {
     pub(super) fn new(lines: Lines, clock: Clock) -> Self {
-        Self { lines, clock, time: None }
+        Self { lines, clock, time: None, lexes: Lexes::new() }
     }
 
     pub(super) fn next(&mut self, counts: &mut Counts) -> Result<Option<Entry>, InputError> {
@@ -127,11 +129,14 @@ impl GeneralLog {
             };
             self.time = front.time.or(self.time);
             let (thread, command) = (front.thread, front.command.to_owned());
+            if command.eq_ignore_ascii_case("connect") {
+                self.lexes.forget(thread);
+            }
             let logged = Logged {
                 time_ns: self.time.map_or(0, |time| self.clock.ns(time)),
                 thread,
                 command,
-                argument: self.argument()?,
+                argument: self.argument(thread)?,
                 who: Who::default(),
             };
             match entry(logged) {
@@ -143,7 +148,7 @@ impl GeneralLog {
     }
 
     /// The rest of the line that was looked at, and the text's other lines.
-    fn argument(&mut self) -> Result<Text, InputError> {
+    fn argument(&mut self, thread: u64) -> Result<Text, InputError> {
         let Some(line) = self.lines.peek()? else { return Ok(Text::default()) };
         let mut bytes = front(&line.bytes).map(|front| front.argument.to_vec()).unwrap_or_default();
         if line.is_ended && !line.is_cut {
@@ -151,7 +156,10 @@ impl GeneralLog {
         }
         let text = Text { bytes, is_cut: line.is_cut };
         self.lines.advance();
-        self.lines.text(text, b"\n", |line| front(line).is_some() || is_banner(line))
+        let lexis = self.lexes.of(thread);
+        let text = self.lines.text(text, b"\n", lexis, |line| front(line).is_some() || is_banner(line))?;
+        self.lexes.follow(thread, &text.bytes);
+        Ok(text)
     }
 }
 

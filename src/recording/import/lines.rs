@@ -1,6 +1,6 @@
 //! Lines of any length, of which so much is kept, and texts of several lines.
 
-use super::input::{Chain, InputError};
+use super::input::{Chain, Input, InputError};
 use crate::mysql::sql::{Lexis, Tokens};
 
 /// A text that is not at its end where the next entry seems to begin goes on for so many bytes at most, and for so many such places: it may be a
@@ -84,6 +84,7 @@ impl Lines {
         &mut self,
         mut text: Text,
         end: &[u8],
+        lexis: Lexis,
         begins: impl Fn(&[u8]) -> bool,
     ) -> Result<Text, InputError> {
         let mut open_since = None;
@@ -92,7 +93,7 @@ impl Lines {
             if begins(&line.bytes)
                 && let Some(whole) = text.bytes.strip_suffix(end)
             {
-                if !is_open(whole) {
+                if !is_open(whole, lexis) {
                     open_since = None;
                     break;
                 }
@@ -106,7 +107,7 @@ impl Lines {
         }
         // It ended where it seemed to, although its quote did not.
         if let Some(since) = open_since
-            && !(self.peek()?.is_none() && text.bytes.strip_suffix(end).is_some_and(|whole| !is_open(whole)))
+            && !(self.peek()?.is_none() && text.bytes.strip_suffix(end).is_some_and(|whole| !is_open(whole, lexis)))
         {
             self.put_back(text.bytes.split_off(since));
         }
@@ -140,9 +141,28 @@ impl Lines {
     }
 }
 
+/// The lines of files, one after the other: of each so much that any message is whole.
+pub struct InputLines(Lines);
+
+impl InputLines {
+    /// A message has up to so many bytes.
+    const LIMIT: usize = 64 << 20;
+
+    /// Of these, the first one first.
+    pub fn open(inputs: Vec<Input>) -> Self {
+        Self(Lines::new(Chain::new(inputs), Self::LIMIT))
+    }
+
+    /// The next line, without its end; `None` after the last.
+    pub fn next(&mut self) -> Result<Option<&[u8]>, InputError> {
+        self.0.advance();
+        Ok(self.0.peek()?.map(|line| line.bytes.as_slice()))
+    }
+}
+
 /// Whether the text's end is within a quote or a comment, so that what follows it may be more of it.
-fn is_open(text: &[u8]) -> bool {
-    let mut tokens = Tokens::new(text, Lexis::default());
+fn is_open(text: &[u8], lexis: Lexis) -> bool {
+    let mut tokens = Tokens::new(text, lexis);
     tokens.by_ref().for_each(drop);
     tokens.is_cut_off()
 }

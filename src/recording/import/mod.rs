@@ -15,6 +15,7 @@ mod general;
 mod held;
 mod import;
 mod input;
+mod lexes;
 mod lines;
 mod messages;
 mod sessions;
@@ -26,6 +27,7 @@ mod when;
 
 pub use counts::{Counts, Skipped};
 pub use import::{Import, ImportError, ImportOptions, SourceKind};
-pub use input::Input;
+pub use input::{Input, InputError};
+pub use lines::InputLines;
 pub use messages::{Message, MessageImport};
 pub use when::LogZone;

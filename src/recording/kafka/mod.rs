@@ -13,6 +13,6 @@ mod scan;
 mod wire;
 mod writer;
 
-pub(crate) use scan::{Scan, ScanError};
+pub(crate) use scan::Scan;
 pub use wire::{WireError, decode, encode};
 pub use writer::{TopicConfig, TopicWriter};

@@ -8,6 +8,7 @@ mod header;
 use super::counts::{Counts, Skipped};
 use super::entry::{Entry, What, Who, is_about_prepared};
 use super::input::InputError;
+use super::lexes::Lexes;
 use super::lines::{Lines, Text};
 use super::table::{Fields, slow_row};
 use super::when::{Clock, Stamp};
@@ -23,11 +24,12 @@ pub(super) struct SlowLog {
     time: Option<Stamp>,
     /// The database of the log's last `use`: MySQL names it where it changes from one entry to the next.
     database: Option<String>,
+    lexes: Lexes,
 }
 
 impl SlowLog {
     pub(super) fn new(lines: Lines, clock: Clock) -> Self {
-        Self { lines, clock, time: None, database: None }
+        Self { lines, clock, time: None, database: None, lexes: Lexes::new() }
     }
 
     /// The next entry; `None` at the log's end.
@@ -45,7 +47,11 @@ impl SlowLog {
             let Some(header) = self.header()? else { continue };
             // The server adds a semicolon.
             let begins = |line: &[u8]| begins_entry(line) || is_banner(line);
-            let text = self.lines.text(Text::default(), b";\n", begins)?;
+            let lexis = header.thread.map(|thread| self.lexes.of(thread)).unwrap_or_default();
+            let text = self.lines.text(Text::default(), b";\n", lexis, begins)?;
+            if let Some(thread) = header.thread {
+                self.lexes.follow(thread, &text.bytes);
+            }
             match self.entry(header, text) {
                 Ok(entry) => return Ok(Some(entry)),
                 Err(why) => counts.skip(why),

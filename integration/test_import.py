@@ -1,0 +1,167 @@
+"""Recordings of logs that exist: what real servers log of odd texts, against what was sent."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+
+import pyarrow
+import pytest
+
+from harness import PATIENCE, run
+from harness.breadth import seeds
+from harness.kafka import Topic, settings, until_it_arrives
+from harness.proxy import binary
+from harness.servers import SqlServer
+
+DB = "imports"
+
+
+@pytest.fixture(scope="module", params=["mysql", "mariadb", "mariadb-11.8"])
+def logging(request, tmp_path_factory):
+    """A server that logs everything, to files and tables."""
+    folder = tmp_path_factory.mktemp(f"logging-{request.param}")
+    more = ["--log-slow-extra=ON"] if request.param == "mysql" else [
+        "--log-slow-verbosity=query_plan,innodb,explain,engine,warnings", "--log-slow-disabled-statements="]
+    server = SqlServer(request.param, folder, "--max-allowed-packet=64M", "--log-output=FILE,TABLE", "--long-query-time=0",
+                       "--slow-query-log=OFF", "--general-log=OFF", f"--slow-query-log-file={folder}/slow.log",
+                       f"--general-log-file={folder}/general.log", "--log-slow-admin-statements=ON", "--secure-file-priv=", *more)
+    yield server
+    server.stop()
+
+
+def recording_import(out, source, *inputs, stdin=None, **more):
+    done = subprocess.run([binary(), "recording", "import", "--from", source, "--out", out, *inputs], stdin=stdin,
+                          capture_output=True, timeout=PATIENCE, **more)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stderr.decode()
+
+
+def rows_of(folder):
+    """A recording's rows, in their order."""
+    rows = []
+    for path in sorted(pathlib.Path(folder).glob("*.arrows")):
+        with pyarrow.ipc.open_stream(path) as reader:
+            rows += reader.read_all().to_pylist()
+    return rows
+
+
+def texts(folder, user="app"):
+    """The texts of each session of that user: a list of lists."""
+    sessions, users = {}, {}
+    for row in rows_of(folder):
+        if row["event"] == "begin":
+            users.setdefault(row["session"], json.loads(row["facts"]).get("user"))
+            sessions.setdefault(row["session"], [])
+        if row["event"] == "command" and row["sql"] is not None:
+            sessions[row["session"]].append((row["sql"], row["truncated"]))
+    assert not any(cut for session in sessions.values() for _, cut in session if b"<secret>" not in _)
+    return [[text for text, _ in session] for key, session in sorted(sessions.items()) if users.get(key) == user]
+
+
+FAKES = [
+    "\n# Time: 2026-11-27T13:16:41.500000Z\n# User@Host: app[app] @ localhost [127.0.0.1]  Id:    12\n# Query_time: 0.1  Lock_time: 0.0 Rows_sent: 1  Rows_examined: 1\nSET timestamp=1795785401;\nselect 1;\n",
+    ";\n# User@Host: app[app] @ localhost []\n# Thread_id: 4  Schema: x  QC_hit: No\n# Query_time: 0.1  Lock_time: 0.0\nSET timestamp=1;\ndrop table t;\n",
+    ";\n# Time: 261127 13:17:06\n", "\n2026-11-27T13:16:41.559407Z\t    8 Query\tselect 2\n", "\n\t\t     4 Quit\t\n",
+    "\n261127 13:17:06\t     4 Connect\troot@localhost on  using TCP/IP\n", ";\nx, Version: 9 (y). started with:\nTcp port: 1  Unix socket: /s\nTime   Id\n",
+    "# administrator command: Quit;\n", "use other;\n", "--\n", "-- x\n", "# x\n", "/* x */", "\\", "\0", "\t", "\r\n", "`", '"', "é", "日本", "\x1a", ";", "\n\n",
+]
+
+
+def literal(pick):
+    """Something in quotes that is hostile to whoever reads lines."""
+    body = "".join(pick.choice(FAKES) if pick.random() < 0.5 else pick.choice(["a", "b c", "1", "%s"]) for _ in range(pick.randrange(5)))
+    return "'" + body.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def statement(pick):
+    comment = pick.choice(["", "", "/* " + pick.choice(FAKES).replace("*/", "") + " */ ", "-- c\n", "# c\n"])
+    match pick.randrange(9):
+        case 0:
+            return f"{comment}SELECT {literal(pick)}, {literal(pick)}"
+        case 1:
+            return f"{comment}UPDATE t SET b = {literal(pick)} WHERE a = {pick.randrange(9)}"
+        case 2:
+            return f"{comment}SELECT 1 AS `a;\n# Time: 261127 13:17:06\n`"
+        case 3:
+            return f"SELECT _binary'\\'{pick.choice('abc')}' -- {pick.choice('xyz')}"
+        case 4:
+            return "SELECT '" + "x" * pick.choice([100, 4096, 65536]) + "'"
+        case _:
+            return f"{comment}INSERT INTO t (b) VALUES ({literal(pick)}), ({literal(pick)})"
+
+
+def as_logged(text):
+    """As servers keep a text: without white space around it, and without semicolons at its end."""
+    return text.encode("utf-8") if isinstance(text, str) else text
+
+
+def trimmed(text):
+    return text.strip(b" \t\r\n\x0b\x0c").rstrip(b"; \t\r\n\x0b\x0c").replace(b"\0", b"\0")
+
+
+def workload(server, seed):
+    """Sends odd texts on several connections; what each sent, in order of their beginnings."""
+    pick = random.Random(seed)
+    connections, sent = [], []
+    charsets = ["utf8mb4", "utf8mb4", "latin1", "gbk"]
+    for charset in charsets:
+        connections.append(server.connect(database=DB, charset=charset))
+        # The driver says SET NAMES, and SET AUTOCOMMIT.
+        sent.append([])
+    for _ in range(120):
+        which = pick.randrange(len(connections))
+        text = statement(pick)
+        try:
+            raw = text.encode({"gbk": "gbk", "latin1": "latin-1", "utf8mb4": "utf-8"}[charsets[which]])
+        except UnicodeEncodeError:
+            continue
+        with connections[which].cursor() as cursor:
+            cursor.execute(raw)
+        sent[which].append(trimmed(raw))
+    big = b"SELECT '" + b"y" * (1 << 20) + b"'"
+    with connections[0].cursor() as cursor:
+        cursor.execute(big)
+    sent[0].append(big)
+    for connection in connections:
+        connection.close()
+    return sent
+
+
+@pytest.fixture(scope="module")
+def logged(logging):
+    """What was sent with each seed, and the four logs of it."""
+    server, folder = logging, logging.folder
+    server.fresh_databases(DB)
+    server.sql("GRANT ALL ON *.* TO 'app'@'%'", f"CREATE TABLE {DB}.t (a INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)",
+               f"INSERT INTO {DB}.t (b) VALUES ('x'), ('y')", "TRUNCATE mysql.general_log", "TRUNCATE mysql.slow_log",
+               "SET GLOBAL slow_query_log = ON, GLOBAL general_log = ON")
+    sent = [session for seed in seeds(1) for session in workload(server, seed)]
+    server.sql("SET GLOBAL slow_query_log = OFF, GLOBAL general_log = OFF",
+               f"SELECT * FROM mysql.general_log INTO OUTFILE '{folder}/general.tsv'",
+               f"SELECT * FROM mysql.slow_log INTO OUTFILE '{folder}/slow.csv' FIELDS TERMINATED BY ',' ENCLOSED BY '\"'")
+    return server, sent
+
+
+def is_drivers(text):
+    return text.upper().startswith((b"SET NAMES", b"SET AUTOCOMMIT"))
+
+
+@pytest.mark.parametrize("source, name", [("slowlog", "slow.log"), ("generallog", "general.log"), ("generallog", "general.tsv"), ("slowlog", "slow.csv")])
+def test_texts_are_what_was_sent(logged, tmp_path, source, name):
+    server, sent = logged
+    recording_import(tmp_path / "rec", source, server.folder / name)
+    found = texts(tmp_path / "rec")
+    # Tables of MariaDB are text in UTF-8: what was sent in another character set is not what is in them.
+    lossy = server.flavor == "mariadb" and not name.endswith(".log")
+    assert len(found) == len(sent)
+    for session, (there, here) in enumerate(zip(sent, found)):
+        here = [trimmed(text) for text in here if not is_drivers(text)]
+        if lossy:
+            assert len(here) == len(there)
+            here, there = ([text for text in texts if text.isascii()] for texts in (here, there))
+        for number, (expected, got) in enumerate(zip(there, here)):
+            assert got == expected, f"session {session}, statement {number}"
+        assert len(here) == len(there)
