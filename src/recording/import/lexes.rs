@@ -35,7 +35,10 @@ impl Lexes {
         for setting in variables_set(text, lexis) {
             match setting {
                 SessionSetting::ClientCharset(charset) => next.charset = ClientCharset::of(charset),
-                SessionSetting::SqlMode(Some(mode)) => next.mode = mode,
+                SessionSetting::SqlMode(Some(mode)) => {
+                    next.ansi_quotes = Some(mode.mode.ansi_quotes);
+                    next.backslash_escapes = Some(!mode.mode.no_backslash_escapes);
+                }
                 _ => {}
             }
         }
