@@ -88,7 +88,9 @@ fn zone(text: &str) -> Result<TimeZone, String> {
         let offset = i32::try_from(seconds).ok().and_then(|seconds| jiff::tz::Offset::from_seconds(seconds).ok());
         return offset.map(TimeZone::fixed).ok_or_else(|| format!("{text:?} is no time zone"));
     }
-    TimeZone::get(text).map_err(|_| format!("{text:?} is no time zone: give an offset such as +02:00, or a name such as Europe/Berlin"))
+    TimeZone::get(text).map_err(|_| {
+        format!("{text:?} is no time zone: give an offset such as +02:00, or a name such as Europe/Berlin")
+    })
 }
 
 fn charset(text: &str) -> Result<String, String> {
@@ -164,9 +166,9 @@ impl ImportArgs {
     fn files(&self) -> Result<Vec<Input>, Failure> {
         let input = |word: &String| match word.as_str() {
             "-" => Ok(Input::Standard),
-            word if word.starts_with("kafka:") => {
-                Err(Failure::usage(format!("{word}: only messages come from Kafka (--from messages), and then from there alone")))
-            }
+            word if word.starts_with("kafka:") => Err(Failure::usage(format!(
+                "{word}: only messages come from Kafka (--from messages), and then from there alone"
+            ))),
             word => Ok(Input::File(word.into())),
         };
         self.inputs.iter().map(input).collect()
@@ -187,7 +189,8 @@ impl ImportArgs {
     }
 
     fn messages(&self, key: Option<Key>) -> Result<(), Failure> {
-        let mut importing = Importing { import: MessageImport::new(recorder()), held: Vec::new(), output: None, args: self, key };
+        let mut importing =
+            Importing { import: MessageImport::new(recorder()), held: Vec::new(), output: None, args: self, key };
         match self.inputs.as_slice() {
             [topic] if topic.starts_with("kafka:") => self.topic(topic.trim_start_matches("kafka:"), &mut importing)?,
             _ => {
@@ -278,7 +281,9 @@ impl Importing<'_> {
         }
         if self.import.counts().sessions == 0 {
             let names = self.args.inputs.join(", ");
-            return Err(Failure::failed(format!("{names}: none of our messages is in it: each should be a JSON object on a line")));
+            return Err(Failure::failed(format!(
+                "{names}: none of our messages is in it: each should be a JSON object on a line"
+            )));
         }
         self.output = Some(Output::create(self.args, &self.import.about(), self.key.take())?);
         self.write(records)

@@ -30,4 +30,6 @@ pub use import::{Import, ImportError, ImportOptions, SourceKind};
 pub use input::{Input, InputError};
 pub use lines::InputLines;
 pub use messages::{Message, MessageImport};
+#[cfg(test)]
+pub(super) use sessions::bare;
 pub use when::LogZone;

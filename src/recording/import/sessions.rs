@@ -67,7 +67,7 @@ impl Track {
 }
 
 /// A command without parameters, and without an outcome.
-pub(super) fn bare(command: Command) -> RecordedCommand {
+pub(in crate::recording) fn bare(command: Command) -> RecordedCommand {
     RecordedCommand {
         command,
         sql: None,

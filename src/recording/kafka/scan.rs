@@ -91,6 +91,11 @@ impl Scan {
         Ok(Self { topic: topic.to_owned(), consumer, ends })
     }
 
+    /// The partitions that have not been read to their ends.
+    pub(super) fn partitions_with_messages(&self) -> std::collections::BTreeSet<i32> {
+        self.ends.keys().copied().collect()
+    }
+
     /// Calls `take` with each message, until that returns false; those of a partition are in order.
     pub(crate) fn read(mut self, mut take: impl FnMut(&BorrowedMessage<'_>) -> bool) -> Result<(), ScanError> {
         let failed = |topic: &str, reason: String| ScanError::Read { topic: topic.to_owned(), reason };

@@ -24,7 +24,9 @@ pub enum WireError {
     #[error("no record of a recording: {0}")]
     Foreign(String),
     /// It is of a later program.
-    #[error("the record's version is {0}, and this program knows versions up to {VERSION}: use a newer mysql-interceptor")]
+    #[error(
+        "the record's version is {0}, and this program knows versions up to {VERSION}: use a newer mysql-interceptor"
+    )]
     Version(u32),
 }
 
