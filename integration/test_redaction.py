@@ -16,6 +16,7 @@ import pytest
 from harness import parquet
 from harness.binlog import at, position
 from harness.breadth import seeds
+from harness.recording import Recording
 from harness.wire import BASIC, LONG_PASSWORD, MULTI_STATEMENTS, Raw, ServerError
 
 pytestmark = pytest.mark.newer_mariadb
@@ -252,6 +253,13 @@ def nameless(process):
     return found
 
 
+def contents(value):
+    """Every text and all bytes in a row."""
+    if isinstance(value, (list, dict)):
+        return [part for one in (value.values() if isinstance(value, dict) else value) for part in contents(one)]
+    return [value.encode()] if isinstance(value, str) else [value] if isinstance(value, bytes) else []
+
+
 def prepare(server):
     server.fresh_databases(DB)
     server.fresh_user("redact", "of the test")
@@ -318,7 +326,9 @@ def test_no_output_has_a_secret(server, proxies, tmp_path, mode, seed):
     key.write_bytes(os.urandom(32))
     key.chmod(0o600)
     options = ["--redact-mode=hash", f"--redact-key-file={key}"] if mode == "hash" else []
-    proxy = proxies(server, "--log-level=trace", "--buffer-messages=5", *options, sinks=[f"ndjson:{tmp_path}/proxy0/messages.ndjson", "stdout"])
+    recording = ["--record", tmp_path / "recording", "--record-redact=true"]
+    proxy = proxies(server, "--log-level=trace", "--buffer-messages=5", *options, *recording,
+                    sinks=[f"ndjson:{tmp_path}/proxy0/messages.ndjson", "stdout"])
     secrets, total, found = [], [0, 0], []
     for session in range(4):
         generator = Generator(f"{seed} {session}", server.flavor)
@@ -332,6 +342,9 @@ def test_no_output_has_a_secret(server, proxies, tmp_path, mode, seed):
         secrets += generator.secrets
     proxy.stop()
     found += written(tmp_path / "proxy0")
+    rows = Recording(tmp_path / "recording").rows()
+    assert len(rows) > 160
+    found += [value for row in rows for value in contents(row)] + written(tmp_path / "recording")
     assert total[0] > 60 and total[1] > 20, total
     assert len(proxy.messages.all()) > 60
     check(secrets, found)
@@ -339,7 +352,7 @@ def test_no_output_has_a_secret(server, proxies, tmp_path, mode, seed):
 
 def test_bulk_executions(mariadb, proxies, tmp_path):
     prepare(mariadb)
-    proxy = proxies(mariadb, "--log-level=trace")
+    proxy = proxies(mariadb, "--log-level=trace", "--record", tmp_path / "recording", "--record-redact=true")
     secrets = [f"{number}SecretOfABulk{number}" for number in range(1, 4)]
     with Raw(proxy.host, proxy.port) as raw:
         raw.login("redact", "of the test", database=DB, capabilities=BASIC & ~LONG_PASSWORD, extended=4)
@@ -353,7 +366,10 @@ def test_bulk_executions(mariadb, proxies, tmp_path):
     messages = proxy.messages.wait(3)
     proxy.stop()
     assert [message["queryParams"] for message in messages if message["queryParams"]] == [["shown", "***"]] * 3
-    check(secrets, written(tmp_path / "proxy0"))
+    rows = Recording(tmp_path / "recording").rows()
+    bulk = next(row for row in rows if row["command"] == "COM_STMT_BULK_EXECUTE")
+    assert [(param["type"], param["value"]) for param in bulk["params"]] == [(253, b"shown"), (253, b"***")] * 3
+    check(secrets, written(tmp_path / "proxy0") + [value for row in rows for value in contents(row)])
 
 
 def test_what_no_rule_names_is_shown(server, proxies):

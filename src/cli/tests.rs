@@ -334,7 +334,7 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s mirror \
+         publish_flush_interval_s mirror record \
          log_level log_format log_file",
         ),
         (

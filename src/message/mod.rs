@@ -25,6 +25,7 @@ pub use filter::{Criteria, Criterion, MessageFilter, Sample, Subject};
 pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;
+pub(crate) use redaction::{ER_PARSE_ERROR, hidden_literals_of, instead_of, redacted_bytes, redacted_words};
 use redaction::{hidden_literals, redacted_info, redacted_sql};
 use text::{MessageText, SqlText};
 

@@ -384,6 +384,10 @@ impl Session {
                 }
             };
         }
+        if self.draining.is_cancelled() {
+            // The listener says so, too, but perhaps later.
+            self.worker.shared.config.recording.ends_soon();
+        }
         relay.tap.close();
         match pause {
             Pause::Drained => relay.dismiss_client().await,

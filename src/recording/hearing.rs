@@ -8,10 +8,11 @@ use super::model::{
     Param, ParamValue, PreparedBefore, QueryAttribute, RecordedAnswer, RecordedCommand, RecordedError, SessionBegin,
     SessionSettings, UserChange,
 };
+use super::redact::Redaction;
 use crate::mysql::charset::Charset;
 use crate::mysql::wire::{self, BulkRows, Command, ErrPacket, ExecuteFlags, ParamType, StatusFlags, Value};
 use crate::session::{
-    Answer, CommandBody, LoginAnswer, Outcome, SentCommand, SessionFacts, SessionResult, StatementParams,
+    Answer, CommandBody, LoginAnswer, Outcome, Reading, SentCommand, SessionFacts, SessionResult, StatementParams,
 };
 
 /// Whether the server answers the command.
@@ -59,9 +60,14 @@ pub(super) fn login(login: &LoginAnswer<'_>, client: Option<String>) -> SessionB
 }
 
 /// Statements that are open when a recording begins. One of which only the front is known cannot be prepared again.
-pub(super) fn prepared_before(open: &[(u32, &Arc<[u8]>, bool)]) -> Vec<PreparedBefore> {
+pub(super) fn prepared_before(
+    open: &[(u32, &Arc<[u8]>, bool)],
+    redaction: &Redaction,
+    reading: Reading,
+) -> Vec<PreparedBefore> {
     let whole = open.iter().filter(|(.., truncated)| !truncated);
-    whole.map(|(id, sql, _)| PreparedBefore { id: *id, sql: Bytes::copy_from_slice(sql) }).collect()
+    let text = |sql: &[u8]| redaction.text(Bytes::copy_from_slice(sql), reading);
+    whole.map(|(id, sql, _)| PreparedBefore { id: *id, sql: text(sql) }).collect()
 }
 
 /// A command without its answer.

@@ -12,8 +12,10 @@ mod memory;
 mod model;
 mod reading;
 mod recorder;
+mod redact;
 mod sink;
 mod spool;
+mod start;
 mod state;
 
 pub use about::{Lack, RecordingAbout, RecordingSource};
@@ -22,6 +24,8 @@ pub use model::{
     RecordedResult, SessionBegin, SessionClose, SessionId, SessionSettings, UserChange,
 };
 pub use recorder::{Recorder, RecorderOptions};
+pub use redact::Redaction;
 pub use sink::{Admission, RecordSink};
 pub use spool::{ActiveRecording, RecordStore, RecordingCounts, RecordingSwitch, SpoolOptions, SpoolSink, StoreError};
+pub use start::{RecordingConfig, StartError};
 pub use state::SessionState;

@@ -6,24 +6,27 @@ use super::hearing;
 use super::model::{
     Event, Record, RecordedAnswer, RecordedCommand, RecordedResult, SessionBegin, SessionClose, SessionId,
 };
+use super::redact::Redaction;
 use super::sink::{Admission, RecordSink};
 use crate::mysql::wire::Command;
 use crate::session::{
-    Answer, EndReason, FilePart, Gap, Interest, LoginAnswer, Now, Outcome, SentCommand, SessionEnd, SessionFacts,
-    SessionListener, SessionResult, UnknownOutcome,
+    Answer, EndReason, FilePart, Gap, Interest, LoginAnswer, Now, Outcome, Reading, SentCommand, SessionEnd,
+    SessionFacts, SessionListener, SessionResult, UnknownOutcome,
 };
 
 /// What of a session is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RecorderOptions {
     /// How much of the files is kept that a client sends for one command (LOAD DATA LOCAL), in bytes. A longer one is recorded as truncated.
     pub max_file_bytes: usize,
+    /// Whose values are not recorded; passwords never are.
+    pub redaction: Redaction,
 }
 
 impl Default for RecorderOptions {
-    /// 16 MiB of files.
+    /// 16 MiB of files, and nothing redacted but passwords.
     fn default() -> Self {
-        Self { max_file_bytes: 16 << 20 }
+        Self { max_file_bytes: 16 << 20, redaction: Redaction::default() }
     }
 }
 
@@ -67,6 +70,8 @@ struct Pending {
     number: u64,
     started: Now,
     command: Box<RecordedCommand>,
+    /// How its text is read.
+    reading: Reading,
     /// What has come of a file.
     file: Option<Vec<u8>>,
     /// How much of files may still be kept.
@@ -191,7 +196,7 @@ impl<S: RecordSink> Recorder<S> {
             .extend(open.iter().map(|(id, ..)| *id).filter(|id| sent.open_statements.has_long_data(*id)));
         let begin = SessionBegin {
             began_before: true,
-            prepared: hearing::prepared_before(&open),
+            prepared: hearing::prepared_before(&open, &self.options.redaction, sent.session.reading()),
             ..hearing::session(sent.session, self.client.clone())
         };
         self.begin(begin, sent.started)
@@ -209,6 +214,7 @@ impl<S: RecordSink> Recorder<S> {
     fn record_command(&mut self, mut pending: Pending) {
         pending.file_ends();
         if self.stage == Stage::Recording {
+            self.options.redaction.apply(&mut pending.command, pending.reading);
             self.record(pending.started, Event::Command(pending.command));
         }
     }
@@ -257,6 +263,7 @@ impl<S: RecordSink> SessionListener for Recorder<S> {
             number: sent.number,
             started: sent.started,
             command,
+            reading: sent.session.reading(),
             file: None,
             file_room: self.options.max_file_bytes,
         });

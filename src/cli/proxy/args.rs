@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
-use crate::cli::settings::{LogArgs, MirrorArgs, Mirrors, Publishes, StatementArgs, choice, redacted_by_default};
+use crate::cli::settings::{
+    LogArgs, MirrorArgs, Mirrors, Publishes, RecordArgs, Records, StatementArgs, choice, redacted_by_default,
+};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode, Upstream, UpstreamVerify};
 use crate::settings::{boolean, duration, listen_address};
 
@@ -35,6 +37,9 @@ pub(in crate::cli) struct ProxyArgs {
     pub(super) mirror: MirrorArgs,
 
     #[command(flatten)]
+    pub(super) recording: RecordArgs,
+
+    #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
 }
 
@@ -52,6 +57,12 @@ impl Mirrors for ProxyArgs {
 impl Publishes for ProxyArgs {
     fn statements(&self) -> &StatementArgs {
         &self.statements
+    }
+}
+
+impl Records for ProxyArgs {
+    fn recording(&self) -> &RecordArgs {
+        &self.recording
     }
 }
 

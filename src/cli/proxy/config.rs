@@ -6,7 +6,7 @@ use super::args::{ProxyArgs, TlsArgs};
 use crate::deliver::{QueueConfig, SinkConfig};
 use crate::mirror::{MirrorConfig, MirrorSwitch};
 use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
-use crate::recording::RecordingSwitch;
+use crate::recording::{RecordingConfig, RecordingSwitch};
 use crate::settings::{ConfigError, Origins};
 
 /// All that `mysql-interceptor proxy` is to do.
@@ -15,6 +15,8 @@ pub(in crate::cli) struct Plan {
     /// Where clients connect.
     pub(in crate::cli) listen: Vec<SocketAddr>,
     pub(in crate::cli) proxy: ProxyConfig,
+    /// The recording that is made from the start.
+    pub(in crate::cli) recording: Option<RecordingConfig>,
     /// Where messages go; never empty.
     pub(in crate::cli) sinks: Vec<SinkConfig>,
     /// A second server on which sessions are done, too.
@@ -32,6 +34,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     let buffer = statements.buffer_config(origins)?;
     let redactor = statements.redaction.redactor(origins)?;
     let mirror = args.mirror.config(origins)?;
+    let recording = args.recording.config(&redactor, origins)?;
     let (capture, messages) = (args.capture, statements.messages);
     let proxy = ProxyConfig {
         upstream: args.connections.upstream,
@@ -62,7 +65,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             filter: statements.filter.filter(),
         },
     };
-    Ok(Plan { listen: args.connections.listen, proxy, sinks, mirror, queue })
+    Ok(Plan { listen: args.connections.listen, proxy, recording, sinks, mirror, queue })
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

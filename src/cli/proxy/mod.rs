@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod recording;
 mod reload;
 mod rules;
 
@@ -13,9 +14,11 @@ use super::settings::with_origins;
 use crate::deliver::{self, Pipeline};
 use crate::lifecycle::{self, Patience};
 use crate::proxy::{self, ProxyError};
+use crate::recording::{RecordingSource, StartError};
 use crate::settings::Origins;
 pub(super) use args::{ProxyArgs, adapt};
 pub(super) use config::{Plan, plan};
+use recording::end_recording;
 use reload::Reload;
 pub(super) use reload::{ReadAgain, Reread, Words};
 pub(super) use rules::rules;
@@ -45,12 +48,21 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
     let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
     let mut pipeline = Pipeline::start(sinks, &plan.queue).map_err(Failure::failed)?;
     let (drain_timeout, mirror) = (plan.proxy.drain_timeout, plan.proxy.mirror.clone());
-    let result = proxy::bind(&plan.listen).and_then(|listeners| {
+    let recording = plan.proxy.recording.clone();
+    let result = proxy::bind(&plan.listen).map_err(|error| explained(&error, origins)).and_then(|listeners| {
         let source = plan.proxy.upstream.to_string();
-        mirror.turn(plan.mirror, &source).map_err(ProxyError::Worker)?;
-        Reload { read_again, words, mirror: mirror.clone() }.start(signals).map_err(ProxyError::Worker)?;
-        proxy::run(plan.proxy, listeners, &pipeline, &stop)
+        let refused = |error| explained(&ProxyError::Worker(error), origins);
+        if let Some(config) = &plan.recording {
+            let server = Some(source.clone());
+            config.begin(RecordingSource::Proxy, server, &recording).map_err(|error| not_recorded(&error, origins))?;
+        }
+        mirror.turn(plan.mirror, &source).map_err(refused)?;
+        Reload { read_again, words, mirror: mirror.clone(), recording: recording.clone() }
+            .start(signals)
+            .map_err(refused)?;
+        proxy::run(plan.proxy, listeners, &pipeline, &stop).map_err(|error| explained(&error, origins))
     });
+    end_recording(&recording);
     match result {
         Ok(ended) => {
             // One --drain-timeout for sessions and sinks, but sinks get a little time even if a session used it up.
@@ -68,9 +80,13 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
             // Nothing was accepted, so there is nothing to say of the sinks.
             mirror.finish(Instant::now());
             pipeline.shutdown(Instant::now());
-            Err(explained(&error, origins))
+            Err(error)
         }
     }
+}
+
+fn not_recorded(error: &StartError, origins: &Origins) -> Failure {
+    Failure::Failed(with_origins(&format!("{error} (`record`)"), origins))
 }
 
 fn explained(error: &ProxyError, origins: &Origins) -> Failure {

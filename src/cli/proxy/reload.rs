@@ -4,9 +4,11 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::config::Plan;
+use super::recording::end_recording;
 use crate::cli::settings::CliError;
 use crate::lifecycle::HangUp;
 use crate::mirror::MirrorSwitch;
+use crate::recording::{RecordingSource, RecordingSwitch};
 use crate::settings::{Note, Origins};
 
 /// What the layers say now.
@@ -25,7 +27,9 @@ pub(in crate::cli) type Words = Vec<(String, Vec<String>)>;
 pub(in crate::cli) type ReadAgain = Box<dyn Fn() -> Result<Option<Reread>, CliError> + Send>;
 
 /// Settings that take effect at once: those whose ids begin so.
-const LIVE: [&str; 1] = ["mirror"];
+const LIVE: [&str; 2] = [MIRROR, RECORD];
+const MIRROR: &str = "mirror";
+const RECORD: &str = "record";
 
 /// The signal, and where it is noticed.
 pub(super) fn signal() -> (HangUp, Receiver<()>) {
@@ -39,6 +43,7 @@ pub(super) struct Reload {
     pub(super) read_again: ReadAgain,
     pub(super) words: Words,
     pub(super) mirror: MirrorSwitch,
+    pub(super) recording: RecordingSwitch,
 }
 
 impl Reload {
@@ -82,13 +87,25 @@ impl Reload {
             return;
         }
         let source = plan.proxy.upstream.to_string();
-        let is_on = plan.mirror.is_some();
-        if let Err(error) = self.mirror.turn(plan.mirror, &source) {
+        let concerns = |prefix| live.iter().any(|id| id.starts_with(prefix));
+        let on_or_off = |is_on| if is_on { "on" } else { "off" };
+        let (mirror, recording) = (on_or_off(plan.mirror.is_some()), on_or_off(plan.recording.is_some()));
+        if concerns(MIRROR)
+            && let Err(error) = self.mirror.turn(plan.mirror, &source)
+        {
             tracing::error!(%error, "SIGHUP: the mirror cannot be switched, everything stays as it is");
             return;
         }
-        let mirror = if is_on { "on" } else { "off" };
-        tracing::info!(mirror, "SIGHUP: the configuration was read again; changed: {}", names(&live));
+        if concerns(RECORD) {
+            // One whose settings have changed is another one, in a folder of its own.
+            end_recording(&self.recording);
+            if let Some(config) = &plan.recording
+                && let Err(error) = config.begin(RecordingSource::Proxy, Some(source), &self.recording)
+            {
+                tracing::error!("SIGHUP: nothing is recorded any more: {error} ({})", origins.of(RECORD).name());
+            }
+        }
+        tracing::info!(mirror, recording, "SIGHUP: the configuration was read again; changed: {}", names(&live));
         // The rest is not in force, and is named again the next time.
         for (id, now) in words.into_iter().filter(|(id, _)| is_live(id)) {
             if let Some((_, known)) = self.words.iter_mut().find(|(known, _)| *known == id) {
@@ -125,7 +142,7 @@ mod tests {
         assert!(changed(&before, &before).is_empty());
         let now = words(&[("mirror", &["mysql://u@h"]), ("workers", &["0"]), ("sink", &["stdout", "kafka"])]);
         assert_eq!(changed(&before, &now), ["mirror", "sink"]);
-        assert!(is_live("mirror") && is_live("mirror_sample") && !is_live("sink"));
+        assert!(is_live("mirror") && is_live("mirror_sample") && is_live("record_max_size") && !is_live("sink"));
     }
 
     #[test]

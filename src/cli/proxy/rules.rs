@@ -1,7 +1,7 @@
 //! Settings of `proxy` that matter only together with others, or are refused without them.
 
 use super::args::ProxyArgs;
-use crate::cli::settings::{mirror_rules, statement_rules};
+use crate::cli::settings::{mirror_rules, record_rules, statement_rules};
 use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::Rule;
@@ -14,10 +14,23 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules.extend(TLS);
     rules.extend(statement_rules());
     rules.extend(mirror_rules());
+    rules.extend(record_rules());
     rules
 }
 
-const CAPTURE: [Rule<ProxyArgs>; 2] = [
+const CAPTURE: [Rule<ProxyArgs>; 4] = [
+    Rule {
+        settings: &["max_statement_bytes"],
+        needs: |args| args.capture.statement_logging || args.recording.record.is_some(),
+        otherwise: NoEffect("there are neither messages nor a recording with --statement-logging=false"),
+    },
+    Rule {
+        settings: &["redact_keys", "redact_mode", "redact_value", "redact_key_file"],
+        needs: |args| args.capture.statement_logging || args.recording.is_redacted(),
+        otherwise: NoEffect(
+            "there are neither messages nor a recording that is redacted with --statement-logging=false",
+        ),
+    },
     Rule {
         settings: &[
             "capture_all",
@@ -27,14 +40,9 @@ const CAPTURE: [Rule<ProxyArgs>; 2] = [
             "include_params",
             "split_values",
             "max_param_length",
-            "max_statement_bytes",
             "on_unobservable",
             "session_probe",
             "default_tz",
-            "redact_keys",
-            "redact_mode",
-            "redact_value",
-            "redact_key_file",
         ],
         needs: |args| args.capture.statement_logging,
         otherwise: NoEffect("there are no messages with --statement-logging=false"),

@@ -15,18 +15,22 @@ pub(in crate::message) fn redacted_error(
     may_echo: bool,
     redactor: &Redactor,
 ) -> Option<String> {
-    let text = error.text(charset);
-    if !may_echo && !may_tell(&text, redactor) {
+    let message = redacted_words(error, &error.text(charset), may_echo, redactor)?;
+    let head = ErrPacket { message: b"", ..*error }.shown_in(charset);
+    Some(format!("{head}{message}"))
+}
+
+/// The words of an error without what may be a value that is not shown; `None`: they are shown as they are.
+pub(crate) fn redacted_words(error: &ErrPacket<'_>, text: &str, may_echo: bool, redactor: &Redactor) -> Option<String> {
+    if !may_echo && !may_tell(text, redactor) {
         return None;
     }
     let mask = redactor.mask();
-    let message = match text.find(QUOTES) {
+    Some(match text.find(QUOTES) {
         _ if is_of_the_user(error) => mask.to_owned(),
-        Some(quote) => format!("{}'{mask}'{}", text.get(..quote).unwrap_or_default(), place(&text)),
-        None => text.into_owned(),
-    };
-    let head = ErrPacket { message: b"", ..*error }.shown_in(charset);
-    Some(format!("{head}{message}"))
+        Some(quote) => format!("{}'{mask}'{}", text.get(..quote).unwrap_or_default(), place(text)),
+        None => text.to_owned(),
+    })
 }
 
 /// What servers quote with, in all their languages.

@@ -12,6 +12,7 @@ use super::text::{MessageText, SqlText};
 use crate::mysql::sql::{Kind, Lexis, Redactions, Tokens};
 use crate::rules::redaction::Redactor;
 use crate::session::{Outcome, Statement};
+pub(crate) use answer::redacted_words;
 pub(super) use answer::{redacted_error, redacted_info};
 use literal::Reading;
 
@@ -19,9 +20,18 @@ use literal::Reading;
 /// is secret.
 pub(super) fn hidden_literals<'r>(statement: &Statement<'_>, redactions: &'r Redactions) -> Cow<'r, [Range<usize>]> {
     let is_unread = matches!(&statement.outcome, Outcome::Error(error) if error.code == ER_PARSE_ERROR);
-    match statement.sql {
-        Some(sql) if is_unread && redactions.mentions_secret => {
-            let lexis = statement.reading.lexis;
+    hidden_literals_of(statement.sql.unwrap_or_default(), is_unread, statement.reading.lexis, redactions)
+}
+
+/// The same of a text; `is_unread`: the server could not read it.
+pub(crate) fn hidden_literals_of<'r>(
+    sql: &[u8],
+    is_unread: bool,
+    lexis: Lexis,
+    redactions: &'r Redactions,
+) -> Cow<'r, [Range<usize>]> {
+    match is_unread && redactions.mentions_secret {
+        true => {
             // What is in a comment is shown as well; a name in double quotes may be a string.
             let ansi_quotes = lexis.ansi_quotes.filter(|is_name| !is_name);
             let tokens = Tokens::new(sql, Lexis { flavor: None, version: None, ansi_quotes, ..lexis });
@@ -38,11 +48,42 @@ pub(super) fn hidden_literals<'r>(statement: &Statement<'_>, redactions: &'r Red
             });
             Cow::Owned(spans)
         }
-        _ => Cow::Borrowed(&redactions.literals),
+        false => Cow::Borrowed(&redactions.literals),
     }
 }
 
-const ER_PARSE_ERROR: u16 = 1064;
+/// What both servers say of a text that they cannot read.
+pub(crate) const ER_PARSE_ERROR: u16 = 1064;
+
+/// The text without these literals, in the character set in which it is.
+pub(crate) fn redacted_bytes(
+    text: &[u8],
+    truncated: bool,
+    literals: &[Range<usize>],
+    reading: crate::session::Reading,
+    redactor: &Redactor,
+) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut from = 0;
+    let piece = |range: Range<usize>| text.get(range).unwrap_or_default();
+    for literal in literals {
+        shown.extend_from_slice(piece(from..literal.start));
+        let is_torn = truncated && literal.end >= text.len();
+        let whole = Some(piece(literal.clone())).filter(|_| !is_torn);
+        let mut instead = String::new();
+        literal::push(&mut instead, whole, Reading { lexis: reading.lexis, charset: reading.text }, redactor);
+        shown.extend_from_slice(instead.as_bytes());
+        from = literal.end;
+    }
+    shown.extend_from_slice(piece(from..text.len()));
+    shown
+}
+
+/// What stands for a value that is not shown, given its plain text; the mask where that is not known.
+pub(crate) fn instead_of(plain: Option<&[u8]>, redactor: &Redactor) -> String {
+    let pseudonym = plain.and_then(|plain| redactor.pseudonym(plain));
+    pseudonym.map_or_else(|| redactor.mask().to_owned(), |pseudonym| pseudonym.to_string())
+}
 
 /// The text without these literals.
 pub(super) fn redacted_sql<'a>(

@@ -89,6 +89,7 @@ pub use quoted::unquote;
 pub use redactions::{RedactedParams, Redactions};
 pub use safety::{NamedSafety, Safety};
 pub use savepoints::{SavepointNames, Savepoints};
+pub(crate) use secrets::may_have_secrets;
 pub use secrets::{mask_secrets, secret_spans};
 pub use settings::{IsolationLevel, SessionSetting, SqlModeValue, variables_selected, variables_set};
 pub use split_rows::{InsertRow, InsertRows, InsertValue, Literal};

@@ -75,7 +75,8 @@ static SIGNS: LazyLock<Keys> = LazyLock::new(|| {
     Keys::new(words.into_iter().chain(rarer))
 });
 
-pub(super) fn may_have_secrets(text: &[u8]) -> bool {
+/// Whether a text mentions what secrets come with: nearly all do not.
+pub(crate) fn may_have_secrets(text: &[u8]) -> bool {
     SIGNS.match_name(text)
 }
 

@@ -59,11 +59,12 @@ impl Default for WriterOptions {
 }
 
 /// What happens when a recording has reached its largest size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WhenFull {
-    /// It ends: a replay begins where it began.
+    /// It ends: a replay begins where it began
     Stop,
-    /// Its oldest files are removed: it always has what happened last.
+    /// Its oldest files are removed: it always has what happened last
     RemoveOldest,
 }
 

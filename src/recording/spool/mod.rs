@@ -4,6 +4,7 @@
 //! has a gap that it tells of. When writing fails the recording is over: that is said once, counted, and of no concern to the sessions.
 
 mod counts;
+mod disk;
 mod queue;
 mod sink;
 mod store;

@@ -15,7 +15,7 @@ use super::writing::Writing;
 use crate::recording::{Recorder, RecorderOptions, RecordingAbout, SessionId};
 
 /// How records get from sessions to where they are written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SpoolOptions {
     /// Bytes of records that may wait to be written. What is too much is refused.
     pub queue_bytes: usize,
@@ -61,7 +61,7 @@ impl ActiveRecording {
     /// Records another session, of the client with this address. It may have begun long before.
     pub fn recorder(&self, client: Option<String>) -> Recorder<SpoolSink> {
         let id = SessionId(u64::from(self.queue.recorder) << 32 | u64::from(self.queue.next_session()));
-        Recorder::new(id, client, SpoolSink(Arc::clone(&self.queue))).with_options(self.options)
+        Recorder::new(id, client, SpoolSink(Arc::clone(&self.queue))).with_options(self.options.clone())
     }
 }
 

@@ -1,0 +1,67 @@
+//! How a recording of this program's sessions begins.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::disk::{RecordingError, RecordingWriter, WriterOptions};
+use super::spool::{RecordingSwitch, SpoolOptions};
+use super::{RecordingAbout, RecordingSource};
+
+/// A recording that is to be made.
+#[derive(Debug, Clone)]
+pub struct RecordingConfig {
+    /// Where its files are to be.
+    pub folder: PathBuf,
+    /// How they are written.
+    pub files: WriterOptions,
+    /// How records get there.
+    pub spool: SpoolOptions,
+    /// The server's executed GTID set at the beginning, if somebody knows it.
+    pub gtid_set: Option<String>,
+}
+
+/// Why a recording cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its folder, or its first file.
+    #[error(transparent)]
+    Files(#[from] RecordingError),
+    /// The system has no thread for it.
+    #[error("no thread for the recording: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl RecordingConfig {
+    /// Begins it: from now on the sessions of `switch` are recorded. `server`: the one that answers them, as `host:port`.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be used, or holds something.
+    pub fn begin(
+        &self,
+        source: RecordingSource,
+        server: Option<String>,
+        switch: &RecordingSwitch,
+    ) -> Result<(), StartError> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+        let about = RecordingAbout {
+            server,
+            gtid_set: self.gtid_set.clone(),
+            redacted: self.spool.recorder.redaction.hides_names(),
+            ..RecordingAbout::new(source, random(), started_ms)
+        };
+        let writer = RecordingWriter::create(&self.folder, &about, self.files.clone())?;
+        switch.turn_on(Box::new(writer), &about, self.spool.clone())?;
+        tracing::info!(folder = %self.folder.display(), "recording");
+        Ok(())
+    }
+}
+
+/// What tells this recording's sessions from those of others.
+fn random() -> u32 {
+    let random = RandomState::new().build_hasher().finish();
+    (random >> 32) as u32
+}
