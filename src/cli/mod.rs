@@ -2,6 +2,7 @@
 
 mod binlog;
 mod compare;
+mod conclude;
 mod decode;
 mod effective;
 mod exit;

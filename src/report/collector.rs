@@ -9,8 +9,9 @@ use super::execution::Execution;
 use super::histogram::Histogram;
 use super::lateness::LatenessTotals;
 use super::model::{ClassTotal, Difference, DigestTotals, Example, Facts, OtherDigests, Pair, Report, VERSION};
+use super::sample::sample;
 use super::series::Series;
-use super::statement::{StatementFacts, Statements, pattern, shown};
+use super::statement::{StatementFacts, Statements, pattern};
 use crate::mysql::sql::Digest;
 use crate::recording::SessionId;
 
@@ -224,7 +225,7 @@ impl Collector {
             return;
         }
         let totals = self.digests.entry(facts.digest).or_insert_with(|| {
-            let (sample, sample_is_cut) = shown(expected.sql.as_deref().unwrap_or_default());
+            let (sample, sample_is_cut) = sample(expected, lexis);
             DigestTotals {
                 digest: facts.digest.to_string(),
                 pattern: pattern(expected, lexis),
@@ -261,7 +262,7 @@ impl Collector {
         };
         let key = (finding.class, Some(digest), finding.expected.clone(), finding.observed.clone());
         let example = || {
-            let (sql, sql_is_cut) = shown(expected.sql.as_deref().unwrap_or_default());
+            let (sql, sql_is_cut) = sample(expected, execution.lexis);
             let (expected, observed) = example(finding, expected, observed);
             let session = execution.session.to_string();
             Example { session, number: execution.number, sql, sql_is_cut, expected, observed }

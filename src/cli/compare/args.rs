@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::settings::{LogArgs, ReportArgs, choice};
+use crate::cli::settings::{LogArgs, ReportArgs, ServerUrl, choice};
 use crate::pretty::ColorChoice;
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, boolean};
@@ -25,11 +25,24 @@ pub(in crate::cli) struct CompareArgs {
     pub(super) merge: bool,
 
     /// Key file of encrypted recordings
-    #[arg(long, value_name = "KEYFILE")]
-    pub(super) key: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
 
     #[command(flatten)]
     pub(in crate::cli) report: ReportArgs,
+
+    /// Server to ask for the plans of recorded statements: mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE
+    ///
+    /// With --explain-target: EXPLAIN of up to 100 SELECTs that became slower or differ, and do nothing but read. Without a password in the
+    /// URL that of the variable MYSQL_PWD is taken.
+    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = "Report")]
+    pub(super) explain_recorded: Option<ServerUrl>,
+
+    /// ... and the server that they went to again
+    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = "Report")]
+    pub(super) explain_target: Option<ServerUrl>,
 
     /// Colours of the summary
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = choice::<ColorChoice>())]
@@ -49,7 +62,17 @@ pub(in crate::cli) fn rules() -> Vec<Rule<CompareArgs>> {
             otherwise: Refused("expected two folders, the older execution first (--merge adds up reports)"),
         },
         Rule {
-            settings: &["time_factor", "time_floor", "key"],
+            settings: &["explain_recorded", "explain_target"],
+            needs: |args| args.explain_recorded.is_some() == args.explain_target.is_some(),
+            otherwise: Refused("both servers are asked: give --explain-recorded and --explain-target"),
+        },
+        Rule {
+            settings: &["explain_recorded", "explain_target"],
+            needs: |args| args.report.report.is_some(),
+            otherwise: NoEffect("plans are part of the report: give --report"),
+        },
+        Rule {
+            settings: &["time_factor", "time_floor", "key_file"],
             needs: |args| !args.merge,
             otherwise: NoEffect("reports are added up as they are (--merge)"),
         },

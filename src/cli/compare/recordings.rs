@@ -26,7 +26,7 @@ pub(super) fn compared(args: &CompareArgs) -> Result<Report, Failure> {
     let [first, second] = args.folders.as_slice() else {
         return Err(Failure::usage("expected two folders, the older execution first"));
     };
-    let key = args.key.as_deref().map(Key::read).transpose().map_err(Failure::failed)?;
+    let key = args.key_file.as_deref().map(Key::read).transpose().map_err(Failure::failed)?;
     let open = |folder: &PathBuf| Recording::open(&recording_in(folder), key.as_ref()).map_err(Failure::failed);
     let (expected, observed) = (open(first)?, open(second)?);
     let mut collector =
