@@ -87,12 +87,17 @@
   const mismatches = (digest) => OUTCOME.reduce((sum, name) => sum + (digest.classes[name] || 0), 0);
   const patterns = new Map(report.digests.map((digest) => [digest.digest, digest]));
 
+  const THEMES = { "": "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+
   // --- The address keeps what is shown ---
   const readHash = () => {
     const found = new URLSearchParams(location.hash.slice(1));
     for (const name of Object.keys(state)) state[name] = found.get(name) ?? { tab: "overview", sort: "impact", dir: "desc" }[name] ?? "";
-    if (!views[state.tab]) state.tab = "overview";
-    if (!columns[state.sort]) state.sort = "impact";
+    // Whatever an address says, only what there is counts.
+    if (!Object.hasOwn(views, state.tab)) state.tab = "overview";
+    if (!Object.hasOwn(columns, state.sort)) state.sort = "impact";
+    if (!Object.hasOwn(THEMES, state.theme)) state.theme = "";
+    if (!classes.includes(state.cls)) state.cls = "";
   };
   const go = (change, keepFocus) => {
     Object.assign(state, change);
@@ -358,10 +363,11 @@
     oninput: (event) => { shown = PAGE; go({ q: event.target.value }, true); } });
   const choices = (names, label) => el("div", { class: "choices" }, ...["", ...names].map((name) =>
     el("button", { "aria-pressed": String(state.cls === name), "data-class": name, onclick: () => { shown = PAGE; go({ cls: name }); } }, name ? TITLES[name] : label)));
-  const matches = (...texts) => {
+  const matches = (digest, ...texts) => {
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
     const text = texts.join("\n").toLowerCase();
-    return words.every((word) => text.includes(word));
+    // A few letters are in any digest: its front counts.
+    return words.every((word) => text.includes(word) || (word.length >= 6 && (digest || "").startsWith(word)));
   };
 
   const views = {
@@ -393,7 +399,7 @@
     },
     statements() {
       const column = columns[state.sort];
-      const wanted = report.digests.filter((digest) => (!state.cls || digest.classes[state.cls]) && matches(digest.pattern, digest.kind, digest.digest));
+      const wanted = report.digests.filter((digest) => (!state.cls || digest.classes[state.cls]) && matches(digest.digest, digest.pattern, digest.kind));
       const direction = state.dir === "asc" ? 1 : -1;
       const sorted = wanted.map((digest) => [column.value(digest), digest])
         .sort(([a, x], [b, y]) => (a < b ? -direction : a > b ? direction : x.digest < y.digest ? -1 : 1)).map(([, digest]) => digest);
@@ -409,7 +415,7 @@
     },
     differences() {
       const wanted = report.differences.filter((difference) => (!state.cls || difference.class === state.cls)
-        && matches(difference.example.sql, difference.expected, difference.observed, difference.example.observed, difference.class, (patterns.get(difference.digest) || {}).pattern || ""));
+        && matches(difference.digest, difference.example.sql, difference.expected, difference.observed, difference.example.observed, difference.class, (patterns.get(difference.digest) || {}).pattern || ""));
       const others = Object.entries(report.other_differences).filter(([name]) => !state.cls || name === state.cls).reduce((sum, [, count]) => sum + count, 0);
       return card("Differences", state.cls ? EXPLAINED[state.cls] : "what is the same but for values is counted together", el("div", {},
         el("div", { class: "tools" }, search("Filter by words or outcome"), choices(classes, "All")),
@@ -457,7 +463,6 @@
       isShort ? null : el("th", { title: "The recorded time of these executions (of the class Time: the time by which they changed), by that of all statements" }, "Share of total time"))), el("tbody", {}, ...body));
   };
 
-  const THEMES = { "": "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
   const nextTheme = () => go({ theme: { "": "light", light: "dark", dark: "" }[state.theme] });
 
   const head = () => {
@@ -486,7 +491,7 @@
     const newErrors = report.series.observed.reduce((sum, interval) => sum + interval.errors, 0);
     const oldErrors = report.series.expected.reduce((sum, interval) => sum + interval.errors, 0);
     return [el("div", { class: "top" }, el("div", {}, el("h1", {}, "What differs between two executions"), el("p", { class: "verdict", id: "verdict" }, verdict)),
-      el("button", { class: "theme", onclick: nextTheme }, THEMES[state.theme] || THEMES[""])),
+      el("button", { class: "theme", onclick: nextTheme }, THEMES[state.theme])),
     el("div", { class: "sides" }, side("", "Recorded", report.expected), side("target", "Target", report.observed)), ...banners,
     el("div", { class: "tiles" },
       tile("Statements compared", number(report.statements), `${plural(report.sessions, "session")}${skippedAll ? ` \u00b7 ${number(skippedAll)} skipped` : ""}`),
