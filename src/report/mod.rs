@@ -1,12 +1,13 @@
 //! What two executions of the same commands differ in, and the report of it.
 //!
 //! ```text
-//!   pairing       two recordings side by side
-//!   write         a report's folder             summary    a report on the terminal        page   a report in a browser
-//!   collector     executions in, a report out   fail_on    which differences are too many
-//!   settle        reports added up; noise       classify   what one execution differs in
-//!   model         report.json                   class      kinds of differences
-//!   histogram, series, lateness, statement, outcome        what it is made of
+//!   pairing     two recordings side by side       collector   executions in, a report out
+//!   classify    what one execution differs in     class       kinds of differences; outcome: in words
+//!   settle      reports added up; what a baseline explains
+//!   fail_on     which differences are too many    summary     a report on the terminal
+//!   write       a report's folder                 page        the page in it
+//!   model       report.json                       explain     whose plans are asked for
+//!   histogram, series, lateness, statement, sample            what it is made of
 //! ```
 
 mod class;

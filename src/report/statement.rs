@@ -11,7 +11,7 @@ use crate::recording::RecordedCommand;
 
 /// How many texts are remembered: those of prepared statements, and of what is sent again and again.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-/// Longer texts are read again: they hardly ever come twice, and only their front decides the cost of looking them up.
+/// How many bytes of a text are shown.
 const LONGEST_SHOWN: usize = 4096;
 
 /// What a text tells.
