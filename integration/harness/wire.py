@@ -170,6 +170,10 @@ class Raw:
                     self.packet()
                 if not self.capabilities & DEPRECATE_EOF:
                     eof = self.packet()
+                    if eof[0] == 0xFF:
+                        raise ServerError(eof)
+                    if cursor and eof[0] == 0x00 and len(eof) == 7:
+                        return found + [[]]  # MySQL, where there is nothing to fetch
                     assert self.is_end(eof)
                     announced, = struct.unpack_from("<H", eof, 3)
                     if cursor and announced & CURSOR_EXISTS and not announced & MORE_RESULTS:

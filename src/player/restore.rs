@@ -1,35 +1,50 @@
 //! A session's state at the recording's beginning, as the target gets it.
 
 use crate::mysql::charset::Charset;
-use crate::recording::{SessionBegin, SessionSettings};
+use crate::recording::SessionSettings;
 
-/// Statements that bring the session's variables to what is known of them. Each is one variable, so that a target that lacks a value keeps
-/// the others; `has_collation`: the login's collation is in force on the target.
-pub(super) fn settings(begin: &SessionBegin, has_collation: bool) -> Vec<String> {
-    let settings = &begin.settings;
-    let mut statements = charsets(settings, begin.began_before || !has_collation);
-    if let Some(zone) = &settings.time_zone {
+/// What the target's session has after the login, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AfterLogin<'a> {
+    /// The recorded login's collation is in force.
+    pub(super) has_collation: bool,
+    pub(super) autocommit: Option<bool>,
+    pub(super) time_zone: Option<&'a str>,
+    pub(super) sql_mode: Option<&'a str>,
+}
+
+/// Statements that bring the session's variables to what is known of them, where they are not there already. Each is one variable, so that a
+/// target that lacks a value keeps the others.
+pub(super) fn statements(settings: &SessionSettings, here: AfterLogin<'_>) -> Vec<String> {
+    let mut statements = charsets(settings, here.has_collation);
+    if let Some(zone) = settings.time_zone.as_deref()
+        && here.time_zone != Some(zone)
+    {
         statements.push(format!("SET time_zone = {}", quoted(zone)));
     }
-    if let Some(mode) = &settings.sql_mode {
+    if let Some(mode) = settings.sql_mode.as_deref()
+        && here.sql_mode != Some(mode)
+    {
         statements.push(format!("SET sql_mode = {}", quoted(mode)));
     }
     if let Some(isolation) = settings.isolation.as_deref().and_then(isolation) {
         statements.push(format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"));
     }
-    if let Some(autocommit) = settings.autocommit {
+    if let Some(autocommit) = settings.autocommit
+        && here.autocommit != Some(autocommit)
+    {
         statements.push(format!("SET autocommit = {}", u8::from(autocommit)));
     }
     statements
 }
 
-/// The login's collation says it all, unless the target lacks it or the recording begins in the session's middle.
-fn charsets(settings: &SessionSettings, is_needed: bool) -> Vec<String> {
+/// The login's collation says it all, unless the target lacks it or the session has set something else since.
+fn charsets(settings: &SessionSettings, has_collation: bool) -> Vec<String> {
     let of_login = settings.login_collation.and_then(Charset::from_collation).map(Charset::name);
     let client = settings.client_charset.as_deref().or(of_login);
+    let is_there = has_collation && client == of_login;
     let mut statements = Vec::new();
-    let differs_from_login = client.is_some() && of_login.is_some() && client != of_login;
-    if let Some(client) = client.filter(|_| is_needed || differs_from_login).filter(|name| is_name(name)) {
+    if let Some(client) = client.filter(|name| !is_there && is_name(name)) {
         statements.push(format!("SET NAMES {client}"));
     }
     if let Some(results) = settings.results_charset.as_deref().filter(|name| is_name(name))
@@ -61,13 +76,13 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn begin(settings: SessionSettings) -> SessionBegin {
-        SessionBegin { settings, ..SessionBegin::default() }
-    }
+    const SAME: AfterLogin<'_> =
+        AfterLogin { has_collation: true, autocommit: Some(true), time_zone: Some("SYSTEM"), sql_mode: None };
+    const OTHER: AfterLogin<'_> = AfterLogin { has_collation: false, ..SAME };
 
     #[test]
     fn nothing_is_known_and_nothing_is_set() {
-        assert_eq!(settings(&begin(SessionSettings::default()), false), [""; 0]);
+        assert_eq!(statements(&SessionSettings::default(), OTHER), [""; 0]);
     }
 
     #[test]
@@ -89,7 +104,7 @@ mod tests {
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             "SET autocommit = 0",
         ];
-        assert_eq!(settings(&begin(all), true), expected);
+        assert_eq!(statements(&all, SAME), expected);
     }
 
     #[test]
@@ -100,11 +115,26 @@ mod tests {
             login_collation: Some(255),
             ..SessionSettings::default()
         };
-        assert_eq!(settings(&begin(login.clone()), true), [""; 0]);
-        assert_eq!(settings(&begin(login.clone()), false), ["SET NAMES utf8mb4"]);
-        let mut before = begin(login);
-        before.began_before = true;
-        assert_eq!(settings(&before, true), ["SET NAMES utf8mb4"]);
+        assert_eq!(statements(&login, SAME), [""; 0]);
+        assert_eq!(statements(&login, OTHER), ["SET NAMES utf8mb4"]);
+        let later =
+            SessionSettings { client_charset: Some("gbk".into()), results_charset: Some("gbk".into()), ..login };
+        assert_eq!(statements(&later, SAME), ["SET NAMES gbk"]);
+    }
+
+    #[test]
+    fn a_variable_that_has_the_value_already_is_left_alone() {
+        let zone = |name: &str| SessionSettings { time_zone: Some(name.into()), ..SessionSettings::default() };
+        assert_eq!(statements(&zone("SYSTEM"), SAME), [""; 0]);
+        assert_eq!(statements(&zone("UTC"), SAME), ["SET time_zone = 'UTC'"]);
+    }
+
+    #[test]
+    fn autocommit_is_set_where_it_differs() {
+        for (recorded, expected) in [(None, None), (Some(true), None), (Some(false), Some("SET autocommit = 0"))] {
+            let settings = SessionSettings { autocommit: recorded, ..SessionSettings::default() };
+            assert_eq!(statements(&settings, SAME).first().map(String::as_str), expected);
+        }
     }
 
     #[test]
@@ -115,6 +145,6 @@ mod tests {
             isolation: Some("SERIALIZABLE; DROP TABLE t".into()),
             ..SessionSettings::default()
         };
-        assert_eq!(settings(&begin(evil), false), ["SET time_zone = '''; DROP TABLE t -- '"]);
+        assert_eq!(statements(&evil, OTHER), ["SET time_zone = '''; DROP TABLE t -- '"]);
     }
 }

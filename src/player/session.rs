@@ -11,6 +11,7 @@ use super::deterministic::OwnSettings;
 use super::encode::{self, PacketBuffer};
 use super::error::{PlayError, Unplayable};
 use super::options::PlayOptions;
+use super::restore::AfterLogin;
 use super::statements::{Prepared, Statements, prepared_by};
 use super::target::Target;
 use super::{capabilities, change_user, deterministic, restore};
@@ -82,8 +83,14 @@ impl TargetSession {
 
     async fn restore(&mut self, begin: &SessionBegin) -> Result<(), PlayError> {
         let collation = begin.settings.login_collation;
-        let has_collation = self.facts().client_charset.is_some() && collation.is_some_and(|id| id < 256);
-        for statement in restore::settings(begin, has_collation) {
+        let facts = self.facts();
+        let here = AfterLogin {
+            has_collation: facts.client_charset.is_some() && collation.is_some_and(|id| id < 256),
+            autocommit: facts.status.map(|status| status.contains(StatusFlags::AUTOCOMMIT)),
+            time_zone: facts.time_zone.as_deref(),
+            sql_mode: facts.sql_mode_text.as_deref(),
+        };
+        for statement in restore::statements(&begin.settings, here) {
             self.ask_for(&statement).await?;
         }
         for prepared in &begin.prepared {
