@@ -243,6 +243,11 @@ impl Exchange {
     ) -> Result<(), Trouble> {
         let eof = match packet.payload {
             [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
+            // MySQL ends so what was to open a cursor and had nothing for it (`Protocol_classic::send_ok`, as no EOF was due any more).
+            [0x00, ..] if then == AfterDefinitions::Rows && self.wants_cursor() => {
+                let end = RowEnd::Ok(OkPacket::parse(packet.payload, self.dialect.in_force())?);
+                return self.result(Outcome::Rows { count: 0, end: Some(end) }, now, to);
+            }
             _ => return Err(Malformed("packet after column definitions, where an EOF is due").into()),
         };
         let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
@@ -254,6 +259,11 @@ impl Exchange {
             return self.result(Outcome::Rows { count: 0, end: Some(RowEnd::Eof(eof)) }, now, to);
         }
         self.after_definitions(then, now, to)
+    }
+
+    /// Whether what is answered is an execution that asks for a cursor.
+    fn wants_cursor(&self) -> bool {
+        self.requests.current.as_ref().is_some_and(|current| current.request.wants_cursor())
     }
 
     /// What comes after definitions shows which dialect it is.
@@ -268,8 +278,7 @@ impl Exchange {
         const EOF_LENGTH: u64 = 5;
         if packet.payload.first() == Some(&0xfe) && packet.length == EOF_LENGTH {
             // One that opens a cursor is the same in both.
-            let is_cursor = self.requests.current.as_ref().is_some_and(|current| current.request.wants_cursor());
-            if !is_cursor {
+            if !self.wants_cursor() {
                 self.dialect.found_out(CapabilityFlags::DEPRECATE_EOF, false);
             }
             return self.definitions_eof(packet, then, now, to);
