@@ -243,7 +243,7 @@ impl Exchange {
     ) -> Result<(), Trouble> {
         let eof = match packet.payload {
             [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
-            // MySQL ends so what was to open a cursor and had nothing for it (`Protocol_classic::send_ok`, as no EOF was due any more).
+            // MySQL 9.7 now and then answers so what was to open a cursor: no rows, and no cursor.
             [0x00, ..] if then == AfterDefinitions::Rows && self.wants_cursor() => {
                 let end = RowEnd::Ok(OkPacket::parse(packet.payload, self.dialect.in_force())?);
                 return self.result(Outcome::Rows { count: 0, end: Some(end) }, now, to);

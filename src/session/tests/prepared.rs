@@ -106,7 +106,7 @@ fn an_ok_may_end_the_definitions_where_no_cursor_opened() {
     script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").ok(0, "", AUTOCOMMIT);
     script.query("DO 1").ok(0, "", AUTOCOMMIT);
     let sql = "SELECT a FROM t WHERE a > ?";
-    assert_eq!(statements(&script), [Seen::sql(sql, 0, Some("")).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]);
+    assert_eq!(statements(&script), [Seen::sql(sql, 0, None).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]);
 }
 
 #[test]
