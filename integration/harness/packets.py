@@ -32,9 +32,8 @@ class Dump:
             line = self.process.stderr.readline()
         assert line, "tcpdump ended at once"
 
-    def stop(self):
-        """Everything that was sent until now is in the file."""
-        # What was sent last may be on its way from the kernel: the file has come to rest.
+    def rest(self):
+        """Waits until what was sent last is in the file; returns how many packets there are."""
         sizes = [-1]
 
         def rests():
@@ -43,6 +42,11 @@ class Dump:
             return sizes[-1] == sizes[-2]
 
         within(rests, "the capture comes to rest")
+        return len(packets(self.path)[1])
+
+    def stop(self):
+        """Everything that was sent until now is in the file."""
+        self.rest()
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE)
         assert "0 packets dropped by kernel" in said, said
@@ -94,6 +98,15 @@ def write(path, header, found):
     parts = [header]
     for seconds, fraction, length, data in found:
         parts += [struct.pack("<IIII", seconds, fraction, len(data), length), data]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def big_endian(path, header, found):
+    """The same packets with headers in the other byte order."""
+    parts = [struct.pack(">IHHiIII", *struct.unpack("<IHHiIII", header))]
+    for seconds, fraction, length, data in found:
+        parts += [struct.pack(">IIII", seconds, fraction, len(data), length), data]
     path.write_bytes(b"".join(parts))
     return path
 

@@ -8,6 +8,7 @@
 #   bench         haproxy, sysbench, mysql-router     debezium      Debezium's engine (brings java)
 #   ruby          Ruby's mysql2                       perl    DBD::mysql, DBD::MariaDB
 #   browser       Chromium, which looks at reports
+#   tcpdump       tcpdump
 # MySQL, MariaDB, Kafka and Debezium are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
@@ -100,6 +101,8 @@ unpack_mysql() {
   if [[ $(. /etc/os-release && echo "${ID:-}") == debian ]]; then suite=sid; fi
   unpacked "$name" "$suite" "${packages[*]}" "$why" "${packages[@]}"
 }
+
+install_tcpdump() { have tcpdump || packages "to capture packets for decode" tcpdump; }
 
 install_mariadb() {
   find_mariadbd >/dev/null && return 0
@@ -230,7 +233,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl browser bench docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl browser bench tcpdump docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done

@@ -5,7 +5,7 @@
 //!   packet     a frame -> a TCP segment
 //!   tcp        segments -> the bytes of both directions, in their order, and gaps
 //!   session    bytes -> an observer, from the beginning or from the middle
-//!   listeners  what the observer tells -> messages
+//!   listeners  what the observer tells -> messages, a recording, a second server
 //! ```
 
 mod border;
@@ -14,10 +14,15 @@ mod clock;
 mod counters;
 mod listeners;
 mod packet;
+mod recording;
 mod run;
 mod session;
 mod sessions;
 mod tcp;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod traffic;
 
-pub(crate) use run::{DecodeConfig, DecodeError, Summary, run};
+pub(crate) use run::{DecodeConfig, DecodeError, Outputs, Summary, run};
 pub(crate) use tcp::{Limits, Servers};

@@ -1,7 +1,7 @@
 //! From a capture to messages, in one pass.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,15 @@ use super::capture::{CaptureError, CaptureParser, Input, InputError, LinkType, R
 use super::clock::CaptureClock;
 use super::counters::{FrameCounters, SessionCounters};
 use super::packet::{NoSegment, segment};
+use super::recording::Recording;
 use super::sessions::{Messages, Sessions};
 use super::tcp::{Connections, Limits, Servers, TcpCounters};
 use crate::deliver::{Pipeline, PushError, SinkError};
+use crate::mirror::MirrorSwitch;
 use crate::publish::Publishing;
-use crate::session::{Now, ObserverConfig};
+use crate::recording::disk::{RecordingError, Written};
+use crate::recording::{Recorder, RecordingConfig, SpoolSink};
+use crate::session::{Interest, Now, ObserverConfig};
 
 /// How long a read may wait before it is looked whether to stop, and what waits is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,6 +35,13 @@ pub(crate) struct DecodeConfig {
     pub(crate) observer: ObserverConfig,
 }
 
+impl DecodeConfig {
+    /// Whether packets come as they are captured.
+    fn is_live(&self) -> bool {
+        self.input == Path::new("-")
+    }
+}
+
 /// Why not everything was read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DecodeError {
@@ -42,8 +53,30 @@ pub(crate) enum DecodeError {
     Sink(#[from] SinkError),
     #[error(transparent)]
     Delivery(#[from] PushError),
+    #[error("{0} (`record`)")]
+    Recording(#[from] RecordingError),
     #[error("cannot start: {0}")]
     Start(std::io::Error),
+}
+
+/// What becomes of sessions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outputs {
+    /// Messages are made of their statements.
+    pub(crate) publishing: Option<Arc<Publishing>>,
+    /// They are recorded.
+    pub(crate) recording: Option<RecordingConfig>,
+    /// They are done again on a second server, if it is on.
+    pub(crate) mirror: MirrorSwitch,
+}
+
+impl Outputs {
+    /// What their listeners need to hear. `messages`: what those need who make messages.
+    fn interest(&self, messages: Interest) -> Interest {
+        let messages = if self.publishing.is_some() { messages } else { Interest::empty() };
+        let makes_records = self.recording.is_some() || self.mirror.is_on();
+        messages | if makes_records { Recorder::<SpoolSink>::INTEREST } else { Interest::empty() }
+    }
 }
 
 /// What was read.
@@ -54,27 +87,29 @@ pub(crate) struct Summary {
     pub(crate) sessions: SessionCounters,
     pub(crate) other_blocks: u64,
     pub(crate) clock_steps: u64,
+    /// What was recorded.
+    pub(crate) written: Option<Written>,
     /// The capture's last packet is not whole.
     pub(crate) is_torn: bool,
 }
 
-/// Reads until the capture's end, or until `stop` is cancelled. `publishing` makes messages of statements.
+/// Reads until the capture's end, or until `stop` is cancelled.
 pub(crate) fn run(
     config: &DecodeConfig,
-    publishing: Option<&Arc<Publishing>>,
+    outputs: &Outputs,
     pipeline: &Pipeline,
     stop: &CancellationToken,
 ) -> Result<Summary, (Summary, DecodeError)> {
-    let mut decoder = match Decoder::new(config, publishing, pipeline) {
+    let mut decoder = match Decoder::new(config, outputs, pipeline) {
         Ok(decoder) => decoder,
         Err(error) => return Err((Summary::default(), error)),
     };
-    let result = decoder.read(config, pipeline, stop);
-    let summary = decoder.finish();
-    if let Some(publishing) = publishing {
+    let read = decoder.read(config, pipeline, stop);
+    let (summary, finished) = decoder.finish();
+    if let Some(publishing) = &outputs.publishing {
         publishing.finish();
     }
-    match result {
+    match read.and(finished) {
         Ok(()) => Ok(summary),
         Err(error) => Err((summary, error)),
     }
@@ -87,18 +122,15 @@ struct Decoder {
     sessions: Sessions,
     frames: FrameCounters,
     is_torn: bool,
+    waits_for_mirror: bool,
     unknown_link: Option<LinkType>,
     /// Where is waited for room.
     runtime: Runtime,
 }
 
 impl Decoder {
-    fn new(
-        config: &DecodeConfig,
-        publishing: Option<&Arc<Publishing>>,
-        pipeline: &Pipeline,
-    ) -> Result<Self, DecodeError> {
-        let messages = match publishing {
+    fn new(config: &DecodeConfig, outputs: &Outputs, pipeline: &Pipeline) -> Result<Self, DecodeError> {
+        let messages = match &outputs.publishing {
             Some(publishing) => Some(Messages::new(Arc::clone(publishing), pipeline.ingest()?)),
             None => None,
         };
@@ -106,7 +138,13 @@ impl Decoder {
             parser: CaptureParser::default(),
             clock: CaptureClock::default(),
             connections: Connections::new(config.servers.clone(), config.limits),
-            sessions: Sessions::new(config.observer, messages),
+            sessions: Sessions::new(
+                ObserverConfig { interest: outputs.interest(config.observer.interest), ..config.observer },
+                messages,
+                outputs.recording.clone().map(Recording::new),
+                outputs.mirror.clone(),
+            ),
+            waits_for_mirror: !config.is_live() && outputs.mirror.is_on(),
             frames: FrameCounters::default(),
             is_torn: false,
             unknown_link: None,
@@ -142,6 +180,7 @@ impl Decoder {
                     };
                 }
             }
+            self.look_after_recording()?;
             pipeline.check()?;
         }
         Ok(())
@@ -167,6 +206,9 @@ impl Decoder {
                     }
                 }
             }
+            if self.waits_for_mirror {
+                self.sessions.mirror.wait_for_room();
+            }
             if let Some(gate) = self.sessions.take_full() {
                 wait(&self.runtime, gate.wait(), stop);
                 if stop.is_cancelled() {
@@ -175,6 +217,13 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Writes what is due, and says why nothing more can be written.
+    fn look_after_recording(&self) -> Result<(), DecodeError> {
+        let Some(recording) = &self.sessions.recording else { return Ok(()) };
+        recording.flush_due(self.clock.latest());
+        recording.take_error().map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Nothing has come for so long: what waits for packets that the capture has lost is not kept waiting any longer.
@@ -188,16 +237,27 @@ impl Decoder {
         self.connections.advance(now, &mut self.sessions);
     }
 
-    fn finish(mut self) -> Summary {
+    fn finish(mut self) -> (Summary, Result<(), DecodeError>) {
         self.connections.finish(self.clock.latest(), &mut self.sessions);
-        Summary {
+        let mut finished = Ok(());
+        let written = match self.sessions.recording.as_ref().and_then(Recording::finish) {
+            Some(Ok(written)) => Some(written),
+            Some(Err(error)) => {
+                finished = Err(error.into());
+                None
+            }
+            None => None,
+        };
+        let summary = Summary {
             frames: self.frames,
             tcp: self.connections.counters,
             sessions: self.sessions.counters,
             other_blocks: self.parser.other_blocks,
             clock_steps: self.clock.steps,
             is_torn: self.is_torn,
-        }
+            written,
+        };
+        (summary, finished)
     }
 }
 

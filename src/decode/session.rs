@@ -2,7 +2,7 @@
 
 use super::border::{Front, front_of, is_greeting};
 use super::counters::{SessionCounters, Unread};
-use super::listeners::Listeners;
+use super::listeners::{Listeners, is_taken_up_again};
 use super::tcp::{Ending, Opening};
 use crate::mysql::wire::CapabilityFlags;
 use crate::session::{MidSession, Now, Observer, ObserverConfig, OutOfSight, Phase, SessionFacts, Side, SightLoss};
@@ -156,6 +156,7 @@ impl DecodedSession {
                 }
             }
         }
+        debug_assert!(is_taken_up_again(end.loss) || matches!(self.sight, Sight::Over));
     }
 
     fn await_request(&mut self, why: Unread, end: OutOfSight, counters: &mut SessionCounters) {
@@ -173,23 +174,23 @@ impl DecodedSession {
     /// Nothing more comes.
     pub(super) fn close(mut self, ending: Ending, now: Now, counters: &mut SessionCounters) {
         match &mut self.sight {
-            Sight::Followed(observer) if ending == Ending::Closed => observer.close(now, &mut self.listeners),
+            Sight::Followed(observer) if ending == Ending::Closed => {
+                observer.close(now, &mut self.listeners);
+                self.listeners.end_messages(true);
+            }
             Sight::Followed(observer) => {
                 // What is under way goes on, but nobody sees how.
                 if observer.is_busy() {
                     observer.gap(Side::Server, None, now, &mut self.listeners);
                 }
+                self.listeners.capture_ends(now);
             }
             Sight::Awaited(_) if !self.listeners.has_heard => {
                 counters.note(Unread::NotUnderstood, self.opening.client, self.opening.server, "");
             }
-            Sight::Awaited(_) | Sight::Untried | Sight::Over => {}
-        }
-        if let Some(publisher) = &mut self.listeners.publisher {
-            if ending != Ending::Closed {
-                publisher.outcome_unknown();
-            }
-            publisher.flush_count();
+            Sight::Awaited(_) if ending == Ending::Closed => self.listeners.closed_unseen(now),
+            Sight::Awaited(_) => self.listeners.capture_ends(now),
+            Sight::Untried | Sight::Over => self.listeners.end_messages(true),
         }
         if self.listeners.has_heard {
             counters.read += 1;

@@ -4,17 +4,22 @@ use std::sync::{Arc, Mutex};
 
 use super::counters::SessionCounters;
 use super::listeners::Listeners;
+use super::recording::Recording;
 use super::session::DecodedSession;
 use super::tcp::{Ending, Opening, Streams};
 use crate::deliver::{Gate, Ingest};
+use crate::mirror::MirrorSwitch;
 use crate::mysql::sql::Analyses;
 use crate::publish::{Peers, Publishing};
+use crate::recording::Recorder;
 use crate::session::{Now, ObserverConfig, Side};
 
 /// Makes sessions of connections.
 pub(super) struct Sessions {
     config: ObserverConfig,
     messages: Option<Messages>,
+    pub(super) recording: Option<Recording>,
+    pub(super) mirror: MirrorSwitch,
     pub(super) counters: SessionCounters,
     /// A session whose messages have no room for now.
     full: Option<Gate>,
@@ -35,8 +40,13 @@ impl Messages {
 }
 
 impl Sessions {
-    pub(super) fn new(config: ObserverConfig, messages: Option<Messages>) -> Self {
-        Self { config, messages, counters: SessionCounters::default(), full: None }
+    pub(super) fn new(
+        config: ObserverConfig,
+        messages: Option<Messages>,
+        recording: Option<Recording>,
+        mirror: MirrorSwitch,
+    ) -> Self {
+        Self { config, messages, recording, mirror, counters: SessionCounters::default(), full: None }
     }
 
     /// Where to wait until there is room for more messages, if there is none.
@@ -52,7 +62,13 @@ impl Sessions {
             messages.publishing.counters.opened();
             messages.publishing.publisher(peers, messages.ingest.clone(), Arc::clone(&messages.analyses))
         });
-        Listeners { publisher, has_heard: false }
+        let client = std::net::SocketAddr::new(opening.client.ip().to_canonical(), opening.client.port());
+        let mirror = self
+            .mirror
+            .session(client.ip())
+            .map(|(id, session)| Box::new(Recorder::new(id, Some(client.to_string()), session)));
+        let recorder = self.recording.as_ref().and_then(|recording| recording.recorder(opening));
+        Listeners { publisher, recorder, mirror, has_heard: false }
     }
 
     fn look_for_room(&mut self, session: &DecodedSession) {

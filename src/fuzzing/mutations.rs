@@ -41,7 +41,7 @@ const ODD: [&[u8]; 10] = [
 ];
 
 /// One to four changes: bits, bytes, lengths, pieces that go, come twice, or come from another seed.
-fn mutate(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+pub(crate) fn mutate(data: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     for _ in 0..=random.below(4) {
         let at = random.below(data.len());
         let end = data.len().min(at + 1 + random.below(16));

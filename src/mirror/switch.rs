@@ -74,6 +74,13 @@ impl MirrorSwitch {
         self.on().mirror.as_ref().map(|mirror| mirror.session(Some(client)))
     }
 
+    /// Waits until there is room again. For those who have the time: whoever forwards must not.
+    pub(crate) fn wait_for_room(&self) {
+        if let Some(mirror) = &self.on().mirror {
+            mirror.wait_for_room();
+        }
+    }
+
     /// Switches off for the last time, and waits until what is left is done, at most until `deadline`.
     pub fn finish(&self, deadline: Instant) {
         let On { mirror, ending } = std::mem::take(&mut *self.on());

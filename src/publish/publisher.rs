@@ -73,6 +73,16 @@ impl Publisher {
         }
     }
 
+    /// Statements of the session were not seen, but it is looked at again from a later one on: a message says so.
+    pub(crate) fn observation_interrupted(&mut self, session: &SessionFacts, end: &OutOfSight, now: Now) {
+        self.change(Some(Change::Unknown));
+        let open = self.counters.open.load(Ordering::Relaxed);
+        let label = Label { kind: MessageKind::ObservationLost, digest: None };
+        let reason = end.interruption();
+        let message = self.writer.observation_lost(session, &reason, now, open);
+        log_unwritten(self.line.publish(key(session), label, |buffer| message.write_json(buffer)));
+    }
+
     /// The message of a statement, if it becomes one.
     fn publish(&mut self, statement: &Statement<'_>, analysis: Option<&Analysis>, place: Place) {
         if !self.writer.wants(statement) {

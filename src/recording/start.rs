@@ -34,6 +34,16 @@ pub enum StartError {
 }
 
 impl RecordingConfig {
+    /// What a recording says of itself that began then. `server`: the one that answers its sessions, as `host:port`.
+    pub fn about(&self, source: RecordingSource, server: Option<String>, started_ms: u64) -> RecordingAbout {
+        RecordingAbout {
+            server,
+            gtid_set: self.gtid_set.clone(),
+            redacted: self.spool.recorder.redaction.hides_names(),
+            ..RecordingAbout::new(source, random(), started_ms)
+        }
+    }
+
     /// Begins it: from now on the sessions of `switch` are recorded. `server`: the one that answers them, as `host:port`.
     ///
     /// # Errors
@@ -47,12 +57,7 @@ impl RecordingConfig {
     ) -> Result<(), StartError> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        let about = RecordingAbout {
-            server,
-            gtid_set: self.gtid_set.clone(),
-            redacted: self.spool.recorder.redaction.hides_names(),
-            ..RecordingAbout::new(source, random(), started_ms)
-        };
+        let about = self.about(source, server, started_ms);
         let writer = RecordingWriter::create(&self.folder, &about, self.files.clone())?;
         switch.turn_on(Box::new(writer), &about, self.spool.clone())?;
         tracing::info!(folder = %self.folder.display(), "recording");

@@ -83,6 +83,14 @@ impl OutOfSight {
     }
 }
 
+impl OutOfSight {
+    /// That message's `errorMessage` where the session is looked at again from a later request on.
+    pub(crate) fn interruption(&self) -> String {
+        let what = Described { end: self, with_offset: false };
+        format!("observation lost: {what}; what this connection runs before its next message is not seen")
+    }
+}
+
 impl fmt::Display for OutOfSight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Described { end: self, with_offset: true }.fmt(f)

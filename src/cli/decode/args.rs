@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use crate::cli::settings::{LogArgs, Publishes, StatementArgs, redacted_by_default};
+use crate::cli::settings::{
+    LogArgs, MirrorArgs, Mirrors, Publishes, RecordArgs, Records, StatementArgs, mirror_rules, record_rules,
+    redacted_by_default, specs, statement_rules,
+};
+use crate::settings::Otherwise::NoEffect;
 use crate::settings::{Rule, memory_size};
 
 /// The settings of `mysql-interceptor decode` as given, before they are checked against each other.
@@ -23,6 +27,12 @@ pub(in crate::cli) struct DecodeArgs {
 
     #[command(flatten)]
     pub(super) statements: StatementArgs,
+
+    #[command(flatten)]
+    pub(super) recording: RecordArgs,
+
+    #[command(flatten)]
+    pub(super) mirror: MirrorArgs,
 
     #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
@@ -56,7 +66,58 @@ impl Publishes for DecodeArgs {
     }
 }
 
+impl Records for DecodeArgs {
+    fn recording(&self) -> &RecordArgs {
+        &self.recording
+    }
+}
+
+impl Mirrors for DecodeArgs {
+    fn mirror(&self) -> &MirrorArgs {
+        &self.mirror
+    }
+}
+
+impl DecodeArgs {
+    /// Whether statements become messages: unless sessions go elsewhere, and no place is named for messages.
+    pub(super) fn has_messages(&self) -> bool {
+        let goes_elsewhere = self.recording.record.is_some() || self.mirror.mirror.is_some();
+        !goes_elsewhere || specs(&self.statements.sink).next().is_some() || self.statements.kafka.brokers().is_some()
+    }
+}
+
 /// Settings that matter only together with others.
 pub(in crate::cli) fn rules() -> Vec<Rule<DecodeArgs>> {
-    crate::cli::settings::statement_rules()
+    let mut rules = vec![Rule {
+        settings: &[
+            "capture_all",
+            "capture_ddl",
+            "capture_callproc",
+            "include_sql",
+            "include_params",
+            "split_values",
+            "max_param_length",
+            "debug_value",
+            "service_name",
+            "default_tz",
+            "only",
+            "skip",
+            "min_duration",
+            "sample",
+            "sample_seed",
+            "keep_errors",
+            "buffer_until_commit",
+            "buffer_messages",
+            "buffer_bytes",
+            "temp_dir",
+            "pretty",
+            "backpressure",
+        ],
+        needs: DecodeArgs::has_messages,
+        otherwise: NoEffect("there are no messages beside --record and --mirror unless --sink or brokers are given"),
+    }];
+    rules.extend(statement_rules());
+    rules.extend(record_rules());
+    rules.extend(mirror_rules());
+    rules
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
-use crate::decode::{DecodeError, Summary};
+use crate::decode::{DecodeError, Outputs, Summary};
 use crate::deliver::{self, Pipeline};
 use crate::lifecycle::{self, HangUp, Patience};
+use crate::mirror::MirrorSwitch;
 use crate::publish::Publishing;
 use crate::settings::Origins;
 pub(super) use args::{DecodeArgs, adapt, rules};
@@ -41,17 +42,22 @@ pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
     let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
     let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
     let mut pipeline = Pipeline::start(sinks, &plan.queue).map_err(Failure::failed)?;
-    let publishing = Arc::new(Publishing::new(plan.messages, plan.buffer.as_ref()));
+    let mirror = MirrorSwitch::default();
+    mirror.turn(plan.mirror, "the capture").map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
+    let publishing = plan.messages.map(|messages| Arc::new(Publishing::new(messages, plan.buffer.as_ref())));
+    let outputs = Outputs { publishing, recording: plan.recording, mirror };
     let started = Instant::now();
-    let result = crate::decode::run(&plan.decode, Some(&publishing), &pipeline, &stop);
+    let result = crate::decode::run(&plan.decode, &outputs, &pipeline, &stop);
     let (summary, result) = match result {
         Ok(summary) => (summary, Ok(())),
         Err((summary, error)) => (summary, Err(error)),
     };
     let read_for = started.elapsed();
+    outputs.mirror.finish(Instant::now() + FLUSH);
     let report = pipeline.shutdown(Instant::now() + FLUSH);
     report.log("messages were lost");
-    log(&summary, &publishing, read_for);
+    log(&summary, read_for);
+    log_outputs(&summary, &outputs);
     match result {
         Ok(()) if report.is_complete() => Ok(()),
         Ok(()) => Err(Failure::Incomplete),
@@ -68,8 +74,8 @@ fn explained(error: &DecodeError, origins: &Origins) -> Failure {
 }
 
 /// The closing summary: what was read, what was not, and why.
-fn log(summary: &Summary, publishing: &Publishing, elapsed: Duration) {
-    let Summary { frames, tcp, sessions, other_blocks, clock_steps, is_torn } = summary;
+fn log(summary: &Summary, elapsed: Duration) {
+    let Summary { frames, tcp, sessions, other_blocks, clock_steps, is_torn, .. } = summary;
     let seconds = elapsed.as_secs_f64();
     tracing::info!(
         packets = frames.frames,
@@ -99,17 +105,11 @@ fn log(summary: &Summary, publishing: &Publishing, elapsed: Duration) {
         forgotten = tcp.forgotten,
         "connections"
     );
-    let counters = publishing.counters.snapshot();
     tracing::info!(
         read = sessions.read,
         from_the_middle = sessions.from_the_middle,
         resumed = sessions.resumed,
         empty = sessions.empty,
-        statements = counters.statements,
-        filtered_statements = counters.filtered_statements,
-        truncated_statements = counters.truncated_statements,
-        rolled_back = counters.rolled_back,
-        outcome_unknown = counters.outcome_unknown,
         "sessions"
     );
     for (what, count) in sessions.lines() {
@@ -123,5 +123,33 @@ fn log(summary: &Summary, publishing: &Publishing, elapsed: Duration) {
     }
     if tcp.cut_bytes > 0 {
         tracing::warn!(bytes = tcp.cut_bytes, "packets were cut when they were captured: capture with -s 0");
+    }
+}
+
+/// What became of sessions that were read.
+fn log_outputs(summary: &Summary, outputs: &Outputs) {
+    if let Some(publishing) = &outputs.publishing {
+        let counters = publishing.counters.snapshot();
+        tracing::info!(
+            statements = counters.statements,
+            filtered_statements = counters.filtered_statements,
+            truncated_statements = counters.truncated_statements,
+            rolled_back = counters.rolled_back,
+            outcome_unknown = counters.outcome_unknown,
+            "messages"
+        );
+    }
+    match (&outputs.recording, summary.written) {
+        (Some(config), Some(written)) => tracing::info!(
+            folder = %config.folder.display(),
+            commands = written.commands,
+            bytes = written.bytes,
+            files = written.files,
+            "recorded"
+        ),
+        (Some(config), None) => {
+            tracing::warn!(folder = %config.folder.display(), "nothing was recorded: no session was found")
+        }
+        (None, _) => {}
     }
 }

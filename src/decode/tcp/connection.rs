@@ -304,6 +304,9 @@ impl<S> Connection<S> {
         counters: &mut TcpCounters,
     ) {
         while self.give_up_missing(now, to, counters) {}
+        // Both ends may have waited for what did not come.
+        let is_closed = self.halves.iter().all(|half| half.is_finished);
+        let ending = if is_closed { Ending::Closed } else { ending };
         let state = std::mem::replace(&mut self.state, State::Closed(now));
         self.halves.iter_mut().for_each(Half::clear);
         if let State::Open(stream) | State::Ignored(stream) = state {

@@ -152,6 +152,9 @@ impl Half {
     pub(super) fn keep_cut(&mut self, offset: u64, count: u64, place: Place) {
         let start = offset.max(self.next());
         let end = offset.saturating_add(count);
+        if start >= end {
+            return;
+        }
         let free_to = self.waiting.range(start..end).next().map_or(end, |(start, _)| *start);
         let is_covered = self
             .waiting

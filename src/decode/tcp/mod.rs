@@ -13,6 +13,8 @@ mod counters;
 mod half;
 mod streams;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use counters::TcpCounters;
 pub(super) use streams::{Ending, Opening, Streams};

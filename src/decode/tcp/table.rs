@@ -144,6 +144,12 @@ impl<H: Streams> Connections<H> {
         }
     }
 
+    /// What waits for missing bytes takes so much memory.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// Time has passed: what was waited for long enough is given up.
     pub(crate) fn advance(&mut self, now: Now, to: &mut H) {
         while let Some(first) = self.waiting.first_entry()
