@@ -3,15 +3,17 @@
 import gzip
 import json
 import random
+import signal
+import subprocess
 
 import mysql.connector
 import pymysql
 import pytest
 import zstandard
 
-from harness import breadth, packets
+from harness import PATIENCE, breadth, packets
 from harness.packets import Decoded, Dump
-from harness.proxy import FIELDS
+from harness.proxy import FIELDS, Messages, binary, environment
 from harness.recording import Recording
 
 # What cannot be the same: when the packets came and how long it took them, how the client's host is called, and how many connections were open.
@@ -278,3 +280,38 @@ def test_a_recording_is_the_proxys(sessions):
     expected = recorded(folder("by-proxy"))
     assert len(expected) == 2 and recorded(folder("by-decode")) == expected
     assert decoded.printed == "" and "recorded" in decoded.log
+
+
+def test_a_capture_is_done_on_a_second_server(sessions, mysql, mariadb):
+    both = sessions()
+    second = mariadb if both.server is mysql else mysql
+    second.fresh_databases(DB)
+    # One after the other: a mirror of a file is as quick as it can be, and sessions do not wait for each other there.
+    work(both.proxy.connect(database=DB), 1)
+    both.end()
+    target = f"mysql://app:app-secret@{second.address}"
+    both.decode(None, "--mirror", target, sinks=False)
+    assert second.sql(f"SHOW TABLES FROM {DB}") == (), "nothing is written unless that is allowed"
+    decoded = both.decode(None, "--mirror", target, "--mirror-allow-writes", sinks=False)
+    rows = [server.sql(f"SELECT id, a, b FROM {DB}.t1 ORDER BY id") for server in (both.server, second)]
+    assert rows[0] and rows[0] == rows[1], decoded.log
+
+
+def test_live(server, tmp_path):
+    """tcpdump | decode: each statement is there soon after it was made, and the end of the one is that of the other."""
+    messages, log = Messages(tmp_path / "live.ndjson"), tmp_path / "log"
+    dump = packets.tcpdump("-", server.port)
+    try:
+        with open(log, "w") as out:
+            decode = subprocess.Popen([binary(), "decode", "-", "--port", str(server.port), "--sink", f"ndjson:{messages.path}"],
+                                      stdin=dump.stdout, stderr=out, env=environment())
+        dump.stdout.close()
+        with server.connect() as db, db.cursor() as cursor:
+            for n in range(3):
+                cursor.execute(f"SELECT 'live {n}'")
+                messages.wait(1, lambda message: message["sql"] == f"SELECT 'live {n}'")
+        dump.send_signal(signal.SIGINT)
+        assert decode.wait(PATIENCE) == 0, log.read_text()
+    finally:
+        dump.kill()
+        dump.wait()

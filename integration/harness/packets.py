@@ -13,24 +13,31 @@ from .proxy import Messages, binary, environment
 MICROSECONDS = 0xA1B2C3D4
 
 
+def tcpdump(path, *ports, options=()):
+    """A tcpdump of the loopback device that has begun."""
+    expression = " or ".join(f"tcp port {port}" for port in ports)
+    command = ["tcpdump", "-i", "lo", "-s", "0", "-B", "65536", "-U", "-n", "--immediate-mode", *options, "-w", str(path), expression]
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        missing("tcpdump (integration/servers/install.sh tcpdump)")
+    said = b""
+    for line in process.stderr:
+        said += line
+        if b"listening on" in line:
+            return process
+    process.wait()
+    if b"permi" in said:
+        missing("the right to capture packets (root or CAP_NET_RAW)")
+    raise AssertionError(f"tcpdump ended at once: {said}")
+
+
 class Dump:
-    """A running tcpdump of the loopback device, for one or several ports."""
+    """A running tcpdump into a file, for one or several ports."""
 
     def __init__(self, path, *ports, options=()):
         self.path = path
-        expression = " or ".join(f"tcp port {port}" for port in ports)
-        command = ["tcpdump", "-i", "lo", "-s", "0", "-B", "65536", "-U", "-n", "--immediate-mode", *options, "-w", str(path), expression]
-        try:
-            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        except FileNotFoundError:
-            missing("tcpdump (integration/servers/install.sh tcpdump)")
-        line = self.process.stderr.readline()
-        while line and "listening on" not in line:
-            if "permission" in line.lower() or "not permitted" in line.lower():
-                self.process.wait()
-                missing("the right to capture packets (root or CAP_NET_RAW)")
-            line = self.process.stderr.readline()
-        assert line, "tcpdump ended at once"
+        self.process = tcpdump(path, *ports, options=options)
 
     def rest(self):
         """Waits until what was sent last is in the file; returns how many packets there are."""
@@ -49,7 +56,7 @@ class Dump:
         self.rest()
         self.process.send_signal(signal.SIGINT)
         _, said = self.process.communicate(timeout=PATIENCE)
-        assert "0 packets dropped by kernel" in said, said
+        assert b"\n0 packets dropped by kernel" in said, said
         return self.path
 
     def kill(self):
@@ -146,11 +153,13 @@ def as_pcapng(path, header, found):
 
 
 def disturbed(found, seed, swap=0.2, again=0.1):
-    """The packets in another order within a few places, some of them twice: what a capture may do."""
+    """The packets in another order within a few places, some of them twice: what a capture may do. Not those that begin a connection."""
     chance = random.Random(seed)
     keyed = []
     for index, packet in enumerate(found):
-        keyed.append((index + (chance.uniform(0, 4) if chance.random() < swap else 0), packet))
+        begins = bool(tcp(packet[3])[2] & 2)
+        # What comes next does not come before it.
+        keyed.append((index + (chance.uniform(0, 4) if not begins and chance.random() < swap else 0), packet))
         if chance.random() < again:
             keyed.append((index + chance.uniform(0, 4), packet))
     return [packet for _, packet in sorted(keyed, key=lambda pair: pair[0])]
