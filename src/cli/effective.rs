@@ -10,6 +10,7 @@ use super::compare::CompareArgs;
 use super::decode::DecodeArgs;
 use super::inspect::InspectArgs;
 use super::proxy::ProxyArgs;
+use super::replay::ReplayArgs;
 use super::settings::{Layered, choice};
 use crate::deliver::KafkaOption;
 use crate::settings::{Origin, Setting, boolean};
@@ -56,6 +57,8 @@ pub(super) enum ConfigOf {
     Inspect(Box<InspectArgs>),
     /// Of `compare`
     Compare(Box<CompareArgs>),
+    /// Of `replay`
+    Replay(Box<ReplayArgs>),
 }
 
 /// The configuration of one subcommand.
@@ -131,6 +134,7 @@ fn masked(setting: &Setting, word: &str) -> String {
     match setting.id.as_str() {
         "kafka_option" => word.parse::<KafkaOption>().map_or_else(|_| "***".to_owned(), |option| format!("{option:?}")),
         "source" | "mirror" | "explain_recorded" | "explain_target" => {
+        "source" | "mirror" | "target" => {
             let parts = word.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
             match parts {
                 Some((scheme, (login, host))) => match login.split_once(':') {

@@ -12,6 +12,7 @@ mod log_file;
 mod logging;
 mod proxy;
 mod recording;
+mod replay;
 mod settings;
 
 use std::process::ExitCode;
@@ -60,6 +61,9 @@ enum Command {
     Compare(Box<compare::CompareArgs>),
     /// Make recordings of logs
     Recording(recording::RecordingArgs),
+    /// Do a recording again on another server
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(Box<replay::ReplayArgs>),
     /// Print the effective configuration, with the source of each value
     #[command(after_help = effective::EXAMPLES)]
     Config(ConfigArgs),
@@ -118,6 +122,7 @@ enum Parsed {
     Inspect(Box<inspect::InspectArgs>),
     Compare(Box<compare::Plan>),
     Recording(recording::RecordingCommand),
+    Replay(Box<replay::ReplayArgs>),
     /// The text to print.
     Config(String),
     Completions(generate::Completions),
@@ -140,6 +145,7 @@ impl Call {
             Parsed::Inspect(args) => inspect::run(&args),
             Parsed::Compare(plan) => compare::run(*plan),
             Parsed::Recording(command) => recording::run(&command),
+            Parsed::Replay(args) => replay::run(&args, &self.origins),
             Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
@@ -160,6 +166,7 @@ fn complete_all(command: clap::Command) -> clap::Command {
         .mut_subcommand("decode", |decode| complete(decode::adapt(decode), "INTERCEPTOR_DECODE_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
         .mut_subcommand("compare", |compare| complete(compare, "INTERCEPTOR_COMPARE_"))
+        .mut_subcommand("replay", |replay| complete(replay::adapt(replay), "INTERCEPTOR_REPLAY_"))
 }
 
 fn parse(layers: &Layers) -> Result<Call, CliError> {
@@ -201,6 +208,11 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             let log = log(args.of.log(), "info")?;
             (Parsed::Recording(args.of), log)
         }
+        Command::Replay(args) => {
+            notes.extend(check(&replay::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            (Parsed::Replay(args), log)
+        }
         Command::Config(args) => {
             let text = effective_configuration(&args, layers, &layered, &mut notes)?;
             (Parsed::Config(text), LogConfig::default())
@@ -235,6 +247,7 @@ fn effective_configuration(
         Some(ConfigOf::Decode(args)) => ("decode", check(&decode::rules(), &**args, origins)?),
         Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
         Some(ConfigOf::Compare(args)) => ("compare", check(&compare::rules(), &**args, origins)?),
+        Some(ConfigOf::Replay(args)) => ("replay", check(&replay::rules(), &**args, origins)?),
         None => {
             let section = |name: &str| {
                 let arguments = ["mysql-interceptor", name].map(Into::into).to_vec();
@@ -242,7 +255,7 @@ fn effective_configuration(
                 Ok(Section::new(name, &layers.parse(command())?))
             };
             let sections: Result<Vec<_>, CliError> =
-                ["proxy", "binlog", "decode", "inspect", "compare"].into_iter().map(section).collect();
+                ["proxy", "binlog", "decode", "inspect", "replay", "compare"].into_iter().map(section).collect();
             return Ok(effective::render(args.format, &sections?));
         }
     };

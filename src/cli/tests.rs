@@ -386,7 +386,7 @@ fn authorities_are_heeded_unless_told_otherwise() {
 /// Two screens of 50 lines and 100 columns; what is only there to be refused is not in it.
 #[test]
 fn the_short_help_fits_two_screens() {
-    for name in ["proxy", "binlog", "inspect", "compare"] {
+    for name in ["proxy", "binlog", "inspect", "replay", "compare"] {
         let mut built = command().term_width(100);
         built.build();
         let help = parse_help(built, &[name, "-h"]);
@@ -434,7 +434,7 @@ fn nonsense_is_named_where_it_was_given() {
         }
     };
     let command = command();
-    for name in ["proxy", "binlog", "inspect"] {
+    for name in ["proxy", "binlog", "inspect", "replay"] {
         for argument in command.find_subcommand(name).unwrap().get_arguments() {
             let id = argument.get_id().as_str();
             let Some(long) = argument.get_long().filter(|_| id != "config" && argument.get_action().takes_values())

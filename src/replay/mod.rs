@@ -1,1 +1,46 @@
-//! Does a whole recording again: which sessions, when, how fast, and in what order.
+//! A whole recording done again on another server: its sessions, each on a connection of its own, at their recorded times.
+//!
+//! ```text
+//!   run         begins everything and ends it; config: what is asked for; error
+//!   source      where records come from                 feed       reads ahead, and hands each session its records
+//!   session     one recorded session                    connection its connection to the target, and that it breaks
+//!   pace        when commands are due                   alarm      wakes tasks in time
+//!   late        by how much they are late, and why      order      the recorded order across sessions
+//!   gate        how many sessions go on at once         boundary   transactions are whole or not played
+//!   permit      what is refused                         selection  what is chosen
+//!   outcome     what came of it: report and results     progress   says how far it is; counters
+//!   check       what can be known before the start
+//! ```
+
+mod alarm;
+mod boundary;
+mod check;
+mod config;
+mod connection;
+mod counters;
+mod error;
+mod feed;
+mod gate;
+mod late;
+mod order;
+mod outcome;
+mod pace;
+mod permit;
+mod progress;
+mod run;
+#[cfg(test)]
+mod samples;
+mod selection;
+mod session;
+mod shared;
+mod source;
+
+pub(crate) use check::{Check, Checked, check};
+pub(crate) use config::{Amplify, ReplayConfig, Reporting};
+pub(crate) use error::ReplayError;
+pub(crate) use order::CommitOrder;
+pub(crate) use pace::Pace;
+pub(crate) use permit::Permits;
+pub(crate) use run::{Played, run};
+pub(crate) use selection::Selection;
+pub(crate) use source::{FolderSource, RecordSource};

@@ -47,12 +47,13 @@ impl FromStr for ServerUrl {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (login, server) = rest.rsplit_once('@').ok_or(FORM)?;
         let (server, database) = match server.split_once('/') {
-            Some((server, database)) => (server, Some(percent_decoded(database)?)),
+            Some((server, database)) => (server, Some(database)),
             None => (server, None),
         };
-        if server.contains('?') || database.as_ref().is_some_and(|name| name.is_empty() || name.contains(['/', '?'])) {
+        if server.contains('?') || database.is_some_and(|name| name.is_empty() || name.contains(['/', '?'])) {
             return Err(format!("{FORM}, with nothing after it"));
         }
+        let database = database.map(percent_decoded).transpose()?;
         let (user, password) = match login.split_once(':') {
             Some((user, password)) => (user, Some(percent_decoded(password)?)),
             None => (login, None),

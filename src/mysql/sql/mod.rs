@@ -52,6 +52,7 @@ mod redactions;
 mod redactions_properties;
 #[cfg(test)]
 mod redactions_tests;
+mod relations;
 mod safety;
 #[cfg(test)]
 mod safety_tests;
@@ -87,6 +88,7 @@ pub use named::{NamedCommand, named_command};
 pub use nature::Nature;
 pub use quoted::unquote;
 pub use redactions::{RedactedParams, Redactions};
+pub use relations::tables_named;
 pub use safety::{NamedSafety, Safety};
 pub use savepoints::{SavepointNames, Savepoints};
 pub(crate) use secrets::may_have_secrets;

@@ -138,6 +138,11 @@ fn of_kind(summary: StatementSummary, facts: &Facts) -> Safety {
     }
 }
 
+/// Whether a text may call a function that is stored on the server, or draw from a sequence.
+pub(super) fn may_call_stored(sql: &[u8], lexis: Lexis) -> bool {
+    Facts::of(sql, lexis).mentioned >= Safety::Writes
+}
+
 /// What the first words say, where it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum First {

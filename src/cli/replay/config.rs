@@ -1,0 +1,116 @@
+//! From the command line to the configuration of a replay.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{ReplayArgs, TargetArgs};
+use super::values::FromOrTo;
+use crate::client::{ConnectOptions, TlsMode, TlsOptions};
+use crate::message::Criteria;
+use crate::player::{Accounts, PlayOptions, Target, UserMap};
+use crate::recording::disk::Key;
+use crate::replay::{Amplify, Pace, Permits, ReplayConfig, Reporting, Selection};
+use crate::settings::Origins;
+
+/// What a replay needs to be told, and how the target is asked before.
+pub(super) struct Plan {
+    pub(super) config: ReplayConfig,
+    pub(super) connect: ConnectOptions,
+    pub(super) accounts: Accounts,
+}
+
+/// The key of an encrypted recording.
+pub(super) fn key(args: &ReplayArgs, origins: &Origins) -> Result<Option<Key>, String> {
+    let Some(path) = &args.key_file else { return Ok(None) };
+    Key::read(path).map(Some).map_err(|error| format!("{}: {error}", origins.of("key_file").name()))
+}
+
+/// Builds the configuration of settings that the rules let pass. `began_ms`: when the recording began.
+pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Option<Key>) -> Result<Plan, String> {
+    let connect = connect(&args.target, origins)?;
+    let mut accounts = Accounts::one(&connect.user, &connect.password);
+    if let Some(path) = &args.target.user_map {
+        let map = UserMap::read(path).map_err(|error| format!("{}: {error}", origins.of("user_map").name()))?;
+        accounts = accounts.with_map(map);
+    }
+    let target =
+        Target::new(&connect.host, connect.port, connect.tls.clone(), connect.connect_timeout, accounts.clone())?;
+    let pace = &args.pace;
+    let place = |place: &Option<FromOrTo>| place.map(|place| place.nanoseconds(began_ms));
+    let (from_ns, to_ns) = (place(&args.selection.from).unwrap_or(0), place(&args.selection.to).unwrap_or(u64::MAX));
+    if to_ns <= from_ns {
+        return Err(format!("{}: it is not after --from", origins.of("to").name()));
+    }
+    let name = args.recording.as_deref().unwrap_or(Path::new("")).display().to_string();
+    let config = ReplayConfig {
+        target,
+        pace: Pace {
+            connect_percent: pace.connect_scale.unwrap_or(pace.speed.percent()),
+            think_percent: pace.think_scale.unwrap_or(pace.speed.percent()),
+            think_auto: pace.think_auto,
+        },
+        selection: Selection {
+            criteria: Criteria { only: args.selection.only.clone(), skip: args.selection.skip.clone() },
+            from_ns,
+            to_ns,
+        },
+        permits: Permits { writes: args.permits.allow_writes, admin: args.permits.allow_admin },
+        amplify: Amplify { copies: pace.amplify, offset: pace.amplify_offset },
+        loops: pace.loops,
+        order: args.fidelity.commit_order,
+        play: PlayOptions {
+            statement_timeout: args.target.statement_timeout,
+            schema_map: args.pace.schema_map.clone().map(Arc::new),
+            deterministic: args.fidelity.deterministic,
+            ..PlayOptions::default()
+        },
+        read_ahead_bytes: pace.read_ahead,
+        reporting: args.report.report.clone().map(|dir| Reporting { dir, key: key.map(Arc::new) }),
+        name,
+        time_limits: args.report.time_limits(),
+        draws_progress: std::io::stderr().is_terminal(),
+    };
+    Ok(Plan { config, connect, accounts })
+}
+
+fn connect(target: &TargetArgs, origins: &Origins) -> Result<ConnectOptions, String> {
+    let Some(url) = &target.target else { return Err("nowhere to play it: give --target URL".to_owned()) };
+    let from_file = match &target.password_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                format!("{}: cannot read {}: {error}", origins.of("password_file").name(), path.display())
+            })?;
+            Some(text.lines().next().unwrap_or_default().to_owned())
+        }
+        None => None,
+    };
+    let asked = match target.ask_password {
+        true => Some(rpassword::prompt_password("password: ").map_err(|error| format!("--ask-password: {error}"))?),
+        false => None,
+    };
+    let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
+    Ok(ConnectOptions {
+        host: url.server.host.clone(),
+        port: url.server.port,
+        user: url.user.clone(),
+        password: url.password.clone().or(elsewhere).unwrap_or_default(),
+        tls: tls(target, origins)?,
+        connect_timeout: target.connect_timeout,
+    })
+}
+
+fn tls(target: &TargetArgs, origins: &Origins) -> Result<TlsOptions, String> {
+    // Whoever names authorities wants them to be used, as with the mysql client's --ssl-ca.
+    let mode = match (target.tls_mode, &target.tls_ca) {
+        (Some(mode), _) => mode,
+        (None, Some(_)) => TlsMode::VerifyCa,
+        (None, None) => TlsMode::Preferred,
+    };
+    if let Some(ca) = target.tls_ca.as_ref().filter(|_| mode.verifies()) {
+        crate::tls::read_chain(ca).map_err(|error| {
+            format!("{}: cannot use {}: {}", origins.of("tls_ca").name(), ca.display(), error.reason)
+        })?;
+    }
+    Ok(TlsOptions { mode, ca: target.tls_ca.clone() })
+}

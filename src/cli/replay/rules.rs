@@ -1,0 +1,52 @@
+//! What the settings of `replay` are to each other.
+
+use super::args::ReplayArgs;
+use super::values::Speed;
+use crate::client::TlsMode;
+use crate::settings::Otherwise::{NoEffect, Refused};
+use crate::settings::Rule;
+
+/// Settings that matter only together with others.
+pub(in crate::cli) fn rules() -> Vec<Rule<ReplayArgs>> {
+    vec![
+        Rule {
+            settings: &["tls_mode"],
+            needs: |args| !args.target.tls_mode.is_some_and(TlsMode::verifies) || args.target.tls_ca.is_some(),
+            otherwise: Refused("verify-ca and verify-identity need --tls-ca too"),
+        },
+        Rule {
+            settings: &["tls_ca"],
+            needs: |args| args.target.tls_mode.is_none_or(TlsMode::verifies),
+            otherwise: NoEffect(
+                "nothing is checked with this --tls-mode: leave that out, or set it to verify-ca or verify-identity",
+            ),
+        },
+        Rule {
+            settings: &["password_file", "ask_password"],
+            needs: |args| args.target.target.as_ref().is_none_or(|url| url.password.is_none()),
+            otherwise: NoEffect("the password is in --target"),
+        },
+        Rule {
+            settings: &["speed"],
+            needs: |args| args.pace.connect_scale.is_none() || args.pace.think_scale.is_none(),
+            otherwise: NoEffect("--connect-scale and --think-scale say it all"),
+        },
+        Rule {
+            settings: &["think_auto"],
+            needs: |args| {
+                args.pace.think_scale != Some(0.0) && (args.pace.speed != Speed::Max || args.pace.think_scale.is_some())
+            },
+            otherwise: NoEffect("there are no pauses at this speed"),
+        },
+        Rule {
+            settings: &["amplify_offset"],
+            needs: |args| args.pace.amplify > 1,
+            otherwise: NoEffect("there is one copy of each session: set --amplify"),
+        },
+        Rule {
+            settings: &["report", "fail_on", "baseline", "loops", "amplify", "start_anyway"],
+            needs: |args| !args.check,
+            otherwise: NoEffect("--check plays nothing"),
+        },
+    ]
+}

@@ -1,0 +1,143 @@
+//! Begins everything, and ends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::channel;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::alarm::Alarm;
+use super::check::Checked;
+use super::config::ReplayConfig;
+use super::error::ReplayError;
+use super::feed::Feed;
+use super::outcome::{Event, Server, Taker};
+use super::progress::{Progress, Recorded};
+use super::session::Part;
+use super::shared::Shared;
+use super::source::RecordSource;
+use crate::report::{Collector, Facts, Report, Side};
+
+/// What is read before the first session begins: nothing is to be late because of the disk.
+const LEAD: Duration = Duration::from_millis(200);
+/// What a stop leaves to commands that are under way.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// Answers that wait to be compared.
+const OUTCOMES: usize = 4096;
+
+/// What was played.
+pub(crate) struct Played {
+    /// What came of it.
+    pub(crate) report: Report,
+    /// Why the recording could not be read to its end, if that is so.
+    pub(crate) unread: Option<String>,
+}
+
+/// Plays a recording. Ends early, and with a report, when `stop` is cancelled.
+pub(crate) fn run(
+    config: ReplayConfig,
+    source: &mut dyn RecordSource,
+    checked: &Checked,
+    stop: &CancellationToken,
+) -> Result<Played, ReplayError> {
+    let runtime = runtime()?;
+    let (sender, receiver) = channel(OUTCOMES);
+    let server = Server {
+        address: config.target.address(),
+        version: checked.version.clone(),
+        recorder: source.about().recorder,
+    };
+    let (loops, length) = (config.loops, source.length_ns());
+    let shared = Arc::new(Shared::new(config, checked.lexis, Alarm::start()?, sender, stop.clone()));
+    let taker = Taker::start(Arc::clone(&shared), receiver, server)?;
+    let recorded = Arc::new(Recorded::default());
+    let progress = Progress::start(Arc::clone(&shared), Arc::clone(&recorded), length)?;
+    runtime.spawn(abandon(Arc::clone(&shared)));
+    let mut read = Ok(());
+    for number in 0..loops {
+        if read.is_ok() && !stop.is_cancelled() {
+            read = play_once(&shared, &runtime, &recorded, source, number);
+        }
+    }
+    drop(progress);
+    runtime.block_on(shared.tell(Event::Over));
+    let collector = taker.finish()?;
+    let report = finish(&shared, source, checked, collector, read.is_ok() && !stop.is_cancelled());
+    Ok(Played { report, unread: read.err() })
+}
+
+fn runtime() -> Result<Runtime, ReplayError> {
+    Ok(Builder::new_multi_thread().enable_io().enable_time().thread_name("replay").build()?)
+}
+
+fn play_once(
+    shared: &Arc<Shared>,
+    runtime: &Runtime,
+    recorded: &Recorded,
+    source: &mut dyn RecordSource,
+    number: u32,
+) -> Result<(), String> {
+    let lead = u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
+    let part = Part { number, zero: shared.now_ns().saturating_add(lead), recorded_zero: 0 };
+    let tasks = TaskTracker::new();
+    let read = Feed::new(shared, runtime.handle().clone(), &tasks, recorded, part).read(source);
+    tasks.close();
+    runtime.block_on(tasks.wait());
+    read
+}
+
+/// Gives up what is under way, some time after a stop.
+async fn abandon(shared: Arc<Shared>) {
+    shared.stop.cancelled().await;
+    tokio::time::sleep(STOP_PATIENCE).await;
+    shared.abandon.cancel();
+}
+
+fn finish(
+    shared: &Shared,
+    source: &dyn RecordSource,
+    checked: &Checked,
+    mut collector: Collector,
+    is_complete: bool,
+) -> Report {
+    let counters = &shared.counters;
+    for (reason, times) in counters.reasons() {
+        collector.skipped(&reason, times);
+    }
+    let note = |collector: &mut Collector, count: u64, text: &str| {
+        if count > 0 {
+            collector.note(format!("{count} {text}"));
+        }
+    };
+    note(&mut collector, counters.lost.get(), "connections to the target were lost");
+    note(
+        &mut collector,
+        counters.reconnected.get(),
+        "connections were opened again at their sessions' next transactions",
+    );
+    note(&mut collector, counters.released.get(), "commands did not keep the recorded order: locks stood against it");
+    if !is_complete {
+        collector.note("the replay was stopped before its end");
+    }
+    checked.notes.iter().for_each(|text| collector.note(text.as_str()));
+    let about = source.about();
+    let facts = Facts {
+        made_by: "replay".to_owned(),
+        expected: Side {
+            name: shared.config.name.clone(),
+            server_version: about.server_version.clone(),
+            started_epoch_ms: Some(about.started_ms),
+            duration_ns: source.length_ns(),
+        },
+        observed: Side {
+            name: shared.config.target.address(),
+            server_version: Some(checked.version.clone()),
+            started_epoch_ms: Some(shared.clock.now().epoch_ms.saturating_sub(shared.now_ns() / 1_000_000)),
+            duration_ns: Some(shared.now_ns()),
+        },
+        ..Facts::default()
+    };
+    collector.finish(facts)
+}
