@@ -51,14 +51,14 @@ pub(super) enum ConfigOf {
     Proxy(Box<ProxyArgs>),
     /// Of `binlog`
     Binlog(Box<BinlogArgs>),
+    /// Of `replay`
+    Replay(Box<ReplayArgs>),
     /// Of `decode`
     Decode(Box<DecodeArgs>),
     /// Of `inspect`
     Inspect(Box<InspectArgs>),
     /// Of `compare`
     Compare(Box<CompareArgs>),
-    /// Of `replay`
-    Replay(Box<ReplayArgs>),
 }
 
 /// The configuration of one subcommand.

@@ -50,6 +50,9 @@ enum Command {
     /// Pass on each row that changed, from a server's binlog or from binlog files
     #[command(after_help = binlog::EXAMPLES)]
     Binlog(Box<binlog::BinlogArgs>),
+    /// Do a recording again on another server
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(Box<replay::ReplayArgs>),
     /// Turn the statements in captured packets (tcpdump) into messages
     #[command(after_help = decode::EXAMPLES)]
     Decode(Box<decode::DecodeArgs>),
@@ -61,9 +64,6 @@ enum Command {
     Compare(Box<compare::CompareArgs>),
     /// Make recordings of logs
     Recording(recording::RecordingArgs),
-    /// Do a recording again on another server
-    #[command(after_help = replay::EXAMPLES)]
-    Replay(Box<replay::ReplayArgs>),
     /// Print the effective configuration, with the source of each value
     #[command(after_help = effective::EXAMPLES)]
     Config(ConfigArgs),
@@ -118,11 +118,11 @@ struct Call {
 enum Parsed {
     Proxy(Box<proxy::Plan>, proxy::Words),
     Binlog(Box<binlog::BinlogArgs>),
+    Replay(Box<replay::ReplayArgs>),
     Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
     Compare(Box<compare::Plan>),
     Recording(recording::RecordingCommand),
-    Replay(Box<replay::ReplayArgs>),
     /// The text to print.
     Config(String),
     Completions(generate::Completions),
@@ -141,11 +141,11 @@ impl Call {
                 proxy::run(*plan, &self.origins, words, Box::new(move || reread_proxy(&layers)))
             }
             Parsed::Binlog(args) => binlog::run(args, self.origins),
+            Parsed::Replay(args) => replay::run(&args, &self.origins),
             Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
             Parsed::Compare(plan) => compare::run(*plan),
             Parsed::Recording(command) => recording::run(&command),
-            Parsed::Replay(args) => replay::run(&args, &self.origins),
             Parsed::Config(text) => generate::print(text.as_bytes()),
             Parsed::Completions(completions) => generate::completions(&completions, command()),
             Parsed::Man => generate::man(command()),
@@ -163,10 +163,10 @@ fn complete_all(command: clap::Command) -> clap::Command {
     command
         .mut_subcommand("proxy", |proxy| complete(proxy::adapt(proxy), "INTERCEPTOR_"))
         .mut_subcommand("binlog", |binlog| complete(binlog::adapt(binlog), "INTERCEPTOR_BINLOG_"))
+        .mut_subcommand("replay", |replay| complete(replay::adapt(replay), "INTERCEPTOR_REPLAY_"))
         .mut_subcommand("decode", |decode| complete(decode::adapt(decode), "INTERCEPTOR_DECODE_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
         .mut_subcommand("compare", |compare| complete(compare, "INTERCEPTOR_COMPARE_"))
-        .mut_subcommand("replay", |replay| complete(replay::adapt(replay), "INTERCEPTOR_REPLAY_"))
 }
 
 fn parse(layers: &Layers) -> Result<Call, CliError> {
@@ -185,6 +185,11 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             notes.extend(check(&binlog::rules(), &*args, &origins)?);
             let log = log(&args.log, "info")?;
             (Parsed::Binlog(args), log)
+        }
+        Command::Replay(args) => {
+            notes.extend(check(&replay::rules(), &*args, &origins)?);
+            let log = log(&args.log, "info")?;
+            (Parsed::Replay(args), log)
         }
         Command::Decode(args) => {
             notes.extend(check(&decode::rules(), &*args, &origins)?);
@@ -207,11 +212,6 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
         Command::Recording(args) => {
             let log = log(args.of.log(), "info")?;
             (Parsed::Recording(args.of), log)
-        }
-        Command::Replay(args) => {
-            notes.extend(check(&replay::rules(), &*args, &origins)?);
-            let log = log(&args.log, "info")?;
-            (Parsed::Replay(args), log)
         }
         Command::Config(args) => {
             let text = effective_configuration(&args, layers, &layered, &mut notes)?;
@@ -244,10 +244,10 @@ fn effective_configuration(
     let (name, found) = match &args.of {
         Some(ConfigOf::Proxy(args)) => ("proxy", check(&proxy::rules(), &**args, origins)?),
         Some(ConfigOf::Binlog(args)) => ("binlog", check(&binlog::rules(), &**args, origins)?),
+        Some(ConfigOf::Replay(args)) => ("replay", check(&replay::rules(), &**args, origins)?),
         Some(ConfigOf::Decode(args)) => ("decode", check(&decode::rules(), &**args, origins)?),
         Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
         Some(ConfigOf::Compare(args)) => ("compare", check(&compare::rules(), &**args, origins)?),
-        Some(ConfigOf::Replay(args)) => ("replay", check(&replay::rules(), &**args, origins)?),
         None => {
             let section = |name: &str| {
                 let arguments = ["mysql-interceptor", name].map(Into::into).to_vec();
