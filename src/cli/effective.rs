@@ -133,8 +133,7 @@ pub(super) fn render(format: ConfigFormat, sections: &[Section]) -> String {
 fn masked(setting: &Setting, word: &str) -> String {
     match setting.id.as_str() {
         "kafka_option" => word.parse::<KafkaOption>().map_or_else(|_| "***".to_owned(), |option| format!("{option:?}")),
-        "source" | "mirror" | "explain_recorded" | "explain_target" => {
-        "source" | "mirror" | "target" => {
+        "source" | "mirror" | "explain_recorded" | "explain_target" | "target" => {
             let parts = word.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
             match parts {
                 Some((scheme, (login, host))) => match login.split_once(':') {
