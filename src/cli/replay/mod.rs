@@ -5,7 +5,7 @@ mod config;
 mod rules;
 mod values;
 
-use super::compare::conclude;
+use super::conclude::conclude;
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::lifecycle::{self, HangUp, Patience};
