@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use super::order::{Sequencer, Turn};
+use super::item::{Held, Item};
+use super::order::Sequencer;
 use super::progress::Recorded;
 use super::session::{Part, play};
 use super::shared::Shared;
@@ -20,22 +21,6 @@ use crate::recording::{Event, Record, SessionId};
 
 /// The bound is kept in units of this many bytes.
 const UNIT: usize = 256;
-
-/// A record that was read ahead.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) record: Arc<Held>,
-    pub(super) turn: Turn,
-    /// Of an end: which one it was in the recording. Of a beginning: how many had ended before.
-    pub(super) ended: u64,
-}
-
-/// A record, and its share of what may be read ahead.
-#[derive(Debug)]
-pub(super) struct Held {
-    pub(super) record: Record,
-    _share: OwnedSemaphorePermit,
-}
 
 /// Reads the recording once.
 pub(super) struct Feed<'a> {

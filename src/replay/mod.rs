@@ -8,7 +8,8 @@
 //!   late        by how much they are late, and why      order      the recorded order across sessions
 //!   gate        how many sessions go on at once         boundary   transactions are whole or not played
 //!   permit      what is refused                         selection  what is chosen
-//!   outcome     what came of it: report and results     progress   says how far it is; counters
+//!   outcome     what came of it: report and results; event, item
+//!   progress   says how far it is; counters, shared
 //!   check       what can be known before the start
 //! ```
 
@@ -19,8 +20,10 @@ mod config;
 mod connection;
 mod counters;
 mod error;
+mod event;
 mod feed;
 mod gate;
+mod item;
 mod late;
 mod order;
 mod outcome;

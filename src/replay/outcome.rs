@@ -7,50 +7,11 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::Receiver;
 
 use super::error::ReplayError;
-use super::feed::Held;
+use super::event::{Done, Event, Failed};
 use super::shared::Shared;
-use crate::mysql::sql::Lexis;
 use crate::recording::disk::{RecordingWriter, WriterOptions};
-use crate::recording::{
-    Event as RecordedEvent, Record, RecordedCommand, RecordingAbout, RecordingSource, SessionBegin, SessionId,
-};
-use crate::report::{Collector, CollectorOptions, DifferenceClass, Execution, Lateness, SessionFailure};
-use crate::session::Now;
-
-/// What happened to a session.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// It was opened.
-    Began { session: SessionId, begin: Box<SessionBegin>, started: Now },
-    /// A command was answered.
-    Done(Box<Done>),
-    /// It could not be opened, or the connection broke.
-    Failed(Box<Failed>),
-    /// Nothing more comes.
-    Over,
-}
-
-/// A command that was answered.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) record: Arc<Held>,
-    pub(super) observed: RecordedCommand,
-    pub(super) started: Now,
-    pub(super) started_ns: u64,
-    pub(super) lexis: Lexis,
-    pub(super) lateness: Option<Lateness>,
-    /// Whether its answer is part of the results.
-    pub(super) is_kept: bool,
-}
-
-/// A session that failed.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) session: SessionId,
-    pub(super) number: u64,
-    pub(super) user: Option<String>,
-    pub(super) reason: String,
-}
+use crate::recording::{Event as RecordedEvent, Record, RecordingAbout, RecordingSource};
+use crate::report::{Collector, CollectorOptions, DifferenceClass, Execution, SessionFailure};
 
 /// The results' folder within that of a report.
 const RESULTS: &str = "results";

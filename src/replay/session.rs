@@ -8,10 +8,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::boundary::{Boundary, Cut};
 use super::connection::{Connection, NoConnection};
-use super::feed::{Held, Item};
+use super::event::{Done, Event as Told, Failed};
+use super::item::{Held, Item};
 use super::late::{Delays, Times};
 use super::order::{NotKnown, Turn};
-use super::outcome::{Done, Event as Told, Failed};
 use super::pace::Schedule;
 use super::permit::{Judge, Judged, refused};
 use super::shared::Shared;

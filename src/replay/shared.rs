@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::config::ReplayConfig;
 use super::counters::Counters;
+use super::event::Event;
 use super::gate::Gate;
-use super::outcome::Event;
 use crate::mysql::sql::Lexis;
 use crate::player::{PlayClock, PlayOptions};
 
