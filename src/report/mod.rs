@@ -32,10 +32,9 @@ mod summary;
 mod write;
 
 pub(crate) use class::DifferenceClass;
-pub(crate) use classify::{Finding, TimeLimits};
+pub(crate) use classify::TimeLimits;
 pub(crate) use collector::{Collector, CollectorOptions, SessionFailure};
 pub(crate) use execution::{Execution, Lateness};
 pub(crate) use fail_on::FailOn;
 pub(crate) use model::{Explained, Facts, Report, Side};
 pub(crate) use pairing::{Paired, Readable, pair};
-pub(crate) use write::ReportError;
