@@ -446,3 +446,85 @@ def test_settings_that_make_no_sense_are_refused_at_the_start(servers):
                               ([*to(target.address), "--mirror-user-map", "/nowhere"], "/nowhere")):
         done = once("proxy", "--upstream", source.address, "--listen", "127.0.0.1:0", *options)
         assert done.returncode == 2 and expected in done.stderr and PASSWORD not in done.stderr, (options, done.stderr)
+
+
+# ---------------------------------------------------------------- sessions that wait on the disk
+
+def test_with_a_queue_on_the_disk_everything_arrives_later_in_its_order(servers, proxies, door, tmp_path):
+    """Far more than memory may hold, while the target is dead at first and stalls later: both servers have the same rows in the end."""
+    source, target = servers
+    target.general_log_on()
+    folder = tmp_path / "queue"
+    (folder / "waiting-0-00000001").mkdir(parents=True)
+    door.shut()
+    proxy = proxies(source, *to(door.address), "--mirror-allow-writes", "--mirror-lag", "queue", "--mirror-queue-dir", folder,
+                    "--mirror-queue-bytes", "2MiB", "--mirror-connections", 20)
+    assert "waited in" in proxy.log and not list(folder.iterdir())
+    sent = {}
+
+    def session(number):
+        sent[number] = []
+        with connect(proxy) as db, db.cursor() as cursor:
+            for step in range(100):
+                sent[number].append(f"/* {number} {step} */")
+                cursor.execute(f"UPDATE t SET n = n * 3 % 1000003 + {step}, s = '{'x' * (step % 40)}' WHERE id = {number} /* {number} {step} */")
+                cursor.execute(f"SELECT REPEAT('y', {step}), '{'z' * 3000}'")
+
+    def everybody(numbers):
+        threads = [threading.Thread(target=session, args=(number,)) for number in numbers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    everybody(range(8))
+    proxy.wait_log("the mirror's target cannot be reached: sessions wait in --mirror-queue-dir")
+    assert list(folder.iterdir())
+    door.open()
+    within(lambda: not list(folder.iterdir()), "what waited is done")
+    door.stall()
+    everybody(range(8, 16))
+    within(lambda: list(folder.iterdir()), "what waits")
+    door.flow()
+    proxy.stop()
+    rows = f"SELECT * FROM {DB}.t ORDER BY id"
+    assert source.sql(rows) == target.sql(rows)
+    by_thread = {}
+    for entry in target.general_log_off(USER):
+        if found := re.search(r"/\* (\d+) \d+ \*/", entry.argument):
+            by_thread.setdefault((entry.thread, int(found.group(1))), []).append(found.group(0))
+    assert {number: marks for (_, number), marks in by_thread.items()} == sent and len(by_thread) == len(sent)
+    assert "dropped=none" in proxy.log and counted(proxy, "spooled") > 0, proxy.log
+    assert counted(proxy, "disk_bytes") == counted(proxy, "queued_bytes") == counted(proxy, "open") == 0, proxy.log
+    assert counted(proxy, "differences.rows") == counted(proxy, "differences.affected") == 0, proxy.log
+    assert not list(folder.iterdir())
+
+
+def test_a_queue_on_the_disk_is_bounded(servers, proxies, door, tmp_path):
+    source, _ = servers
+    door.shut()
+    proxy = proxies(source, *to(door.address), "--mirror-lag", "queue", "--mirror-queue-dir", tmp_path / "queue", "--mirror-queue-bytes", 100_000,
+                    "--mirror-queue-dir-bytes", 500_000)
+    with connect(proxy) as db, db.cursor() as cursor:
+        def is_full():
+            cursor.execute(f"SELECT '{'z' * 30000}'")
+            return "the folder of waiting sessions is full or broken" in proxy.log
+        within(is_full, "the folder is full")
+    proxy.stop()
+    assert counted(proxy, "dropped.disk") >= 1 and counted(proxy, "disk_bytes") == counted(proxy, "queued_bytes") == 0
+    assert not list((tmp_path / "queue").iterdir())
+
+
+def test_a_disk_that_is_full_is_no_concern_of_the_clients(servers, proxies, door, small_disk):
+    source, _ = servers
+    door.shut()
+    proxy = proxies(source, *to(door.address), "--mirror-lag", "queue", "--mirror-queue-dir", small_disk / "queue", "--mirror-queue-bytes", "8MiB")
+    with connect(proxy) as db, db.cursor() as cursor:
+        def is_full():
+            text = "".join(random.Random(time.monotonic()).choices("0123456789abcdefghijklmnopqrstuvwxyz", k=100_000))
+            cursor.execute(f"SELECT '{text}'")
+            return "cannot be used (--mirror-queue-dir)" in proxy.log
+        within(is_full, "the disk is full")
+        quick(cursor)
+    proxy.stop()
+    assert counted(proxy, "disk_bytes") == counted(proxy, "queued_bytes") == 0, proxy.log

@@ -38,7 +38,7 @@ pub mod fuzzing;
 mod json;
 mod lifecycle;
 pub mod message;
-mod mirror;
+pub mod mirror;
 pub mod mysql;
 pub mod player;
 pub mod pretty;

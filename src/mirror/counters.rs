@@ -11,7 +11,7 @@ use crate::report::DifferenceClass;
 /// Why a session is not mirrored any more, or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub enum Dropped {
+pub(super) enum Dropped {
     /// It fell so far behind that its queue, or all sessions' queue together, was full.
     Behind,
     /// As many connections to the target as are allowed were open.
@@ -48,7 +48,7 @@ impl Dropped {
 
 /// Counters of all mirrors of a process, one after the other.
 #[derive(Debug, Default)]
-pub struct MirrorCounters {
+pub(super) struct MirrorCounters {
     /// Sessions that are mirrored now.
     pub(super) open: AtomicUsize,
     /// Sessions whose mirroring began: at their login, or later.
@@ -114,7 +114,7 @@ impl MirrorCounters {
     }
 
     /// Logs all of them in one line. The lag begins again.
-    pub fn log(&self, what: &'static str) {
+    pub(super) fn log(&self, what: &'static str) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         tracing::info!(
             open = self.open.load(Ordering::Relaxed),

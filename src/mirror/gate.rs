@@ -199,3 +199,100 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{config, query, result};
+    use super::*;
+    use crate::mysql::wire::StatusFlags;
+    use crate::recording::{PreparedBefore, RecordedAnswer};
+
+    fn prepared(command: Command, id: u32, sql: &str) -> RecordedCommand {
+        RecordedCommand { command, statement: Some(id), ..query(sql) }
+    }
+
+    #[test]
+    fn what_changes_something_is_refused_with_all_that_belongs_to_it() {
+        let mut gate = Gate::new(&config(), None, &SessionBegin::default());
+        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
+        assert_eq!(gate.judge(&query("SET @a = 'it\\'s'")), Verdict::Play);
+        assert_eq!(gate.judge(&query("SELECT a FROM t FOR UPDATE")), Verdict::Refused(Safety::Locks));
+        assert_eq!(gate.judge(&query("SELECT 1; DELETE FROM t")), Verdict::Refused(Safety::Writes));
+        assert_eq!(gate.judge(&query("SHUTDOWN")), Verdict::Refused(Safety::Admin));
+        for (id, sql, verdict) in
+            [(1, "DELETE FROM t", Verdict::Refused(Safety::Writes)), (2, "SELECT ?", Verdict::Play)]
+        {
+            let follows = if verdict == Verdict::Play { Verdict::Play } else { Verdict::Follows };
+            assert_eq!(gate.judge(&prepared(Command::StmtPrepare, id, sql)), verdict);
+            assert_eq!(gate.judge(&prepared(Command::StmtExecute, id, sql)), verdict);
+            let without_text = |command| RecordedCommand { sql: None, ..prepared(command, id, sql) };
+            assert_eq!(gate.judge(&without_text(Command::StmtSendLongData)), follows);
+            assert_eq!(gate.judge(&without_text(Command::StmtReset)), follows);
+            assert_eq!(gate.judge(&without_text(Command::StmtClose)), follows);
+        }
+        // Its id is free again.
+        assert_eq!(gate.judge(&prepared(Command::StmtPrepare, 1, "SELECT 2")), Verdict::Play);
+        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 1, "SELECT 2")), Verdict::Play);
+    }
+
+    #[test]
+    fn with_writes_only_what_manages_the_server_is_refused() {
+        let mut gate = Gate::new(&MirrorConfig { allow_writes: true, ..config() }, None, &SessionBegin::default());
+        assert_eq!(gate.judge(&query("DELETE FROM t")), Verdict::Play);
+        assert_eq!(gate.judge(&query("LOCK TABLES t WRITE")), Verdict::Play);
+        assert_eq!(gate.judge(&query("SET GLOBAL max_connections = 1")), Verdict::Refused(Safety::Admin));
+    }
+
+    #[test]
+    fn a_transaction_of_before_is_left_out_to_its_end() {
+        let begin = SessionBegin { in_transaction: true, ..SessionBegin::default() };
+        let mut gate = Gate::new(&config(), None, &begin);
+        let inside = |sql: &str| RecordedCommand {
+            results: vec![result(RecordedAnswer::Packet, Some(StatusFlags::IN_TRANS))],
+            ..query(sql)
+        };
+        assert_eq!(gate.judge(&inside("SELECT 1")), Verdict::Torn);
+        // Whose answer does not tell.
+        let answer = RecordedAnswer::Prepared { params: 0, columns: 1 };
+        let preparation = prepared(Command::StmtPrepare, 1, "SELECT 2");
+        let preparation = RecordedCommand { results: vec![result(answer, None)], ..preparation };
+        assert_eq!(gate.judge(&preparation), Verdict::Play);
+        let failed = RecordedCommand { results: vec![result(RecordedAnswer::Packet, None)], ..query("SELECT nothing") };
+        assert_eq!(gate.judge(&failed), Verdict::Torn);
+        assert_eq!(gate.judge(&query("COMMIT")), Verdict::Torn);
+        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
+    }
+
+    #[test]
+    fn filters_choose_by_what_the_session_is_then() {
+        let only = ["database=shop", "kind=select"].map(|text| text.parse().unwrap()).to_vec();
+        let criteria = Criteria { only, skip: Vec::new() };
+        let mut gate = Gate::new(&MirrorConfig { criteria, ..config() }, None, &SessionBegin::default());
+        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::LeftOut);
+        assert_eq!(gate.judge(&query("USE shop")), Verdict::Play);
+        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
+        assert_eq!(gate.judge(&query("SHOW TABLES")), Verdict::LeftOut);
+        assert_eq!(gate.judge(&query("BEGIN")), Verdict::Play);
+        let other = RecordedCommand {
+            command: Command::InitDb,
+            sql: None,
+            argument: Some("other".into()),
+            ..query("")
+        };
+        assert_eq!(gate.judge(&other), Verdict::Play);
+        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::LeftOut);
+    }
+
+    #[test]
+    fn what_was_prepared_before_is_admitted_if_it_reads() {
+        let statement = |id, sql: &'static str| PreparedBefore { id, sql: sql.into() };
+        let prepared_before = vec![statement(1, "SELECT 1"), statement(2, "DELETE FROM t")];
+        let mut begin = SessionBegin { prepared: prepared_before, ..SessionBegin::default() };
+        let mut gate = Gate::new(&config(), None, &begin);
+        gate.admit(&mut begin);
+        assert_eq!(begin.prepared.iter().map(|prepared| prepared.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 1, "SELECT 1")), Verdict::Play);
+        let refused = Verdict::Refused(Safety::Writes);
+        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 2, "DELETE FROM t")), refused);
+    }
+}

@@ -2,25 +2,25 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use strum::VariantArray;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Budget;
-use super::config::MirrorConfig;
+use super::config::{Lag, MirrorConfig};
 use super::connections::Connections;
-use super::counters::{Dropped, MirrorCounters};
+use super::counters::MirrorCounters;
+use super::disk::Disk;
+use super::drops::Drops;
 use super::line::Exit;
 use crate::backoff::Backoff;
-use crate::deliver::RateLimit;
 use crate::recording::SessionId;
 
-/// How often the log speaks of sessions that are dropped for the same reason.
-const SPEAKS_EVERY: Duration = Duration::from_secs(10);
 /// How long the target is left alone after it could not be reached, at first and at most.
 pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 
@@ -38,8 +38,9 @@ pub(super) struct Hub {
     /// What waits is given up, too.
     pub(super) cut: CancellationToken,
     reach: Mutex<Reach>,
-    said: Mutex<Vec<RateLimit>>,
-    waiting: Mutex<RateLimit>,
+    pub(super) drops: Arc<Drops>,
+    /// With `--mirror-lag=queue`.
+    pub(super) disk: Option<Disk>,
     /// In all session ids.
     recorder: u32,
     sessions: AtomicU64,
@@ -53,22 +54,41 @@ struct Reach {
 }
 
 impl Hub {
-    pub(super) fn new(config: MirrorConfig, counters: Arc<MirrorCounters>, arrivals: UnboundedSender<Exit>) -> Self {
+    /// Also what it has on the disk, whose threads end when everything is given up.
+    pub(super) fn new(
+        config: MirrorConfig,
+        counters: Arc<MirrorCounters>,
+        arrivals: UnboundedSender<Exit>,
+    ) -> io::Result<(Self, Vec<JoinHandle<()>>)> {
         let reach = Reach { pauses: Backoff::new(PAUSES.0, PAUSES.1), not_before: None };
-        Self {
+        let drops = Drops::new(config.target.address(), Arc::clone(&counters));
+        let cut = CancellationToken::new();
+        let (disk, threads) = match &config.lag {
+            Lag::Drop => (None, Vec::new()),
+            Lag::Queue { folder, max_bytes } => {
+                let memory = Budget::new(config.queue_bytes, Arc::clone(&counters));
+                let (drops, counters) = (Arc::clone(&drops), Arc::clone(&counters));
+                let (disk, threads) = Disk::start(folder, *max_bytes, memory, drops, counters, cut.clone())?;
+                (Some(disk), threads.into())
+            }
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "half of a random number is one, too")]
+        let recorder = RandomState::new().hash_one(0) as u32;
+        let hub = Self {
             budget: Budget::new(config.queue_bytes, Arc::clone(&counters)),
             connections: Connections::new(config.connections, Arc::clone(&counters)),
             config,
             counters,
             arrivals,
             stop: CancellationToken::new(),
-            cut: CancellationToken::new(),
+            cut,
             reach: Mutex::new(reach),
-            waiting: Mutex::new(RateLimit::new(SPEAKS_EVERY)),
-            recorder: RandomState::new().hash_one(0) as u32,
+            drops,
+            disk,
+            recorder,
             sessions: AtomicU64::new(1),
-            said: Mutex::new(Dropped::VARIANTS.iter().map(|_| RateLimit::new(SPEAKS_EVERY)).collect()),
-        }
+        };
+        Ok((hub, threads))
     }
 
     /// The id of one more session.
@@ -96,27 +116,5 @@ impl Hub {
         let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
         reach.pauses.reset();
         reach.not_before = None;
-    }
-
-    /// A session waits until the target can be reached, which the log says now and then.
-    pub(super) fn waits_for_target(&self, error: &dyn std::fmt::Display) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = waiting.add(1, Instant::now()) {
-            let target = self.config.target.address();
-            tracing::warn!(count, target, %error, "the mirror's target cannot be reached: sessions wait in --mirror-queue-dir");
-        }
-    }
-
-    /// A session is given up: it is counted, and the log says so now and then.
-    pub(super) fn dropped(&self, why: Dropped, session: &dyn std::fmt::Display, detail: &str) {
-        self.counters.drop_session(why);
-        let due = {
-            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.get_mut(why as usize).and_then(|said| said.add(1, Instant::now()))
-        };
-        if let Some(count) = due {
-            let target = self.config.target.address();
-            tracing::warn!(session = %session, dropped = %why, count, target, detail, "not mirrored any more: {}", why.reason());
-        }
     }
 }

@@ -2,14 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Room, Share};
 use super::connections::Connection;
-use crate::recording::Record;
+use crate::recording::{Record, SessionId};
+
+/// How often somebody who is to stop looks whether records are still on the disk.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A record that waits for its turn. Its room is taken until it is dropped.
 #[derive(Debug)]
@@ -26,6 +31,10 @@ pub(super) struct Entrance {
     share: Arc<Share>,
     /// Cancelled: what waits is given up.
     cut: CancellationToken,
+    /// Records that wait on the disk.
+    on_disk: Arc<AtomicU64>,
+    session: SessionId,
+    key: SessionId,
 }
 
 /// What becomes of a record that is given to the mirror.
@@ -49,6 +58,36 @@ impl Entrance {
         if self.records.send(queued).is_ok() { Pushed::Taken } else { Pushed::Closed }
     }
 
+    /// Whether nobody takes records any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.records.is_closed()
+    }
+
+    /// The client's session.
+    pub(super) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// What tells this line from others of the same session: it may have been dropped, and come back.
+    pub(super) fn key(&self) -> SessionId {
+        self.key
+    }
+
+    /// Whether what comes now has to wait for records on the disk.
+    pub(super) fn waits_on_disk(&self) -> bool {
+        self.on_disk.load(Ordering::Acquire) > 0
+    }
+
+    /// Another record goes there.
+    pub(super) fn goes_to_disk(&self) {
+        self.on_disk.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that was there is in the queue now.
+    pub(super) fn came_from_disk(&self) {
+        self.on_disk.fetch_sub(1, Ordering::Release);
+    }
+
     /// The session is given up, with what waits.
     pub(super) fn cut(&self) {
         self.cut.cancel();
@@ -60,6 +99,7 @@ impl Entrance {
 pub(super) struct Exit {
     records: UnboundedReceiver<Queued>,
     pub(super) cut: CancellationToken,
+    on_disk: Arc<AtomicU64>,
     /// The client's address.
     pub(super) client: Option<IpAddr>,
     /// Counted while it exists.
@@ -69,10 +109,19 @@ pub(super) struct Exit {
 impl Exit {
     /// The next record; `None`: there will be none. With `stop` those that wait are the last.
     pub(super) async fn next(&mut self, stop: &CancellationToken) -> Option<Queued> {
-        tokio::select! {
-            biased;
-            queued = self.records.recv() => queued,
-            () = stop.cancelled() => self.records.try_recv().ok(),
+        loop {
+            tokio::select! {
+                biased;
+                queued = self.records.recv() => return queued,
+                () = stop.cancelled() => {}
+            }
+            if self.on_disk.load(Ordering::Acquire) == 0 {
+                return self.records.try_recv().ok();
+            }
+            // Some of them are on the disk.
+            if let Ok(queued) = timeout(LOOK, self.records.recv()).await {
+                return queued;
+            }
         }
     }
 
@@ -87,14 +136,17 @@ impl Exit {
     }
 }
 
-/// A line for one session.
+/// A line for one session, told from its others by a key.
 pub(super) fn line(
     share: Arc<Share>,
     cut: CancellationToken,
     connection: Connection,
     client: Option<IpAddr>,
+    (session, key): (SessionId, SessionId),
 ) -> (Entrance, Exit) {
     let (sender, receiver) = unbounded_channel();
-    let entrance = Entrance { records: sender, share, cut: cut.clone() };
-    (entrance, Exit { records: receiver, cut, client, _connection: connection })
+    let on_disk: Arc<AtomicU64> = Arc::default();
+    let entrance =
+        Entrance { records: sender, share, cut: cut.clone(), on_disk: Arc::clone(&on_disk), session, key };
+    (entrance, Exit { records: receiver, cut, on_disk, client, _connection: connection })
 }

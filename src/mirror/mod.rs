@@ -11,6 +11,7 @@
 //!   line        the queue between both                           gate        what is executed there
 //!   hub         what all sessions share                          comparison  what was answered differently
 //!   budget      bytes that may wait                              server      the second server
+//!   disk        where sessions wait that fall behind            drops       those that are given up
 //!   connections, counters, config
 //! ```
 
@@ -19,6 +20,8 @@ mod comparison;
 mod config;
 mod connections;
 mod counters;
+mod disk;
+mod drops;
 mod gate;
 mod hub;
 mod line;
@@ -27,6 +30,8 @@ mod server;
 mod session;
 mod sink;
 mod switch;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Lag, MirrorConfig, ReportConfig};
 pub use sink::MirroredSession;

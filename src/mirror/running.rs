@@ -24,16 +24,16 @@ use crate::recording::SessionId;
 
 /// How long sessions have to notice that they are cut off.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How often whoever waits for room looks whether there is some.
-const LOOK: Duration = Duration::from_millis(2);
 
 /// A mirror that runs.
 #[derive(Debug)]
-pub(crate) struct Mirror {
+pub(super) struct Mirror {
     hub: Arc<Hub>,
     /// Until when sessions may end by themselves, once it is told to stop.
     until: Arc<Mutex<Option<Instant>>>,
     thread: JoinHandle<()>,
+    /// Those with what waits on the disk.
+    disk: Vec<JoinHandle<()>>,
 }
 
 impl Mirror {
@@ -42,7 +42,7 @@ impl Mirror {
     /// # Errors
     ///
     /// What the system refuses.
-    pub(crate) fn start(config: MirrorConfig, source: &str, counters: Arc<MirrorCounters>) -> io::Result<Self> {
+    pub(super) fn start(config: MirrorConfig, source: &str, counters: Arc<MirrorCounters>) -> io::Result<Self> {
         let server = RealServer { target: config.target.clone(), options: config.options.clone() };
         Self::start_with(config, source, counters, move || server)
     }
@@ -55,7 +55,8 @@ impl Mirror {
     ) -> io::Result<Self> {
         let (sender, arrivals) = unbounded_channel();
         let comparison = Comparison::new(&config, source);
-        let hub = Arc::new(Hub::new(config, counters, sender));
+        let (hub, disk) = Hub::new(config, counters, sender)?;
+        let hub = Arc::new(hub);
         let until: Arc<Mutex<Option<Instant>>> = Arc::default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("mirror".to_owned()).spawn({
@@ -66,27 +67,30 @@ impl Mirror {
                 LocalSet::new().block_on(&runtime, run(mirroring, arrivals, &until));
             }
         })?;
-        Ok(Self { hub, until, thread })
+        Ok(Self { hub, until, thread, disk })
     }
 
     /// Takes the records of another session, of the client with this address.
-    pub(crate) fn session(&self, client: Option<IpAddr>) -> (SessionId, MirroredSession) {
-        (self.hub.next_id(), MirroredSession::new(Arc::clone(&self.hub), client))
+    pub(super) fn session(&self, client: Option<IpAddr>) -> (SessionId, MirroredSession) {
+        let id = self.hub.next_id();
+        (id, MirroredSession::new(Arc::clone(&self.hub), id, client))
     }
 
-    /// Waits until at most half of the memory is used that may be. For those who have the time: whoever forwards must not.
-    pub(crate) fn wait_for_room(&self) {
-        while !self.hub.budget.is_half_free() && !self.thread.is_finished() {
-            std::thread::sleep(LOOK);
-        }
+    /// Whether at least half of the memory is free that may be used.
+    pub(super) fn has_room(&self) -> bool {
+        self.hub.budget.is_half_free() || self.thread.is_finished()
     }
 
     /// Takes nothing more from now on, does what waits until `deadline`, and writes the report. Blocks meanwhile.
-    pub(crate) fn finish(self, deadline: Instant) {
+    pub(super) fn finish(self, deadline: Instant) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
         self.hub.stop.cancel();
-        if self.thread.join().is_err() {
-            tracing::error!("the mirror's thread panicked, which is a bug");
+        for thread in std::iter::once(self.thread).chain(self.disk) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the mirror's panicked, which is a bug");
+            }
+            // The first is the one that mirrors: nobody needs the disk without it, also if it has panicked.
+            self.hub.cut.cancel();
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn mirror<S: Server>(mut exit: Exit, mirroring: Rc<Mirroring<S>
     };
     add(&hub.counters.discarded, exit.discard());
     let (Some(failure), Some(session)) = (failure, place.session) else { return };
-    hub.dropped(failure.why, &session, &failure.detail);
+    hub.drops.dropped(failure.why, session, &failure.detail);
     if matches!(failure.why, Dropped::Lost | Dropped::Login | Dropped::Unreachable) {
         mirroring.comparison.borrow_mut().failed(session, place.number, failure.why, &failure.detail);
     }
@@ -120,7 +120,10 @@ async fn open<S: Server>(begin: &SessionBegin, mirroring: &Mirroring<S>) -> Resu
                 return Err(Failure::new(Dropped::Unreachable, error));
             }
             Lag::Queue { .. } => {
-                hub.waits_for_target(&error);
+                if hub.stop.is_cancelled() {
+                    return Err(Failure::new(Dropped::Unreachable, error));
+                }
+                hub.drops.waits_for_target(&error);
                 tokio::time::sleep(pauses.pause()).await;
             }
         }

@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use super::budget::Share;
 use super::counters::{Dropped, add};
+use super::disk::Put;
 use super::hub::Hub;
 use super::line::{Entrance, Pushed, line};
-use crate::recording::{Admission, Event, Record, RecordSink, SessionBegin};
+use crate::recording::{Admission, Event, Record, RecordSink, SessionBegin, SessionId};
 
 /// Takes a session's records for the mirror. It never waits: what has no room ends the mirrored session, which may begin again later.
 #[derive(Debug)]
 pub struct MirroredSession {
     hub: Arc<Hub>,
+    id: SessionId,
     client: Option<IpAddr>,
     state: State,
 }
@@ -23,14 +25,14 @@ enum State {
     /// Not mirrored before this time.
     Out(Option<Instant>),
     /// Mirrored.
-    In(Entrance),
+    In(Arc<Entrance>),
     /// Never again.
     Left,
 }
 
 impl MirroredSession {
-    pub(super) fn new(hub: Arc<Hub>, client: Option<IpAddr>) -> Self {
-        Self { hub, client, state: State::Out(None) }
+    pub(super) fn new(hub: Arc<Hub>, id: SessionId, client: Option<IpAddr>) -> Self {
+        Self { hub, id, client, state: State::Out(None) }
     }
 
     /// Whether the session is, or may be, mirrored.
@@ -55,19 +57,18 @@ impl MirroredSession {
         if not_before.is_some_and(|not_before| now < not_before) {
             return Admission::Full;
         }
-        if !self.hub.may_connect(now) {
-            return self.out(&record, Dropped::Unreachable);
+        // Who waits on the disk waits for the target, too.
+        if self.hub.disk.is_none() && !self.hub.may_connect(now) {
+            return self.out(Dropped::Unreachable);
         }
-        let Some(connection) = self.hub.connections.claim() else {
-            return self.out(&record, Dropped::Connections);
-        };
+        let Some(connection) = self.hub.connections.claim() else { return self.out(Dropped::Connections) };
         let share = Share::new(self.hub.config.session_bytes, Arc::clone(&self.hub.budget));
-        let (entrance, exit) = line(share, self.hub.cut.child_token(), connection, self.client);
+        let ids = (self.id, self.hub.next_id());
+        let (entrance, exit) = line(share, self.hub.cut.child_token(), connection, self.client, ids);
+        let entrance = Arc::new(entrance);
         let joins = begin.began_before;
-        match entrance.push(record) {
-            Pushed::Taken => {}
-            Pushed::Full(record) => return self.out(&record, Dropped::Behind),
-            Pushed::Closed => return self.leave(),
+        if let Err(why) = self.hand_over(record, &entrance) {
+            return self.out(why);
         }
         if self.hub.arrivals.send(exit).is_err() {
             return self.leave();
@@ -79,8 +80,8 @@ impl MirroredSession {
     }
 
     /// The session is not mirrored for a while.
-    fn out(&mut self, record: &Record, why: Dropped) -> Admission {
-        self.hub.dropped(why, &record.session, "");
+    fn out(&mut self, why: Dropped) -> Admission {
+        self.hub.drops.dropped(why, self.id, "");
         self.pause()
     }
 
@@ -96,19 +97,44 @@ impl MirroredSession {
 
     fn push(&mut self, record: Record) -> Admission {
         let State::In(entrance) = &self.state else { return Admission::Closed };
-        match entrance.push(record) {
-            Pushed::Taken => Admission::Taken,
+        if entrance.is_closed() {
             // Whoever takes its records has given it up, and has said why.
-            Pushed::Closed => self.pause(),
-            Pushed::Full(record) => {
+            return self.pause();
+        }
+        match self.hand_over(record, entrance) {
+            Ok(()) => Admission::Taken,
+            Err(why) => {
                 entrance.cut();
-                self.out(&record, Dropped::Behind)
+                self.out(why)
             }
+        }
+    }
+
+    /// Into the session's queue, or onto the disk.
+    fn hand_over(&self, record: Record, entrance: &Arc<Entrance>) -> Result<(), Dropped> {
+        let pushed = if entrance.waits_on_disk() { Pushed::Full(record) } else { entrance.push(record) };
+        match (pushed, &self.hub.disk) {
+            // Of one that was closed just now the next record will tell.
+            (Pushed::Taken | Pushed::Closed, _) => Ok(()),
+            (Pushed::Full(_), None) => Err(Dropped::Behind),
+            (Pushed::Full(record), Some(disk)) => match disk.put(record, entrance) {
+                Put::Taken => Ok(()),
+                Put::Behind => Err(Dropped::Behind),
+                Put::Full => Err(Dropped::Disk),
+            },
         }
     }
 }
 
 impl RecordSink for MirroredSession {
+    fn has_room(&self) -> bool {
+        match &self.state {
+            State::Out(not_before) => not_before.is_none_or(|not_before| Instant::now() >= not_before),
+            State::In(_) => true,
+            State::Left => false,
+        }
+    }
+
     fn record(&mut self, record: Record) -> Admission {
         if self.hub.stop.is_cancelled() {
             return self.leave();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use crate::recording::SessionId;
 /// How long a mirror that is switched off has for what waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often whoever waits looks again.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// Whether there is a mirror, and which one. Clones are the same switch.
 #[derive(Debug, Clone, Default)]
 pub struct MirrorSwitch(Arc<Inner>);
@@ -26,12 +29,14 @@ struct Inner {
     position: AtomicU64,
     on: Mutex<On>,
     counters: Arc<MirrorCounters>,
-    was_on: std::sync::atomic::AtomicBool,
+    was_on: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct On {
     mirror: Option<Mirror>,
+    /// Nothing is switched on any more.
+    is_finished: bool,
     /// Mirrors that were switched off, and do what still waits.
     ending: Vec<JoinHandle<()>>,
 }
@@ -48,6 +53,10 @@ impl MirrorSwitch {
         let mirror = config.map(|config| Mirror::start(config, source, Arc::clone(counters))).transpose()?;
         self.0.was_on.fetch_or(mirror.is_some(), Ordering::Relaxed);
         let mut on = self.on();
+        if on.is_finished {
+            // The process ends: there is no session any more.
+            return Ok(());
+        }
         let former = std::mem::replace(&mut on.mirror, mirror);
         self.0.position.fetch_add(1, Ordering::Release);
         on.ending.retain(|ending| !ending.is_finished());
@@ -74,23 +83,23 @@ impl MirrorSwitch {
         self.on().mirror.as_ref().map(|mirror| mirror.session(Some(client)))
     }
 
-    /// Waits until there is room again. For those who have the time: whoever forwards must not.
-    pub(crate) fn wait_for_room(&self) {
-        if let Some(mirror) = &self.on().mirror {
-            mirror.wait_for_room();
+    /// Waits until at most half of the memory is used that may be. For those who have the time: whoever forwards must not.
+    pub fn wait_for_room(&self) {
+        while self.on().mirror.as_ref().is_some_and(|mirror| !mirror.has_room()) {
+            std::thread::sleep(LOOK);
         }
     }
 
     /// Switches off for the last time, and waits until what is left is done, at most until `deadline`.
     pub fn finish(&self, deadline: Instant) {
-        let On { mirror, ending } = std::mem::take(&mut *self.on());
+        let On { mirror, ending, .. } = std::mem::replace(&mut *self.on(), On { is_finished: true, ..On::default() });
         if let Some(mirror) = mirror {
             mirror.finish(deadline);
         }
         for ending in ending {
             // They have their own limit, which may be later than this.
             while !ending.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(LOOK);
             }
         }
         self.log("mirror stopped");

@@ -35,7 +35,10 @@ const RECORD: &str = "record";
 pub(super) fn signal() -> (HangUp, Receiver<()>) {
     let (sender, receiver): (SyncSender<()>, _) = sync_channel(1);
     // One that comes while another waits is the same wish.
-    (HangUp::Calls(Box::new(move || drop(sender.try_send(())))), receiver)
+    let call = move || {
+        let _ = sender.try_send(());
+    };
+    (HangUp::Calls(Box::new(call)), receiver)
 }
 
 /// What is in force, and how it changes.

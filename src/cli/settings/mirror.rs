@@ -94,7 +94,7 @@ pub(in crate::cli) struct MirrorArgs {
 
     /// Bytes of all sessions that wait in memory
     ///
-    /// One session has at most an eighth of it.
+    /// One session has at most an eighth of it; with --mirror-lag queue an equal share for each of --mirror-connections.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size, hide_short_help = true)]
     mirror_queue_bytes: usize,
 
@@ -143,7 +143,11 @@ impl MirrorArgs {
             criteria: Criteria { only: all(&self.mirror_only), skip: all(&self.mirror_skip) },
             allow_writes: self.mirror_allow_writes,
             queue_bytes: self.mirror_queue_bytes,
-            session_bytes: self.mirror_queue_bytes / 8,
+            session_bytes: match self.mirror_lag {
+                LagMode::Drop => self.mirror_queue_bytes / 8,
+                // So that none takes the room of another: the rest of it can wait on the disk.
+                LagMode::Queue => self.mirror_queue_bytes / self.mirror_connections,
+            },
             connections: self.mirror_connections,
             rejoin_after: self.mirror_rejoin,
             lag: self.lag(origins)?,
