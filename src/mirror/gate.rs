@@ -273,12 +273,8 @@ mod tests {
         assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
         assert_eq!(gate.judge(&query("SHOW TABLES")), Verdict::LeftOut);
         assert_eq!(gate.judge(&query("BEGIN")), Verdict::Play);
-        let other = RecordedCommand {
-            command: Command::InitDb,
-            sql: None,
-            argument: Some("other".into()),
-            ..query("")
-        };
+        let other =
+            RecordedCommand { command: Command::InitDb, sql: None, argument: Some("other".into()), ..query("") };
         assert_eq!(gate.judge(&other), Verdict::Play);
         assert_eq!(gate.judge(&query("SELECT 1")), Verdict::LeftOut);
     }

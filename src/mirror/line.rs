@@ -146,7 +146,6 @@ pub(super) fn line(
 ) -> (Entrance, Exit) {
     let (sender, receiver) = unbounded_channel();
     let on_disk: Arc<AtomicU64> = Arc::default();
-    let entrance =
-        Entrance { records: sender, share, cut: cut.clone(), on_disk: Arc::clone(&on_disk), session, key };
+    let entrance = Entrance { records: sender, share, cut: cut.clone(), on_disk: Arc::clone(&on_disk), session, key };
     (entrance, Exit { records: receiver, cut, on_disk, client, _connection: connection })
 }

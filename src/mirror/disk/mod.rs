@@ -65,9 +65,8 @@ impl Disk {
         let ((records, to_write), (chunks, to_read)) = (channel(), channel());
         let writing = Writing::new(folder.to_owned(), to_write, chunks, Arc::clone(&shared));
         let reading = Reading::new(to_read, Arc::clone(&shared));
-        let start = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            std::thread::Builder::new().name(name.to_owned()).spawn(run)
-        };
+        let start =
+            |name: &str, run: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.to_owned()).spawn(run);
         let threads = [
             start("mirror-writes", Box::new(move || writing.run()))?,
             start("mirror-reads", Box::new(move || reading.run()))?,

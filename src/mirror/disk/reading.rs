@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::chunk::Chunk;
 use super::shared::Shared;
 use crate::mirror::line::{Entrance, Pushed};
-use crate::recording::disk::{Recording, RecordingError};
 use crate::recording::Record;
+use crate::recording::disk::{Recording, RecordingError};
 
 /// How often the thread looks whether everything is given up.
 const TICK: Duration = Duration::from_millis(50);

@@ -39,12 +39,7 @@ struct Open {
 }
 
 impl Writing {
-    pub(super) fn new(
-        folder: PathBuf,
-        records: Receiver<Waiting>,
-        chunks: Sender<Chunk>,
-        shared: Arc<Shared>,
-    ) -> Self {
+    pub(super) fn new(folder: PathBuf, records: Receiver<Waiting>, chunks: Sender<Chunk>, shared: Arc<Shared>) -> Self {
         Self { folder, records, chunks, shared, open: None }
     }
 
@@ -96,15 +91,15 @@ impl Writing {
     }
 
     fn create(&mut self) -> Result<Open, RecordingError> {
-            let folder = self.folder.join(format!("{}{:08}", prefix(), NEXT.fetch_add(1, Ordering::Relaxed)));
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let started_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            let about = RecordingAbout::new(RecordingSource::Proxy, 0, started_ms);
-            // It is one file, however large a single record is.
-            let options = WriterOptions { rotate_bytes: u64::MAX, rotate_after: Duration::MAX, ..Default::default() };
-            let writer = RecordingWriter::create(&folder, &about, options)?;
-            let chunk = Chunk { folder, lines: HashMap::new(), bytes: 0 };
-            Ok(Open { writer, chunk, since: Instant::now() })
+        let folder = self.folder.join(format!("{}{:08}", prefix(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let about = RecordingAbout::new(RecordingSource::Proxy, 0, started_ms);
+        // It is one file, however large a single record is.
+        let options = WriterOptions { rotate_bytes: u64::MAX, rotate_after: Duration::MAX, ..Default::default() };
+        let writer = RecordingWriter::create(&folder, &about, options)?;
+        let chunk = Chunk { folder, lines: HashMap::new(), bytes: 0 };
+        Ok(Open { writer, chunk, since: Instant::now() })
     }
 
     /// The recording can be read.
