@@ -83,22 +83,32 @@ pub(super) fn options(command: &Command) -> String {
     let mut text = OPTIONS.to_owned();
     for name in ["proxy", "binlog", "inspect", "replay", "compare"] {
         let Some(subcommand) = command.find_subcommand(name) else { continue };
-        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!("\n## {name}\n\n{about}.\n"));
-        let settings = settings_of(subcommand);
-        let mut groups: Vec<&str> = Vec::new();
-        for setting in &settings {
-            if !groups.contains(&setting.group.as_str()) {
-                groups.push(&setting.group);
-            }
+        text.push_str(&section(name, subcommand));
+    }
+    for subcommand in command.find_subcommand("recording").into_iter().flat_map(Command::get_subcommands) {
+        text.push_str(&section(&format!("recording {}", subcommand.get_name()), subcommand));
+    }
+    text
+}
+
+/// The settings of one subcommand.
+fn section(name: &str, subcommand: &Command) -> String {
+    let mut text = String::new();
+    let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+    text.push_str(&format!("\n## {name}\n\n{about}.\n"));
+    let settings = settings_of(subcommand);
+    let mut groups: Vec<&str> = Vec::new();
+    for setting in &settings {
+        if !groups.contains(&setting.group.as_str()) {
+            groups.push(&setting.group);
         }
-        for group in groups {
-            let title = if group.is_empty() { "General" } else { group };
-            text.push_str(&format!(
-                "\n### {title}\n\n| flag | value | variable | key | default | meaning |\n|---|---|---|---|---|---|\n"
-            ));
-            settings.iter().filter(|setting| setting.group == group).for_each(|setting| text.push_str(&row(setting)));
-        }
+    }
+    for group in groups {
+        let title = if group.is_empty() { "General" } else { group };
+        text.push_str(&format!(
+            "\n### {title}\n\n| flag | value | variable | key | default | meaning |\n|---|---|---|---|---|---|\n"
+        ));
+        settings.iter().filter(|setting| setting.group == group).for_each(|setting| text.push_str(&row(setting)));
     }
     text
 }

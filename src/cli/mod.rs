@@ -62,7 +62,7 @@ enum Command {
     /// Compare two executions of the same commands: two recordings, or two replays
     #[command(after_help = compare::EXAMPLES)]
     Compare(Box<compare::CompareArgs>),
-    /// Make recordings of logs
+    /// Look at recordings, join them, take parts of them, make them of logs
     Recording(recording::RecordingArgs),
     /// Print the effective configuration, with the source of each value
     #[command(after_help = effective::EXAMPLES)]

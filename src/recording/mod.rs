@@ -7,6 +7,7 @@ mod about;
 pub mod disk;
 mod hearing;
 pub mod import;
+mod json;
 pub mod kafka;
 mod memory;
 mod model;
@@ -17,6 +18,7 @@ mod sink;
 mod spool;
 mod start;
 mod state;
+mod survey;
 
 pub use about::{Lack, RecordingAbout, RecordingSource};
 pub use model::{
@@ -29,3 +31,4 @@ pub use sink::{Admission, RecordSink};
 pub use spool::{ActiveRecording, RecordStore, RecordingCounts, RecordingSwitch, SpoolOptions, SpoolSink, StoreError};
 pub use start::{RecordingConfig, StartError};
 pub use state::SessionState;
+pub use survey::{NotReplayed, Survey};

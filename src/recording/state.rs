@@ -40,6 +40,11 @@ impl SessionState {
         self.prepared_bytes
     }
 
+    /// What is known of the session now, but for its prepared statements and transaction: [`Self::begin`] has all.
+    pub fn facts(&self) -> &SessionBegin {
+        &self.begin
+    }
+
     /// Forgets its prepared statements, which take too much.
     pub(crate) fn forget_prepared(&mut self) {
         self.prepared.clear();
@@ -151,7 +156,7 @@ impl SessionState {
     }
 
     /// How its texts are read now.
-    fn lexis(&self) -> Lexis {
+    pub fn lexis(&self) -> Lexis {
         Lexis {
             ansi_quotes: Some(self.status.contains(StatusFlags::ANSI_QUOTES)),
             backslash_escapes: Some(!self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),

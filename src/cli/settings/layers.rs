@@ -225,8 +225,8 @@ fn with_defaults(command: Command, path: &[String], values: &mut HashMap<String,
 
 /// The variables of all subcommands: one may be meant for another than the one that is called.
 fn variables(command: &Command) -> Vec<String> {
-    let settings = command.get_subcommands().flat_map(settings_of);
-    settings.filter_map(|setting| setting.variable).collect()
+    let own = |command: &Command| settings_of(command).into_iter().filter_map(|setting| setting.variable);
+    command.get_subcommands().flat_map(|subcommand| own(subcommand).chain(variables(subcommand))).collect()
 }
 
 /// The short help should be read at a glance: no variables, and choices in place of the value's name or after the text.

@@ -76,6 +76,21 @@ impl Command {
         }
     }
 
+    /// Its name in the protocol's documentation: `COM_STMT_EXECUTE`.
+    pub fn name(self) -> String {
+        if let Self::Unknown(byte) = self {
+            return format!("COM_0x{byte:02X}");
+        }
+        let mut name = "COM".to_owned();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() {
+                name.push('_');
+            }
+            name.push(letter.to_ascii_uppercase());
+        }
+        name
+    }
+
     /// The byte that stands for it.
     pub fn byte(self) -> u8 {
         match self {
@@ -123,5 +138,12 @@ mod tests {
         for byte in 0..=u8::MAX {
             assert_eq!(Command::from_byte(byte).byte(), byte);
         }
+    }
+
+    #[test]
+    fn names_are_the_protocol_s() {
+        assert_eq!(Command::StmtExecute.name(), "COM_STMT_EXECUTE");
+        assert_eq!(Command::InitDb.name(), "COM_INIT_DB");
+        assert_eq!(Command::Unknown(0xee).name(), "COM_0xEE");
     }
 }

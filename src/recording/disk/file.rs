@@ -8,6 +8,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::SchemaRef;
 
 use super::batch::ReadBatch;
+use super::checked::check;
 use super::error::{Failure, RecordingError};
 use super::input::Input;
 use super::key::Key;
@@ -113,6 +114,7 @@ impl RecordingFile {
                     let complete = batches.last().is_some_and(|batch| batch.facts.complete);
                     return Ok((batches, if complete { Ending::Complete } else { Ending::Rotated }));
                 }
+                Err(damaged @ Failure::Damaged(_)) if self.is_finished()? => return Err(damaged),
                 // What a machine that went down has left is not always zero bytes long.
                 Ok(Next::Torn) | Err(Failure::Damaged(_)) => {
                     let end = batches.last().map_or(at, |batch| batch.place.end());
@@ -128,7 +130,7 @@ impl RecordingFile {
                     if batches.is_empty() {
                         for place in new.drain(..) {
                             let (metadata, body) = self.read(place)?;
-                            message::check(&metadata, body)?.dictionary(&self.schema, &mut self.first)?;
+                            check(&metadata, body, &self.schema)?.dictionary(&mut self.first)?;
                         }
                     } else if !new.is_empty() {
                         known = new.drain(..).collect();
@@ -138,6 +140,13 @@ impl RecordingFile {
                 Head::Schema(_) => return Err(Failure::damaged("a second schema")),
             }
         }
+    }
+
+    /// Whether the end of the file is there, whatever is before it.
+    fn is_finished(&mut self) -> Result<bool, Failure> {
+        let end = self.input.length().saturating_sub(PREFIX as u64);
+        let is_marked = self.input.is_sealed() || self.input.read(end, PREFIX)? == message::END;
+        Ok(self.input.torn().is_none() && is_marked)
     }
 
     /// Forgets the last batch if it is not what was written; returns how many bytes that leaves out.
@@ -164,10 +173,10 @@ impl RecordingFile {
         let mut dictionaries = self.first.clone();
         for place in entry.dictionaries.iter() {
             let (metadata, body) = self.read(*place)?;
-            message::check(&metadata, body)?.dictionary(&self.schema, &mut dictionaries)?;
+            check(&metadata, body, &self.schema)?.dictionary(&mut dictionaries)?;
         }
         let (metadata, body) = self.read(entry.place)?;
-        let columns = message::check(&metadata, body)?.batch(&self.schema, &dictionaries)?;
+        let columns = check(&metadata, body, &self.schema)?.batch(&dictionaries)?;
         ReadBatch::new(columns)
     }
 

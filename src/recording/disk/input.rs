@@ -82,6 +82,11 @@ impl Input {
         Ok(Self { file, size, length: offset, torn, seal: Some(Seal { cipher, chunks, current: None }) })
     }
 
+    /// Whether it is encrypted.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.seal.is_some()
+    }
+
     /// How many bytes the file has.
     pub(super) fn size(&self) -> u64 {
         self.size

@@ -1,20 +1,15 @@
-//! The messages of an Arrow stream: how they are written, and how they are checked before anything is made of them.
+//! The messages of an Arrow stream.
 //!
 //! Each batch carries a little about itself in its message's `custom_metadata`: the earliest and the latest start of its records, so that
-//! a reader finds the batches of a time without reading them, and a CRC-32 of its content. Arrow's own reader trusts the lengths that a
-//! message names: here they are held against the bytes that are there.
+//! a reader finds the batches of a time without reading them, and a CRC-32 of its content.
 
 use std::collections::HashMap;
 
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_buffer::Buffer;
-use arrow_ipc::reader::{read_dictionary, read_record_batch};
 use arrow_ipc::writer::EncodedData;
 use arrow_ipc::{
     BodyCompressionArgs, DictionaryBatchArgs, FieldNode, KeyValue, KeyValueArgs, Message, MessageArgs, MetadataVersion,
     RecordBatchArgs, root_as_message,
 };
-use arrow_schema::SchemaRef;
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 
 use super::error::Failure;
@@ -29,8 +24,6 @@ pub(super) const END: [u8; PREFIX] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 const MAX_METADATA: usize = 1 << 20;
 /// Nor is a body, or what it unpacks to: a batch ends far earlier, but for a single record that is large.
 pub(super) const MAX_BODY: u64 = 1 << 30;
-/// Nor are rows.
-const MAX_ROWS: i64 = 1 << 26;
 const ALIGNMENT: usize = 8;
 
 const FIRST_KEY: &str = "first_started_ns";
@@ -122,7 +115,7 @@ fn copy_rows<'a>(
 }
 
 /// The rows of a batch's or of a dictionary's message.
-fn rows_of(message: Message<'_>) -> Option<arrow_ipc::RecordBatch<'_>> {
+pub(super) fn rows_of(message: Message<'_>) -> Option<arrow_ipc::RecordBatch<'_>> {
     match message.header_as_dictionary_batch() {
         Some(dictionary) => dictionary.data(),
         None => message.header_as_record_batch(),
@@ -135,7 +128,7 @@ fn pair<'a>(builder: &mut FlatBufferBuilder<'a>, key: &str, value: &str) -> WIPO
 }
 
 /// Of a batch: its length, its fields' and buffers' places, its body.
-fn checksum(batch: arrow_ipc::RecordBatch<'_>, body: &[u8]) -> u32 {
+pub(super) fn checksum(batch: arrow_ipc::RecordBatch<'_>, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     let mut number = |number: i64| crc.update(&number.to_le_bytes());
     number(batch.length());
@@ -197,6 +190,11 @@ pub(super) fn read_head(metadata: &[u8]) -> Result<(u64, Head), Failure> {
     Ok((body, Head::Batch { rows, facts }))
 }
 
+/// The checksum that a message says it has.
+pub(super) fn written_checksum(message: Message<'_>) -> Result<Option<u32>, Failure> {
+    Ok(pairs(message)?.get(CRC_KEY).and_then(|crc| u32::from_str_radix(crc, 16).ok()))
+}
+
 fn pairs(message: Message<'_>) -> Result<HashMap<&str, &str>, Failure> {
     let pairs = message.custom_metadata().into_iter().flatten();
     Ok(pairs.filter_map(|pair| Some((pair.key()?, pair.value()?))).collect())
@@ -235,81 +233,4 @@ fn check_field(field: arrow_ipc::Field<'_>, depth: usize) -> Result<(), Failure>
         return Err(Failure::Foreign);
     }
     field.children().into_iter().flatten().try_for_each(|child| check_field(child, depth + 1))
-}
-
-/// A message with its body, checked.
-pub(super) struct Checked<'a> {
-    message: Message<'a>,
-    body: Buffer,
-}
-
-/// Takes a message apart. Whatever Arrow's reader trusts is looked at first.
-pub(super) fn check(metadata: &[u8], body: Vec<u8>) -> Result<Checked<'_>, Failure> {
-    let message = root_as_message(metadata).map_err(Failure::damaged)?;
-    let batch = rows_of(message).ok_or_else(|| Failure::damaged("a message of an unknown kind"))?;
-    let crc = pairs(message)?.get(CRC_KEY).and_then(|crc| u32::from_str_radix(crc, 16).ok());
-    if crc != Some(checksum(batch, &body)) {
-        return Err(Failure::damaged("a checksum does not agree"));
-    }
-    check_batch(batch, &body)?;
-    Ok(Checked { message, body: Buffer::from_vec(body) })
-}
-
-fn check_batch(batch: arrow_ipc::RecordBatch<'_>, body: &[u8]) -> Result<(), Failure> {
-    let wrong = || Failure::damaged("a length in a message is impossible");
-    let is_possible = |rows: i64| (0..=MAX_ROWS).contains(&rows);
-    if !is_possible(batch.length()) {
-        return Err(wrong());
-    }
-    let nodes = batch.nodes().ok_or_else(wrong)?;
-    if nodes.iter().any(|node| !is_possible(node.length()) || !is_possible(node.null_count())) {
-        return Err(wrong());
-    }
-    let is_compressed = batch.compression().is_some();
-    if batch.compression().is_some_and(|it| it.codec() != arrow_ipc::CompressionType::ZSTD) {
-        return Err(wrong());
-    }
-    let mut unpacked = 0_u64;
-    for buffer in batch.buffers().ok_or_else(wrong)? {
-        let start = usize::try_from(buffer.offset()).map_err(|_| wrong())?;
-        let length = usize::try_from(buffer.length()).map_err(|_| wrong())?;
-        let bytes = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(wrong)?;
-        if !is_compressed || bytes.is_empty() {
-            continue;
-        }
-        // Before compressed bytes stands how many they will be; -1 where they are as they are.
-        let length = bytes.first_chunk::<8>().ok_or_else(wrong)?;
-        let length = match i64::from_le_bytes(*length) {
-            -1 => 0,
-            length => u64::try_from(length).map_err(|_| wrong())?,
-        };
-        unpacked = unpacked.saturating_add(length);
-    }
-    if unpacked > MAX_BODY { Err(wrong()) } else { Ok(()) }
-}
-
-impl Checked<'_> {
-    /// Takes a dictionary in.
-    pub(super) fn dictionary(
-        &self,
-        schema: &SchemaRef,
-        dictionaries: &mut HashMap<i64, ArrayRef>,
-    ) -> Result<(), Failure> {
-        let batch = self.message.header_as_dictionary_batch().filter(|batch| !batch.isDelta());
-        let batch = batch.ok_or_else(|| Failure::damaged("a dictionary that is none"))?;
-        let version = self.message.version();
-        read_dictionary(&self.body, batch, schema, dictionaries, &version).map_err(Failure::damaged)
-    }
-
-    /// Reads a batch.
-    pub(super) fn batch(
-        &self,
-        schema: &SchemaRef,
-        dictionaries: &HashMap<i64, ArrayRef>,
-    ) -> Result<RecordBatch, Failure> {
-        let batch = self.message.header_as_record_batch();
-        let batch = batch.ok_or_else(|| Failure::damaged("a batch that is none"))?;
-        let version = self.message.version();
-        read_record_batch(&self.body, batch, schema.clone(), dictionaries, None, &version).map_err(Failure::damaged)
-    }
 }

@@ -5,12 +5,14 @@
 //! ([`Recording::timeline`]).
 
 mod batch;
+mod checked;
 mod error;
 mod facts;
 mod file;
 mod folder;
 mod input;
 mod key;
+mod layout;
 mod message;
 mod output;
 mod recording;
@@ -26,5 +28,7 @@ pub use key::Key;
 pub use recording::{Recording, RecordingEnd, Records};
 pub use timeline::Timeline;
 pub use writer::{RecordingWriter, WhenFull, WriterOptions, Written};
+#[cfg(test)]
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ pub(super) struct Output {
     path: PathBuf,
     file: File,
     written: u64,
+    #[cfg(test)]
+    limit: u64,
     seal: Option<Seal>,
 }
 
@@ -30,13 +32,26 @@ impl Output {
         let file = FileMode::PRIVATE
             .open_or_create(path, &options)
             .map_err(|source| Failure::io("make the file")(source).at(path))?;
-        let mut output = Self { path: path.to_owned(), file, written: 0, seal: None };
+        let mut output = Self {
+            path: path.to_owned(),
+            file,
+            written: 0,
+            #[cfg(test)]
+            limit: u64::MAX,
+            seal: None,
+        };
         if let Some(key) = key {
             let (cipher, header) = Cipher::create(key).map_err(|failure| failure.at(path))?;
             output.write(&header)?;
             output.seal = Some(Seal { cipher, next: 0 });
         }
         Ok(output)
+    }
+
+    /// The file takes no more bytes than this: the disk is full then.
+    #[cfg(test)]
+    pub(super) fn limit(&mut self, limit: u64) {
+        self.limit = limit;
     }
 
     /// Appends.
@@ -57,6 +72,12 @@ impl Output {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), RecordingError> {
+        #[cfg(test)]
+        if self.written + bytes.len() as u64 > self.limit {
+            let room = usize::try_from(self.limit - self.written).unwrap();
+            self.file.write_all(&bytes[..room]).unwrap();
+            return Err(Failure::io("write")(std::io::ErrorKind::StorageFull.into()).at(&self.path));
+        }
         self.file.write_all(bytes).map_err(|source| Failure::io("write")(source).at(&self.path))?;
         self.written += bytes.len() as u64;
         Ok(())

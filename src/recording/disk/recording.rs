@@ -1,5 +1,6 @@
 //! Reads recordings.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::batch::{Found, ReadBatch};
@@ -47,6 +48,20 @@ impl Recording {
     /// How many files at its beginning are not there any more: it had its largest size.
     pub fn removed_files(&self) -> u64 {
         self.removed_files
+    }
+
+    /// Whether its files are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// How many files it has, and how many bytes they take.
+    pub fn size(&self) -> Result<(u64, u64), RecordingError> {
+        let mut bytes = 0;
+        for file in &self.files {
+            bytes += fs::metadata(file).map_err(|source| Failure::io("read")(source).at(file))?.len();
+        }
+        Ok((self.files.len() as u64, bytes))
     }
 
     /// All records, in the order in which they were complete. Of sessions that began in files that are not there any more the first one

@@ -78,7 +78,7 @@ pub(super) struct Names {
 
 pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| {
     let array = |names: &[&str]| Arc::new(StringArray::from(names.to_vec())) as ArrayRef;
-    let commands: StringArray = (0..=u8::MAX).map(|byte| Some(command_name(Command::from_byte(byte)))).collect();
+    let commands: StringArray = (0..=u8::MAX).map(|byte| Some(Command::from_byte(byte).name())).collect();
     Names {
         events: array(&RowKind::NAMES),
         commands: Arc::new(commands),
@@ -86,21 +86,6 @@ pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| {
         closes: array(&CLOSES),
     }
 });
-
-/// A command's name as the protocol has it: `COM_STMT_EXECUTE`.
-pub(super) fn command_name(command: Command) -> String {
-    if let Command::Unknown(byte) = command {
-        return format!("COM_0x{byte:02X}");
-    }
-    let mut name = "COM".to_owned();
-    for letter in format!("{command:?}").chars() {
-        if letter.is_ascii_uppercase() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
-}
 
 /// The columns' numbers.
 pub(super) mod column {

@@ -150,6 +150,12 @@ impl RecordingWriter {
         Ok(writer)
     }
 
+    /// The file takes no more bytes than this.
+    #[cfg(test)]
+    pub(super) fn limit_file(&mut self, limit: u64) {
+        self.file.as_mut().unwrap().output.limit(limit);
+    }
+
     /// What was written up to now, without what waits.
     pub fn written(&self) -> Written {
         let open = self.file.as_ref().map_or(0, |file| file.output.written());

@@ -13,9 +13,9 @@ use crate::recording::{
 };
 use crate::session::{Now, RowChecksum};
 
-pub(super) const STARTED_MS: u64 = 1_700_000_000_000;
+pub(crate) const STARTED_MS: u64 = 1_700_000_000_000;
 
-pub(super) fn about() -> RecordingAbout {
+pub(crate) fn about() -> RecordingAbout {
     RecordingAbout {
         server: Some("db:3306".to_owned()),
         gtid_set: Some("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5".to_owned()),
@@ -23,12 +23,12 @@ pub(super) fn about() -> RecordingAbout {
     }
 }
 
-pub(super) fn at(monotonic_ns: u64) -> Now {
+pub(crate) fn at(monotonic_ns: u64) -> Now {
     Now { monotonic_ns, epoch_ms: STARTED_MS + monotonic_ns / 1_000_000 }
 }
 
 /// A COM_QUERY that is answered with OK.
-pub(super) fn query(sql: &str) -> RecordedCommand {
+pub(crate) fn query(sql: &str) -> RecordedCommand {
     RecordedCommand {
         command: Command::Query,
         sql: Some(Arc::from(sql.as_bytes())),
@@ -46,21 +46,21 @@ pub(super) fn query(sql: &str) -> RecordedCommand {
     }
 }
 
-pub(super) fn ok(affected_rows: u64) -> RecordedResult {
+pub(crate) fn ok(affected_rows: u64) -> RecordedResult {
     let answer = RecordedAnswer::Ok { affected_rows, last_insert_id: 0 };
     RecordedResult { answer, status: Some(StatusFlags::AUTOCOMMIT), warnings: Some(0) }
 }
 
-pub(super) fn record(session: u64, number: u64, started_ns: u64, event: Event) -> Record {
+pub(crate) fn record(session: u64, number: u64, started_ns: u64, event: Event) -> Record {
     Record { session: SessionId(session), number, started: at(started_ns), event }
 }
 
-pub(super) fn begin() -> Event {
+pub(crate) fn begin() -> Event {
     Event::Begin(Box::new(SessionBegin { user: Some("app".to_owned()), ..SessionBegin::default() }))
 }
 
 /// Sessions side by side, of all kinds of records, in the order in which these are complete.
-pub(super) fn records(random: &mut Random, count: usize) -> Vec<Record> {
+pub(crate) fn records(random: &mut Random, count: usize) -> Vec<Record> {
     let mut records = Vec::new();
     let mut open: Vec<(u64, u64, u64)> = Vec::new();
     let (mut next_session, mut now) = (1_u64, 0_u64);
