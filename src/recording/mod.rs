@@ -13,6 +13,8 @@ mod memory;
 mod model;
 mod reading;
 mod recorder;
+#[cfg(test)]
+mod recorder_tests;
 mod redact;
 mod sink;
 mod spool;

@@ -75,7 +75,7 @@ mod statement;
 mod stream;
 mod telling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 mod time;
 mod transaction;

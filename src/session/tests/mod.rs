@@ -18,45 +18,45 @@ use crate::mysql::wire::CapabilityFlags;
 
 /// Who sends, and what.
 #[derive(Debug, Clone)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Client(Vec<u8>),
     Server(Vec<u8>),
 }
 
 /// A statement as the tests compare it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Seen {
-    pub(super) sql: Option<String>,
-    pub(super) params: Option<Vec<Option<String>>>,
-    pub(super) count: u64,
-    pub(super) info: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) database: Option<String>,
-    pub(super) duration_ns: u64,
-    pub(super) execution_count: u64,
-    pub(super) earlier: bool,
-    pub(super) truncated: bool,
-    pub(super) observation_lost: bool,
+pub(crate) struct Seen {
+    pub(crate) sql: Option<String>,
+    pub(crate) params: Option<Vec<Option<String>>>,
+    pub(crate) count: u64,
+    pub(crate) info: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) database: Option<String>,
+    pub(crate) duration_ns: u64,
+    pub(crate) execution_count: u64,
+    pub(crate) earlier: bool,
+    pub(crate) truncated: bool,
+    pub(crate) observation_lost: bool,
 }
 
 /// Builds a conversation packet by packet.
-pub(super) struct Script {
-    pub(super) said: Vec<Said>,
+pub(crate) struct Script {
+    pub(crate) said: Vec<Said>,
     sequence: u8,
-    pub(super) capabilities: u64,
+    pub(crate) capabilities: u64,
 }
 
-pub(super) const CLASSIC: u64 = CapabilityFlags::PROTOCOL_41.bits()
+pub(crate) const CLASSIC: u64 = CapabilityFlags::PROTOCOL_41.bits()
     | CapabilityFlags::SECURE_CONNECTION.bits()
     | CapabilityFlags::PLUGIN_AUTH.bits()
     | CapabilityFlags::CONNECT_WITH_DB.bits()
     | CapabilityFlags::MULTI_STATEMENTS.bits()
     | CapabilityFlags::LONG_PASSWORD.bits();
 
-pub(super) const MODERN: u64 = CLASSIC | CapabilityFlags::DEPRECATE_EOF.bits() | CapabilityFlags::SESSION_TRACK.bits();
+pub(crate) const MODERN: u64 = CLASSIC | CapabilityFlags::DEPRECATE_EOF.bits() | CapabilityFlags::SESSION_TRACK.bits();
 
-pub(super) const AUTOCOMMIT: u16 = 2;
-pub(super) const MORE: u16 = 8;
+pub(crate) const AUTOCOMMIT: u16 = 2;
+pub(crate) const MORE: u16 = 8;
 
 fn framed(sequence: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_le_bytes()[..3].to_vec();
@@ -67,7 +67,7 @@ fn framed(sequence: u8, payload: &[u8]) -> Vec<u8> {
 
 impl Script {
     /// A session of user `app` in database `shop`, authenticated, with these capabilities.
-    pub(super) fn new(capabilities: u64) -> Self {
+    pub(crate) fn new(capabilities: u64) -> Self {
         let mut script = Self { said: Vec::new(), sequence: 0, capabilities };
         let [lower0, lower1, upper0, upper1, ..] = (capabilities as u32).to_le_bytes();
         let mut greeting = b"\x0a9.7.4\0\x08\0\0\x0012345678\0".to_vec();
@@ -90,22 +90,22 @@ impl Script {
     }
 
     /// A request: begins a new sequence.
-    pub(super) fn request(&mut self, payload: &[u8]) -> &mut Self {
+    pub(crate) fn request(&mut self, payload: &[u8]) -> &mut Self {
         self.sequence = 0;
         self.client(payload)
     }
 
-    pub(super) fn query(&mut self, sql: &str) -> &mut Self {
+    pub(crate) fn query(&mut self, sql: &str) -> &mut Self {
         self.request(&[b"\x03", sql.as_bytes()].concat())
     }
 
-    pub(super) fn client(&mut self, payload: &[u8]) -> &mut Self {
+    pub(crate) fn client(&mut self, payload: &[u8]) -> &mut Self {
         self.said.push(Said::Client(framed(self.sequence, payload)));
         self.sequence = self.sequence.wrapping_add(1);
         self
     }
 
-    pub(super) fn server(&mut self, payload: &[u8]) -> &mut Self {
+    pub(crate) fn server(&mut self, payload: &[u8]) -> &mut Self {
         self.said.push(Said::Server(framed(self.sequence, payload)));
         self.sequence = self.sequence.wrapping_add(1);
         self
@@ -126,23 +126,23 @@ impl Script {
         payload
     }
 
-    pub(super) fn ok(&mut self, affected: u8, info: &str, status: u16) -> &mut Self {
+    pub(crate) fn ok(&mut self, affected: u8, info: &str, status: u16) -> &mut Self {
         let payload = self.ok_packet(0, affected, info, status);
         self.server(&payload)
     }
 
-    pub(super) fn err(&mut self, code: u16, text: &str) -> &mut Self {
+    pub(crate) fn err(&mut self, code: u16, text: &str) -> &mut Self {
         let payload = [&[0xff][..], &code.to_le_bytes(), b"#42000", text.as_bytes()].concat();
         self.server(&payload)
     }
 
-    pub(super) fn eof(&mut self, status: u16) -> &mut Self {
+    pub(crate) fn eof(&mut self, status: u16) -> &mut Self {
         let [low, high] = status.to_le_bytes();
         self.server(&[0xfe, 0, 0, low, high])
     }
 
     /// What ends rows in this session's dialect.
-    pub(super) fn rows_end(&mut self, status: u16) -> &mut Self {
+    pub(crate) fn rows_end(&mut self, status: u16) -> &mut Self {
         if self.has(CapabilityFlags::DEPRECATE_EOF) {
             let payload = self.ok_packet(0xfe, 0, "", status);
             self.server(&payload)
@@ -151,7 +151,7 @@ impl Script {
         }
     }
 
-    pub(super) fn definitions(&mut self, count: usize) -> &mut Self {
+    pub(crate) fn definitions(&mut self, count: usize) -> &mut Self {
         for _ in 0..count {
             self.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0");
         }
@@ -162,7 +162,7 @@ impl Script {
     }
 
     /// A text result set of one column.
-    pub(super) fn rows(&mut self, rows: &[&str], status: u16) -> &mut Self {
+    pub(crate) fn rows(&mut self, rows: &[&str], status: u16) -> &mut Self {
         self.server(&[1]).definitions(1);
         for row in rows {
             let payload = [&[row.len() as u8][..], row.as_bytes()].concat();
@@ -173,22 +173,22 @@ impl Script {
 }
 
 /// Plays a script; each packet comes 1 µs after the one before.
-pub(super) struct Player {
-    pub(super) observer: Observer,
-    pub(super) seen: Vec<Seen>,
+pub(crate) struct Player {
+    pub(crate) observer: Observer,
+    pub(crate) seen: Vec<Seen>,
     now: Now,
 }
 
 impl Player {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(ObserverConfig::default())
     }
 
-    pub(super) fn with(config: ObserverConfig) -> Self {
+    pub(crate) fn with(config: ObserverConfig) -> Self {
         Self { observer: Observer::new(config), seen: Vec::new(), now: Now { monotonic_ns: 0, epoch_ms: 1_000 } }
     }
 
-    pub(super) fn hear(&mut self, from_client: bool, bytes: &[u8]) {
+    pub(crate) fn hear(&mut self, from_client: bool, bytes: &[u8]) {
         let mut seen = All(&mut self.seen);
         if from_client {
             self.observer.client_bytes(bytes, self.now, &mut seen);
@@ -198,12 +198,12 @@ impl Player {
     }
 
     /// Bytes of this many are missing.
-    pub(super) fn gap(&mut self, from: Side, bytes: Option<u64>) {
+    pub(crate) fn gap(&mut self, from: Side, bytes: Option<u64>) {
         self.observer.gap(from, bytes, self.now, &mut All(&mut self.seen));
     }
 
     /// Plays `said` with each packet cut into pieces of `chunk` bytes.
-    pub(super) fn play(&mut self, said: &[Said], chunk: usize) {
+    pub(crate) fn play(&mut self, said: &[Said], chunk: usize) {
         for one in said {
             self.now.monotonic_ns += 1_000;
             let (from_client, bytes) = match one {
@@ -216,7 +216,7 @@ impl Player {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.observer.close(self.now, &mut All(&mut self.seen));
     }
 }
@@ -264,7 +264,7 @@ impl Seen {
     }
 
     /// The usual expectation: a text that went well.
-    pub(super) fn sql(sql: &str, count: u64, info: Option<&str>) -> Self {
+    pub(crate) fn sql(sql: &str, count: u64, info: Option<&str>) -> Self {
         Self {
             sql: Some(sql.into()),
             count,
@@ -274,17 +274,17 @@ impl Seen {
         }
     }
 
-    pub(super) fn params(self, params: &[&str]) -> Self {
+    pub(crate) fn params(self, params: &[&str]) -> Self {
         Self { params: Some(params.iter().map(|param| Some((*param).into())).collect()), ..self }
     }
 
-    pub(super) fn failed(sql: &str, error: &str) -> Self {
+    pub(crate) fn failed(sql: &str, error: &str) -> Self {
         Self { error: Some(error.into()), ..Self::sql(sql, 0, None) }
     }
 }
 
 /// Plays a script whole; durations and counts are blanked, for they have tests of their own.
-pub(super) fn statements(script: &Script) -> Vec<Seen> {
+pub(crate) fn statements(script: &Script) -> Vec<Seen> {
     let mut player = Player::new();
     player.play(&script.said, usize::MAX);
     assert_eq!(player.observer.out_of_sight(), None);
