@@ -6,20 +6,30 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::disk::{RecordingError, RecordingWriter, WriterOptions};
-use super::spool::{RecordingSwitch, SpoolOptions};
+use super::kafka::{TopicConfig, TopicWriter};
+use super::spool::{RecordStore, RecordingSwitch, SpoolOptions, StoreError};
 use super::{RecordingAbout, RecordingSource};
 
 /// A recording that is to be made.
 #[derive(Debug, Clone)]
 pub struct RecordingConfig {
-    /// Where its files are to be.
-    pub folder: PathBuf,
-    /// How they are written.
+    /// Where it is to be.
+    pub place: RecordingPlace,
+    /// How its files are written.
     pub files: WriterOptions,
     /// How records get there.
     pub spool: SpoolOptions,
     /// The server's executed GTID set at the beginning, if somebody knows it.
     pub gtid_set: Option<String>,
+}
+
+/// Where a recording is to be.
+#[derive(Debug, Clone)]
+pub enum RecordingPlace {
+    /// Files in this folder.
+    Folder(PathBuf),
+    /// A topic.
+    Topic(TopicConfig),
 }
 
 /// Why a recording cannot begin.
@@ -28,6 +38,9 @@ pub enum StartError {
     /// Its folder, or its first file.
     #[error(transparent)]
     Files(#[from] RecordingError),
+    /// The producer for its topic.
+    #[error("{0}")]
+    Topic(StoreError),
     /// The system has no thread for it.
     #[error("no thread for the recording: {0}")]
     Thread(#[from] io::Error),
@@ -58,9 +71,18 @@ impl RecordingConfig {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
         let about = self.about(source, server, started_ms);
-        let writer = RecordingWriter::create(&self.folder, &about, self.files.clone())?;
-        switch.turn_on(Box::new(writer), &about, self.spool.clone())?;
-        tracing::info!(folder = %self.folder.display(), "recording");
+        let (store, place): (Box<dyn RecordStore>, _) = match &self.place {
+            RecordingPlace::Folder(folder) => {
+                let writer = RecordingWriter::create(folder, &about, self.files.clone())?;
+                (Box::new(writer), folder.display().to_string())
+            }
+            RecordingPlace::Topic(topic) => {
+                let writer = TopicWriter::open(topic.clone(), about.clone()).map_err(StartError::Topic)?;
+                (Box::new(writer), format!("kafka:{}", topic.topic))
+            }
+        };
+        switch.turn_on(store, &about, self.spool.clone())?;
+        tracing::info!(place, "recording");
         Ok(())
     }
 }

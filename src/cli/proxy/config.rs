@@ -34,7 +34,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     let buffer = statements.buffer_config(origins)?;
     let redactor = statements.redaction.redactor(origins)?;
     let mirror = args.mirror.config(origins)?;
-    let recording = args.recording.config(&redactor, origins)?;
+    let recording = args.recording.config(&redactor, &statements.kafka, origins)?;
     let (capture, messages) = (args.capture, statements.messages);
     let proxy = ProxyConfig {
         upstream: args.connections.upstream,

@@ -1,23 +1,28 @@
 //! Recordings of sessions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::choices::choice;
+use super::kafka::KafkaArgs;
 use crate::recording::disk::{Key, WhenFull, WriterOptions};
-use crate::recording::{RecorderOptions, RecordingConfig, Redaction, SpoolOptions};
+use crate::recording::{RecorderOptions, RecordingConfig, RecordingPlace, Redaction, SpoolOptions};
+use crate::recording::kafka::TopicConfig;
 use crate::rules::redaction::Redactor;
 use crate::settings::{ConfigError, Origins, Otherwise, Rule, boolean, duration, memory_size, size};
+
+/// Bytes of records that are on their way to the brokers.
+const TOPIC_IN_FLIGHT: usize = 16 << 20;
 
 /// Whether sessions are recorded, and how.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Recording")]
 pub(in crate::cli) struct RecordArgs {
-    /// Record sessions into this folder, for replay
+    /// Record sessions into this folder, or kafka:TOPIC, for replay
     ///
-    /// Every session's commands with their parameters, times and outcomes, for mysql-interceptor replay. The folder is made, or is empty. Messages go on as before; --statement-logging=false is without them. Passwords are never recorded. docs/recordings.md describes the files.
+    /// Every session's commands with their parameters, times and outcomes, for mysql-interceptor replay. The folder is made, or is empty. A topic is at --kafka-bootstrap-servers (which has messages sent there, too, unless --sink says otherwise), and several players can share it. Messages go on as before; --statement-logging=false is without them. Passwords are never recorded. docs/recordings.md describes the files.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(in crate::cli) record: Option<PathBuf>,
 
@@ -82,20 +87,41 @@ impl RecordArgs {
         self.record.is_some() && self.record_redact
     }
 
+    /// Whether it is made in a topic.
+    fn topic(&self) -> Option<&str> {
+        self.record.as_deref().and_then(Path::to_str)?.strip_prefix("kafka:")
+    }
+
+    fn place(&self, kafka: &KafkaArgs, origins: &Origins) -> Result<Option<RecordingPlace>, ConfigError> {
+        let Some(topic) = self.topic() else { return Ok(self.record.clone().map(RecordingPlace::Folder)) };
+        let refused = |message: String| ConfigError::Refused { origin: origins.of("record"), message };
+        let topic = crate::settings::topic(topic).map_err(refused)?;
+        let Some(brokers) = kafka.brokers() else {
+            return Err(refused("a topic needs --kafka-bootstrap-servers too".to_owned()));
+        };
+        Ok(Some(RecordingPlace::Topic(TopicConfig {
+            brokers: brokers.to_owned(),
+            topic,
+            options: kafka.kafka_option.clone(),
+            in_flight_bytes: TOPIC_IN_FLIGHT,
+        })))
+    }
+
     /// The recording that is to be made. Reads the file of the key if there is to be one.
     pub(in crate::cli) fn config(
         &self,
         redactor: &Redactor,
+        kafka: &KafkaArgs,
         origins: &Origins,
     ) -> Result<Option<RecordingConfig>, ConfigError> {
-        let Some(folder) = self.record.clone() else { return Ok(None) };
+        let Some(place) = self.place(kafka, origins)? else { return Ok(None) };
         let key = self.record_encrypt.as_deref().map(Key::read).transpose().map_err(|error| ConfigError::Refused {
             origin: origins.of("record_encrypt"),
             message: error.to_string(),
         })?;
         let redaction = if self.record_redact { Redaction::new(redactor.clone()) } else { Redaction::default() };
         Ok(Some(RecordingConfig {
-            folder,
+            place,
             files: WriterOptions {
                 rotate_bytes: self.record_rotate_size,
                 rotate_after: self.record_rotate_age,
@@ -113,7 +139,7 @@ impl RecordArgs {
 }
 
 /// When these settings matter.
-pub(in crate::cli) fn record_rules<S: Records>() -> [Rule<S>; 2] {
+pub(in crate::cli) fn record_rules<S: Records>() -> [Rule<S>; 3] {
     [
         Rule {
             settings: &[
@@ -129,6 +155,11 @@ pub(in crate::cli) fn record_rules<S: Records>() -> [Rule<S>; 2] {
             ],
             needs: |settings| settings.recording().record.is_some(),
             otherwise: Otherwise::NoEffect("nothing is recorded: set --record"),
+        },
+        Rule {
+            settings: &["record_encrypt", "record_rotate_size", "record_rotate_age", "record_max_size", "record_when_full"],
+            needs: |settings| settings.recording().topic().is_none(),
+            otherwise: Otherwise::Refused("it is about the files of a folder, and --record names a topic"),
         },
         Rule {
             settings: &["record_when_full"],

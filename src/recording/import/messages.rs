@@ -8,19 +8,18 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroUsize;
 
-use bytes::Bytes;
 use lru::LruCache;
 use serde::Deserialize;
 
 use super::counts::{Counts, Skipped};
+use super::outcomes::{Told, param, results};
 use super::sessions::{Track, Zero, bare, init_db};
-use super::slow::has_one_result_set;
 use crate::mysql::charset::bytes_of_text;
 use crate::mysql::sql::{Lexis, SessionSetting, StatementKind, StatementSummary, variables_set};
 use crate::mysql::wire::{CapabilityFlags, Command, StatusFlags};
 use crate::recording::{
-    Event, Lack, Param, ParamValue, Record, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult,
-    RecordingAbout, RecordingSource, SessionBegin, SessionClose, SessionId, SessionSettings,
+    Event, Lack, Record, RecordedCommand, RecordingAbout, RecordingSource, SessionBegin, SessionClose, SessionId,
+    SessionSettings,
 };
 
 /// Sessions that are open at a time: messages do not say when a session ends.
@@ -30,10 +29,6 @@ const PREPARED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 /// Messages of a session that wait for the end of its transaction, and their bytes.
 const WAITING: usize = 100_000;
 const WAITING_BYTES: usize = 64 << 20;
-/// MYSQL_TYPE_VAR_STRING
-const STRING: u16 = 0xfd;
-/// What our own redaction shows unless told otherwise.
-const REDACTED: &str = "***";
 const OBSERVATION_LOST: u32 = 1 << 20;
 
 /// A message as it was read, with what its Kafka record has besides.
@@ -95,14 +90,11 @@ struct Waiting {
 struct Owned {
     timestamp: u64,
     database: Option<String>,
-    is_in_transaction: bool,
     is_lost: bool,
     duration_ns: Option<u64>,
-    update_count: Option<u64>,
     sql: Option<String>,
     params: Option<Vec<Option<String>>>,
-    error: Option<String>,
-    status: Option<u16>,
+    told: Told,
 }
 
 struct Open {
@@ -307,14 +299,11 @@ impl Open {
         let owned = Owned {
             timestamp: fields.timestamp,
             database: fields.stmt_db_name,
-            is_in_transaction,
             is_lost: fields.i_flags & OBSERVATION_LOST != 0,
             duration_ns: fields.duration_ns,
-            update_count: fields.update_count,
             sql: fields.sql,
             params: fields.query_params,
-            error: fields.error_message,
-            status: fields.server_flags,
+            told: Told { error: fields.error_message, update_count: fields.update_count, status: fields.server_flags },
         };
         let count = fields.execution_count.unwrap_or(self.used + 1);
         let bytes = message.json.len();
@@ -348,7 +337,7 @@ impl Open {
             out.push_back(self.track.record(zero, now, 0, Event::Begin(Box::new(self.begin.clone()))));
         }
         if fields.is_lost {
-            let reason = fields.error.unwrap_or_else(|| "the proxy lost sight of the session".to_owned());
+            let reason = fields.told.error.unwrap_or_else(|| "the proxy lost sight of the session".to_owned());
             out.push_back(self.track.record(zero, now, 0, Event::Lost(reason)));
             // What comes after it, if anything does, begins again.
             self.has_begun = false;
@@ -377,7 +366,7 @@ impl Open {
         let changes_charset = variables_set(&text, Lexis::default())
             .iter()
             .any(|setting| matches!(setting, SessionSetting::ClientCharset(_)));
-        let results = results(kind, &text, &fields);
+        let results = results(kind, &text, &fields.told);
         let text: std::sync::Arc<[u8]> = text.into();
         let truncated = is_cut || sql.ends_with("...");
         let command = match fields.params {
@@ -425,54 +414,4 @@ impl Open {
         put(&mut self.track, prepare);
         id
     }
-}
-
-/// A value as a string parameter; `None` if the message has not all of it.
-fn param(value: Option<String>) -> Option<Param> {
-    let value = match value {
-        None => ParamValue::Null,
-        Some(text) => {
-            let is_count = |rest: &str| rest.strip_suffix('>').is_some_and(|digits| digits.parse::<u64>().is_ok());
-            let is_absent = text.strip_prefix("<bytes:").is_some_and(is_count);
-            if is_absent || text == REDACTED || text.ends_with("...") {
-                return None;
-            }
-            ParamValue::Given(Bytes::from(text))
-        }
-    };
-    Some(Param { column_type: STRING, value })
-}
-
-/// What is certain of the outcome.
-fn results(kind: StatementKind, text: &[u8], fields: &Owned) -> Vec<RecordedResult> {
-    let answer = match (&fields.error, fields.update_count) {
-        (Some(error), _) => match server_error(error) {
-            Some(error) => RecordedAnswer::Error(error),
-            None => RecordedAnswer::Unknown(error.clone()),
-        },
-        // Of a batch only the last message has it.
-        (None, None) => return Vec::new(),
-        (None, Some(count)) => match kind {
-            StatementKind::Show => RecordedAnswer::Rows { count, checksum: None },
-            StatementKind::Select if has_one_result_set(text) => RecordedAnswer::Rows { count, checksum: None },
-            StatementKind::Insert
-            | StatementKind::Update
-            | StatementKind::Delete
-            | StatementKind::Replace
-            | StatementKind::Load => RecordedAnswer::Ok { affected_rows: count, last_insert_id: 0 },
-            _ => return Vec::new(),
-        },
-    };
-    let status = fields.status.map(StatusFlags::from_bits_retain).filter(|_| fields.error.is_none());
-    vec![RecordedResult { answer, status, warnings: None }]
-}
-
-/// `ERROR 1064 (42000): You have an error ..`
-fn server_error(text: &str) -> Option<RecordedError> {
-    let (code, rest) = text.strip_prefix("ERROR ")?.split_once(' ')?;
-    let (state, message) = match rest.strip_prefix('(').and_then(|rest| rest.split_once("): ")) {
-        Some((state, message)) => (Some(state.to_owned()), message),
-        None => (None, rest.trim_start_matches([':', ' '])),
-    };
-    Some(RecordedError { code: code.trim_end_matches(':').parse().ok()?, state, message: message.to_owned() })
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   input, lines    files, plain or compressed, line by line; a table's dump row by row
 //!   slow, general   their formats, each line an Entry        messages   our JSON, each message a Message
-//!   sessions        entries in the order of the log -> records of sessions
+//!   sessions        entries in the order of the log -> records of sessions        source      all of it, from files to records
 //! ```
 //!
 //! A log has less than a recording. What its source lacks is told ([`SourceKind::lacks`]), and what of it could not be used is counted
@@ -13,23 +13,24 @@ mod counts;
 mod entry;
 mod general;
 mod held;
-mod import;
 mod input;
 mod lexes;
 mod lines;
 mod messages;
+mod outcomes;
 mod sessions;
 mod slow;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
 mod when;
 
 pub use counts::{Counts, Skipped};
-pub use import::{Import, ImportError, ImportOptions, SourceKind};
 pub use input::{Input, InputError};
 pub use lines::InputLines;
 pub use messages::{Message, MessageImport};
 #[cfg(test)]
 pub(super) use sessions::bare;
+pub use source::{Import, ImportError, ImportOptions, SourceKind};
 pub use when::LogZone;

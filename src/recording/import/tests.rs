@@ -1,7 +1,7 @@
 //! Logs as servers wrote them.
 
-use super::import::{Import, ImportOptions, SourceKind};
 use super::input::Chain;
+use super::source::{Import, ImportOptions, SourceKind};
 use super::when::LogZone;
 use crate::recording::{Event, Record, RecordedAnswer};
 

@@ -80,6 +80,8 @@ pub(super) struct Share {
     pub(super) parts: BTreeMap<i32, Part>,
     pub(super) zero: Option<Zero>,
     pub(super) counts: ShareCounts,
+    /// Whether the topic is being written: what comes after where it ended at the start is played too.
+    pub(super) follows: bool,
     /// Sessions that were given up and are not closed yet.
     pub(super) closing: HashSet<SessionId>,
 }
@@ -116,7 +118,9 @@ impl Share {
 
     /// A message of a partition.
     pub(super) fn push(&mut self, partition: i32, offset: i64, record: Record, about: Option<RecordingAbout>) {
-        let Some(part) = self.parts.get_mut(&partition) else { return };
+        let Some(part) = self.parts.get_mut(&partition).filter(|part| self.follows || offset < part.end) else {
+            return;
+        };
         let bytes = record.bytes();
         part.waiting_bytes += bytes;
         part.waiting.push_back(Waiting { offset, record, about, bytes });
