@@ -31,6 +31,6 @@ pub use recorder::{Recorder, RecorderOptions};
 pub use redact::Redaction;
 pub use sink::{Admission, RecordSink};
 pub use spool::{ActiveRecording, RecordStore, RecordingCounts, RecordingSwitch, SpoolOptions, SpoolSink, StoreError};
-pub use start::{RecordingConfig, RecordingPlace, StartError};
+pub use start::{RecordingConfig, StartError};
 pub use state::SessionState;
 pub use survey::{NotReplayed, Survey};

@@ -13,23 +13,16 @@ use super::{RecordingAbout, RecordingSource};
 /// A recording that is to be made.
 #[derive(Debug, Clone)]
 pub struct RecordingConfig {
-    /// Where it is to be.
-    pub place: RecordingPlace,
+    /// Where its files are to be.
+    pub folder: PathBuf,
+    /// A topic that it is written to instead.
+    pub topic: Option<TopicConfig>,
     /// How its files are written.
     pub files: WriterOptions,
     /// How records get there.
     pub spool: SpoolOptions,
     /// The server's executed GTID set at the beginning, if somebody knows it.
     pub gtid_set: Option<String>,
-}
-
-/// Where a recording is to be.
-#[derive(Debug, Clone)]
-pub enum RecordingPlace {
-    /// Files in this folder.
-    Folder(PathBuf),
-    /// A topic.
-    Topic(TopicConfig),
 }
 
 /// Why a recording cannot begin.
@@ -71,12 +64,12 @@ impl RecordingConfig {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
         let about = self.about(source, server, started_ms);
-        let (store, place): (Box<dyn RecordStore>, _) = match &self.place {
-            RecordingPlace::Folder(folder) => {
-                let writer = RecordingWriter::create(folder, &about, self.files.clone())?;
-                (Box::new(writer), folder.display().to_string())
+        let (store, place): (Box<dyn RecordStore>, _) = match &self.topic {
+            None => {
+                let writer = RecordingWriter::create(&self.folder, &about, self.files.clone())?;
+                (Box::new(writer), self.folder.display().to_string())
             }
-            RecordingPlace::Topic(topic) => {
+            Some(topic) => {
                 let writer = TopicWriter::open(topic.clone(), about.clone()).map_err(StartError::Topic)?;
                 (Box::new(writer), format!("kafka:{}", topic.topic))
             }

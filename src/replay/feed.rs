@@ -89,7 +89,7 @@ impl<'a> Feed<'a> {
             return Flow::End;
         }
         if let Event::Begin(begin) = &record.event
-            && !self.sessions.contains_key(&record.session)
+            && (record.number == 0 || !self.sessions.contains_key(&record.session))
         {
             let is_chosen = self.shared.config.selection.has_session(begin);
             let session = if is_chosen { self.begin(record.session, &record) } else { Session::Left };
@@ -115,12 +115,16 @@ impl<'a> Feed<'a> {
         if !std::mem::replace(&mut self.has_begun, true) {
             // Nobody waits for the time before the first session.
             let from = self.shared.config.selection.from_ns;
-            self.part.recorded_zero = first.started.monotonic_ns.max(from);
+            if !self.part.is_agreed {
+                self.part.recorded_zero = first.started.monotonic_ns.max(from);
+            }
             self.recorded.begin(self.part.recorded_zero, self.part.zero);
         }
+        // Asked for before the session's task begins, so that nothing comes between.
+        let given_up = self.shared.watch.as_ref().map(|watch| watch.given_up(id)).unwrap_or_default();
         let copies = (0..self.shared.config.amplify.copies).map(|copy| {
             let (sender, receiver) = unbounded_channel();
-            let session = play(Arc::clone(self.shared), id, copy, self.part, receiver);
+            let session = play(Arc::clone(self.shared), id, copy, self.part, given_up.clone(), receiver);
             self.tasks.spawn_on(session, &self.runtime);
             sender
         });

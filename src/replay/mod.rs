@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   run         begins everything and ends it; config: what is asked for; error
+//!   kafka       a topic that several players share
 //!   source      where records come from                 feed       reads ahead, and hands each session its records
 //!   session     one recorded session                    connection its connection to the target, and that it breaks
 //!   pace        when commands are due                   alarm      wakes tasks in time
@@ -24,6 +25,7 @@ mod event;
 mod feed;
 mod gate;
 mod item;
+mod kafka;
 mod late;
 mod order;
 mod outcome;
@@ -41,6 +43,7 @@ mod source;
 pub(crate) use check::{Check, Checked, check};
 pub(crate) use config::{Amplify, ReplayConfig, Reporting};
 pub(crate) use error::ReplayError;
+pub(crate) use kafka::GroupSource;
 pub(crate) use order::CommitOrder;
 pub(crate) use pace::Pace;
 pub(crate) use permit::Permits;

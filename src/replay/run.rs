@@ -18,7 +18,7 @@ use super::outcome::{Server, Taker};
 use super::progress::{Progress, Recorded};
 use super::session::Part;
 use super::shared::Shared;
-use super::source::RecordSource;
+use super::source::{RecordSource, Start};
 use crate::report::{Collector, Facts, Report, Side};
 
 /// What is read before the first session begins: nothing is to be late because of the disk.
@@ -51,7 +51,7 @@ pub(crate) fn run(
         recorder: source.about().recorder,
     };
     let (loops, length) = (config.loops, source.length_ns());
-    let shared = Arc::new(Shared::new(config, checked.lexis, Alarm::start()?, sender, stop.clone()));
+    let shared = Arc::new(Shared::new(config, checked.lexis, Alarm::start()?, sender, stop.clone(), source.watch()));
     let taker = Taker::start(Arc::clone(&shared), receiver, server)?;
     let recorded = Arc::new(Recorded::default());
     let progress = Progress::start(Arc::clone(&shared), Arc::clone(&recorded), length)?;
@@ -65,7 +65,7 @@ pub(crate) fn run(
     drop(progress);
     runtime.block_on(shared.tell(Event::Over));
     let collector = taker.finish()?;
-    let report = finish(&shared, source, checked, collector, read.is_ok() && !stop.is_cancelled());
+    let report = finish(&shared, &mut *source, checked, collector, read.is_ok() && !stop.is_cancelled());
     Ok(Played { report, unread: read.err() })
 }
 
@@ -81,12 +81,27 @@ fn play_once(
     number: u32,
 ) -> Result<(), String> {
     let lead = u64::try_from(LEAD.as_nanos()).unwrap_or(u64::MAX);
-    let part = Part { number, zero: shared.now_ns().saturating_add(lead), recorded_zero: 0 };
+    let part = match source.start() {
+        None => Part { number, zero: shared.now_ns().saturating_add(lead), recorded_zero: 0, is_agreed: false },
+        Some(start) => agreed_part(shared, number, start),
+    };
     let tasks = TaskTracker::new();
     let read = Feed::new(shared, runtime.handle().clone(), &tasks, recorded, part).read(source);
     tasks.close();
     runtime.block_on(tasks.wait());
     read
+}
+
+/// A start that several players agreed on. It may be over for one that comes late: all is then due as much earlier.
+fn agreed_part(shared: &Shared, number: u32, start: Start) -> Part {
+    let now = shared.clock.now();
+    let zero_ms = i128::from(start.epoch_ms) - i128::from(now.epoch_ms);
+    let zero = i128::from(now.monotonic_ns) + zero_ms * 1_000_000;
+    let connect_percent = shared.config.pace.connect_percent;
+    // As much of the recorded time as was played before this player's clock began.
+    let missed = u64::try_from(-zero).unwrap_or(0) as f64;
+    let recorded_zero = if connect_percent > 0.0 { missed * 100.0 / connect_percent } else { 0.0 };
+    Part { number, zero: u64::try_from(zero).unwrap_or(0), recorded_zero: recorded_zero as u64, is_agreed: true }
 }
 
 /// Gives up what is under way, some time after a stop.
@@ -98,7 +113,7 @@ async fn abandon(shared: Arc<Shared>) {
 
 fn finish(
     shared: &Shared,
-    source: &dyn RecordSource,
+    source: &mut dyn RecordSource,
     checked: &Checked,
     mut collector: Collector,
     is_complete: bool,
@@ -123,6 +138,7 @@ fn finish(
         collector.note("the replay was stopped before its end");
     }
     checked.notes.iter().for_each(|text| collector.note(text.as_str()));
+    source.notes().iter().for_each(|text| collector.note(text.as_str()));
     let about = source.about();
     let facts = Facts {
         made_by: "replay".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
 
 use super::boundary::{Boundary, Cut};
 use super::connection::{Connection, NoConnection};
@@ -28,6 +29,8 @@ pub(super) struct Part {
     pub(super) zero: u64,
     /// What the recording's clock showed where it begins.
     pub(super) recorded_zero: u64,
+    /// Whether several players have agreed on that.
+    pub(super) is_agreed: bool,
 }
 
 /// How often a session that waits for others looks whether it waits in vain.
@@ -43,20 +46,35 @@ pub(super) async fn play(
     id: SessionId,
     copy: u32,
     part: Part,
+    given_up: CancellationToken,
     mut items: UnboundedReceiver<Item>,
 ) {
     let mut session = Session::new(&shared, id, copy, part);
     let mut ended = None;
-    while let Some(item) = items.recv().await {
-        if shared.stop.is_cancelled() {
-            break;
-        }
+    loop {
+        let item = tokio::select! {
+            biased;
+            () = given_up.cancelled() => None,
+            item = items.recv() => item,
+        };
+        let Some(item) = item.filter(|_| !shared.stop.is_cancelled()) else { break };
         if matches!(item.record.record.event, Event::End(_)) {
             ended = Some(item.ended);
         }
-        session.item(item).await;
+        tokio::select! {
+            biased;
+            () = given_up.cancelled() => break,
+            () = session.item(item) => {}
+        }
+    }
+    if given_up.is_cancelled() {
+        // Whoever begins it again must find no lock of it.
+        session.connection = Connection::None;
     }
     session.connection.close(SessionClose::RecordingEnded).await;
+    if let Some(watch) = shared.watch.as_ref().filter(|_| ended.is_some() || given_up.is_cancelled()) {
+        watch.ended(id, &given_up);
+    }
     if let Some(number) = ended
         && let Some(gate) = usize::try_from(copy).ok().and_then(|copy| shared.gates.get(copy))
     {
@@ -192,6 +210,9 @@ impl<'a> Session<'a> {
         match Connection::open(self.shared, &begin, self.copy).await {
             Ok(connection) => {
                 self.connection = connection;
+                if let Some(watch) = &self.shared.watch {
+                    watch.began(self.id);
+                }
                 if is_first {
                     let started = self.shared.clock.now();
                     self.tell(Told::Began { session: self.id, begin: Box::new(begin), started }).await;

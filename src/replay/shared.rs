@@ -11,6 +11,7 @@ use super::config::ReplayConfig;
 use super::counters::Counters;
 use super::event::Event;
 use super::gate::Gate;
+use super::source::SessionWatch;
 use crate::mysql::sql::Lexis;
 use crate::player::{PlayClock, PlayOptions};
 
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// What is under way is given up, too.
     pub(super) abandon: CancellationToken,
+    /// Who hears what becomes of sessions.
+    pub(super) watch: Option<Box<dyn SessionWatch>>,
     /// Whether the whole recording was read.
     pub(super) is_read: AtomicBool,
     last_release_ns: AtomicU64,
@@ -48,6 +51,7 @@ impl Shared {
         alarm: Alarm,
         outcome: mpsc::Sender<Event>,
         stop: CancellationToken,
+        watch: Option<Box<dyn SessionWatch>>,
     ) -> Self {
         let gates = (0..config.amplify.copies).map(|_| Gate::default()).collect();
         Self {
@@ -61,6 +65,7 @@ impl Shared {
             outcome,
             stop,
             abandon: CancellationToken::new(),
+            watch,
             is_read: AtomicBool::new(false),
             last_release_ns: AtomicU64::new(0),
         }

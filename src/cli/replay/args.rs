@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Command};
 
 use super::values::{FromOrTo, Speed, percent};
-use crate::cli::settings::{LogArgs, ReportArgs, ServerUrl, choice};
+use crate::cli::settings::{KafkaArgs, LogArgs, ReportArgs, ServerUrl, choice};
 use crate::client::TlsMode;
 use crate::message::Criterion;
 use crate::player::SchemaMap;
@@ -21,9 +21,12 @@ pub(in crate::cli) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// The recording's folder
+    /// The recording's folder, or kafka:TOPIC
     #[arg(value_name = "DIR")]
     pub(super) recording: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) sharing: SharingArgs,
 
     /// Key file of an encrypted recording
     ///
@@ -174,6 +177,33 @@ pub(super) struct PaceArgs {
 }
 
 /// What of the recording.
+impl ReplayArgs {
+    /// Whether a topic is played, and not a folder.
+    pub(super) fn plays_topic(&self) -> bool {
+        self.recording.as_deref().and_then(std::path::Path::to_str).is_some_and(|name| name.starts_with("kafka:"))
+    }
+}
+
+/// How several players share a topic.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several players")]
+pub(super) struct SharingArgs {
+    /// Consumer group of the players that share the topic's sessions
+    ///
+    /// Each plays the sessions of its partitions. When a player is gone, the others begin the sessions again that it did not come to the end of. A group plays a topic once: another name plays it again.
+    #[arg(long, value_name = "NAME")]
+    pub(super) group: Option<String>,
+
+    /// The topic is being written: end when nothing came for so long
+    ///
+    /// Without it the replay ends where the topic ended at its start.
+    #[arg(long, hide_short_help = true, value_name = "TIME", value_parser = duration)]
+    pub(super) until_idle: Option<Duration>,
+
+    #[command(flatten)]
+    pub(super) kafka: KafkaArgs,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {

@@ -10,8 +10,12 @@ use crate::client::{ConnectOptions, TlsMode, TlsOptions};
 use crate::message::Criteria;
 use crate::player::{Accounts, PlayOptions, Target, UserMap};
 use crate::recording::disk::Key;
+use crate::recording::kafka::GroupConfig;
 use crate::replay::{Amplify, Pace, Permits, ReplayConfig, Reporting, Selection};
 use crate::settings::Origins;
+
+/// Records of a partition that are read and wait for earlier ones of others, in bytes.
+const PARTITION_BYTES: usize = 8 << 20;
 
 /// What a replay needs to be told, and how the target is asked before.
 pub(super) struct Plan {
@@ -24,6 +28,28 @@ pub(super) struct Plan {
 pub(super) fn key(args: &ReplayArgs, origins: &Origins) -> Result<Option<Key>, String> {
     let Some(path) = &args.key_file else { return Ok(None) };
     Key::read(path).map(Some).map_err(|error| format!("{}: {error}", origins.of("key_file").name()))
+}
+
+/// How the topic is shared, if it is one that is played.
+pub(super) fn group(args: &ReplayArgs, origins: &Origins) -> Result<Option<GroupConfig>, String> {
+    let name = args.recording.as_deref().and_then(Path::to_str).unwrap_or_default();
+    let Some(topic) = name.strip_prefix("kafka:") else { return Ok(None) };
+    let sharing = &args.sharing;
+    let Some(brokers) = sharing.kafka.brokers() else {
+        return Err(format!("{name}: --kafka-bootstrap-servers is missing"));
+    };
+    let Some(group) = &sharing.group else {
+        return Err(format!("{name}: --group is missing: the players with the same name share the topic's sessions"));
+    };
+    sharing.kafka.check(origins).map_err(|error| error.to_string())?;
+    Ok(Some(GroupConfig {
+        brokers: brokers.to_owned(),
+        topic: topic.to_owned(),
+        group: group.clone(),
+        options: sharing.kafka.kafka_option.clone(),
+        until_idle: sharing.until_idle,
+        partition_bytes: PARTITION_BYTES,
+    }))
 }
 
 /// Builds the configuration of settings that the rules let pass. `began_ms`: when the recording began.

@@ -5,11 +5,17 @@ mod config;
 mod rules;
 mod values;
 
+use tokio_util::sync::CancellationToken;
+
 use super::conclude::conclude;
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::lifecycle::{self, HangUp, Patience};
-use crate::replay::{Check, Checked, FolderSource, Played, RecordSource, ReplayError};
+use crate::recording::disk::Key;
+use crate::replay::{
+    Check, Checked, FolderSource, GroupSource, Played, RecordSource, ReplayConfig, ReplayError,
+};
+use crate::report::Report;
 use crate::settings::Origins;
 pub(super) use args::{ReplayArgs, adapt};
 pub(super) use rules::rules;
@@ -31,11 +37,43 @@ const MOST_RECORDS_BEFORE_START: u64 = 100_000;
 pub(super) fn run(args: &ReplayArgs, origins: &Origins) -> Result<(), Failure> {
     let key = config::key(args, origins).map_err(Failure::usage)?;
     let dir = args.recording.clone().ok_or_else(|| Failure::usage("nothing to play: give the recording's folder"))?;
-    let mut source = FolderSource::open(dir, key.as_ref()).map_err(Failure::failed)?;
+    match config::group(args, origins).map_err(Failure::usage)? {
+        Some(group) => {
+            let stop = watch_signals()?;
+            let mut source = GroupSource::open(group, stop.clone()).map_err(Failure::failed)?;
+            let Some(ready) = prepare(args, origins, key, &mut source)? else { return Ok(()) };
+            source.join().map_err(Failure::failed)?;
+            play(args, origins, ready, &mut source, &stop)
+        }
+        None => {
+            let mut source = FolderSource::open(dir, key.as_ref()).map_err(Failure::failed)?;
+            let Some(ready) = prepare(args, origins, key, &mut source)? else { return Ok(()) };
+            play(args, origins, ready, &mut source, &watch_signals()?)
+        }
+    }
+}
+
+fn watch_signals() -> Result<CancellationToken, Failure> {
+    lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once)
+        .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))
+}
+
+/// What is known before the start.
+struct Ready {
+    config: ReplayConfig,
+    checked: Checked,
+    baseline: Option<Box<Report>>,
+}
+
+/// Looks at the target and the recording; `None` if that was all.
+fn prepare(
+    args: &ReplayArgs,
+    origins: &Origins,
+    key: Option<Key>,
+    source: &mut dyn RecordSource,
+) -> Result<Option<Ready>, Failure> {
     let plan = config::plan(args, origins, source.about().started_ms, key).map_err(Failure::usage)?;
     let baseline = args.report.baseline(origins)?;
-    let stop = lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once)
-        .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
     let check = Check {
         connect: &plan.connect,
         accounts: &plan.accounts,
@@ -45,9 +83,9 @@ pub(super) fn run(args: &ReplayArgs, origins: &Origins) -> Result<(), Failure> {
         most_records: (!args.check).then_some(MOST_RECORDS_BEFORE_START),
         play: &plan.config.play,
     };
-    let checked = crate::replay::check(&check, &mut source).map_err(Failure::failed)?;
+    let checked = crate::replay::check(&check, source).map_err(Failure::failed)?;
     if args.check {
-        return say_checked(&checked);
+        return say_checked(&checked).map(|()| None);
     }
     checked.notes.iter().for_each(|note| tracing::warn!("{note}"));
     if plan.config.amplify.copies > 1 && plan.config.permits.writes && plan.config.play.schema_map.is_none() {
@@ -64,12 +102,23 @@ pub(super) fn run(args: &ReplayArgs, origins: &Origins) -> Result<(), Failure> {
         }
         checked.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
     }
+    Ok(Some(Ready { config: plan.config, checked, baseline }))
+}
+
+/// Plays it, and says what came of it.
+fn play(
+    args: &ReplayArgs,
+    origins: &Origins,
+    ready: Ready,
+    source: &mut dyn RecordSource,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let Played { mut report, unread } =
-        crate::replay::run(plan.config, &mut source, &checked, &stop).map_err(|error| match error {
+        crate::replay::run(ready.config, source, &ready.checked, stop).map_err(|error| match error {
             error @ ReplayError::Report { .. } => Failure::Failed(with_origins(&error.to_string(), origins)),
             error => Failure::failed(error),
         })?;
-    if let Some(baseline) = &baseline {
+    if let Some(baseline) = &ready.baseline {
         report.apply_baseline(baseline);
     }
     let concluded = conclude(&report, args.report.report.as_deref(), &args.report.fail_on, args.color);

@@ -44,6 +44,18 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ReplayArgs>> {
             otherwise: NoEffect("there is one copy of each session: set --amplify"),
         },
         Rule {
+            settings: &["group", "until_idle", "kafka_bootstrap_servers", "kafka_option"],
+            needs: |args| args.plays_topic(),
+            otherwise: NoEffect("it is about kafka:TOPIC, and a folder is played"),
+        },
+        Rule {
+            settings: &["from", "to", "loops", "amplify", "commit_order", "key_file"],
+            needs: |args| !args.plays_topic(),
+            otherwise: Refused(
+                "a topic that players share is played once, whole, and without an order across sessions: each player knows only its own",
+            ),
+        },
+        Rule {
             settings: &["report", "fail_on", "baseline", "loops", "amplify", "start_anyway"],
             needs: |args| !args.check,
             otherwise: NoEffect("--check plays nothing"),

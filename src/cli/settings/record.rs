@@ -8,7 +8,7 @@ use clap::Args;
 use super::choices::choice;
 use super::kafka::KafkaArgs;
 use crate::recording::disk::{Key, WhenFull, WriterOptions};
-use crate::recording::{RecorderOptions, RecordingConfig, RecordingPlace, Redaction, SpoolOptions};
+use crate::recording::{RecorderOptions, RecordingConfig, Redaction, SpoolOptions};
 use crate::recording::kafka::TopicConfig;
 use crate::rules::redaction::Redactor;
 use crate::settings::{ConfigError, Origins, Otherwise, Rule, boolean, duration, memory_size, size};
@@ -92,19 +92,19 @@ impl RecordArgs {
         self.record.as_deref().and_then(Path::to_str)?.strip_prefix("kafka:")
     }
 
-    fn place(&self, kafka: &KafkaArgs, origins: &Origins) -> Result<Option<RecordingPlace>, ConfigError> {
-        let Some(topic) = self.topic() else { return Ok(self.record.clone().map(RecordingPlace::Folder)) };
+    fn topic_config(&self, kafka: &KafkaArgs, origins: &Origins) -> Result<Option<TopicConfig>, ConfigError> {
+        let Some(topic) = self.topic() else { return Ok(None) };
         let refused = |message: String| ConfigError::Refused { origin: origins.of("record"), message };
         let topic = crate::settings::topic(topic).map_err(refused)?;
         let Some(brokers) = kafka.brokers() else {
             return Err(refused("a topic needs --kafka-bootstrap-servers too".to_owned()));
         };
-        Ok(Some(RecordingPlace::Topic(TopicConfig {
+        Ok(Some(TopicConfig {
             brokers: brokers.to_owned(),
             topic,
             options: kafka.kafka_option.clone(),
             in_flight_bytes: TOPIC_IN_FLIGHT,
-        })))
+        }))
     }
 
     /// The recording that is to be made. Reads the file of the key if there is to be one.
@@ -114,14 +114,16 @@ impl RecordArgs {
         kafka: &KafkaArgs,
         origins: &Origins,
     ) -> Result<Option<RecordingConfig>, ConfigError> {
-        let Some(place) = self.place(kafka, origins)? else { return Ok(None) };
+        let Some(folder) = self.record.clone() else { return Ok(None) };
+        let topic = self.topic_config(kafka, origins)?;
         let key = self.record_encrypt.as_deref().map(Key::read).transpose().map_err(|error| ConfigError::Refused {
             origin: origins.of("record_encrypt"),
             message: error.to_string(),
         })?;
         let redaction = if self.record_redact { Redaction::new(redactor.clone()) } else { Redaction::default() };
         Ok(Some(RecordingConfig {
-            place,
+            folder,
+            topic,
             files: WriterOptions {
                 rotate_bytes: self.record_rotate_size,
                 rotate_after: self.record_rotate_age,
