@@ -12,9 +12,7 @@ use super::exit::{Failure, at_once};
 use super::settings::with_origins;
 use crate::lifecycle::{self, HangUp, Patience};
 use crate::recording::disk::Key;
-use crate::replay::{
-    Check, Checked, FolderSource, GroupSource, Played, RecordSource, ReplayConfig, ReplayError,
-};
+use crate::replay::{Check, Checked, FolderSource, GroupSource, Played, RecordSource, ReplayConfig, ReplayError};
 use crate::report::Report;
 use crate::settings::Origins;
 pub(super) use args::{ReplayArgs, adapt};

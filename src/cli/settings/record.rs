@@ -8,8 +8,8 @@ use clap::Args;
 use super::choices::choice;
 use super::kafka::KafkaArgs;
 use crate::recording::disk::{Key, WhenFull, WriterOptions};
-use crate::recording::{RecorderOptions, RecordingConfig, Redaction, SpoolOptions};
 use crate::recording::kafka::TopicConfig;
+use crate::recording::{RecorderOptions, RecordingConfig, Redaction, SpoolOptions};
 use crate::rules::redaction::Redactor;
 use crate::settings::{ConfigError, Origins, Otherwise, Rule, boolean, duration, memory_size, size};
 
@@ -159,7 +159,13 @@ pub(in crate::cli) fn record_rules<S: Records>() -> [Rule<S>; 3] {
             otherwise: Otherwise::NoEffect("nothing is recorded: set --record"),
         },
         Rule {
-            settings: &["record_encrypt", "record_rotate_size", "record_rotate_age", "record_max_size", "record_when_full"],
+            settings: &[
+                "record_encrypt",
+                "record_rotate_size",
+                "record_rotate_age",
+                "record_max_size",
+                "record_when_full",
+            ],
             needs: |settings| settings.recording().topic().is_none(),
             otherwise: Otherwise::Refused("it is about the files of a folder, and --record names a topic"),
         },
