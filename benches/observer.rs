@@ -112,7 +112,8 @@ impl Recording {
         let folder = std::env::temp_dir().join(format!("observer-bench-{}", std::process::id()));
         let switch = RecordingSwitch::default();
         let files = WriterOptions::default();
-        let config = RecordingConfig { folder: folder.clone(), files, spool: SpoolOptions::default(), gtid_set: None };
+        let spool = SpoolOptions::default();
+        let config = RecordingConfig { folder: folder.clone(), topic: None, files, spool, gtid_set: None };
         config.begin(RecordingSource::Proxy, None, &switch).expect("a folder for a recording");
         Self { switch, folder }
     }

@@ -164,6 +164,26 @@ def test_players_that_end_in_peace_play_everything_once(mysql, kafka, players):
     assert mysql.sql(f"SELECT COUNT(*) FROM {DB}.t")[0][0] == 200
 
 
+def test_a_proxy_records_into_a_topic_and_a_player_does_it_again(mysql, kafka, players, proxies):
+    topic = Topic(kafka.bootstrap, f"REC_{os.getpid()}_{time.monotonic_ns()}", 3)
+    proxy = proxies(mysql, "--record", f"kafka:{topic.name}", "--kafka-bootstrap-servers", kafka.bootstrap)
+    sent = []
+    for number in range(5):
+        with proxy.connect(database=DB) as db, db.cursor() as cursor:
+            for row in range(20):
+                cursor.execute("INSERT INTO t VALUES (%s, %s)", (number, row))
+                sent.append((number, row))
+            cursor.execute("UPDATE t SET number = number + 100 WHERE session = %s AND number < 5", number)
+            assert cursor.execute("SELECT * FROM t WHERE session = %s", number) == 20
+    proxy.stop()
+    assert f"{5 * 24} records in topic {topic.name}" in proxy.log or "records in topic" in proxy.log, proxy.log
+    rows = mysql.sql(f"SELECT * FROM {DB}.t ORDER BY session, number")
+    mysql.sql(f"TRUNCATE {DB}.t")
+    report = players(type("Recorded", (), {"topic": topic})(), f"g{time.monotonic_ns()}").end()
+    assert mysql.sql(f"SELECT * FROM {DB}.t ORDER BY session, number") == rows and len(rows) == 100
+    assert report["sessions"] == 5 and report["statements"] == report["equal"], report
+
+
 def test_what_is_no_recording_is_refused(mysql, kafka, players):
     topic = Topic(kafka.bootstrap, f"NONE_{os.getpid()}_{time.monotonic_ns()}", 1)
     empty = players(type("Recorded", (), {"topic": topic})(), "g")
