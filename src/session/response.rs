@@ -243,8 +243,8 @@ impl Exchange {
     ) -> Result<(), Trouble> {
         let eof = match packet.payload {
             [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
-            // MySQL 9.7 now and then answers so what was to open a cursor: no rows, and no cursor.
-            [0x00, ..] if then == AfterDefinitions::Rows && self.wants_cursor() => {
+            // MySQL 9.7 answers so, now and then, the execution of a statement that had a cursor before: no rows, and no cursor.
+            [0x00, ..] if then == AfterDefinitions::Rows => {
                 let end = RowEnd::Ok(OkPacket::parse(packet.payload, self.dialect.in_force())?);
                 return self.result(Outcome::Rows { count: 0, end: Some(end) }, now, to);
             }

@@ -100,13 +100,15 @@ fn a_cursor_is_one_statement_with_all_its_rows() {
 /// As MySQL 9.7 answered one of many such executions.
 #[test]
 fn an_ok_may_end_the_definitions_where_no_cursor_opened() {
-    let mut script = Script::new(CLASSIC);
-    script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
-    script.execute(1, 1, true).server(&[1]);
-    script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").ok(0, "", AUTOCOMMIT);
-    script.query("DO 1").ok(0, "", AUTOCOMMIT);
-    let sql = "SELECT a FROM t WHERE a > ?";
-    assert_eq!(statements(&script), [Seen::sql(sql, 0, None).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]);
+    for cursor in [0, 1] {
+        let mut script = Script::new(CLASSIC);
+        script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
+        script.execute(cursor, 1, true).server(&[1]);
+        script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").ok(0, "", AUTOCOMMIT);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        let sql = "SELECT a FROM t WHERE a > ?";
+        assert_eq!(statements(&script), [Seen::sql(sql, 0, None).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]);
+    }
 }
 
 #[test]
