@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # demo.sh: a throwaway MySQL, the proxy in front of it, a few statements and the messages they become,
-# then the rows that changed, from the binlog. Only the downloads in .cache remain.
+# then the rows that changed, from the binlog, and the same statements again on a second server, with a report.
+# Only the downloads in .cache remain, and the report.
 # INTERCEPTOR_BINARY= tries another binary.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -17,6 +18,7 @@ unset RUST_LOG # its line "listening" is at the level info
 if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; else bold='' dim='' plain=''; fi
 headline() { printf '\n%s== %s%s\n' "$bold" "$*" "$plain"; }
 
+report=$CACHE/demo/report
 scratch=$(mktemp -d /tmp/interceptor-demo-XXXXXX)
 chmod 755 "$scratch" # the server may run as another user
 proxy_pid='' client_pid='' listen='' server_script=''
@@ -30,6 +32,7 @@ cleanup() {
   [[ -z $client_pid ]] || kill "$client_pid" 2>/dev/null || true
   stop_proxy
   [[ -z $server_script ]] || "$server_script" stop "$scratch/server" || true
+  [[ ! -d $scratch/target ]] || "$server_script" stop "$scratch/target" || true
   rm -rf "$scratch"
   exit "$status"
 }
@@ -172,7 +175,7 @@ phase() {
   show
 }
 
-start_proxy
+start_proxy --record "$scratch/recording"
 echo "the proxy listens on $listen; a client only needs the other port"
 
 headline "What the client itself asks for when it connects"
@@ -201,6 +204,9 @@ SQL
 phase "A mistake: the server's error is part of the message" <<'SQL'
 SELEC owner FROM account;
 SQL
+phase "A value that does not fit: this server is strict about it" <<'SQL'
+INSERT INTO account (id, owner, balance) VALUES (3, 'a name of more than forty characters, which is too long', 1);
+SQL
 phase "Two transactions: nothing of the one that is rolled back, and the other's when it commits" <<'SQL'
 START TRANSACTION;
 DELETE FROM account;
@@ -221,6 +227,20 @@ printf '%s  mysql-interceptor binlog --source mysql://app@%s \\\n      --from ol
   "$dim" "$upstream" "$plain"
 MYSQL_PWD=app-secret "$binary" binlog --source "mysql://app@$upstream" --from oldest --until now --only update \
   --pretty --log-level warn
+
+headline "Third act: the same again on a second server, which is less strict (sql_mode='')"
+"$server_script" start "$scratch/target" --sql-mode= >"$scratch/target.out"
+target=127.0.0.1:$(env_value "$scratch/target/env" PORT)
+printf '%s  mysql-interceptor recording info RECORDING          (the proxy ran with --record RECORDING)%s\n\n' "$dim" "$plain"
+"$binary" recording info "$scratch/recording"
+printf '\n%s  mysql-interceptor replay RECORDING --target mysql://app@%s \\\n      --allow-writes --speed max --report REPORT%s\n\n' \
+  "$dim" "$target" "$plain"
+rm -rf "$report"
+mkdir -p "$(dirname "$report")"
+MYSQL_PWD=app-secret "$binary" replay "$scratch/recording" --target "mysql://app@$target" --allow-writes --speed max \
+  --report "$report" --log-level error
+echo
+echo "The report for a browser: $(realpath --relative-to="$PWD" "$report")/report.html"
 
 headline "What next"
 echo "make up               MySQL, Kafka and the proxy, to develop with (DSN: make ps)"
