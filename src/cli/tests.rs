@@ -386,7 +386,7 @@ fn authorities_are_heeded_unless_told_otherwise() {
 /// Two screens of 50 lines and 100 columns; what is only there to be refused is not in it.
 #[test]
 fn the_short_help_fits_two_screens() {
-    for name in ["proxy", "binlog", "inspect", "replay", "compare"] {
+    for name in ["proxy", "binlog", "decode", "inspect", "replay", "compare"] {
         let mut built = command().term_width(100);
         built.build();
         let help = parse_help(built, &[name, "-h"]);
