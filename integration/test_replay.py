@@ -47,7 +47,7 @@ class Session:
 
     def __call__(self):
         db = mysql.connector.connect(host=self.proxy.host, port=self.proxy.port, user="app", password="app-secret", database=DB,
-                                     autocommit=True, ssl_disabled=True, use_pure=True)
+                                     autocommit=True, ssl_disabled=True, use_pure=True, charset="utf8mb4", collation="utf8mb4_general_ci")
         self.plain, self.prepared = db.cursor(), db.cursor(prepared=True)
         # Gaps between rows are nobody's: no session gets in another's way.
         self.plain.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
