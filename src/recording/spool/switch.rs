@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::counts::{Counters, RecordingCounts};
 use super::queue::Queue;
@@ -107,7 +107,11 @@ impl RecordingSwitch {
         options: SpoolOptions,
     ) -> io::Result<()> {
         self.turn_off();
+        // Both clocks count from the same time: files were made since the wall clock was read.
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_start = since_1970.saturating_sub(Duration::from_millis(about.started_ms));
         let now = Instant::now();
+        let now = now.checked_sub(since_start).filter(|start| *start >= self.0.epoch).unwrap_or(now);
         let started_ns = u64::try_from(now.duration_since(self.0.epoch).as_nanos()).unwrap_or(u64::MAX);
         let counters = Arc::clone(&self.0.counters);
         let queue = Arc::new(Queue::new(options.queue_bytes, started_ns, about.recorder, counters));
