@@ -21,7 +21,7 @@ impl CaptureClock {
     /// The time of a packet; without one, that of the packet before it.
     pub(super) fn at(&mut self, time_ns: Option<u64>) -> Now {
         let Some(time_ns) = time_ns else { return self.latest };
-        let origin = *self.origin_ns.get_or_insert(i128::from(time_ns));
+        let origin = *self.origin_ns.get_or_insert_with(|| i128::from(time_ns));
         if time_ns.saturating_add(JITTER_NS) < self.latest_ns {
             // From here on the clock goes on where it was.
             self.steps += 1;

@@ -99,20 +99,17 @@ pub(crate) fn run(
     outputs: &Outputs,
     pipeline: &Pipeline,
     stop: &CancellationToken,
-) -> Result<Summary, (Summary, DecodeError)> {
+) -> (Summary, Result<(), DecodeError>) {
     let mut decoder = match Decoder::new(config, outputs, pipeline) {
         Ok(decoder) => decoder,
-        Err(error) => return Err((Summary::default(), error)),
+        Err(error) => return (Summary::default(), Err(error)),
     };
     let read = decoder.read(config, pipeline, stop);
     let (summary, finished) = decoder.finish();
     if let Some(publishing) = &outputs.publishing {
         publishing.finish();
     }
-    match read.and(finished) {
-        Ok(()) => Ok(summary),
-        Err(error) => Err((summary, error)),
-    }
+    (summary, read.and(finished))
 }
 
 struct Decoder {

@@ -31,7 +31,7 @@ enum Sight {
     Untried,
     Followed(Box<Observer>),
     /// With what is known of it, from the next request on that can be understood.
-    Awaited(MidSession),
+    Awaited(Box<MidSession>),
     /// Not any more.
     Over,
 }
@@ -41,7 +41,7 @@ impl DecodedSession {
         let sight = match (opening.from_beginning, opening.is_known_server) {
             (true, true) => Sight::Followed(Box::new(Observer::new(config))),
             (true, false) => Sight::Untried,
-            (false, _) => Sight::Awaited(MidSession::default()),
+            (false, _) => Sight::Awaited(Box::default()),
         };
         Self { opening, sight, listeners, last_from: None, client_bytes: 0, contradictions: 0, was_resumed: false }
     }
@@ -126,7 +126,7 @@ impl DecodedSession {
             Front::Request => {
                 counters.resumed += u64::from(self.listeners.has_heard);
                 self.was_resumed = true;
-                self.sight = Sight::Followed(Box::new(Observer::resume(config, known.clone())));
+                self.sight = Sight::Followed(Box::new(Observer::resume(config, known.as_ref().clone())));
                 self.client_bytes = u64::MAX;
                 self.feed(Side::Client, bytes, now, counters);
             }
@@ -163,7 +163,7 @@ impl DecodedSession {
         let Sight::Followed(observer) = &self.sight else { return };
         let known = MidSession { facts: what_lasts(observer.facts()) };
         counters.note(why, self.opening.client, self.opening.server, &end.to_string());
-        self.sight = Sight::Awaited(known);
+        self.sight = Sight::Awaited(Box::new(known));
     }
 
     fn over(&mut self, why: Unread, detail: &str, counters: &mut SessionCounters) {

@@ -107,7 +107,7 @@ fn messages(capture: &[u8]) -> Vec<String> {
     };
     let publishing = Some(Arc::new(Publishing::new(MessageOptions::default(), None)));
     let outputs = Outputs { publishing, ..Outputs::default() };
-    run(&config, &outputs, &pipeline, &CancellationToken::new()).map_err(|(_, error)| error).unwrap();
+    run(&config, &outputs, &pipeline, &CancellationToken::new()).1.unwrap();
     assert!(pipeline.shutdown(Instant::now() + Duration::from_secs(60)).is_complete());
     let written = std::fs::read_to_string(output).unwrap();
     let shown = |line: &str| {

@@ -114,7 +114,7 @@ impl Entry {
             (Some(password), None) => Ok(password.clone()),
             (None, None) => Ok(String::new()),
             (None, Some(file)) => {
-                let password_file = path.parent().unwrap_or(Path::new("")).join(file);
+                let password_file = path.parent().unwrap_or_else(|| Path::new("")).join(file);
                 let mut password = std::fs::read_to_string(&password_file).map_err(|source| {
                     UserMapError::Password { path, user, password_file: password_file.clone(), source }
                 })?;

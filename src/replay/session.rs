@@ -386,7 +386,8 @@ impl<'a> Session<'a> {
                 self.connection.in_transaction() && head.as_ref().and_then(|head| head.began()).is_some_and(is_at_it)
             }
         };
-        if !is_long && !(is_stuck && self.shared.may_release(now)) {
+        let is_released = is_long || (is_stuck && self.shared.may_release(now));
+        if !is_released {
             return;
         }
         self.shared.counters.released.add(1);

@@ -41,20 +41,6 @@ pub(crate) enum DifferenceClass {
 }
 
 impl DifferenceClass {
-    /// What it is, for people.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Session => "Sessions that failed",
-            Self::Error => "Errors",
-            Self::Rows => "Rows",
-            Self::Affected => "Affected rows",
-            Self::Order => "Order of rows",
-            Self::Nature => "Different by nature",
-            Self::Warnings => "Warnings",
-            Self::Time => "Time",
-        }
-    }
-
     /// Whether it says that the target did something else, and not only that it had to or took another time.
     pub(crate) fn is_outcome(self) -> bool {
         matches!(self, Self::Session | Self::Error | Self::Rows | Self::Affected | Self::Order)

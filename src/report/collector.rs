@@ -167,16 +167,6 @@ impl Collector {
         }
     }
 
-    /// How many commands have been compared.
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements
-    }
-
-    /// By class, how many of them differ.
-    pub(crate) fn classes(&self) -> &BTreeMap<DifferenceClass, ClassTotal> {
-        &self.classes
-    }
-
     /// The report of all of it.
     pub(crate) fn finish(self, facts: Facts) -> Report {
         let TimeLimits { factor, floor_ns } = self.options.time;

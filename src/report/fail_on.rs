@@ -149,7 +149,7 @@ impl Report {
     }
 
     fn too_many(&self, class: Option<DifferenceClass>, allowed: Allowed) -> Option<String> {
-        let counts = |of: &DifferenceClass| class.map_or(of.is_outcome(), |class| class == *of);
+        let counts = |of: &DifferenceClass| class.map_or_else(|| of.is_outcome(), |class| class == *of);
         let count: u64 = self.classes.iter().filter(|(of, _)| counts(of)).map(|(_, total)| total.excess()).sum();
         let is_too_many = match allowed {
             Allowed::Count(most) => count > most,
@@ -160,9 +160,8 @@ impl Report {
     }
 
     fn slower_patterns(&self, of: Percentile, factor: f64) -> Option<String> {
-        let slow: Vec<_> =
-            self.digests.iter().filter(|digest| digest.latency.observed.count() >= FEWEST_EXECUTIONS).collect();
-        let mut slow = slow.into_iter().filter_map(|digest| {
+        let often = self.digests.iter().filter(|digest| digest.latency.observed.count() >= FEWEST_EXECUTIONS);
+        let mut slow = often.filter_map(|digest| {
             let (expected, observed) = (&digest.latency.expected, &digest.latency.observed);
             let text = slower(of, expected, digest.baseline.as_ref(), observed, factor)?;
             Some(format!("{text} for {}", digest.pattern.chars().take(60).collect::<String>()))

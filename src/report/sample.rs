@@ -10,10 +10,12 @@ const LONGEST_VALUE: usize = 256;
 /// The command's text as it is shown, and whether that is not all of it. Where its values are all known and short, they stand in it.
 pub(super) fn sample(command: &RecordedCommand, lexis: Lexis) -> (String, bool) {
     let sql = command.sql.as_deref().unwrap_or_default();
-    if command.param_rows == 1 && !command.params.is_empty() && sql.len() < 4096 {
-        if let Some(text) = with_values(sql, &command.params, lexis) {
-            return shown(&text);
-        }
+    if command.param_rows == 1
+        && !command.params.is_empty()
+        && sql.len() < 4096
+        && let Some(text) = with_values(sql, &command.params, lexis)
+    {
+        return shown(&text);
     }
     shown(sql)
 }

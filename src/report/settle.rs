@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn only_what_exceeds_the_baseline_counts() {
         let baseline = report(0..300, |n| if n % 30 == 0 { error(1205) } else { rows(&["1"]) });
-        let failing = |every: u64| move |n: u64| if n % every == 0 { error(1205) } else { rows(&["1"]) };
+        let failing = |every: u64| move |n: u64| if n.is_multiple_of(every) { error(1205) } else { rows(&["1"]) };
         let mut as_noisy = report(0..600, failing(30));
         as_noisy.apply_baseline(&baseline);
         let errors = as_noisy.classes[&DifferenceClass::Error];

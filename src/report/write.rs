@@ -80,11 +80,6 @@ impl Report {
         serde_json::from_value(json).map_err(foreign)
     }
 
-    /// Whether there is a report in a folder.
-    pub(crate) fn is_in(folder: &Path) -> bool {
-        folder.join(JSON).is_file()
-    }
-
     fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         out.write_all(b"\n")
@@ -122,7 +117,7 @@ mod tests {
         let folder = folder.path().join("deep/report");
         let report = report();
         report.write(&folder).unwrap();
-        assert!(Report::is_in(&folder));
+        assert!(folder.join(JSON).is_file());
         assert_eq!(Report::read(&folder).unwrap(), report);
         let lines = std::fs::read_to_string(folder.join("diffs.ndjson")).unwrap();
         let classes: Vec<_> =
@@ -135,7 +130,7 @@ mod tests {
     fn what_is_no_report_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let said = || Report::read(folder.path()).unwrap_err().to_string();
-        assert!(said().starts_with("cannot read ") && !Report::is_in(folder.path()));
+        assert!(said().starts_with("cannot read ") && !folder.path().join(JSON).is_file());
         std::fs::write(folder.path().join("report.json"), "{\"version\":1}").unwrap();
         assert!(said().contains("is no report: missing field"), "{}", said());
         std::fs::write(folder.path().join("report.json"), "{\"version\":2}").unwrap();

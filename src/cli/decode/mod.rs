@@ -47,11 +47,7 @@ pub(super) fn run(plan: Plan, origins: &Origins) -> Result<(), Failure> {
     let publishing = plan.messages.map(|messages| Arc::new(Publishing::new(messages, plan.buffer.as_ref())));
     let outputs = Outputs { publishing, recording: plan.recording, mirror };
     let started = Instant::now();
-    let result = crate::decode::run(&plan.decode, &outputs, &pipeline, &stop);
-    let (summary, result) = match result {
-        Ok(summary) => (summary, Ok(())),
-        Err((summary, error)) => (summary, Err(error)),
-    };
+    let (summary, result) = crate::decode::run(&plan.decode, &outputs, &pipeline, &stop);
     let read_for = started.elapsed();
     outputs.mirror.finish(Instant::now() + FLUSH);
     let report = pipeline.shutdown(Instant::now() + FLUSH);
@@ -148,7 +144,7 @@ fn log_outputs(summary: &Summary, outputs: &Outputs) {
             "recorded"
         ),
         (Some(config), None) => {
-            tracing::warn!(folder = %config.folder.display(), "nothing was recorded: no session was found")
+            tracing::warn!(folder = %config.folder.display(), "nothing was recorded: no session was found");
         }
         (None, _) => {}
     }

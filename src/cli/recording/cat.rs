@@ -47,7 +47,7 @@ pub(super) fn run(args: &CatArgs) -> Result<(), Failure> {
     let mut timeline = recording.timeline(from, to).map_err(Failure::failed)?;
     warn_of_end(&recording, timeline.ending());
     let mut wanted = args.part.sessions();
-    let mut lines = Lines::default();
+    let mut lines = Lines;
     let is_watched = std::io::stdout().is_terminal();
     let mut output = stdout();
     while let Some(record) = timeline.next().filter(|_| !stop.is_cancelled()) {

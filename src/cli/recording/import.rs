@@ -195,7 +195,7 @@ impl ImportArgs {
             [topic] if topic.starts_with("kafka:") => self.topic(topic.trim_start_matches("kafka:"), &mut importing)?,
             _ => {
                 let mut lines = InputLines::open(self.files()?);
-                while let Some(line) = lines.next().map_err(Failure::failed)? {
+                while let Some(line) = lines.next_line().map_err(Failure::failed)? {
                     if !line.trim_ascii().is_empty() {
                         importing.add(Held { json: line.to_vec(), seq: None, proxy: None, is_cut: false })?;
                     }

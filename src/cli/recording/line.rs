@@ -29,7 +29,8 @@ impl Lines {
 }
 
 fn begins(begin: &SessionBegin, line: &mut String) {
-    let text = |text: &Option<String>| text.as_ref().map_or("?".to_owned(), |text| shown(text.as_bytes(), MAX_VALUE));
+    let text =
+        |text: &Option<String>| text.as_ref().map_or_else(|| "?".to_owned(), |text| shown(text.as_bytes(), MAX_VALUE));
     *line += &format!("BEGIN  {} from {} in {}", text(&begin.user), text(&begin.client), text(&begin.database));
     if begin.began_before {
         *line += &format!(", had begun before, {} prepared", begin.prepared.len());

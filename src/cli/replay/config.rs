@@ -68,12 +68,12 @@ pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Opt
     if to_ns <= from_ns {
         return Err(format!("{}: it is not after --from", origins.of("to").name()));
     }
-    let name = args.recording.as_deref().unwrap_or(Path::new("")).display().to_string();
+    let name = args.recording.as_deref().unwrap_or_else(|| Path::new("")).display().to_string();
     let config = ReplayConfig {
         target,
         pace: Pace {
-            connect_percent: pace.connect_scale.unwrap_or(pace.speed.percent()),
-            think_percent: pace.think_scale.unwrap_or(pace.speed.percent()),
+            connect_percent: pace.connect_scale.unwrap_or_else(|| pace.speed.percent()),
+            think_percent: pace.think_scale.unwrap_or_else(|| pace.speed.percent()),
             think_auto: pace.think_auto,
         },
         selection: Selection {

@@ -6,8 +6,7 @@ use pcap_parser::nom;
 use pcap_parser::pcapng::{parse_block_be, parse_block_le};
 use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{
-    Block, LegacyPcapBlock, PcapError, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified,
-    parse_pcap_header,
+    Block, PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
 };
 
 /// No block is longer: packets of offloading network cards have up to 64 KiB, with "BIG TCP" 512 KiB.
@@ -183,7 +182,7 @@ impl CaptureParser {
 
     fn pcap_packet(&mut self, link: LinkType, order: Order, nanoseconds: bool) -> Result<Step, CaptureError> {
         let left = self.buffer.get(self.start..).unwrap_or_default();
-        let parsed: Result<(&[u8], LegacyPcapBlock<'_>), nom::Err<PcapError<&[u8]>>> = match order {
+        let parsed = match order {
             Order::Little => parse_pcap_frame(left),
             Order::Big => parse_pcap_frame_be(left),
             Order::Modified => parse_pcap_frame_modified(left),

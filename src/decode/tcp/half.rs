@@ -77,7 +77,7 @@ impl Half {
     pub(super) fn begin(&mut self, initial: u32) {
         self.initial = Some(initial);
         // It may have been captured after what follows it.
-        self.next.get_or_insert(ORIGIN + u64::from(initial) + 1);
+        self.next.get_or_insert_with(|| ORIGIN + u64::from(initial) + 1);
     }
 
     /// Forgets what waits, but not how it began: its first packet may come again.
@@ -92,7 +92,7 @@ impl Half {
 
     /// Where a sequence number is. Without anything known, that is where the direction begins to be seen.
     pub(super) fn offset(&mut self, sequence: u32) -> Option<u64> {
-        let next = *self.next.get_or_insert(ORIGIN + u64::from(sequence));
+        let next = *self.next.get_or_insert_with(|| ORIGIN + u64::from(sequence));
         #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "sequence numbers wrap")]
         let distance = i64::from(sequence.wrapping_sub(next as u32) as i32);
         let offset = next.checked_add_signed(distance)?;

@@ -43,10 +43,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// Who has sent the segment. `None`: it is not of a connection that is looked at. Also, whether the server is known by its port.
     fn sender(&self, segment: &Segment<'_>) -> Option<(Side, bool)> {
-        let by_syn = segment.is_syn.then(|| match segment.acknowledged {
-            None => Side::Client,
-            Some(_) => Side::Server,
-        });
+        let by_syn = segment.is_syn.then_some(if segment.acknowledged.is_none() { Side::Client } else { Side::Server });
         let (from, to) = (segment.from.port(), segment.to.port());
         match (self.ports.contains(&from), self.ports.contains(&to)) {
             (true, false) => Some((Side::Server, true)),

@@ -157,17 +157,9 @@ impl Walk {
         match token.kind {
             Kind::Open if self.blocks.len() < DEEPEST => self.blocks.push(Block::default()),
             Kind::Close if self.blocks.len() > 1 => self.close(),
-            Kind::Semicolon if self.blocks.len() == 1 => {
-                // The semicolon at a text's end is no further statement's beginning.
-                if tokens.peek().is_some() {
-                    self.end_statement();
-                }
-            }
-            Kind::Variable => {
-                if tokens.text(token).starts_with(b"@@") {
-                    self.nature |= Nature::SERVER;
-                }
-            }
+            // The semicolon at a text's end is no further statement's beginning.
+            Kind::Semicolon if self.blocks.len() == 1 && tokens.peek().is_some() => self.end_statement(),
+            Kind::Variable if tokens.text(token).starts_with(b"@@") => self.nature |= Nature::SERVER,
             Kind::Word => self.word(tokens, token),
             Kind::Name => self.qualifier(tokens, token),
             _ => {}

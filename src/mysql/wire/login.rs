@@ -80,7 +80,7 @@ pub fn write_change_user(out: &mut Vec<u8>, login: &LoginFacts<'_>, answer: Answ
     write_nul_bytes(out, login.user.as_bytes());
     write_short_bytes(out, answer.bytes);
     write_nul_bytes(out, login.database.unwrap_or_default().as_bytes());
-    out.extend_from_slice(&login.collation.unwrap_or(u16::from(COLLATION)).to_le_bytes());
+    out.extend_from_slice(&login.collation.unwrap_or_else(|| u16::from(COLLATION)).to_le_bytes());
     write_nul_bytes(out, answer.plugin.as_bytes());
     login.write_attributes(out);
 }

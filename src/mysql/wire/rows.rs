@@ -78,8 +78,8 @@ impl<'a> RowValues<'a> {
     /// Appends the row as the text protocol would have it, but for what that adds by a column's definition: zeros in front of a ZEROFILL
     /// number and at the end of a fraction, and floats as this program writes them. What is the same value is the same text, whatever the
     /// width of its integer and the length of its date were.
-    pub fn write_as_text(self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.map(|value| value.map(|value| write_as_text(value, out))).collect()
+    pub fn write_as_text(mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.try_for_each(|value| value.map(|value| write_as_text(value, out)))
     }
 
     fn value(&mut self, kind: ColumnKind) -> Result<Value<'a>, Malformed> {

@@ -62,8 +62,6 @@ pub(super) struct Contents {
     pub(super) about: RecordingAbout,
     pub(super) batches: Vec<BatchEntry>,
     pub(super) ending: Ending,
-    /// How many bytes the whole file has.
-    pub(super) bytes: u64,
 }
 
 /// A file whose batches can be read.
@@ -98,8 +96,7 @@ impl RecordingFile {
         if let Ending::Torn(left_out) = ending {
             ending = Ending::Torn(left_out + file.drop_broken_end(&mut batches));
         }
-        let bytes = file.input.size();
-        Ok(Some((file, Contents { about, batches, ending, bytes })))
+        Ok(Some((file, Contents { about, batches, ending })))
     }
 
     fn find_batches(&mut self, mut at: u64) -> Result<(Vec<BatchEntry>, Ending), Failure> {

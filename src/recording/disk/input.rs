@@ -12,8 +12,6 @@ use super::sealed::{self, ChunkHead, Cipher};
 /// What can be read of a file.
 pub(super) struct Input {
     file: File,
-    /// How many bytes the file has.
-    size: u64,
     /// How many bytes its content has.
     length: u64,
     /// How many bytes of the file follow of which nothing can be made, and whether it ends before its end.
@@ -47,11 +45,9 @@ impl Input {
             (true, None) => Err(Failure::KeyNeeded),
             // The encryption of files that are cut within their headers cannot be told.
             (false, Some(_)) if length >= 8 => Err(Failure::NotEncrypted),
-            (true, Some(_)) if length < sealed::HEADER => {
-                Ok(Self { file, size, length: 0, torn: Some(size), seal: None })
-            }
+            (true, Some(_)) if length < sealed::HEADER => Ok(Self { file, length: 0, torn: Some(size), seal: None }),
             (true, Some(key)) => Self::sealed(file, size, Cipher::open(key, &header)?),
-            (false, _) => Ok(Self { file, size, length: size, torn: None, seal: None }),
+            (false, _) => Ok(Self { file, length: size, torn: None, seal: None }),
         }
     }
 
@@ -79,17 +75,12 @@ impl Input {
             return Err(Failure::damaged("something follows its end"));
         }
         let torn = (!is_finished).then_some(size - at);
-        Ok(Self { file, size, length: offset, torn, seal: Some(Seal { cipher, chunks, current: None }) })
+        Ok(Self { file, length: offset, torn, seal: Some(Seal { cipher, chunks, current: None }) })
     }
 
     /// Whether it is encrypted.
     pub(super) fn is_sealed(&self) -> bool {
         self.seal.is_some()
-    }
-
-    /// How many bytes the file has.
-    pub(super) fn size(&self) -> u64 {
-        self.size
     }
 
     /// How many bytes can be read.

@@ -154,7 +154,7 @@ impl InputLines {
     }
 
     /// The next line, without its end; `None` after the last.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, InputError> {
+    pub fn next_line(&mut self) -> Result<Option<&[u8]>, InputError> {
         self.0.advance();
         Ok(self.0.peek()?.map(|line| line.bytes.as_slice()))
     }

@@ -141,7 +141,7 @@ impl MessageImport {
 
     /// When the recording begins, in milliseconds since 1970: the earliest of the messages. Without, the first one that is added is it.
     pub fn starting_at(&mut self, epoch_ms: u64) {
-        self.start_ns.get_or_insert(epoch_ms.saturating_mul(1_000_000));
+        self.start_ns.get_or_insert_with(|| epoch_ms.saturating_mul(1_000_000));
     }
 
     /// The time of a message; `None` if it is not one of ours.
@@ -206,7 +206,7 @@ impl MessageImport {
     }
 
     fn zero(&mut self, timestamp: u64) -> Zero {
-        Zero { start_ns: *self.start_ns.get_or_insert(timestamp.saturating_mul(1_000_000)) }
+        Zero { start_ns: *self.start_ns.get_or_insert_with(|| timestamp.saturating_mul(1_000_000)) }
     }
 
     fn begin(&mut self, message: &Message<'_>, fields: &Fields<'_>) -> Open {

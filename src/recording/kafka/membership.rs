@@ -49,7 +49,7 @@ impl ConsumerContext for Rebalances {
             Rebalance::Assign(come) => self.assign(consumer, come),
             Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => {
-                tracing::warn!(%error, "the consumer group could not share the partitions out; it is tried again")
+                tracing::warn!(%error, "the consumer group could not share the partitions out; it is tried again");
             }
         }
     }

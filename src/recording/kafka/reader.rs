@@ -159,7 +159,7 @@ impl Reader {
         if !has_zero {
             let zero = committed.elements().iter().find_map(|element| found(element)?.1);
             let proposal = Zero { recorded_ns: self.recorded_ns, start_ms: now_ms().saturating_add(LEAD_MS) };
-            let zero = zero.or(has_first.then_some(proposal));
+            let zero = zero.or_else(|| has_first.then_some(proposal));
             let mut state = self.common.lock();
             state.share.zero = zero;
             if let Some(part) = state.share.parts.values_mut().next() {
@@ -171,10 +171,7 @@ impl Reader {
             let committed = committed.elements().into_iter().find(|element| element.partition() == *partition);
             low == high || committed.and_then(|element| found(&element)).is_some_and(|(done, _)| done.offset() >= *high)
         };
-        let is_idle = match (self.config.until_idle, last_message) {
-            (Some(_), Some(_)) => false,
-            _ => true,
-        };
+        let is_idle = self.config.until_idle.is_none() || last_message.is_none();
         if is_idle && self.ends.iter().all(is_over) {
             self.common.lock().is_over = true;
         }

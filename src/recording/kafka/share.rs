@@ -268,7 +268,7 @@ impl Part {
         let wall_ns = open.start_ns.saturating_add(record.started.monotonic_ns);
         record.started.monotonic_ns = wall_ns.saturating_sub(zero_ns);
         open.has_ended = matches!(record.event, Event::End(_));
-        open.last = Record { event: Event::End(SessionClose::RecordingEnded), ..record.clone() };
+        open.last = Record { event: Event::End(SessionClose::RecordingEnded), ..record };
         Some(record)
     }
 

@@ -221,7 +221,8 @@ mod tests {
     fn what_is_done_holds_on_to_nothing() {
         let [first, second] = [latch(1), latch(2)];
         second.wait_for(vec![Arc::clone(&first)]);
-        drop(Turn::of_event(second.clone()));
+        drop(Turn::of_event(Arc::clone(&second)));
         assert_eq!(Arc::strong_count(&first), 1);
+        drop(second);
     }
 }

@@ -217,9 +217,7 @@ fn a_recording_that_is_full_stops_or_forgets_its_beginning() {
         for number in 1..150 {
             let command = query(&format!("SELECT {number}"));
             writer.write(&record(1, number, number * 1000, Event::Command(Box::new(command)))).unwrap();
-            if let Err(error) = writer.flush() {
-                return Err(error);
-            }
+            writer.flush()?;
         }
         writer.finish()
     };
