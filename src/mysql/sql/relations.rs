@@ -79,7 +79,12 @@ mod tests {
             ("SELECT 1", some("")),
             ("SELECT * FROM A JOIN other.b ON a.x = b.x WHERE y IN (SELECT z FROM `c d`)", some("a c d other.b")),
             ("INSERT INTO t (a) SELECT a FROM u", some("t u")),
-            ("UPDATE t, u SET t.a = u.a", some("t u")),
+            ("INSERT INTO d.t (a) VALUES (1)", some("d.t")),
+            ("INSERT IGNORE t (a) SELECT f(1) FROM u", None),
+            ("INSERT INTO t SELECT f (1) FROM u", None),
+            ("UPDATE t JOIN u ON t.a = u.b SET t.a = 1", some("t u")),
+            // The parser does not know it.
+            ("UPDATE t, u SET t.a = u.a", None),
             ("DELETE FROM t WHERE a = 'x from y'", some("t")),
             ("REPLACE INTO t VALUES (1)", some("t")),
             ("SELECT 1 FROM t FOR UPDATE; DELETE FROM u;", some("t u")),

@@ -225,16 +225,18 @@ impl Facts {
         // Of a temporary table's columns only what fills them can do anything.
         let mut is_definition = facts.is_temporary;
         let (mut before, mut last) = (None, None);
+        let mut insertion = Insertion::None;
         while let Some(token) = tokens.next() {
             is_definition &= !tokens.is_any(&token, &["select", "values", "table"])
                 || last.is_none_or(|last: Token| tokens.is(&last, "temporary"));
-            let seen = Seen { tokens: &tokens, before, last, token };
+            let seen = Seen { tokens: &tokens, before, last, token, is_insertion: insertion == Insertion::Table };
             if !is_definition {
                 facts.mentioned = facts.mentioned.max(seen.call()).max(seen.clause());
             }
             facts.says_admin |= tokens.is_any(&token, &ADMIN_WORDS);
             facts.names_system |= seen.is_system();
             facts.sets_global |= begins_with_set && seen.is_global();
+            insertion = insertion.after(&tokens, &token);
             (before, last) = (last, Some(token));
         }
         facts
@@ -297,12 +299,35 @@ fn is_temporary(sql: &[u8], lexis: Lexis) -> bool {
     is_verb && word.is_some_and(|word| tokens.is(&word, "temporary"))
 }
 
+/// How far the name of a table is that rows go into: the parenthesis after it opens a list of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Insertion {
+    None,
+    /// The table's name, or another part of it, is next.
+    Awaited,
+    Table,
+}
+
+impl Insertion {
+    fn after(self, tokens: &Tokens<'_>, token: &Token) -> Self {
+        const VERBS: [&str; 7] = ["insert", "replace", "into", "ignore", "delayed", "low_priority", "high_priority"];
+        match (self, token.kind) {
+            (_, Kind::Word) if tokens.is_any(token, &VERBS) => Self::Awaited,
+            (Self::Awaited, Kind::Word | Kind::Name) => Self::Table,
+            (Self::Table, Kind::Dot) => Self::Awaited,
+            _ => Self::None,
+        }
+    }
+}
+
 /// A token and those before it.
 struct Seen<'t, 'a> {
     tokens: &'t Tokens<'a>,
     before: Option<Token>,
     last: Option<Token>,
     token: Token,
+    /// Whether what came before is the name of a table that rows go into.
+    is_insertion: bool,
 }
 
 impl Seen<'_, '_> {
@@ -334,7 +359,7 @@ impl Seen<'_, '_> {
     fn is_list(&self) -> bool {
         let named_before =
             self.before.is_some_and(|before| before.kind == Kind::Close || self.tokens.is(&before, "as"));
-        named_before || self.is_followed_by_query()
+        named_before || self.is_insertion || self.is_followed_by_query()
     }
 
     /// Whether `AS (` comes after the group that opens here.
