@@ -50,7 +50,7 @@ impl Shared {
         Self { used: AtomicU64::new(0), is_broken: AtomicBool::new(false), counters, drops, cut }
     }
 
-    /// So many bytes do not wait any more.
+    /// This many bytes do not wait any more.
     pub(super) fn release(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
         self.counters.disk_bytes.fetch_sub(bytes, Ordering::Relaxed);

@@ -52,7 +52,7 @@ pub(super) enum Ending {
     Complete,
     /// Another file follows.
     Rotated,
-    /// In the middle: the recorder was ended, or still writes. So many bytes are left out.
+    /// In the middle: the recorder was ended, or still writes. This many bytes are left out.
     Torn(u64),
 }
 

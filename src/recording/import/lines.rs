@@ -3,7 +3,7 @@
 use super::input::{Chain, Input, InputError};
 use crate::mysql::sql::{Lexis, Tokens};
 
-/// A text that is not at its end where the next entry seems to begin goes on for so many bytes at most, and for so many such places: it may be a
+/// A text that is not at its end where the next entry seems to begin goes on for a limited number of bytes and of such places: it may be a
 /// text that nobody could parse, as MariaDB logs them, too.
 const OPEN_BYTES: usize = 1 << 20;
 const OPEN_PLACES: usize = 200;
@@ -145,7 +145,7 @@ impl Lines {
 pub struct InputLines(Lines);
 
 impl InputLines {
-    /// A message has up to so many bytes.
+    /// A message has up to this many bytes.
     const LIMIT: usize = 64 << 20;
 
     /// Of these, the first one first.

@@ -208,7 +208,7 @@ impl Part {
         let unread = self.before.unfinished.iter().filter(|before| before.begin >= self.next);
         unfinished.extend(unread.copied());
         unfinished.sort_unstable();
-        // All was read: what stands behind the last message (marks of transactions) is nothing to be done.
+        // All was read: what stands after the last message (marks of transactions) is nothing to be done.
         let is_read = self.is_at_end && self.waiting.is_empty();
         let next = if is_read { self.next.max(self.end) } else { self.next };
         Done { next: next.max(self.before.next), unfinished }

@@ -120,7 +120,7 @@ impl Last {
     }
 }
 
-/// After so many events tables are forgotten whose last event is done.
+/// After this many events tables are forgotten whose last event is done.
 const SWEEP: u64 = 1024;
 
 /// What is known of a session.

@@ -71,7 +71,7 @@ fn timeline(dir: &Path, from_ns: u64, to_ns: u64, memory: usize) -> Vec<Record> 
     timeline.map(Result::unwrap).collect()
 }
 
-/// Sessions of which some have statements that take long, so that they lie in the files far behind what started with them.
+/// Sessions of which some have statements that take long, so that they lie in the files far after what started with them.
 fn with_stragglers(random: &mut Random) -> Vec<Record> {
     let (sessions, commands) = (2 + random.below(6) as u64, 20 + random.below(80) as u64);
     let slowest = [2, 50, 5000][random.below(3)] * 1_000_000;
