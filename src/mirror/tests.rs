@@ -44,22 +44,13 @@ pub(super) fn result(answer: RecordedAnswer, status: Option<StatusFlags>) -> Rec
 /// A text that went well, outside of a transaction.
 pub(super) fn query(sql: &str) -> RecordedCommand {
     RecordedCommand {
-        command: Command::Query,
         sql: Some(sql.as_bytes().into()),
-        truncated: false,
-        statement: None,
-        params: Vec::new(),
-        attributes: Vec::new(),
-        param_rows: 1,
-        undecodable: false,
-        argument: None,
-        change_user: None,
-        files: Vec::new(),
         duration_ns: Some(1_000),
         results: vec![result(
             RecordedAnswer::Ok { affected_rows: 0, last_insert_id: 0 },
             Some(StatusFlags::AUTOCOMMIT),
         )],
+        ..RecordedCommand::new(Command::Query)
     }
 }
 

@@ -9,19 +9,10 @@ use crate::session::RowChecksum;
 /// A statement that took a millisecond and is not answered yet.
 pub(crate) fn query(sql: &str) -> RecordedCommand {
     RecordedCommand {
-        command: Command::Query,
         sql: Some(sql.as_bytes().into()),
-        truncated: false,
-        statement: None,
-        params: Vec::new(),
-        attributes: Vec::new(),
-        param_rows: 1,
-        undecodable: false,
-        argument: None,
-        files: Vec::new(),
-        change_user: None,
         duration_ns: Some(1_000_000),
         results: Vec::new(),
+        ..RecordedCommand::new(Command::Query)
     }
 }
 

@@ -8,9 +8,9 @@ use super::args::{BinlogArgs, SourceArgs};
 use super::forms::{Kind, Progress};
 use crate::binlog::{
     AssemblerOptions, BinlogConfig, ConnectOptions, From, Patterns, ProgressStyle, SourceConfig, SourceOptions,
-    TableRules, TlsMode, TlsOptions,
+    TableRules,
 };
-use crate::cli::settings::{ServerUrl, Writes};
+use crate::cli::settings::{ServerUrl, Writes, password, tls};
 use crate::rules::columns::ColumnRules;
 use crate::settings::{Origins, SinkKind};
 
@@ -89,21 +89,9 @@ fn xa_dir(args: &BinlogArgs) -> Option<PathBuf> {
 }
 
 fn servers(source: &SourceArgs, urls: &[ServerUrl], origins: &Origins) -> Result<Vec<SourceOptions>, String> {
-    let tls = tls(source, origins)?;
-    let from_file = match &source.password_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                format!("{}: cannot read {}: {error}", origins.of("password_file").name(), path.display())
-            })?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-        None => None,
-    };
-    let asked = match source.ask_password {
-        true => Some(rpassword::prompt_password("password: ").map_err(|error| format!("--ask-password: {error}"))?),
-        false => None,
-    };
-    let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
+    let tls = tls(source.tls_mode, source.tls_ca.as_ref())
+        .map_err(|error| format!("{}: {error}", origins.of("tls_ca").name()))?;
+    let elsewhere = password(source.password_file.as_deref(), source.ask_password, origins)?;
     let server = |url: &ServerUrl| SourceOptions {
         connect: ConnectOptions {
             host: url.server.host.clone(),
@@ -118,22 +106,6 @@ fn servers(source: &SourceArgs, urls: &[ServerUrl], origins: &Origins) -> Result
         heartbeat: source.heartbeat,
     };
     Ok(urls.iter().map(server).collect())
-}
-
-fn tls(source: &SourceArgs, origins: &Origins) -> Result<TlsOptions, String> {
-    // Whoever names authorities wants them to be used, as with the mysql client's --ssl-ca.
-    let mode = match (source.tls_mode, &source.tls_ca) {
-        (Some(mode), _) => mode,
-        (None, Some(_)) => TlsMode::VerifyCa,
-        (None, None) => TlsMode::Preferred,
-    };
-    // It is read again for each connection; a mistake should be known before the first.
-    if let Some(ca) = source.tls_ca.as_ref().filter(|_| mode.verifies()) {
-        crate::tls::read_chain(ca).map_err(|error| {
-            format!("{}: cannot use {}: {}", origins.of("tls_ca").name(), ca.display(), error.reason)
-        })?;
-    }
-    Ok(TlsOptions { mode, ca: source.tls_ca.clone() })
 }
 
 /// Rows on the same terminal would tear a bar to pieces.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::args::{ReplayArgs, TargetArgs};
 use super::values::FromOrTo;
-use crate::client::{ConnectOptions, TlsMode, TlsOptions};
+use crate::cli::settings::{password, tls};
+use crate::client::ConnectOptions;
 use crate::message::Criteria;
 use crate::player::{Accounts, PlayOptions, Target, UserMap};
 use crate::recording::disk::Key;
@@ -102,41 +103,14 @@ pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Opt
 
 fn connect(target: &TargetArgs, origins: &Origins) -> Result<ConnectOptions, String> {
     let Some(url) = &target.target else { return Err("nowhere to play it: give --target URL".to_owned()) };
-    let from_file = match &target.password_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                format!("{}: cannot read {}: {error}", origins.of("password_file").name(), path.display())
-            })?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-        None => None,
-    };
-    let asked = match target.ask_password {
-        true => Some(rpassword::prompt_password("password: ").map_err(|error| format!("--ask-password: {error}"))?),
-        false => None,
-    };
-    let elsewhere = from_file.or(asked).or_else(|| std::env::var("MYSQL_PWD").ok());
+    let elsewhere = password(target.password_file.as_deref(), target.ask_password, origins)?;
     Ok(ConnectOptions {
         host: url.server.host.clone(),
         port: url.server.port,
         user: url.user.clone(),
         password: url.password.clone().or(elsewhere).unwrap_or_default(),
-        tls: tls(target, origins)?,
+        tls: tls(target.tls_mode, target.tls_ca.as_ref())
+            .map_err(|error| format!("{}: {error}", origins.of("tls_ca").name()))?,
         connect_timeout: target.connect_timeout,
     })
-}
-
-fn tls(target: &TargetArgs, origins: &Origins) -> Result<TlsOptions, String> {
-    // Whoever names authorities wants them to be used, as with the mysql client's --ssl-ca.
-    let mode = match (target.tls_mode, &target.tls_ca) {
-        (Some(mode), _) => mode,
-        (None, Some(_)) => TlsMode::VerifyCa,
-        (None, None) => TlsMode::Preferred,
-    };
-    if let Some(ca) = target.tls_ca.as_ref().filter(|_| mode.verifies()) {
-        crate::tls::read_chain(ca).map_err(|error| {
-            format!("{}: cannot use {}: {}", origins.of("tls_ca").name(), ca.display(), error.reason)
-        })?;
-    }
-    Ok(TlsOptions { mode, ca: target.tls_ca.clone() })
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::account::{first_line, tls};
 use super::choices::choice;
 use super::server_url::ServerUrl;
-use crate::client::{TlsMode, TlsOptions};
+use crate::client::TlsMode;
 use crate::message::{Criteria, Criterion, Sample};
 use crate::mirror::{Lag, MirrorConfig, ReportConfig};
 use crate::player::{Accounts, PlayOptions, Target, UserMap};
@@ -158,12 +159,7 @@ impl MirrorArgs {
     fn target(&self, url: &ServerUrl, origins: &Origins) -> Result<Target, ConfigError> {
         let refused = |id: &str, message: String| ConfigError::Refused { origin: origins.of(id), message };
         let password = match &self.mirror_password_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    refused("mirror_password_file", format!("cannot read {}: {error}", path.display()))
-                })?;
-                text.lines().next().unwrap_or_default().to_owned()
-            }
+            Some(path) => first_line(path).map_err(|message| refused("mirror_password_file", message))?,
             None => url.password.clone().unwrap_or_default(),
         };
         let mut accounts = Accounts::one(&url.user, &password);
@@ -171,12 +167,8 @@ impl MirrorArgs {
             let map = UserMap::read(path).map_err(|error| refused("mirror_user_map", error.to_string()))?;
             accounts = accounts.with_map(map);
         }
-        let mode = match (self.mirror_tls_mode, &self.mirror_tls_ca) {
-            (Some(mode), _) => mode,
-            (None, Some(_)) => TlsMode::VerifyCa,
-            (None, None) => TlsMode::Preferred,
-        };
-        let tls = TlsOptions { mode, ca: self.mirror_tls_ca.clone() };
+        let tls = tls(self.mirror_tls_mode, self.mirror_tls_ca.as_ref())
+            .map_err(|message| refused("mirror_tls_ca", message))?;
         let id = if self.mirror_tls_ca.is_some() { "mirror_tls_ca" } else { "mirror" };
         Target::new(&url.server.host, url.server.port, tls, CONNECT_TIMEOUT, accounts)
             .map_err(|message| refused(id, message))

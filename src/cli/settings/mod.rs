@@ -3,6 +3,7 @@
 //! A flag stands in one table: its name, its default, its meaning. The rest follows from that. `table` derives the environment variable
 //! and the key in the configuration file, `layers` looks values up and remembers where each came from.
 
+mod account;
 mod choices;
 mod delivery;
 mod files;
@@ -20,6 +21,7 @@ mod server_url;
 mod statements;
 mod table;
 
+pub(super) use account::{password, tls};
 pub(super) use choices::choice;
 pub(super) use files::{FileArgs, TempArgs, Writes, file_rules};
 pub(super) use kafka::KafkaArgs;

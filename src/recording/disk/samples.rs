@@ -30,19 +30,10 @@ pub(crate) fn at(monotonic_ns: u64) -> Now {
 /// A COM_QUERY that is answered with OK.
 pub(crate) fn query(sql: &str) -> RecordedCommand {
     RecordedCommand {
-        command: Command::Query,
         sql: Some(Arc::from(sql.as_bytes())),
-        truncated: false,
-        statement: None,
-        params: Vec::new(),
-        attributes: Vec::new(),
-        param_rows: 1,
-        undecodable: false,
-        argument: None,
-        change_user: None,
-        files: Vec::new(),
         duration_ns: Some(1000),
         results: vec![ok(1)],
+        ..RecordedCommand::new(Command::Query)
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::counts::{Counts, Skipped};
 use super::outcomes::{Told, param, results};
-use super::sessions::{Track, Zero, bare, init_db};
+use super::sessions::{Track, Zero, init_db};
 use crate::mysql::charset::bytes_of_text;
 use crate::mysql::sql::{Lexis, SessionSetting, StatementKind, StatementSummary, variables_set};
 use crate::mysql::wire::{CapabilityFlags, Command, StatusFlags};
@@ -370,7 +370,7 @@ impl Open {
         let text: std::sync::Arc<[u8]> = text.into();
         let truncated = is_cut || sql.ends_with("...");
         let command = match fields.params {
-            None => RecordedCommand { sql: Some(text), truncated, ..bare(Command::Query) },
+            None => RecordedCommand { sql: Some(text), truncated, ..RecordedCommand::new(Command::Query) },
             Some(values) => {
                 let statement = self.prepare(&sql, &text, truncated, &mut put);
                 let params: Vec<_> = values.into_iter().map(param).collect();
@@ -381,7 +381,7 @@ impl Open {
                     statement: Some(statement),
                     params: params.into_iter().flatten().collect(),
                     undecodable,
-                    ..bare(Command::StmtExecute)
+                    ..RecordedCommand::new(Command::StmtExecute)
                 }
             }
         };
@@ -389,7 +389,7 @@ impl Open {
         if changes_charset {
             // The texts that follow are still in this one; literals are read in the character set that the session asked for.
             let sql: &[u8] = b"SET character_set_client = utf8mb4";
-            put(&mut self.track, RecordedCommand { sql: Some(sql.into()), ..bare(Command::Query) });
+            put(&mut self.track, RecordedCommand { sql: Some(sql.into()), ..RecordedCommand::new(Command::Query) });
         }
     }
 
@@ -407,10 +407,14 @@ impl Open {
         let id = self.next_statement;
         self.next_statement = self.next_statement.wrapping_add(1).max(1);
         if let Some((_, old)) = self.prepared.push(sql.to_owned(), id) {
-            put(&mut self.track, RecordedCommand { statement: Some(old), ..bare(Command::StmtClose) });
+            put(&mut self.track, RecordedCommand { statement: Some(old), ..RecordedCommand::new(Command::StmtClose) });
         }
-        let prepare =
-            RecordedCommand { sql: Some(text.clone()), truncated, statement: Some(id), ..bare(Command::StmtPrepare) };
+        let prepare = RecordedCommand {
+            sql: Some(text.clone()),
+            truncated,
+            statement: Some(id),
+            ..RecordedCommand::new(Command::StmtPrepare)
+        };
         put(&mut self.track, prepare);
         id
     }

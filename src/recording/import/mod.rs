@@ -30,7 +30,5 @@ pub use counts::{Counts, Skipped};
 pub use input::{Input, InputError};
 pub use lines::InputLines;
 pub use messages::{Message, MessageImport};
-#[cfg(test)]
-pub(super) use sessions::bare;
 pub use source::{Import, ImportError, ImportOptions, SourceKind};
 pub use when::LogZone;

@@ -66,28 +66,12 @@ impl Track {
     }
 }
 
-/// A command without parameters, and without an outcome.
-pub(in crate::recording) fn bare(command: Command) -> RecordedCommand {
-    RecordedCommand {
-        command,
-        sql: None,
-        truncated: false,
-        statement: None,
-        params: Vec::new(),
-        attributes: Vec::new(),
-        param_rows: 1,
-        undecodable: false,
-        argument: None,
-        change_user: None,
-        files: Vec::new(),
-        duration_ns: None,
-        results: Vec::new(),
-    }
-}
-
 /// COM_INIT_DB
 pub(super) fn init_db(database: &str) -> RecordedCommand {
-    RecordedCommand { argument: Some(Bytes::copy_from_slice(database.as_bytes())), ..bare(Command::InitDb) }
+    RecordedCommand {
+        argument: Some(Bytes::copy_from_slice(database.as_bytes())),
+        ..RecordedCommand::new(Command::InitDb)
+    }
 }
 
 struct Open {
@@ -229,7 +213,7 @@ impl Open {
                 let kind = StatementSummary::of_text(&text, Lexis::default(), &|_| None).kind;
                 self.follow(kind, entry.database, now, zero, counts, out);
                 let truncated = entry.is_cut || has_hidden_secret(kind, &text);
-                RecordedCommand { sql: Some(text.into()), truncated, ..bare(Command::Query) }
+                RecordedCommand { sql: Some(text.into()), truncated, ..RecordedCommand::new(Command::Query) }
             }
             What::InitDb => {
                 let Some(database) = entry.database else { return counts.skip(Skipped::NoContent) };
@@ -238,7 +222,7 @@ impl Open {
             }
             What::Command(command, argument) => RecordedCommand {
                 argument: Some(Bytes::from(argument)).filter(|argument| !argument.is_empty()),
-                ..bare(command)
+                ..RecordedCommand::new(command)
             },
             What::Connect | What::Refused(_) | What::Quit | What::Restart => return,
         };

@@ -164,7 +164,7 @@ fn writes(id: u64, number: u64, ms: u64) -> Record {
     let answer = RecordedAnswer::Ok { affected_rows: 1, last_insert_id: 0 };
     let status = Some(StatusFlags::AUTOCOMMIT);
     let results = vec![RecordedResult { answer, status, warnings: None }];
-    let command = RecordedCommand { sql: Some(sql.into()), results, ..crate::recording::import::bare(Command::Query) };
+    let command = RecordedCommand { sql: Some(sql.into()), results, ..RecordedCommand::new(Command::Query) };
     record(id, number, ms, Event::Command(Box::new(command)))
 }
 

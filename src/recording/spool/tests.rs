@@ -130,19 +130,5 @@ fn a_full_disk_ends_the_recording_and_nothing_else() {
 }
 
 fn ping() -> RecordedCommand {
-    RecordedCommand {
-        command: crate::mysql::wire::Command::Ping,
-        sql: None,
-        truncated: false,
-        statement: None,
-        params: Vec::new(),
-        attributes: Vec::new(),
-        param_rows: 1,
-        undecodable: false,
-        argument: None,
-        change_user: None,
-        files: Vec::new(),
-        duration_ns: None,
-        results: Vec::new(),
-    }
+    RecordedCommand::new(crate::mysql::wire::Command::Ping)
 }
