@@ -2,18 +2,20 @@
 //!
 //! All of it is decided before anything is written. An error is never left out, unless that is asked for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
 use strum::VariantArray;
 use twox_hash::XxHash3_64;
 
-use crate::mysql::sql::StatementKind;
+use super::table::TableName;
+use crate::mysql::sql::{Digest, Lexis, StatementKind};
 use crate::rules::wildcard::Wildcard;
 use crate::session::{SessionFacts, Statement};
 
-/// One thing that a statement is chosen by: `user=NAME`, `database=NAME`, `client=ADDRESS`, `client=NETWORK/BITS` or `kind=KIND`.
+/// One thing that a statement is chosen by: `user=NAME`, `database=NAME`, `client=ADDRESS`, `client=NETWORK/BITS`, `kind=KIND`,
+/// `table=NAME`, `table=DATABASE.NAME` or `digest=DIGEST`.
 ///
 /// In names `*` stands for any characters, unless the name is in backticks. An empty name is that of a session without a user or database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +28,26 @@ pub enum Criterion {
     Client(IpNet),
     /// What the statement is.
     Kind(StatementKind),
+    /// A table that its text names.
+    Table(TableName),
+    /// Its digest (docs/digest.md).
+    Digest(Digest),
 }
 
 impl FromStr for Criterion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "it is user=NAME, database=NAME, client=ADDRESS[/BITS] or kind=KIND";
+        const FORMS: &str =
+            "it is user=NAME, database=NAME, client=ADDRESS[/BITS], kind=KIND, table=NAME or digest=DIGEST";
         let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' has no '=': {FORMS}"))?;
         match key.trim() {
             "user" => Ok(Self::User(value.parse()?)),
             "database" => Ok(Self::Database(value.parse()?)),
             "client" => network(value).map(Self::Client),
             "kind" => kind(value).map(Self::Kind),
+            "table" => value.trim().parse().map(Self::Table),
+            "digest" => value.trim().parse().map(Self::Digest),
             _ => Err(format!("'{key}' is nothing that statements are chosen by: {FORMS}")),
         }
     }
@@ -114,8 +123,15 @@ impl MessageFilter {
         self.only.is_empty() && self.skip.is_empty() && self.min_duration_ns == 0 && self.sample.share >= 1.0
     }
 
-    /// Whether a statement of a client with this address passes. `kind` is asked only if it matters.
-    pub fn passes(&self, statement: &Statement<'_>, client: IpAddr, kind: impl FnOnce() -> StatementKind) -> bool {
+    /// Whether a statement of a client with this address passes. `digest` is that of its text, if this is known to its end; `kind` is asked only
+    /// if it matters.
+    pub fn passes(
+        &self,
+        statement: &Statement<'_>,
+        client: IpAddr,
+        digest: Option<Digest>,
+        kind: impl FnOnce() -> StatementKind,
+    ) -> bool {
         if self.is_empty() || (self.keeps_errors && statement.outcome.error().is_some()) {
             return true;
         }
@@ -131,6 +147,8 @@ impl MessageFilter {
                 database: statement.session.current_database.as_deref(),
                 client: Some(client),
                 kind: Some(if needs_kind { kind() } else { StatementKind::Other }),
+                digest,
+                text: statement.sql.map(|sql| (sql, statement.reading.lexis)),
             },
         )
     }
@@ -151,9 +169,35 @@ impl Criteria {
         self.only.is_empty() && self.skip.is_empty()
     }
 
-    /// Whether it passes.
-    pub fn pass(&self, subject: &Subject<'_>) -> bool {
+    /// Whether it passes, whatever it is: nothing relies on what is left out.
+    pub fn choose(&self, subject: &Subject<'_>) -> bool {
         chosen(&self.only, &self.skip, subject)
+    }
+
+    /// Whether the tables of a statement matter.
+    pub fn have_tables(&self) -> bool {
+        self.only.iter().chain(&self.skip).any(|criterion| matches!(criterion, Criterion::Table(_)))
+    }
+
+    /// Whether what a statement's text tells matters: its kind or digest.
+    pub fn need_text(&self) -> bool {
+        let of_text = |criterion: &Criterion| matches!(criterion, Criterion::Kind(_) | Criterion::Digest(_));
+        self.only.iter().chain(&self.skip).any(of_text)
+    }
+
+    /// Whether a subject's digest matters.
+    pub fn have_digests(&self) -> bool {
+        self.only.iter().chain(&self.skip).any(|criterion| matches!(criterion, Criterion::Digest(_)))
+    }
+
+    /// Whether it passes. What is the session's own ([`StatementKind::is_of_session`]) passes with its session unless its kind or digest is
+    /// left out by name: what is chosen relies on it.
+    pub fn pass(&self, subject: &Subject<'_>) -> bool {
+        if !subject.kind.is_some_and(StatementKind::is_of_session) {
+            return chosen(&self.only, &self.skip, subject);
+        }
+        let is_left_out = |criterion: &Criterion| !matches!(criterion, Criterion::Database(_)) && subject.is(criterion);
+        self.pass_session(subject.user, subject.client) && !self.skip.iter().any(is_left_out)
     }
 
     /// Whether a session with this user and client may have statements that pass, whatever these are.
@@ -175,6 +219,10 @@ pub struct Subject<'a> {
     pub client: Option<IpAddr>,
     /// What the statement is.
     pub kind: Option<StatementKind>,
+    /// Its digest, if that matters.
+    pub digest: Option<Digest>,
+    /// Its text, for the tables that it names, and how that is read.
+    pub text: Option<(&'a [u8], Lexis)>,
 }
 
 impl Subject<'_> {
@@ -184,8 +232,17 @@ impl Subject<'_> {
             Criterion::Database(database) => database.matches(self.database.unwrap_or_default()),
             Criterion::Client(network) => self.client.is_some_and(|client| network.contains(&client)),
             Criterion::Kind(kind) => self.kind == Some(*kind),
+            Criterion::Table(table) => self.text.is_some_and(|(sql, lexis)| table.is_in(sql, lexis, self.database)),
+            Criterion::Digest(digest) => self.digest == Some(*digest),
         }
     }
+}
+
+/// The address of a client, which may have a port; `None` of a name.
+pub fn client_address(client: Option<&str>) -> Option<IpAddr> {
+    let client = client?;
+    let with_port = client.parse::<SocketAddr>().map(|client| client.ip());
+    with_port.or_else(|_| client.parse()).ok().map(|address: IpAddr| address.to_canonical())
 }
 
 fn chosen(only: &[Criterion], skip: &[Criterion], subject: &Subject<'_>) -> bool {
@@ -235,7 +292,8 @@ mod tests {
             batch_part: BatchPart::Last,
             command: 1,
         };
-        filter.passes(&statement, "10.1.2.3".parse().unwrap(), || StatementKind::Select)
+        let digest = statement.sql.map(|sql| Digest::of(sql, statement.reading.lexis));
+        filter.passes(&statement, "10.1.2.3".parse().unwrap(), digest, || StatementKind::Select)
     }
 
     #[test]
@@ -255,6 +313,11 @@ mod tests {
             (&[], &["database=sh*"], false),
             (&["user=app_1"], &["kind=select"], false),
             (&[], &["kind=insert", "user=root"], true),
+            (&["table=t"], &[], false),
+            (&[], &["table=t"], true),
+            (&["digest=E1C71D1661ae46e09b7aaec1c390957f"], &[], true),
+            (&["digest=d9204c266563048f044fb0e739db8255"], &[], false),
+            (&[], &["digest=e1c71d1661ae46e09b7aaec1c390957f"], false),
         ] {
             let filter = MessageFilter { only: criteria(only), skip: criteria(skip), ..MessageFilter::default() };
             assert_eq!(passes(&filter, 1, false), expected, "{only:?} {skip:?}");
@@ -295,10 +358,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_sessions_own_passes_with_its_session() {
+        let select = Digest::of(b"SELECT 1", Default::default());
+        let filter =
+            Criteria { only: criteria(&["user=app", "database=a", &format!("digest={select}")]), skip: Vec::new() };
+        assert!(filter.have_digests());
+        let set =
+            Subject { user: Some("app"), database: Some("b"), kind: Some(StatementKind::Set), ..Subject::default() };
+        assert!(filter.pass(&set) && !filter.pass(&Subject { user: Some("root"), ..set }));
+        let read = Subject { database: Some("a"), kind: Some(StatementKind::Select), ..set };
+        assert!(!filter.pass(&read) && filter.pass(&Subject { digest: Some(select), ..read }));
+        let left_out = Criteria { only: Vec::new(), skip: criteria(&["kind=set", "database=b"]) };
+        assert!(!left_out.pass(&set) && left_out.pass(&Subject { kind: Some(StatementKind::Use), ..set }));
+    }
+
+    #[test]
     fn criteria_that_are_none() {
         let error = |text: &str| text.parse::<Criterion>().unwrap_err();
         assert!(error("app").contains("has no '='") && error("host=x").contains("'host' is nothing"));
         assert!(error("client=localhost").contains("neither an address nor a network"));
+        assert!(error("digest=12").contains("32 hexadecimal digits"));
         assert!(error("kind=selects").contains("these are: select, insert"));
     }
 }

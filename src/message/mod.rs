@@ -9,6 +9,7 @@ mod json;
 mod params;
 mod policy;
 mod redaction;
+mod table;
 mod text;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,16 +18,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::mysql::charset::Charset;
-use crate::mysql::sql::Redactions;
+use crate::mysql::sql::{Digest, Redactions};
 use crate::rules::redaction::Redactor;
 use crate::session::{BatchPart, Now, SessionFacts, Statement};
 use error::ErrorMessage;
-pub use filter::{Criteria, Criterion, MessageFilter, Sample, Subject};
+pub use filter::{Criteria, Criterion, MessageFilter, Sample, Subject, client_address};
 pub use flags::{InterceptorFlags, mark_outcome_unknown};
 use params::QueryParams;
 pub use policy::CapturePolicy;
 pub(crate) use redaction::{ER_PARSE_ERROR, hidden_literals_of, instead_of, redacted_bytes, redacted_words};
 use redaction::{hidden_literals, redacted_info, redacted_sql};
+pub use table::TableName;
 use text::{MessageText, SqlText};
 
 /// The message, borrowed from the statement it tells of. Serialises to the contract's 23 fields in the contract's order.
@@ -127,10 +129,10 @@ impl MessageWriter {
         self.options.policy.wants(statement)
     }
 
-    /// Whether the filters let the statement pass.
-    pub fn passes(&self, statement: &Statement<'_>) -> bool {
+    /// Whether the filters let the statement pass; `digest` is that of its text, if this is known to its end.
+    pub fn passes(&self, statement: &Statement<'_>, digest: Option<Digest>) -> bool {
         let kind = || statement.summary().unwrap_or_default().kind;
-        self.options.filter.passes(statement, self.address, kind)
+        self.options.filter.passes(statement, self.address, digest, kind)
     }
 
     /// Whose values are not shown.

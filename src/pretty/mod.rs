@@ -7,6 +7,7 @@
 //!                                                               ERROR 1064 (42000): You have an error in your SQL syntax
 //! ```
 
+pub(crate) mod bar;
 mod columns;
 mod config;
 mod keywords;

@@ -8,6 +8,7 @@
 //! statements then share a digest with a probability below 10⁻²⁰, and because that fits UUID columns.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ring::digest::{Context, SHA256};
 
@@ -48,6 +49,18 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = String;
+
+    /// Of what it is shown as.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_digest = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_digest.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        let digest = number.map(|number| Self(number.to_be_bytes()));
+        digest.ok_or_else(|| format!("'{text}' is no digest: it has 32 hexadecimal digits"))
     }
 }
 

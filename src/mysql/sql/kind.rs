@@ -96,6 +96,17 @@ pub enum StatementKind {
     Other,
 }
 
+impl StatementKind {
+    /// Whether it is about the session alone, and what comes after it relies on it: settings, the current database, prepared statements,
+    /// transactions.
+    pub fn is_of_session(self) -> bool {
+        matches!(
+            self,
+            Self::Set | Self::Use | Self::Prepare | Self::Begin | Self::Commit | Self::Rollback | Self::Savepoint
+        )
+    }
+}
+
 /// What there is to know about a statement besides its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatementSummary {

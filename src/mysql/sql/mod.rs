@@ -16,6 +16,7 @@
 //!   split_rows  rows of VALUES (..), (..), each as a statement
 //!   sites       literals and placeholders, and names          redactions  which of them are not shown; keys: by which names
 //!   analysis    all of it, of one text                       analyses    of those that came lately
+//!   memo        what others find out about texts, remembered
 //! ```
 //!
 //! A parser that others wrote (`sqlparser`) answers the one question that a lexer cannot: which literal belongs to which column (`parsed`).
@@ -38,6 +39,7 @@ mod insert_rows;
 mod keys;
 mod kind;
 mod lexis;
+mod memo;
 mod named;
 mod nature;
 mod normal;
@@ -84,6 +86,7 @@ pub use fronts::skip_statement_variables;
 pub use keys::Keys;
 pub use kind::{Effects, ResultCount, StatementKind, StatementSummary};
 pub use lexis::{ClientCharset, Flavor, Lexis, SqlMode, version_number};
+pub use memo::TextMemo;
 pub use named::{NamedCommand, named_command};
 pub use nature::Nature;
 pub use quoted::unquote;

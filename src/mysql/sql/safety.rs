@@ -427,9 +427,14 @@ impl Seen<'_, '_> {
     /// Whether a variable of the server's is named here, or one that has to do with replication.
     fn is_global(&self) -> bool {
         let text = self.tokens.text(&self.token);
+        let is_first = self.last.is_some_and(|last| last.kind == Kind::Comma || self.tokens.is(&last, "set"));
+        // `SET @@global . name`: what stands around the dot does not matter.
+        if is_first && self.token.kind == Kind::Variable && is_scope_of_server(text) {
+            return true;
+        }
         let name = match self.token.kind {
             Kind::Word if self.tokens.is_any(&self.token, &["global", "persist", "persist_only"]) => {
-                return self.last.is_some_and(|last| last.kind == Kind::Comma || self.tokens.is(&last, "set"));
+                return is_first;
             }
             Kind::Word | Kind::Name | Kind::Variable => unquote(text, self.tokens.lexis()),
             _ => return false,
@@ -444,6 +449,13 @@ impl Seen<'_, '_> {
         let bare = bare.strip_prefix(b"@@").unwrap_or(bare);
         is_group || is_assigned && (is_scoped || REPLICATION_VARIABLES.contains(&bare))
     }
+}
+
+/// Whether a variable's text is the scope alone, with or without quotes: the name comes after it.
+fn is_scope_of_server(text: &[u8]) -> bool {
+    let scope: Vec<u8> = text.iter().filter(|byte| !b"`\"@".contains(byte)).copied().collect();
+    text.starts_with(b"@@")
+        && [&b"global"[..], b"persist", b"persist_only"].iter().any(|known| scope.eq_ignore_ascii_case(known))
 }
 
 /// Statements that a session prepared by name, in SQL, and how safe they are.

@@ -169,6 +169,8 @@ fn what_manages_the_server() {
             "SET GLOBAL a = 1",
             "SET @a = 1, PERSIST b = 2",
             "SET @@global.a = 1",
+            "SET @@global . a = 1",
+            "SET @a = 1, @@PERSIST /* c */ .a = 1",
             "SET SESSION sql_mode = '', @@persist_only.b = 2",
             "SET GLOBAL TRANSACTION READ ONLY",
             "SET sql_log_bin = 0",

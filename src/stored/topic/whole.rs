@@ -1,0 +1,60 @@
+//! All that a topic has now, as the brokers give it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::{BorrowedMessage, Consumer, Ends, KafkaError, Message, Offset, PATIENCE, POLL};
+use super::{SourceError, TopicPartitionList, Topics, is_passing};
+
+/// A topic's partitions, each with its first offset and the one after its last.
+pub(crate) type Watermarks = BTreeMap<i32, (i64, i64)>;
+
+impl Topics {
+    /// The partitions of a topic, which [`Self::named`] has found.
+    pub(crate) fn watermarks(&self, topic: &str) -> Result<Watermarks, SourceError> {
+        let failed = |source| SourceError::Topic { topic: topic.to_owned(), source };
+        let partitions = self.partitions.get(topic).into_iter().flatten();
+        let ends = partitions.map(|partition| {
+            let watermarks = self.consumer.fetch_watermarks(topic, *partition, PATIENCE).map_err(failed)?;
+            Ok((*partition, watermarks))
+        });
+        ends.collect()
+    }
+
+    /// Gives everything between these offsets, each partition's in order.
+    pub(crate) fn read_whole(
+        &self,
+        topic: &str,
+        within: &Watermarks,
+        mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), SourceError> {
+        let failed = |source| SourceError::Topic { topic: topic.to_owned(), source };
+        let (mut assignment, mut ends) = (TopicPartitionList::new(), Ends::default());
+        for (partition, (low, high)) in within.iter().filter(|(_, (low, high))| low < high) {
+            assignment.add_partition_offset(topic, *partition, Offset::Offset(*low)).map_err(failed)?;
+            ends.0.insert((topic.to_owned(), *partition), *high);
+        }
+        self.consumer.assign(&assignment).map_err(failed)?;
+        let mut heard = Instant::now();
+        while !ends.is_empty() {
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    if ends.pass(topic, message.partition(), message.offset()) {
+                        take(&message);
+                    }
+                    continue;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) | None if heard.elapsed() < PATIENCE => {}
+                Some(Err(error)) if heard.elapsed() < PATIENCE && is_passing(&error) => {}
+                Some(Err(error)) => return Err(SourceError::Read(error)),
+                None => return Err(self.silent()),
+            }
+            // Offsets without a message (compacted, or marks of transactions) pass unseen.
+            if let Ok(positions) = self.consumer.position() {
+                ends.pass_positions(&positions);
+            }
+        }
+        Ok(())
+    }
+}
