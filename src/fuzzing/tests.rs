@@ -15,6 +15,21 @@ fn packets_and_texts() {
 }
 
 #[test]
+fn captures() {
+    run("capture", super::capture, 1000);
+}
+
+#[test]
+fn recordings() {
+    run("recording", super::recording, 300);
+}
+
+#[test]
+fn spools() {
+    run("spool", super::spool, 300);
+}
+
+#[test]
 fn the_sessions_begin_as_ones_that_are_understood() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fuzz/session");
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -41,7 +41,22 @@ impl Failure {
 
 impl SegmentError {
     /// Whether the record does not fit any more: the next one needs another segment.
+    #[cfg(test)]
     pub(crate) fn is_full(&self) -> bool {
         matches!(self.failure, Failure::Full { .. })
+    }
+
+    /// Whether there is no room on the disk, or none for this user.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let kind = match &self.failure {
+            Failure::Create(error) | Failure::Open(error) | Failure::Write(error) => error.kind(),
+            _ => return false,
+        };
+        matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    }
+
+    /// Whether the file is not there.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(&self.failure, Failure::Open(error) if error.kind() == io::ErrorKind::NotFound)
     }
 }

@@ -11,26 +11,29 @@
 //! Numbers are little endian. The key is random, and the offset is that of the record: so nothing that a record contains, and nothing
 //! that an earlier file or an append that failed has left on the disk, is ever taken for a record.
 //!
-//! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. A segment with a name belongs to one process at a time.
-
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "segments with names are for what survives the process: a spool, recordings")
-)]
+//! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. A segment with a name belongs to one process at a time;
+//! others may read it meanwhile ([`SegmentReader`]).
+//!
+//! Room on the disk can be reserved ahead, beyond the file's end ([`Segment::reserve`]): what is appended there does not fail for want of it.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod faults;
 mod format;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use error::Failure;
 pub use error::SegmentError;
 use format::{HEADER, Header, RECORD_HEADER, RecordHeader};
+pub(crate) use reader::SegmentReader;
+use rustix::fs::FallocateFlags;
 
 use crate::files::{self, FileMode};
 
@@ -101,7 +104,8 @@ impl Segment {
         }
         let header = Header::read(&start).map_err(|failure| failure.at(path))?;
         let (starts, end) = whole_records(&file, header, size).map_err(failed)?;
-        let mut segment = Self { path: path.to_owned(), file, header, starts, end, limit, has_leftovers: end < size };
+        let (path, has_leftovers) = (path.to_owned(), end < size);
+        let mut segment = Self { path, file, header, starts, end, limit, has_leftovers };
         segment.remove_leftovers().map_err(failed)?;
         Ok(Opened { segment, cut_off: size - end })
     }
@@ -110,8 +114,29 @@ impl Segment {
     fn begin(path: PathBuf, file: File, limit: u64) -> io::Result<Self> {
         let header = Header::random();
         file.set_len(0)?;
-        file.write_all_at(&header.bytes(), 0)?;
-        Ok(Self { path, file, header, starts: Vec::new(), end: HEADER as u64, limit, has_leftovers: false })
+        write_at(&file, &mut [IoSlice::new(&header.bytes())], 0)?;
+        let end = HEADER as u64;
+        Ok(Self { path, file, header, starts: Vec::new(), end, limit, has_leftovers: false })
+    }
+
+    /// Reserves room on the disk for `bytes` more, unless the file system has no such thing. The file does not become longer by that, and
+    /// gives back what is left of it when it is opened the next time.
+    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), SegmentError> {
+        let failed = |source| Failure::Write(source).at(&self.path);
+        match allocate(&self.file, self.end, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            allocated => allocated.map_err(failed),
+        }
+    }
+
+    /// Gives back what is reserved and not used: nothing more will be appended.
+    pub(crate) fn seal(&self) -> Result<(), SegmentError> {
+        self.file.set_len(self.end).map_err(|source| Failure::Write(source).at(&self.path))
+    }
+
+    /// The file, for whoever syncs it beside its owner.
+    pub(crate) fn file(&self) -> Result<File, SegmentError> {
+        self.file.try_clone().map_err(|source| Failure::Open(source).at(&self.path))
     }
 
     /// Appends a record, given in parts. Returns its number, from 0 on.
@@ -136,11 +161,8 @@ impl Segment {
         self.remove_leftovers()?;
         // Until all of it is written.
         self.has_leftovers = true;
-        let mut at = self.end;
-        for part in std::iter::once(header).chain(parts.iter().copied()) {
-            self.file.write_all_at(part, at)?;
-            at += part.len() as u64;
-        }
+        let mut slices: Vec<_> = std::iter::once(header).chain(parts.iter().copied()).map(IoSlice::new).collect();
+        write_at(&self.file, &mut slices, self.end)?;
         self.has_leftovers = false;
         Ok(())
     }
@@ -177,7 +199,7 @@ impl Segment {
 
     /// Returns when everything that was appended is on the disk.
     pub(crate) fn sync(&self) -> Result<(), SegmentError> {
-        self.file.sync_data().map_err(|source| Failure::Write(source).at(&self.path))
+        files::sync(&self.file).map_err(|source| Failure::Write(source).at(&self.path))
     }
 
     /// The number of records.
@@ -188,6 +210,40 @@ impl Segment {
     /// The file's size.
     pub(crate) fn bytes(&self) -> u64 {
         self.end
+    }
+}
+
+/// Writes all of it in one call, as far as the system does that.
+fn write_at(file: &File, mut slices: &mut [IoSlice<'_>], mut at: u64) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before_write(file, slices, at)?;
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match rustix::io::pwritev(file, slices, at) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                at += written as u64;
+                IoSlice::advance_slices(&mut slices, written);
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Room on the disk beyond the end of the file.
+fn allocate(file: &File, from: u64, bytes: u64) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before_allocate(bytes)?;
+    loop {
+        match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, bytes) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            result => return result.map_err(io::Error::from),
+        }
     }
 }
 

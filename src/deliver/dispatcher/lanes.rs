@@ -13,9 +13,9 @@ use crate::deliver::queue::Bounds;
 /// At most this much of a lane at once.
 const CHUNK_BYTES: usize = 512 << 10;
 /// After so many chunks it is the workers' turn again.
-const CHUNKS_A_ROUND: usize = 8;
+pub(super) const CHUNKS_A_ROUND: usize = 8;
 /// With `drop`, a sink that has taken nothing for so long is not waited for any more.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Dispatcher {
     /// Sends what the sinks have room for. What lanes hold never fills more than half a queue: the other half is for what comes from the
@@ -48,7 +48,7 @@ impl Dispatcher {
     }
 
     /// The next messages, of each lane in turn.
-    fn next_chunk(&mut self) -> Option<Batch> {
+    pub(super) fn next_chunk(&mut self) -> Option<Batch> {
         let bounds = self.shared.bounds;
         let most = Bounds { messages: (bounds.messages / 4).max(1), bytes: (bounds.bytes / 4).min(CHUNK_BYTES) };
         let mut chunk = Batch::new();
@@ -83,8 +83,14 @@ impl Dispatcher {
                 thread::park_timeout(self.round);
             }
         }
-        let left = self.chunk.take().map_or(0, |chunk| chunk.len());
-        self.shared.counters.lose_everywhere(LossReason::Shutdown, left);
+        self.abandon_lanes();
+    }
+
+    /// What is in lanes is lost.
+    pub(super) fn abandon_lanes(&mut self) {
+        if let Some(chunk) = self.chunk.take() {
+            self.shared.lose(LossReason::Shutdown, &chunk, 0);
+        }
         self.lanes.extend(self.shared.take_lanes());
         self.shared.abandon(self.lanes.iter().map(Arc::as_ref));
         self.lanes.clear();
