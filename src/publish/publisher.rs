@@ -1,15 +1,20 @@
 //! A session's statements become messages, and enter delivery.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
+use super::audit::SessionAudit;
 use super::counters::{PublishCounters, add};
+use super::desk::Desk;
 use super::transaction::{OpenTransaction, log_unwritten};
-use crate::deliver::{Ingest, Label, Line, MessageKind};
+use crate::audit::TlsFacts;
+use crate::deliver::{Ingest, Label, Line, MessageKind, Settling};
 use crate::message::MessageWriter;
-use crate::mysql::sql::{Analyses, Analysis, Redactions, StatementKind};
+use crate::mysql::sql::{Analysis, Redactions, StatementKind};
 use crate::session::{
-    Change, EndReason, Now, OutOfSight, Place, SessionEnd, SessionFacts, SessionListener, Statement, Step,
+    Change, EndReason, Interest, LoginAnswer, Now, OutOfSight, Place, SessionEnd, SessionFacts, SessionListener,
+    Statement, Step,
 };
 
 /// What becomes of statements: messages.
@@ -19,10 +24,9 @@ pub(crate) struct Publisher {
     /// With `--buffer-until-commit`.
     transaction: Option<Box<OpenTransaction>>,
     counters: Arc<PublishCounters>,
-    /// What is known of texts, by all sessions of the worker: nobody else waits for it.
-    analyses: Arc<Mutex<Analyses>>,
-    /// Statements not yet added to the shared counter: its cache line would travel between the workers with each of them.
-    uncounted: u64,
+    desk: Arc<Desk>,
+    /// With a marker stream.
+    audit: Option<Box<SessionAudit>>,
 }
 
 impl Publisher {
@@ -32,10 +36,31 @@ impl Publisher {
         ingest: Ingest,
         counters: Arc<PublishCounters>,
         transaction: Option<OpenTransaction>,
-        analyses: Arc<Mutex<Analyses>>,
+        desk: Arc<Desk>,
     ) -> Self {
         let transaction = transaction.map(Box::new);
-        Self { writer, line: Line::new(ingest), transaction, counters, analyses, uncounted: 0 }
+        Self { writer, line: Line::new(ingest), transaction, counters, desk, audit: None }
+    }
+
+    /// The marker streams, if there are any, are to tell of the session of this client. What is to be heard for that.
+    pub(crate) fn audit(&mut self, client: SocketAddr) -> Interest {
+        let Some(witness) = self.line.ingest().witness() else { return Interest::empty() };
+        self.audit = Some(Box::new(SessionAudit::new(Arc::clone(witness), self.line.last(), client)));
+        Interest::LOGIN
+    }
+
+    /// The client's connection is TLS.
+    pub(crate) fn secured(&mut self, tls: TlsFacts) {
+        if let Some(audit) = &mut self.audit {
+            audit.secured(tls);
+        }
+    }
+
+    /// For marker streams.
+    fn sight_lost(&mut self, reason: String, now: Now) {
+        if let Some(audit) = &mut self.audit {
+            audit.sight_lost(reason, self.line.last(), now);
+        }
     }
 
     /// What messages call the client.
@@ -46,6 +71,12 @@ impl Publisher {
     /// Where messages go.
     pub(crate) fn line(&self) -> &Line {
         &self.line
+    }
+
+    /// See [`Line::settle`].
+    #[inline]
+    pub(crate) fn settle(&mut self) -> Option<Settling> {
+        self.line.settle()
     }
 
     /// What is to happen to the messages that are held.
@@ -70,6 +101,7 @@ impl Publisher {
             let reason = end.message();
             let message = self.writer.observation_lost(session, &reason, now, open);
             log_unwritten(self.line.publish(key(session), label, |buffer| message.write_json(buffer)));
+            self.sight_lost(reason, now);
         }
     }
 
@@ -81,6 +113,7 @@ impl Publisher {
         let reason = end.interruption();
         let message = self.writer.observation_lost(session, &reason, now, open);
         log_unwritten(self.line.publish(key(session), label, |buffer| message.write_json(buffer)));
+        self.sight_lost(reason, now);
     }
 
     /// The message of a statement, if it becomes one.
@@ -88,7 +121,8 @@ impl Publisher {
         if !self.writer.wants(statement) {
             return;
         }
-        if !self.writer.passes(statement) {
+        let digest = analysis.filter(|_| !statement.truncated).map(|analysis| analysis.digest);
+        if !self.writer.passes(statement, digest) {
             return add(&self.counters.filtered_statements, 1);
         }
         let unknown;
@@ -107,25 +141,34 @@ impl Publisher {
             _ => log_unwritten(self.line.publish(key, label, |buffer| message.write_json(buffer))),
         }
     }
+}
 
-    /// Adds what is not counted yet.
-    pub(crate) fn flush_count(&mut self) {
-        add(&self.counters.statements, std::mem::take(&mut self.uncounted));
+impl Drop for Publisher {
+    /// Whatever way the session ends, it is told.
+    fn drop(&mut self) {
+        if let Some(mut audit) = self.audit.take() {
+            audit.close(self.line.last());
+        }
     }
 }
 
 impl SessionListener for Publisher {
+    fn login(&mut self, login: &LoginAnswer<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.login(login);
+        }
+    }
+
     fn statement(&mut self, statement: &Statement<'_>) {
-        self.uncounted += 1;
-        if self.uncounted == COUNTED_AT_ONCE {
-            self.flush_count();
+        if let Some(audit) = &mut self.audit {
+            audit.statement();
         }
         if statement.truncated {
             add(&self.counters.truncated_statements, 1);
         }
-        let analyses = self.analyses.clone();
-        // After a panic elsewhere what is known is still true: an analysis is found out before it is remembered.
-        let mut analyses = analyses.lock().unwrap_or_else(PoisonError::into_inner);
+        let desk = self.desk.clone();
+        let mut analyses = desk.analyses();
+        desk.observe(statement.duration_ns, &analyses);
         let lexis = statement.reading.lexis;
         let analysis = statement.sql.map(|sql| analyses.of(sql, statement.truncated, lexis));
         let Some(transaction) = &mut self.transaction else {
@@ -150,9 +193,6 @@ impl SessionListener for Publisher {
         }
     }
 }
-
-/// How many statements of a session are added to the shared counter together.
-const COUNTED_AT_ONCE: u64 = 64;
 
 /// The key of a session's messages.
 fn key(session: &SessionFacts) -> u64 {

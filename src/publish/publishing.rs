@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::counters::PublishCounters;
+use super::desk::Desk;
 use super::publisher::Publisher;
 use super::transaction::Transactions;
 use crate::deliver::{HeldCounts, Holding, Ingest};
 use crate::message::{MessageOptions, MessageWriter};
-use crate::mysql::sql::Analyses;
 use crate::session::Interest;
 
 /// Where messages wait until their transaction's end is known.
@@ -63,11 +63,16 @@ impl Publishing {
         Self { options: Arc::new(options), counters, transactions }
     }
 
-    /// For one more session. `analyses` is what its worker knows of texts.
-    pub(crate) fn publisher(&self, peers: Peers, ingest: Ingest, analyses: Arc<Mutex<Analyses>>) -> Publisher {
+    /// What the sessions of one more thread share.
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::new(Desk::new(self.options.redactor.keys().clone(), self.counters.durations_of_thread()))
+    }
+
+    /// For one more session, of the thread that the desk is of.
+    pub(crate) fn publisher(&self, peers: Peers, ingest: Ingest, desk: Arc<Desk>) -> Publisher {
         let writer = MessageWriter::new(self.options.clone(), peers.server, peers.client).with_address(peers.address);
         let transaction = self.transactions.as_ref().map(Transactions::open);
-        Publisher::new(writer, ingest, self.counters.clone(), transaction, analyses)
+        Publisher::new(writer, ingest, self.counters.clone(), transaction, desk)
     }
 
     /// What is held back now.

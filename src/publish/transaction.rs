@@ -71,6 +71,16 @@ impl Transactions {
         release(held, Rewrite { first: unknown, with: mark_outcome_unknown });
     }
 
+    /// A session with this line has decided about a prepared transaction, be it another one's.
+    fn decide_prepared(&self, xid: &Xid, unknown: Mark, line: &mut Line) {
+        let waiting = self.prepared.take(xid);
+        let other = waiting.as_ref().map(|waiting| waiting.line.clone());
+        self.release_prepared(waiting, unknown);
+        if let Some(other) = other {
+            line.has_sent_by(other);
+        }
+    }
+
     fn release_prepared(&self, waiting: Option<Waiting>, unknown: Mark) {
         if let Some(Waiting { mut held, line, .. }) = waiting {
             self.release(&mut held, unknown, |held, rewrite| line.release(held, rewrite));
@@ -138,8 +148,8 @@ impl OpenTransaction {
                 shared.release(held, UNKNOWN, |held, rewrite| line.release(held, rewrite));
             }
             Change::Prepare(xid) => self.prepare(xid, line),
-            Change::CommitPrepared(xid) => return shared.release_prepared(shared.prepared.take(&xid), 0),
-            Change::UnknownPrepared(xid) => return shared.release_prepared(shared.prepared.take(&xid), UNKNOWN),
+            Change::CommitPrepared(xid) => return shared.decide_prepared(&xid, 0, line),
+            Change::UnknownPrepared(xid) => return shared.decide_prepared(&xid, UNKNOWN, line),
             Change::RollbackPrepared(xid) => {
                 if let Some(mut waiting) = shared.prepared.take(&xid) {
                     shared.roll_back(&mut waiting.held, 0, line);

@@ -9,6 +9,7 @@ use crate::deliver::Sink;
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::SinkCounter;
 use crate::deliver::error::SinkError;
+use crate::deliver::kafka::chain::Chain;
 use crate::deliver::kafka::producer::Producer;
 #[cfg(doc)]
 use crate::deliver::kafka::settings::OnRefused;
@@ -57,9 +58,38 @@ impl KafkaSink {
         Self::with(ProducerConfig::statements(config))
     }
 
+    /// Opens one whose messages form hash chains, and are entered into a ledger.
+    pub(super) fn open_chained(config: &KafkaConfig, chain: Chain) -> Result<Self, SinkError> {
+        let mut sink = Self::open(config)?;
+        sink.producer.chain(chain);
+        Ok(sink)
+    }
+
+    /// Opens one for a marker stream.
+    pub(super) fn open_markers(config: &KafkaConfig) -> Result<Self, SinkError> {
+        Self::with(ProducerConfig::markers(config))
+    }
+
+    /// Whether everything that was taken is delivered, or lost for good.
+    pub(super) fn is_idle(&self) -> bool {
+        self.producer.window.is_empty()
+    }
+
     /// Opens a sink for rows, without transactions.
     pub fn open_rows(config: &RowsSinkConfig) -> Result<Self, SinkError> {
         Self::with(ProducerConfig::rows(config))
+    }
+
+    /// The same, whose messages form hash chains, are entered into a ledger, and name the process in their headers.
+    pub(super) fn open_rows_chained(config: &RowsSinkConfig, proxy: &str, chain: Chain) -> Result<Self, SinkError> {
+        let mut sink = Self::with(ProducerConfig::rows(config).named(proxy))?;
+        sink.producer.chain(chain);
+        Ok(sink)
+    }
+
+    /// Opens one for the marker stream of rows, in this topic.
+    pub(super) fn open_row_markers(config: &RowsSinkConfig, topic: &str) -> Result<Self, SinkError> {
+        Self::with(ProducerConfig::row_markers(config, topic))
     }
 
     fn with(config: ProducerConfig) -> Result<Self, SinkError> {
@@ -186,12 +216,20 @@ impl Sink for KafkaSink {
         "kafka"
     }
 
+    fn identity(&self) -> String {
+        format!("kafka:{}", self.producer.config().topic)
+    }
+
     fn attach(&mut self, counter: &Arc<SinkCounter>) {
         self.counter = Arc::clone(counter);
     }
 
     fn reads_labels(&self) -> bool {
         self.producer.config().keys == Keys::Connections
+    }
+
+    fn holds_for(&self) -> Duration {
+        self.producer.config().pacing.linger()
     }
 
     fn delivered_through(&self) -> u64 {
@@ -223,6 +261,7 @@ impl Sink for KafkaSink {
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
+        self.producer.report(self.counter.producer());
         self.advance(false)
     }
 

@@ -11,6 +11,7 @@ use crate::deliver::Sink;
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::SinkCounter;
 use crate::deliver::error::SinkError;
+use crate::deliver::kafka::chain::Chain;
 use crate::deliver::kafka::producer::Producer;
 use crate::deliver::kafka::settings::{ProducerConfig, RowsSinkConfig};
 use crate::deliver::kafka::stall::{Remedy, Stall};
@@ -21,6 +22,8 @@ use crate::deliver::rate_limit::RateLimit;
 
 /// Up to this size a transaction is kept in memory, to be sent again if it is aborted. A larger one has to be read again from the source.
 const KEEP_BYTES: usize = 32 << 20;
+/// A transaction of the source, which is one of Kafka's, may take this long to come.
+const LONG_TRANSACTION: Duration = Duration::from_secs(60);
 /// How long a single call to the transaction coordinator may block.
 const CALL: Duration = Duration::from_secs(1);
 /// How long finding the brokers and aborting an older instance's transaction may take at the start.
@@ -68,10 +71,21 @@ impl ExactlyOnceSink {
     /// Makes the producer and waits until the brokers have fenced every older instance with the same `transactional.id` and aborted its
     /// transaction: only then is the last checkpoint certain.
     pub fn open(config: &RowsSinkConfig) -> Result<Self, SinkError> {
+        Self::with(config, "")
+    }
+
+    /// The same, whose messages form hash chains, are entered into a ledger that awaits commits, and name the process in their headers.
+    pub(super) fn open_chained(config: &RowsSinkConfig, proxy: &str, chain: Chain) -> Result<Self, SinkError> {
+        let mut sink = Self::with(config, proxy)?;
+        sink.producer.chain(chain);
+        Ok(sink)
+    }
+
+    fn with(config: &RowsSinkConfig, proxy: &str) -> Result<Self, SinkError> {
         let Some(transactions) = &config.transactions else {
             return Err(SinkError::Client { reason: "exactly-once needs a transactional.id".to_owned() });
         };
-        let config = ProducerConfig::rows(config).transactional(&transactions.transactional_id);
+        let config = ProducerConfig::rows(config).named(proxy).transactional(&transactions.transactional_id);
         let now = Instant::now();
         let sink = Self {
             stall: Stall::new(config.pacing.patience(), now),
@@ -181,6 +195,7 @@ impl ExactlyOnceSink {
         match self.producer.client().commit_transaction(CALL) {
             Ok(()) => {
                 let mut settled = self.transaction.commit(&mut self.producer.window, Instant::now());
+                self.producer.window.committed();
                 self.positions.done(settled.report(&self.counter));
                 self.backoff.reset();
                 self.stall.success();
@@ -344,6 +359,10 @@ impl Sink for ExactlyOnceSink {
         self.counter = Arc::clone(counter);
     }
 
+    fn holds_for(&self) -> Duration {
+        LONG_TRANSACTION
+    }
+
     fn delivered_through(&self) -> u64 {
         self.positions.through()
     }
@@ -367,6 +386,7 @@ impl Sink for ExactlyOnceSink {
     }
 
     fn tick(&mut self) -> Result<(), SinkError> {
+        self.producer.report(self.counter.producer());
         self.advance(false)
     }
 

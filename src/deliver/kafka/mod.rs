@@ -8,12 +8,16 @@
 //!       window    pacing    reports               what is not acknowledged; when it goes; what became of it
 //! ```
 //!
+//! `AuditedKafkaSink` is two of the first, of statements and of their marker stream; `chain` has the hash chains.
+//!
 //! Beside them: `stall` notices a producer that makes no progress, `headers` makes statements' record
 //! headers, `cut` and `oversize` make smaller what is too large, `settings` makes librdkafka's options, `client` is what all our
 //! Kafka clients have in common.
 
 mod at_least_once;
+mod audited;
 mod bootstrap;
+mod chain;
 mod client;
 mod cut;
 mod exactly_once;
@@ -33,9 +37,11 @@ mod window;
 use std::time::Duration;
 
 pub use at_least_once::KafkaSink;
+pub use audited::AuditedKafkaSink;
 pub(crate) use client::{ClientLog, client_options, describe_client_error, reader_options};
 pub use exactly_once::ExactlyOnceSink;
 pub use option::KafkaOption;
+pub(crate) use settings::MARKERS;
 pub use settings::{OnRefused, RowsSinkConfig, TransactionSettings};
 
 use crate::backoff::Backoff;

@@ -44,6 +44,14 @@ impl Pacing {
         }
     }
 
+    /// How long messages may wait for others.
+    pub(crate) const fn linger(&self) -> Duration {
+        match self {
+            Self::Stream => Duration::ZERO,
+            Self::Bursts(bursts) => bursts.linger,
+        }
+    }
+
     /// Releases what is due; when `flushing`, one burst after the other without waiting.
     pub(crate) fn release(&mut self, window: &mut Window, now: Instant, flushing: bool) {
         match self {

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::ffi::CString;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::deliver::batch::{Batch, Routed};
-use crate::deliver::counters::LossReason;
+use crate::deliver::counters::{LossReason, ProducerCounter};
 use crate::deliver::error::SinkError;
 use crate::deliver::kafka::bootstrap;
+use crate::deliver::kafka::chain::Chain;
 use crate::deliver::kafka::client::describe_client_error;
 use crate::deliver::kafka::headers::Headers;
 use crate::deliver::kafka::oversize::Oversize;
@@ -50,6 +52,8 @@ pub(crate) struct Producer {
     refused: Option<String>,
     key: itoa::Buffer,
     headers: Headers,
+    /// How many clients were made.
+    made: u64,
 }
 
 /// What a request carries.
@@ -83,9 +87,15 @@ impl Producer {
             is_barred: false,
             refused: None,
             key: itoa::Buffer::new(),
-            headers: Headers::new(config.proxy.clone()),
+            headers: Headers::new(config.proxy.clone(), config.keys == Keys::Connections),
+            made: 1,
             config,
         })
+    }
+
+    /// Its messages are chained.
+    pub(crate) fn chain(&mut self, chain: Chain) {
+        self.window = Window::chained(chain);
     }
 
     pub(crate) fn client(&self) -> &BaseProducer<Reports> {
@@ -172,6 +182,7 @@ impl Producer {
             if self.oversize.is_known() {
                 self.shorten_next(now);
             }
+            let link = self.window.link_next();
             let Some(Due { number, message, note }) = self.window.next() else { return false };
             let topic = topic_of(&self.config, &message);
             let mut record = BaseRecord::<'_, [u8], [u8], usize>::with_opaque_to(topic, number);
@@ -186,7 +197,8 @@ impl Producer {
                 record = record.key(key);
             }
             if let Some(numbered) = &message.numbered {
-                record = record.headers(self.headers.of(numbered, note));
+                let origin = message.origin.map(|origin| &**origin);
+                record = record.headers(self.headers.of(numbered, origin, note, link.as_ref()));
             }
             let bytes = message.value.len();
             let Err((error, _)) = self.client.send(record) else {
@@ -295,6 +307,15 @@ impl Producer {
         }
     }
 
+    /// Says how it is.
+    pub(crate) fn report(&self, counter: &ProducerCounter) {
+        counter.kept_messages.store(self.window.len() as u64, Relaxed);
+        counter.kept_bytes.store(self.window.bytes() as u64, Relaxed);
+        counter.in_flight.store(u64::try_from(self.in_flight()).unwrap_or(0), Relaxed);
+        counter.errors.store(self.reports().errors(), Relaxed);
+        counter.made.store(self.made, Relaxed);
+    }
+
     pub(crate) fn in_flight(&self) -> i32 {
         self.client.in_flight_count()
     }
@@ -362,6 +383,7 @@ impl Producer {
             );
         }
         client.context().inherit(self.reports());
+        self.made += 1;
         self.client = client;
         self.requests = requests;
         self.batch_bytes = batch_bytes;

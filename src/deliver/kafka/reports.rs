@@ -1,7 +1,7 @@
 //! What librdkafka calls back with: what became of each message, errors, log lines.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -51,6 +51,8 @@ pub(crate) struct Reports {
     last_failure: Mutex<String>,
     /// Something failed since the last delivery, and was logged.
     is_out: AtomicBool,
+    /// Errors of brokers and connections, and messages that came back.
+    errors: AtomicU64,
     log: ClientLog,
 }
 
@@ -71,9 +73,15 @@ impl Reports {
         // That we took it back ourselves is no reason.
         let purged = [Some(RDKafkaErrorCode::PurgeQueue), Some(RDKafkaErrorCode::PurgeInflight)];
         if !purged.contains(&error.rdkafka_error_code()) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
             *lock(&self.last_failure) = error.to_string();
         }
         Answer::of(error)
+    }
+
+    /// How many errors there were.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
     }
 
     /// The reason for the latest failure.
@@ -107,6 +115,7 @@ impl Reports {
     pub(crate) fn inherit(&self, other: &Self) {
         *lock(&self.last_failure) = std::mem::take(&mut *lock(&other.last_failure));
         self.is_out.store(other.is_out(), Ordering::Relaxed);
+        self.errors.store(other.errors(), Ordering::Relaxed);
         self.log.inherit(&other.log);
     }
 }
@@ -121,6 +130,7 @@ impl ClientContext for Reports {
         self.note_call();
         // That all brokers are down follows from the error before, which says why.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.errors.fetch_add(1, Ordering::Relaxed);
             reason.clone_into(&mut lock(&self.last_failure));
         }
         if self.log.error(&error, reason) {

@@ -26,6 +26,9 @@ const TRANSACTION_TIMEOUT_MS: u32 = 300_000;
 /// How long a write of rows waits for room: that the brokers are the slowest part is not worth logging.
 const ROOM_PATIENCE: Duration = Duration::from_millis(500);
 
+/// What the topic of a marker stream is called, after that of its messages.
+pub(crate) const MARKERS: &str = "_MARKERS";
+
 /// The settings of a sink for rows.
 #[derive(Debug, Clone)]
 pub struct RowsSinkConfig {
@@ -88,7 +91,7 @@ pub(crate) struct ProducerConfig {
     /// The topic of messages that name none.
     pub(crate) topic: String,
     pub(crate) keys: Keys,
-    /// Of statements: the record header that names this process.
+    /// Of messages with numbers: the record header that names this process.
     pub(crate) proxy: String,
     pub(crate) pacing: Pacing,
     /// Bytes of messages that may wait for their answer.
@@ -137,6 +140,19 @@ impl ProducerConfig {
         }
     }
 
+    /// The marker stream of the same messages, to a topic beside theirs.
+    pub(crate) fn markers(config: &KafkaConfig) -> Self {
+        let beside = KafkaConfig { topic: format!("{}{MARKERS}", config.topic), ..config.clone() };
+        Self {
+            keys: Keys::OfMessages,
+            proxy: String::new(),
+            pacing: Pacing::Stream,
+            cuts: false,
+            batch_bytes: STREAM_BATCH_BYTES,
+            ..Self::statements(&beside)
+        }
+    }
+
     /// Rows, sent as they come.
     pub(crate) fn rows(config: &RowsSinkConfig) -> Self {
         Self {
@@ -159,6 +175,16 @@ impl ProducerConfig {
             ],
             options: config.options.clone(),
         }
+    }
+
+    /// The marker stream of rows.
+    pub(crate) fn row_markers(config: &RowsSinkConfig, topic: &str) -> Self {
+        Self { topic: topic.to_owned(), on_refused: OnRefused::Skip, ..Self::rows(config) }
+    }
+
+    /// The same, whose records name this process.
+    pub(crate) fn named(self, proxy: &str) -> Self {
+        Self { proxy: proxy.to_owned(), ..self }
     }
 
     /// The same, in transactions.

@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use crate::deliver::batch::{Batch, Routed};
 use crate::deliver::counters::{LossReason, SinkCounter};
+use crate::deliver::kafka::chain::{Chain, Chained};
 use crate::deliver::kafka::cut::{Cut, cut};
 
 /// A chunk is at most one request per partition, even if all its messages go to the same one (see `settings`): keys, record headers and
 /// the protocol add about 160 bytes to a statement's message, which has 450 at least.
 pub(crate) const CHUNK_BYTES: usize = 700_000;
 pub(crate) const CHUNK_MESSAGES: usize = 10_000;
+/// With hash chains headers take 230 bytes more.
+const CHAINED_CHUNK_BYTES: usize = 500_000;
 /// How many chunks' memory is kept for later ones.
 const SPARES: usize = 8;
 
@@ -30,6 +33,8 @@ pub(crate) enum State {
 struct Chunk {
     batch: Batch,
     states: Vec<State>,
+    /// Of chained messages, as they were handed over last.
+    links: Vec<Option<Chained>>,
     waiting: usize,
     /// The number of its first message.
     first: usize,
@@ -68,9 +73,18 @@ impl Chunk {
     }
 
     /// How many of the messages of `range` still fit.
-    fn room(&self, batch: &Batch, range: &Range<usize>) -> usize {
-        let for_bytes = batch.messages_within(range.start, CHUNK_BYTES.saturating_sub(self.batch.byte_len()));
+    fn room(&self, batch: &Batch, range: &Range<usize>, limit: usize) -> usize {
+        let for_bytes = batch.messages_within(range.start, limit.saturating_sub(self.batch.byte_len()));
         for_bytes.min(CHUNK_MESSAGES.saturating_sub(self.batch.len())).min(range.len())
+    }
+
+    /// What became of a chained message.
+    fn settled(&self, index: usize) -> Option<(Chained, Option<LossReason>)> {
+        let lost = match self.states.get(index)? {
+            State::Refused(reason) => Some(*reason),
+            State::Delivered | State::Waiting => None,
+        };
+        Some(((*self.links.get(index)?)?, lost))
     }
 
     fn count_waiting(&mut self) {
@@ -139,19 +153,28 @@ pub(crate) struct Window {
     bytes: usize,
     waiting_bytes: usize,
     spares: Vec<Batch>,
+    /// With hash chains, and who is told what became of messages.
+    chain: Option<Chain>,
 }
 
 impl Window {
+    /// One whose messages are chained.
+    pub(crate) fn chained(chain: Chain) -> Self {
+        Self { chain: Some(chain), ..Self::default() }
+    }
+
     /// Copies messages to the end.
     pub(crate) fn add(&mut self, batch: &Batch, mut range: Range<usize>, now: Instant) {
+        let limit = if self.chain.is_some() { CHAINED_CHUNK_BYTES } else { CHUNK_BYTES };
         while !range.is_empty() {
             let is_open = self.chunks.len() > self.released;
             let last = self.chunks.back_mut().filter(|_| is_open);
-            let fitting = last.map_or(0, |chunk| chunk.room(batch, &range));
+            let fitting = last.map_or(0, |chunk| chunk.room(batch, &range, limit));
             if fitting == 0 {
                 self.chunks.push_back(Chunk {
                     batch: self.spares.pop().unwrap_or_default(),
                     states: Vec::new(),
+                    links: Vec::new(),
                     waiting: 0,
                     first: self.next_number,
                     since: now,
@@ -160,10 +183,13 @@ impl Window {
             }
             let Some(chunk) = self.chunks.back_mut() else { return };
             // A message larger than a chunk has one of its own.
-            let count = if fitting == 0 { chunk.room(batch, &range).max(1) } else { fitting };
+            let count = if fitting == 0 { chunk.room(batch, &range, limit).max(1) } else { fitting };
             let before = chunk.states.len();
             chunk.batch.extend_from(batch, range.start..range.start + count);
             chunk.states.resize(before + count, State::Waiting);
+            if self.chain.is_some() {
+                chunk.links.resize(before + count, None);
+            }
             chunk.waiting += count;
             let bytes = chunk.bytes_in(before..before + count);
             self.bytes += bytes;
@@ -205,14 +231,41 @@ impl Window {
             match chunk.states.get(self.next.1) {
                 None => self.next = (self.next.0 + 1, 0),
                 Some(State::Waiting) => break,
-                Some(_) => self.next.1 += 1,
+                Some(state) => {
+                    // What comes after it goes on from it.
+                    if *state == State::Delivered
+                        && let (Some(chain), Some(Some(link))) = (&mut self.chain, chunk.links.get(self.next.1))
+                    {
+                        chain.pass(link);
+                    }
+                    self.next.1 += 1;
+                }
             }
         }
         self.chunks.get(self.next.0)?.due(self.next.1)
     }
 
+    /// The place in its chain of the message that [`Self::next`] gives.
+    pub(crate) fn link_next(&mut self) -> Option<Chained> {
+        self.chain.as_ref()?;
+        self.next()?;
+        let chain = self.chain.as_mut()?;
+        let chunk = self.chunks.get_mut(self.next.0)?;
+        let link = chain.link(&chunk.due(self.next.1)?.message);
+        if let Some(known) = chunk.links.get_mut(self.next.1) {
+            *known = link;
+        }
+        link
+    }
+
     /// The message [`Self::next`] gave is handed over.
     pub(crate) fn advance(&mut self) {
+        if let Some(chain) = &mut self.chain
+            && let Some(chunk) = self.chunks.get(self.next.0)
+            && let Some(Some(link)) = chunk.links.get(self.next.1)
+        {
+            chain.pass(link);
+        }
         self.next.1 += 1;
     }
 
@@ -267,6 +320,9 @@ impl Window {
                 (place, index) => (place - 1, index),
             };
             chunk.states.iter().for_each(|state| settled.add(*state));
+            if let Some(chain) = &mut self.chain {
+                chain.settle((0..chunk.states.len()).filter_map(|index| chunk.settled(index)));
+            }
             let is_delivered = |index: &&usize| chunk.states.get(**index) == Some(&State::Delivered);
             settled.cut += chunk.cuts.keys().filter(is_delivered).count() as u64;
             self.bytes = self.bytes.saturating_sub(chunk.bytes_in(0..chunk.states.len()));
@@ -274,9 +330,19 @@ impl Window {
         }
     }
 
+    /// What was taken out is committed.
+    pub(crate) fn committed(&self) {
+        if let Some(chain) = &self.chain {
+            chain.committed();
+        }
+    }
+
     /// Starts again with the messages that wait.
     pub(crate) fn again(&mut self) {
         self.next = (0, 0);
+        if let Some(chain) = &mut self.chain {
+            chain.again();
+        }
     }
 
     /// Starts again with the messages that wait and those that were delivered in vain.
@@ -303,6 +369,7 @@ impl Window {
             self.bytes = self.bytes.saturating_sub(chunk.bytes_in(kept..chunk.states.len()));
             chunk.batch.truncate(kept);
             chunk.states.truncate(kept);
+            chunk.links.truncate(kept);
             chunk.count_waiting();
             if kept == 0 {
                 self.chunks.pop_back();
