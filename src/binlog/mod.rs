@@ -3,7 +3,8 @@
 //! The rooms, from top to bottom. Each may use only what stands below it:
 //!
 //! ```text
-//!   run, row_stream   `mysql-interceptor binlog`: read, encode, deliver, checkpoint; rows for a program
+//!   run, row_stream, relation
+//!                  `mysql-interceptor binlog`: read, encode, deliver, checkpoint; rows for a program; what lies before what
 //!   source         a server's stream, files, standard input: whole events, header to checksum
 //!   transaction    events put together until the end is known: pieces of rows
 //!   output         what becomes of a row: JSON, Debezium, Maxwell, a line for people, Parquet; topics in Kafka
@@ -65,6 +66,7 @@ pub mod event;
 pub mod fuzzing;
 pub mod gtid;
 pub mod output;
+mod relation;
 mod row_stream;
 mod run;
 mod source;
@@ -103,14 +105,15 @@ pub use output::maxwell::{Maxwell, MaxwellOptions};
 pub use output::native::Native;
 pub use output::routing::Routing;
 pub use output::text::{Text, TextOptions};
+pub(crate) use relation::relation;
 pub use row_stream::row::ChangedRow;
 pub use row_stream::{RowStream, StreamStart};
 pub(crate) use run::config::{BinlogConfig, OnPurged, ProgressStyle, SourceConfig};
 pub(crate) use run::error::RunError;
+#[cfg(test)]
+pub(crate) use run::metrics;
 pub(crate) use run::place::{From, Until};
-pub(crate) use run::progress::clear_bar;
 pub(crate) use run::run;
-pub(crate) use run::summary::Summary;
 pub use source::BinlogError;
 pub(crate) use source::SourceOptions;
 pub use table::catalog::CatalogColumn;

@@ -7,6 +7,7 @@ use crate::binlog::run::place::{From, Until};
 use crate::binlog::source::SourceOptions;
 use crate::binlog::transaction::assembler::AssemblerOptions;
 use crate::files::FileMode;
+use crate::metrics::Watch;
 
 /// Where to read from.
 #[derive(Debug, Clone)]
@@ -47,8 +48,12 @@ pub(crate) struct BinlogConfig {
     pub(crate) resume: Option<Checkpoint>,
     /// A sink keeps checkpoints (`--exactly-once`).
     pub(crate) keeps_checkpoint_elsewhere: bool,
+    /// The topic of those.
+    pub(crate) checkpoint_topic: Option<String>,
     pub(crate) strict: bool,
     pub(crate) progress: ProgressStyle,
+    /// Who looks at it from outside.
+    pub(crate) watch: Watch,
 }
 
 /// How progress is shown.

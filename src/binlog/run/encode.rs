@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, SyncSender};
 
+use crate::audit::StreamOpened;
 use crate::binlog::output::form::RowForm;
 use crate::binlog::run::error::RunError;
 use crate::binlog::source::BinlogError;
@@ -11,6 +12,8 @@ use crate::deliver::{Batch, SpareBatches};
 /// What the encoding threads receive, each in turn.
 #[derive(Debug)]
 pub(super) enum Job {
+    /// A binlog is read from here on.
+    Opened(Box<StreamOpened>),
     Piece(Box<Piece>),
     /// There is no more, and why. It takes its turn, so that everything before it is delivered first.
     End(Result<(), RunError>),
@@ -19,6 +22,8 @@ pub(super) enum Job {
 /// What they produce.
 #[derive(Debug)]
 pub(super) enum Encoded {
+    /// It takes its turn as well: it is told before what comes after it.
+    Opened(Box<StreamOpened>),
     Piece(EncodedPiece),
     /// A row of the piece cannot be read: the transactions before it, then the earlier rows of its own transaction, and the error.
     Broken {
@@ -46,6 +51,7 @@ pub(super) fn encode(
 ) {
     while let Ok(job) = jobs.recv() {
         let result = match job {
+            Job::Opened(opened) => Encoded::Opened(opened),
             Job::End(result) => Encoded::End(result),
             Job::Piece(piece) => match write(&piece, &mut forms, spare_batches) {
                 (encoded, None) => {

@@ -11,6 +11,7 @@ use crate::binlog::event::position::Position;
 use crate::binlog::run::place::{bytes_between, is_at_or_behind};
 use crate::binlog::run::start_check;
 use crate::binlog::source::{BinlogError, LogExtent, ServerSource, SourceOptions};
+use crate::metrics::Verdict;
 
 /// How often the source is asked how far its binlog goes.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);
@@ -35,6 +36,8 @@ pub(super) struct State {
     pub(super) total: Option<u64>,
     /// How far reading is at least.
     reached: Position,
+    /// Whether a server's stream is read; `None` where there is no server.
+    connection: Option<Verdict>,
     /// Why what is read is not the source's binlog any more.
     lost: Option<String>,
 }
@@ -53,6 +56,16 @@ impl Extent {
         state.reached = Position::default();
         state.lost = None;
         self.interrupt.store(false, Ordering::Relaxed);
+    }
+
+    /// The source's stream is read now, or why not.
+    pub(super) fn set_connection(&self, connection: Verdict) {
+        self.lock().connection = Some(connection);
+    }
+
+    /// Whether a server's stream is read; `None` where there is no server.
+    pub(super) fn connection(&self) -> Option<Verdict> {
+        self.lock().connection.clone()
     }
 
     /// Everything up to here has come.

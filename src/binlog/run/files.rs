@@ -4,15 +4,21 @@ use std::path::PathBuf;
 
 use super::place::{From, Until};
 use super::read::Reading;
+use crate::audit::Begins;
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::event::position::Position;
 use crate::binlog::run::error::RunError;
-use crate::binlog::source::FileSource;
+use crate::binlog::source::{BinlogStart, FileSource};
+
+/// The name of a file before it was compressed.
+fn uncompressed(name: &str) -> &str {
+    [".gz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+}
 
 /// Whether `name` and `expected` are of one binlog, but not the same. A relay log also names the files of the log it copies.
 fn is_another_of_its_log(name: &str, expected: &str) -> bool {
-    let name = [".gz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let name = uncompressed(name);
     name != expected && Position::is_of_one_log(name, expected)
 }
 
@@ -38,6 +44,10 @@ pub(super) fn read(reading: &mut Reading<'_>, files: &[PathBuf]) -> Result<(), R
     }
     let resumes = start.is_some() && reading.config.from == From::Checkpoint;
     reading.begin_history(&start.clone().unwrap_or_default(), resumes)?;
+    let begins = if resumes { reading.begins_at_checkpoint() } else { Begins::Asked };
+    let first = || files.first().map(|path| uncompressed(&FileSource::name_of(path)).to_owned()).unwrap_or_default();
+    let first = || Position { file: first(), offset: 4 };
+    reading.opened(begins, &BinlogStart::Position(start.clone().unwrap_or_else(first)), None)?;
     let mut check = start.as_ref().zip(tail).map(|(start, tail)| TailCheck::new(tail, start.offset));
     let mut reached_start = start.is_none();
     let (mut previous, mut expected): (Option<String>, Option<String>) = (None, None);

@@ -15,6 +15,7 @@ mod deliver;
 mod encode;
 pub(crate) mod error;
 mod extent;
+mod figures;
 mod files;
 pub(crate) mod place;
 pub(crate) mod progress;
@@ -38,17 +39,30 @@ use crate::binlog::run::deliver::Delivery;
 use crate::binlog::run::encode::{Encoded, Job, encode};
 use crate::binlog::run::error::RunError;
 use crate::binlog::run::extent::Extent;
+use crate::binlog::run::figures::Figures;
+#[cfg(test)]
+use crate::binlog::run::figures::PROGRESS_METRICS;
 use crate::binlog::run::progress::Reporter;
 use crate::binlog::run::read::{Out, Reading};
 use crate::binlog::run::summary::Summary;
+#[cfg(test)]
+use crate::binlog::run::summary::counter_metrics;
 use crate::binlog::table::history::HistorySync;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::Pipeline;
+#[cfg(test)]
+use crate::metrics::Metric;
 
 /// Pieces that wait before and after each encoding thread.
 const WAITING: usize = 2;
 /// More threads than this find nothing to do: one reads all they get.
 const MOST_ENCODERS: usize = 8;
+
+/// Every metric of a run, with its key in the last log line if it has one.
+#[cfg(test)]
+pub(crate) fn metrics() -> Vec<(Metric, Option<&'static str>)> {
+    counter_metrics().chain(PROGRESS_METRICS.map(|metric| (metric, None))).collect()
+}
 
 /// Ends the thread that asks how far the source is, whatever way the function that started it is left: it is waited for.
 struct EndOfLag<'a> {
@@ -105,6 +119,8 @@ pub(crate) fn run(
             .map_err(|source| RunError::Thread { name: "binlog-lag", source })?;
         let end_of_lag = EndOfLag { end, thread: lag.thread() };
         let reporter = Reporter::new(config.progress, Arc::clone(&extent));
+        let figures = Arc::new(Figures::new(Arc::clone(&extent)));
+        config.watch.begin(&figures);
         let reader = thread::Builder::new()
             .name("binlog-read".to_owned())
             .spawn_scoped(scope, move || {
@@ -116,7 +132,7 @@ pub(crate) fn run(
                 reading.end(result);
             })
             .map_err(|source| RunError::Thread { name: "binlog-read", source })?;
-        let result = Delivery::new(config, sinks, stop, reporter, history_file).run(&encoded);
+        let result = Delivery::new(config, sinks, stop, reporter, figures, history_file).run(&encoded);
         drop(end_of_lag);
         if result.is_err() {
             // The thread that reads may be waiting for the source, which may say nothing for a while.

@@ -1,26 +1,18 @@
 //! Says how far reading is, how fast, and how much is left.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::binlog::run::config::ProgressStyle;
 use crate::binlog::run::extent::Extent;
+use crate::binlog::run::figures::Lag;
 use crate::binlog::run::summary::Summary;
+use crate::pretty::bar;
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 const BAR_INTERVAL: Duration = Duration::from_millis(250);
 const BAR_WIDTH: usize = 24;
-
-/// Whether a bar is on standard error's last line; changed only by who holds its lock.
-static IS_DRAWN: AtomicBool = AtomicBool::new(false);
-
-/// Takes the bar away, if there is one, so that something else can be written; `out` is standard error, locked.
-pub(crate) fn clear_bar(out: &mut impl std::io::Write) -> std::io::Result<()> {
-    if IS_DRAWN.swap(false, Ordering::Relaxed) { out.write_all(b"\r\x1b[K") } else { Ok(()) }
-}
 
 /// Says how far reading is.
 pub(super) struct Reporter {
@@ -51,24 +43,20 @@ impl Reporter {
         let counters = &summary.counters;
         let (events, bytes) = std::mem::replace(&mut self.last_counts, (counters.events, counters.bytes));
         let per_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / elapsed.as_secs_f64()) as u64;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         // A lock taken inside of the expression below would be held to its end, and be waited for by `seconds_left`.
         let total = self.extent.lock().total;
-        let state = Figures {
+        let lag = Lag::of(summary, &self.extent);
+        let state = Rates {
             events_per_second: per_second(counters.events, events),
             bytes_per_second: per_second(counters.bytes, bytes),
-            // A source that is quiet has no lag, however long ago its last event was.
-            lag_seconds: match self.extent.is_caught_up(&summary.position) {
-                true => Some(0),
-                false => (summary.timestamp > 0).then(|| now.saturating_sub(u64::from(summary.timestamp))),
-            },
-            lag_bytes: self.extent.bytes_after(&summary.position),
+            lag_seconds: lag.seconds,
+            lag_bytes: lag.bytes,
             total,
             seconds_left: self.seconds_left(counters.bytes),
         };
         match self.style {
             ProgressStyle::Log => state.log(summary),
-            ProgressStyle::Bar => self.draw(&state.line(summary)),
+            ProgressStyle::Bar => bar::draw(&state.line(summary)),
         }
     }
 
@@ -78,22 +66,13 @@ impl Reporter {
         (pace > 0.0).then(|| (left as f64 / pace).ceil() as u64)
     }
 
-    fn draw(&self, line: &str) {
-        let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-        let line: String = line.chars().take(width.saturating_sub(1)).collect();
-        let mut out = std::io::stderr().lock();
-        // A terminal that is gone shows nothing.
-        let _ = write!(out, "\r{line}\x1b[K");
-        IS_DRAWN.store(true, Ordering::Relaxed);
-    }
-
     /// Leaves the line to what follows.
     pub(super) fn end(&self) {
-        let _ = clear_bar(&mut std::io::stderr().lock());
+        bar::end();
     }
 }
 
-struct Figures {
+struct Rates {
     events_per_second: u64,
     bytes_per_second: u64,
     lag_seconds: Option<u64>,
@@ -102,7 +81,7 @@ struct Figures {
     seconds_left: Option<u64>,
 }
 
-impl Figures {
+impl Rates {
     fn log(&self, summary: &Summary) {
         tracing::info!(
             position = %summary.position,
@@ -135,10 +114,10 @@ impl Figures {
         );
         match (self.seconds_left, self.lag_seconds) {
             (Some(left), _) => {
-                let _ = write!(line, "  {} left", duration(left));
+                let _ = write!(line, "  {} left", bar::duration(left));
             }
             (None, Some(lag)) => {
-                let _ = write!(line, "  {} behind", duration(lag));
+                let _ = write!(line, "  {} behind", bar::duration(lag));
                 if let Some(lag) = self.lag_bytes {
                     let _ = write!(line, " ({})", bytes(lag));
                 }
@@ -159,14 +138,6 @@ fn bytes(count: u64) -> String {
     if unit == 0 { format!("{count} {name}") } else { format!("{value:.1} {name}") }
 }
 
-fn duration(seconds: u64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
-        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,7 +149,7 @@ mod tests {
         summary.counters.bytes = 30 << 20;
         summary.counters.rows = 1000;
         summary.position = Position { file: "binlog.000003".into(), offset: 77 };
-        let figures = Figures {
+        let figures = Rates {
             events_per_second: 12,
             bytes_per_second: 3 << 20,
             lag_seconds: Some(4000),
@@ -191,7 +162,7 @@ mod tests {
             line,
             "[######                  ]  25 %  binlog.000003:77  1000 rows  3.0 MiB/s  12 events/s  1m05s left"
         );
-        let endless = Figures { total: None, seconds_left: None, ..figures };
+        let endless = Rates { total: None, seconds_left: None, ..figures };
         assert_eq!(
             endless.line(&summary),
             "binlog.000003:77  1000 rows  3.0 MiB/s  12 events/s  1h06m behind (5.0 GiB)"

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::encode::Job;
 use super::place::{From, Until, is_at_or_behind};
+use crate::audit::{Begins, StreamOpened, StreamPosition};
 use crate::binlog::checkpoint::tail::{Compared, TailCheck};
 use crate::binlog::checkpoint::{Checkpoint, CheckpointFile};
 use crate::binlog::event::decoder::Decoder;
@@ -17,7 +18,7 @@ use crate::binlog::event::position::Position;
 use crate::binlog::run::config::BinlogConfig;
 use crate::binlog::run::error::RunError;
 use crate::binlog::run::extent::Extent;
-use crate::binlog::source::BinlogError;
+use crate::binlog::source::{BinlogError, BinlogStart};
 use crate::binlog::table::filter::TableRules;
 use crate::binlog::table::history::{HistorySync, NoSource, SchemaSource};
 use crate::binlog::transaction::assembler::Assembler;
@@ -128,6 +129,27 @@ impl<'a> Reading<'a> {
             self.history.get_or_init(|| sync);
         }
         Ok(())
+    }
+
+    /// Why reading begins at a checkpoint.
+    pub(super) fn begins_at_checkpoint(&self) -> Begins {
+        if self.config.keeps_checkpoint_elsewhere { Begins::Committed } else { Begins::Checkpoint }
+    }
+
+    /// The stream begins at `start`; what is known of the GTIDs before that is the assembler's.
+    pub(super) fn opened(
+        &mut self,
+        begins: Begins,
+        start: &BinlogStart,
+        server: Option<&String>,
+    ) -> Result<(), RunError> {
+        let (position, gtids) = match start {
+            BinlogStart::Position(position) => (position.clone(), self.assembler.gtids()),
+            BinlogStart::Gtids(set) => (Position::default(), Some(set)),
+        };
+        let (gtid_set, server) = (gtids.map(ToString::to_string), server.cloned());
+        let position = StreamPosition { server, file: position.file, offset: position.offset, gtid_set };
+        self.out.send(Job::Opened(Box::new(StreamOpened { begins, position })))
     }
 
     fn has_checksums(&self) -> bool {

@@ -11,7 +11,7 @@ pub use topic::TopicTemplate;
 use crate::binlog::checkpoint::Checkpoint;
 use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::output::routing::Routing;
-use crate::deliver::KafkaOption;
+use crate::deliver::{AuditConfig, AuditedKafkaSink, KafkaOption};
 use crate::deliver::{ExactlyOnceSink, KafkaSink, OnRefused, RowsSinkConfig, Sink, SinkError, TransactionSettings};
 use markers::WithTransactions;
 
@@ -51,6 +51,15 @@ impl RowsKafkaConfig {
     ///
     /// An option that librdkafka refuses; with exactly-once also brokers that do not answer, or an unreadable checkpoint.
     pub fn open(&self) -> Result<KafkaRows, SinkError> {
+        self.open_with(None)
+    }
+
+    /// The same, with a marker stream in a topic beside those of the rows if there is a configuration of it.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn open_with(&self, audit: Option<&AuditConfig>) -> Result<KafkaRows, SinkError> {
         let config = RowsSinkConfig {
             bootstrap_servers: self.bootstrap_servers.clone(),
             topic: self.topic.expand("", ""),
@@ -59,13 +68,21 @@ impl RowsKafkaConfig {
             on_refused: self.on_refused,
             options: self.options.clone(),
         };
+        let markers = self.topic.markers();
         let Some(transactions) = &self.exactly_once else {
-            return Ok(KafkaRows { sink: Box::new(KafkaSink::open_rows(&config)?), checkpoint: None });
+            let sink: Box<dyn Sink> = match audit {
+                None => Box::new(KafkaSink::open_rows(&config)?),
+                Some(audit) => Box::new(AuditedKafkaSink::open_rows(&config, &markers, audit)?),
+            };
+            return Ok(KafkaRows { sink, checkpoint: None });
         };
         checkpoint_topic::create(&self.bootstrap_servers, &self.options, &transactions.checkpoint_topic)?;
-        let sink = ExactlyOnceSink::open(&config)?;
+        let sink: Box<dyn Sink> = match audit {
+            None => Box::new(ExactlyOnceSink::open(&config)?),
+            Some(audit) => Box::new(AuditedKafkaSink::open_exactly_once(&config, &markers, audit)?),
+        };
         let checkpoint = checkpoint_topic::load(&self.bootstrap_servers, &self.options, transactions)?;
-        Ok(KafkaRows { sink: Box::new(sink), checkpoint })
+        Ok(KafkaRows { sink, checkpoint })
     }
 
     /// Makes forms whose messages have topics and keys. `make` makes the form of the rows.

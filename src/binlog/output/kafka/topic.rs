@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::deliver::MARKERS;
+
 /// Kafka's limit.
 const LONGEST_NAME: usize = 249;
 /// In place of a table's name, for statements that change definitions.
@@ -50,7 +52,15 @@ impl TopicTemplate {
         if name.is_empty() || name == "." || name == ".." { "_".repeat(name.len().max(1)) } else { name }
     }
 
-    fn is_constant(&self) -> bool {
+    /// The topic of the marker stream of all these topics: `cdc.{database}.{table}` has `cdc.database.table_MARKERS`.
+    pub(crate) fn markers(&self) -> String {
+        let mut name = self.expand("database", "table");
+        name.truncate(LONGEST_NAME - MARKERS.len());
+        name + MARKERS
+    }
+
+    /// Whether it is the name of one topic.
+    pub(crate) fn is_constant(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 }
@@ -163,6 +173,14 @@ mod tests {
             assert!(error.contains(reason), "{text}: {error}");
         }
         assert!("x".repeat(250).parse::<TopicTemplate>().is_err());
+    }
+
+    #[test]
+    fn all_topics_have_one_marker_stream() {
+        let markers = |template: &str| template.parse::<TopicTemplate>().unwrap().markers();
+        assert_eq!(markers("MYSQL_ROWS"), "MYSQL_ROWS_MARKERS");
+        assert_eq!(markers("cdc.{database}.{table}"), "cdc.database.table_MARKERS");
+        assert_eq!(markers(&"x".repeat(249)).len(), 249);
     }
 
     #[test]

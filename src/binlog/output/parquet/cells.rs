@@ -4,18 +4,14 @@ use arrow_buffer::i256;
 
 use crate::binlog::event::compression::decompress_column;
 use crate::binlog::output::json_value::{ValueOptions, write_meaning, write_value};
-use crate::binlog::output::parquet::columns::{NO_SLOT, Slots, Values};
-use crate::binlog::output::parquet::kind::Kind;
+use crate::binlog::output::parquet::kind::kind_of;
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
 use crate::binlog::value::{Integer, Value};
+use crate::deliver::parquet::{Kind, NO_SLOT, Slots, Values};
 use crate::mysql::value::decimal::Decimal;
 use crate::mysql::value::temporal::Date;
 use crate::mysql::wire::Malformed;
-
-/// A page's length and Arrow's offsets have 31 bits; less a batch's other rows and what stands around a value. No event that a server
-/// writes has a value of half that, but as JSON it may be longer.
-const LONGEST: usize = (1 << 31) - (16 << 20);
 
 /// Whether a column's type can hold a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,59 +21,7 @@ pub(crate) enum Fit {
     Unfit,
 }
 
-/// Defines functions that put a number into the next column.
-macro_rules! numbers {
-    ($($(#[$meta:meta])* $name:ident($type:ty) => $variant:ident;)*) => {
-        impl Slots<'_> {
-            $($(#[$meta])*
-            #[inline]
-            pub(crate) fn $name(&mut self, value: $type) -> Result<(), Malformed> {
-                self.put(|values| match values {
-                    Values::$variant(vec) => {
-                        vec.push(value);
-                        Ok(size_of::<$type>())
-                    }
-                    _ => Err(NO_SLOT),
-                })
-            })*
-        }
-    };
-}
-
-numbers! {
-    u16(u16) => U16;
-    u64(u64) => U64;
-    i32(i32) => I32;
-    i64(i64) => I64;
-    f32(f32) => F32;
-    f64(f64) => F64;
-}
-
 impl Slots<'_> {
-    /// Bytes that `write` appends to those of the column.
-    #[inline]
-    pub(crate) fn bytes_with(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
-    ) -> Result<(), Malformed> {
-        self.put(|values| {
-            let Values::Bytes(lists) = values else { return Err(NO_SLOT) };
-            write(&mut lists.items)?;
-            match lists.end() {
-                length if length <= LONGEST => Ok(length),
-                _ => Err(Malformed("a value of more than 2 GB, which Parquet cannot hold")),
-            }
-        })
-    }
-
-    #[inline]
-    pub(crate) fn bytes(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        self.bytes_with(|out| {
-            out.extend_from_slice(value);
-            Ok(())
-        })
-    }
-
     /// The low bytes of the number, as many as the column has.
     #[inline]
     fn integer(&mut self, value: Integer) -> Result<(), Malformed> {
@@ -134,7 +78,7 @@ impl Slots<'_> {
         match value {
             // A value that is not to be shown has no text that every type could hold.
             Value::Absent | Value::Null | Value::Redacted => self.null()?,
-            Value::Pseudonym(pseudonym) if Kind::of(column) == Kind::Text => {
+            Value::Pseudonym(pseudonym) if kind_of(column) == Kind::Text => {
                 self.bytes(pseudonym.to_string().as_bytes())?;
             }
             Value::Pseudonym(_) => self.null()?,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
-
 use crate::deliver::Fsync;
+pub use crate::deliver::ParquetCompression as Compression;
+use crate::deliver::parquet::FileOptions;
 use crate::files::FileMode;
 
 /// What a file holds.
@@ -16,28 +16,6 @@ pub enum Layout {
     Events,
     /// The rows of one table, each column with its type.
     Tables,
-}
-
-/// How pages are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// Zstandard, level 1.
-    #[default]
-    Zstd,
-    /// gzip, level 6.
-    Gzip,
-    /// Not at all.
-    None,
-}
-
-impl Compression {
-    pub(crate) fn codec(self) -> Codec {
-        match self {
-            Self::Zstd => Codec::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()),
-            Self::Gzip => Codec::GZIP(GzipLevel::default()),
-            Self::None => Codec::UNCOMPRESSED,
-        }
-    }
 }
 
 /// Where rows go as Parquet, and how.
@@ -77,5 +55,9 @@ impl ParquetConfig {
             fsync: Fsync::Interval,
             checkpoint: None,
         }
+    }
+
+    pub(crate) fn file_options(&self) -> FileOptions {
+        FileOptions { compression: self.compression, mode: self.mode, fsync: self.fsync }
     }
 }

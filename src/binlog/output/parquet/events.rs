@@ -9,13 +9,13 @@ use crate::binlog::output::context::{Definition, RowContext};
 use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
 use crate::binlog::output::native::image;
-use crate::binlog::output::parquet::columns::Slots;
-use crate::binlog::output::parquet::kind::Kind;
 use crate::binlog::output::parquet::rows::PackedRows;
-use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Schema};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
+use crate::deliver::parquet::Kind;
+use crate::deliver::parquet::Slots;
+use crate::deliver::parquet::{ColumnSpec, Packing, Schema};
 use crate::mysql::wire::Malformed;
 
 /// The nine columns; see [`super`].

@@ -6,10 +6,10 @@ use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::ValueOptions;
 use crate::binlog::output::parquet::events::{self, EventsForm};
 use crate::binlog::output::parquet::rows::{PackedRows, Run};
-use crate::binlog::output::parquet::schema::Registry;
 use crate::binlog::output::parquet::tables::TablesForm;
 use crate::binlog::transaction::piece::Piece;
 use crate::deliver::Batch;
+use crate::deliver::parquet::Registry;
 
 /// Both layouts, without files.
 pub(crate) struct Cells {

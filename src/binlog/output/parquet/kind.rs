@@ -1,140 +1,61 @@
-//! Which Parquet type a column has.
-
-use arrow_schema::{DataType, Field, TimeUnit};
-use std::sync::Arc;
+//! Which Parquet type a MySQL column has.
 
 use crate::binlog::table::schema::{Column, Meaning};
 use crate::binlog::value::column::Storage;
+use crate::deliver::parquet::Kind;
 
-/// The type of a column in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    I8,
-    I16,
-    I32,
-    I64,
-    U8,
-    U16,
-    U32,
-    U64,
-    F32,
-    F64,
-    /// Up to 38 digits.
-    Decimal128 {
-        precision: u8,
-        scale: i8,
-    },
-    /// Up to 76 digits; MySQL's end at 65.
-    Decimal256 {
-        precision: u8,
-        scale: i8,
-    },
-    /// Days since 1970.
-    Date,
-    /// Microseconds since 1970 in no time zone.
-    DateTime,
-    /// Microseconds since 1970 in UTC.
-    Timestamp,
-    Text,
-    Json,
-    Bytes,
-    /// A list of 4-byte floats.
-    Vector,
-}
-
-impl Kind {
-    /// The type of a MySQL column.
-    ///
-    /// TIME is a span of up to 838 hours with a sign, which Parquet's TIME (of a day) cannot hold: it is INT64, in microseconds.
-    pub(crate) fn of(column: &Column) -> Self {
-        let unsigned = column.unsigned;
-        match column.storage {
-            Storage::Integer { bytes: 1 } => {
-                if unsigned {
-                    Self::U8
-                } else {
-                    Self::I8
-                }
+/// The type of a MySQL column.
+///
+/// TIME is a span of up to 838 hours with a sign, which Parquet's TIME (of a day) cannot hold: it is INT64, in microseconds.
+pub(super) fn kind_of(column: &Column) -> Kind {
+    let unsigned = column.unsigned;
+    match column.storage {
+        Storage::Integer { bytes: 1 } => {
+            if unsigned {
+                Kind::U8
+            } else {
+                Kind::I8
             }
-            Storage::Integer { bytes: 2 } => {
-                if unsigned {
-                    Self::U16
-                } else {
-                    Self::I16
-                }
-            }
-            Storage::Integer { bytes: 3 | 4 } => {
-                if unsigned {
-                    Self::U32
-                } else {
-                    Self::I32
-                }
-            }
-            Storage::Integer { .. } => {
-                if unsigned {
-                    Self::U64
-                } else {
-                    Self::I64
-                }
-            }
-            Storage::Float => Self::F32,
-            Storage::Double => Self::F64,
-            Storage::Decimal { precision, scale } => {
-                let (precision, scale) = (precision.max(1), i8::try_from(scale).unwrap_or(0));
-                if precision <= 38 {
-                    Self::Decimal128 { precision, scale }
-                } else {
-                    Self::Decimal256 { precision, scale }
-                }
-            }
-            Storage::Year => Self::U16,
-            Storage::Date => Self::Date,
-            Storage::Time { .. } | Storage::TimeOld => Self::I64,
-            Storage::DateTime { .. } | Storage::DateTimeOld => Self::DateTime,
-            Storage::Timestamp { .. } | Storage::TimestampOld => Self::Timestamp,
-            Storage::Fixed { .. } | Storage::Variable { .. } | Storage::Blob { .. } => {
-                if column.charset.is_some() || column.meaning != Meaning::Bytes { Self::Text } else { Self::Bytes }
-            }
-            Storage::Json { .. } => Self::Json,
-            Storage::Geometry { .. } => Self::Bytes,
-            Storage::Vector { .. } => Self::Vector,
-            Storage::Bit { .. } => Self::U64,
-            Storage::Enum { .. } | Storage::Set { .. } | Storage::Null => Self::Text,
         }
-    }
-
-    /// Arrow's type of the arrays that are encoded. Text is given as bytes: that it is UTF-8 was seen to where it was made, and need not
-    /// be looked at again.
-    pub(crate) fn encoded_type(self) -> DataType {
-        match self {
-            Self::Text | Self::Json => DataType::Binary,
-            _ => self.arrow_type(),
+        Storage::Integer { bytes: 2 } => {
+            if unsigned {
+                Kind::U16
+            } else {
+                Kind::I16
+            }
         }
-    }
-
-    /// Arrow's type, from which the file's schema is made.
-    pub(crate) fn arrow_type(self) -> DataType {
-        match self {
-            Self::I8 => DataType::Int8,
-            Self::I16 => DataType::Int16,
-            Self::I32 => DataType::Int32,
-            Self::I64 => DataType::Int64,
-            Self::U8 => DataType::UInt8,
-            Self::U16 => DataType::UInt16,
-            Self::U32 => DataType::UInt32,
-            Self::U64 => DataType::UInt64,
-            Self::F32 => DataType::Float32,
-            Self::F64 => DataType::Float64,
-            Self::Decimal128 { precision, scale } => DataType::Decimal128(precision, scale),
-            Self::Decimal256 { precision, scale } => DataType::Decimal256(precision, scale),
-            Self::Date => DataType::Date32,
-            Self::DateTime => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())),
-            Self::Text | Self::Json => DataType::Utf8,
-            Self::Bytes => DataType::Binary,
-            Self::Vector => DataType::List(Arc::new(Field::new("element", DataType::Float32, false))),
+        Storage::Integer { bytes: 3 | 4 } => {
+            if unsigned {
+                Kind::U32
+            } else {
+                Kind::I32
+            }
         }
+        Storage::Integer { .. } => {
+            if unsigned {
+                Kind::U64
+            } else {
+                Kind::I64
+            }
+        }
+        Storage::Float => Kind::F32,
+        Storage::Double => Kind::F64,
+        Storage::Decimal { precision, scale } => {
+            let (precision, scale) = (precision.max(1), i8::try_from(scale).unwrap_or(0));
+            if precision <= 38 { Kind::Decimal128 { precision, scale } } else { Kind::Decimal256 { precision, scale } }
+        }
+        Storage::Year => Kind::U16,
+        Storage::Date => Kind::Date,
+        Storage::Time { .. } | Storage::TimeOld => Kind::I64,
+        Storage::DateTime { .. } | Storage::DateTimeOld => Kind::DateTime,
+        Storage::Timestamp { .. } | Storage::TimestampOld => Kind::Timestamp,
+        Storage::Fixed { .. } | Storage::Variable { .. } | Storage::Blob { .. } => {
+            if column.charset.is_some() || column.meaning != Meaning::Bytes { Kind::Text } else { Kind::Bytes }
+        }
+        Storage::Json { .. } => Kind::Json,
+        Storage::Geometry { .. } => Kind::Bytes,
+        Storage::Vector { .. } => Kind::Vector,
+        Storage::Bit { .. } => Kind::U64,
+        Storage::Enum { .. } | Storage::Set { .. } | Storage::Null => Kind::Text,
     }
 }
-
-pub(crate) const UTC: &str = "UTC";

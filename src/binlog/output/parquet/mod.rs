@@ -80,19 +80,13 @@
 //! its own.
 
 mod cells;
-mod columns;
 pub(crate) mod config;
-mod disk;
 mod events;
-mod file;
-mod folder;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod kind;
-mod lanes;
 mod names;
 mod rows;
-mod schema;
 mod sink;
 mod tables;
 #[cfg(test)]
@@ -104,13 +98,14 @@ pub use config::{Compression, Layout, ParquetConfig};
 
 use crate::binlog::output::form::{FormFactory, RowForm};
 use crate::binlog::output::json_value::ValueOptions;
+use crate::deliver::parquet::Registry;
 use crate::deliver::{Sink, SinkError};
 
 /// The sink, and what makes its forms: only their messages are for it, and theirs are for no other sink.
 ///
 /// Fails where the directory cannot be made or what is left unfinished in it cannot be removed.
 pub fn open(config: ParquetConfig, values: ValueOptions) -> Result<(Box<dyn Sink>, FormFactory), SinkError> {
-    let registry = Arc::new(schema::Registry::default());
+    let registry = Arc::new(Registry::default());
     let sink = sink::ParquetSink::open(config.clone(), Arc::clone(&registry))?;
     let factory: FormFactory = match config.layout {
         Layout::Events => {

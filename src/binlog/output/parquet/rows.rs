@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::binlog::output::context::RowContext;
-use crate::binlog::output::parquet::columns::{Columns, Slots};
-use crate::binlog::output::parquet::schema::Schema;
 use crate::deliver::Packed;
+use crate::deliver::parquet::Schema;
+use crate::deliver::parquet::{Columns, Slots};
 
 /// The rows that a form has made of a piece of the stream.
 #[derive(Debug, Default)]

@@ -1,19 +1,21 @@
 //! The sink: which row goes to which file, and when a file ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::binlog::checkpoint::CheckpointFile;
 use crate::binlog::output::parquet::config::ParquetConfig;
-use crate::binlog::output::parquet::disk::failed;
-use crate::binlog::output::parquet::file::PartFile;
-use crate::binlog::output::parquet::folder::Folder;
-use crate::binlog::output::parquet::lanes::Lanes;
 use crate::binlog::output::parquet::names;
 use crate::binlog::output::parquet::rows::{EventRows, Origin, PackedRows, Run};
-use crate::binlog::output::parquet::schema::{Registry, Schema};
+use crate::deliver::parquet::Broken;
+use crate::deliver::parquet::Folder;
+use crate::deliver::parquet::Lanes;
+use crate::deliver::parquet::PartFile;
+use crate::deliver::parquet::{Registry, Schema};
+use crate::deliver::parquet::{ended, failed};
 use crate::deliver::{Batch, Sink, SinkError, Staged};
 
 /// A row group ends when this many bytes of rows are in it. Compressed it waits in memory until then.
@@ -78,13 +80,22 @@ pub(crate) struct ParquetSink {
     open_bytes: usize,
     /// All files are to end: something went wrong before they all had.
     ending: bool,
-    broken: Option<(String, String)>,
+    broken: Broken,
 }
 
 impl ParquetSink {
     /// Takes the directory (see [`Folder::open`]) and starts the encoding threads.
     pub(crate) fn open(config: ParquetConfig, registry: Arc<Registry>) -> Result<Self, SinkError> {
-        let folder = Arc::new(Folder::open(&config)?);
+        let covered = || match &config.checkpoint {
+            None => Ok(BTreeMap::new()),
+            Some(path) => {
+                let saved = CheckpointFile::new(path.clone(), config.mode).load();
+                let saved = saved.map_err(|error| ended(&config.dir, &error))?;
+                Ok(saved.map(|checkpoint| checkpoint.staged.into_iter().collect()).unwrap_or_default())
+            }
+        };
+        let covered = config.checkpoint.is_some().then_some(&covered as _);
+        let folder = Arc::new(Folder::open(&config.dir, config.mode, covered)?);
         let name = format!("parquet:{}", config.dir.display());
         Ok(Self {
             name,
@@ -104,23 +115,8 @@ impl ParquetSink {
             folder,
             open_bytes: 0,
             ending: false,
-            broken: None,
+            broken: Broken::default(),
         })
-    }
-
-    /// Once broken, always broken: the files' state is not known any more.
-    fn note<T>(&mut self, result: Result<T, SinkError>) -> Result<T, SinkError> {
-        if let Err(SinkError::Ended { target, reason }) = &result {
-            self.broken = Some((target.clone(), reason.clone()));
-        }
-        result
-    }
-
-    fn check(&self) -> Result<(), SinkError> {
-        match &self.broken {
-            Some((target, reason)) => Err(SinkError::Ended { target: target.clone(), reason: reason.clone() }),
-            None => Ok(()),
-        }
     }
 
     fn group_limit(&self) -> usize {
@@ -133,7 +129,7 @@ impl ParquetSink {
 
     /// Does again what could not be done before.
     fn resume(&mut self) -> Result<(), SinkError> {
-        self.check()?;
+        self.broken.check()?;
         if self.ending {
             return self.end_all();
         }
@@ -343,7 +339,7 @@ impl ParquetSink {
         if !self.config.dir.is_dir() {
             return Err(failed("write to", &self.config.dir, io::ErrorKind::NotFound.into()));
         }
-        let file = PartFile::create(&folder, &names::file_name(first), schema, &self.config)?;
+        let file = PartFile::create(&folder, &names::file_name(first), schema, self.config.file_options())?;
         self.open.insert(series, Open { schema: number, file, last_position: self.taken });
         self.since.get_or_insert(now);
         Ok(())
@@ -370,13 +366,21 @@ impl Sink for ParquetSink {
         Some(Arc::clone(&self.folder) as Arc<dyn Staged>)
     }
 
+    fn holds_for(&self) -> Duration {
+        match self.config.roll_age {
+            Duration::ZERO => Duration::MAX,
+            // A transaction in which a file gets old is waited for.
+            age => age.saturating_mul(2),
+        }
+    }
+
     fn delivered_through(&self) -> u64 {
         self.delivered
     }
 
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
         let resumed = self.resume();
-        self.note(resumed)?;
+        self.broken.note(resumed)?;
         let now = Instant::now();
         let Some(packed) = batch.packed::<PackedRows>() else {
             return if batch.is_empty() { Ok(0) } else { Err(self.not_ours()) };
@@ -390,7 +394,7 @@ impl Sink for ParquetSink {
             }
             let skipped = from.saturating_sub(start);
             let result = self.run(packed, run, skipped, batch.position(start + skipped), now, &mut taken);
-            match self.note(result) {
+            match self.broken.note(result) {
                 Ok(()) => {}
                 // What is in the way is still there at the next attempt.
                 Err(SinkError::Io { .. }) if taken > 0 => return Ok(taken),
@@ -407,13 +411,13 @@ impl Sink for ParquetSink {
     fn tick(&mut self) -> Result<(), SinkError> {
         let result =
             self.resume().and_then(|()| if self.is_old(self.place, Instant::now()) { self.end_all() } else { Ok(()) });
-        self.note(result)
+        self.broken.note(result)
     }
 
     fn flush(&mut self, deadline: Instant) -> Result<(), SinkError> {
         loop {
-            let result = self.check().and_then(|()| self.end_all());
-            let Err(error) = self.note(result) else { break };
+            let result = self.broken.check().and_then(|()| self.end_all());
+            let Err(error) = self.broken.note(result) else { break };
             if matches!(error, SinkError::Ended { .. }) || Instant::now() + FLUSH_PAUSE > deadline {
                 return Err(SinkError::Undelivered {
                     messages: self.taken - self.delivered,

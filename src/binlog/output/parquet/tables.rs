@@ -12,15 +12,16 @@ use crate::binlog::output::form::RowForm;
 use crate::binlog::output::json_value::{ValueOptions, write_value};
 use crate::binlog::output::native::image;
 use crate::binlog::output::parquet::cells::Fit;
-use crate::binlog::output::parquet::columns::Slots;
 use crate::binlog::output::parquet::events::{NOT_OURS, kind_name};
-use crate::binlog::output::parquet::kind::Kind;
-use crate::binlog::output::parquet::names::escape;
+use crate::binlog::output::parquet::kind::kind_of;
 use crate::binlog::output::parquet::rows::PackedRows;
-use crate::binlog::output::parquet::schema::{ColumnSpec, Packing, Registry, Schema};
 use crate::binlog::table::schema::Table;
 use crate::binlog::value::Value;
 use crate::deliver::Batch;
+use crate::deliver::parquet::Kind;
+use crate::deliver::parquet::Slots;
+use crate::deliver::parquet::names::escape;
+use crate::deliver::parquet::{ColumnSpec, Packing, Registry, Schema};
 use crate::json::escaped;
 use crate::mysql::wire::Malformed;
 
@@ -50,7 +51,7 @@ fn schema(table: &Table) -> Schema {
     let (front, back) = (front(), back());
     let is_ours = |name: &str| front.iter().chain(&back).any(|ours| ours.name.eq_ignore_ascii_case(name));
     let own = table.columns.iter().map(|column| {
-        let kind = Kind::of(column);
+        let kind = kind_of(column);
         let mut name = column.name.clone();
         while is_ours(&name) || (name != column.name && table.columns.iter().any(|other| other.name == name)) {
             name.push('_');
@@ -98,7 +99,7 @@ impl Known {
                 .columns
                 .iter()
                 .zip(&table.columns)
-                .all(|((name, kind), column)| *name == column.name && *kind == Kind::of(column))
+                .all(|((name, kind), column)| *name == column.name && *kind == kind_of(column))
     }
 }
 
@@ -132,7 +133,7 @@ impl TablesForm {
             schema: Arc::clone(&schema),
             database: table.map.database.clone(),
             table: table.map.table.clone(),
-            columns: table.columns.iter().map(|column| (column.name.clone(), Kind::of(column))).collect(),
+            columns: table.columns.iter().map(|column| (column.name.clone(), kind_of(column))).collect(),
             primary_key: table.primary_key.clone(),
         };
         self.known.insert(table.map.table_id, known);

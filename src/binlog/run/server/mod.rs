@@ -6,6 +6,7 @@ mod stream;
 
 use std::time::{Duration, Instant};
 
+use crate::audit::Begins;
 use crate::backoff::Backoff;
 use crate::binlog::event::position::Position;
 use crate::binlog::run::config::OnPurged;
@@ -25,6 +26,7 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
     if servers.is_empty() {
         return Err(RunError::Start("no `source` is given".into()));
     }
+    reading.extent.set_connection(Err("connecting".to_owned()));
     let mut stream = Stream { resume: None, backoff: BACKOFF, from_oldest: false, has_history: false, server: None };
     let mut next_servers = servers.iter().cycle().peekable();
     let (mut failed_in_a_row, mut last_error) = (0, None);
@@ -34,6 +36,7 @@ pub(super) fn read(reading: &mut Reading<'_>, servers: &[SourceOptions]) -> Resu
             Err(RunError::Source(error)) => error,
             Err(error) => return Err(error),
         };
+        reading.extent.set_connection(Err(error.to_string()));
         if reading.is_stopped() {
             return Ok(());
         }
@@ -77,19 +80,33 @@ impl Stream {
             Some(resume) if resume.is_reconnect => "the place to go on",
             Some(_) => "the checkpoint",
         };
+        let begins = self.begins(reading);
         let check = self.compare(reading, &start, server.as_ref(), &mut source)?;
         if start_check::check(origin, &start, &reading.until, reading.assembler.gtids(), &mut source)? {
+            reading.opened(begins, &start, server.as_ref())?;
             if let BinlogStart::Position(position) = start {
                 reading.assembler.restart(position);
             }
             return Ok(());
         }
         if self.prepare(reading, &mut source, options, server.as_ref(), &start)? {
-            return Ok(());
+            return reading.opened(begins, &start, server.as_ref());
         }
         self.begin_stream(reading, &mut source, options, &start, check)?;
+        reading.opened(begins, &start, server.as_ref())?;
         tracing::info!(source = ?options.connect, version = source.server_version(), start = %start, "reading the binlog");
+        reading.extent.set_connection(Ok(()));
         self.follow(reading, &mut source, server, &start)
+    }
+
+    /// Why reading begins where it does.
+    fn begins(&self, reading: &Reading<'_>) -> Begins {
+        match &self.resume {
+            _ if self.from_oldest => Begins::Purged,
+            None => Begins::Asked,
+            Some(resume) if resume.is_reconnect => Begins::Again,
+            Some(_) => reading.begins_at_checkpoint(),
+        }
     }
 
     /// Tells the schema history and the assembler where reading begins; true where the end that was asked for is there already.

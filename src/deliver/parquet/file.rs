@@ -11,12 +11,12 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_schema::{Field, SchemaRef};
 
-use crate::binlog::output::parquet::columns::Columns;
-use crate::binlog::output::parquet::config::ParquetConfig;
-use crate::binlog::output::parquet::disk::{ended, failed, sync};
-use crate::binlog::output::parquet::lanes::{GroupId, Lanes};
-use crate::binlog::output::parquet::names;
-use crate::binlog::output::parquet::schema::Schema;
+use super::columns::{Columns, Slots};
+use super::config::FileOptions;
+use super::disk::{ended, failed, sync};
+use super::lanes::{GroupId, Lanes};
+use super::names;
+use super::schema::Schema;
 use crate::deliver::{Fsync, SinkError};
 
 /// Rows are given to the encoding threads when there are this many bytes of them.
@@ -95,17 +95,12 @@ pub(crate) struct PartFile {
 
 impl PartFile {
     /// Makes the file under its temporary name.
-    pub(crate) fn create(
-        folder: &Path,
-        name: &str,
-        schema: &Schema,
-        config: &ParquetConfig,
-    ) -> Result<Self, SinkError> {
-        let mode = config.mode;
+    pub(crate) fn create(folder: &Path, name: &str, schema: &Schema, options: FileOptions) -> Result<Self, SinkError> {
+        let mode = options.mode;
         if !folder.is_dir() {
             mode.create_folders(folder).map_err(|source| failed("create", folder, source))?;
             // The folders of a database and a table; where they were there before it does no harm.
-            if config.fsync != Fsync::Never {
+            if options.fsync != Fsync::Never {
                 folder.ancestors().skip(1).take(2).try_for_each(sync)?;
             }
         }
@@ -114,7 +109,7 @@ impl PartFile {
         let encoded = schema.encoded();
         let made = schema.written().and_then(|written| {
             let spool = Spool { file, waiting: Vec::new() };
-            SerializedFileWriter::new(spool, written, Arc::new(schema.properties(config.compression)))
+            SerializedFileWriter::new(spool, written, Arc::new(schema.properties(options.compression)))
         });
         let writer = made.map_err(|error| ended(&part, &error))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&encoded));
@@ -128,7 +123,7 @@ impl PartFile {
             path: folder.join(name),
             part,
             stage: Stage::Open,
-            fsync: config.fsync,
+            fsync: options.fsync,
         })
     }
 
@@ -146,10 +141,22 @@ impl PartFile {
         let rows = rows.start..rows.start + count;
         self.group_bytes += columns.bytes_of(rows.clone());
         self.columns.extend(columns, rows);
-        if self.gathered() >= BATCH_BYTES {
-            self.hand_over(lanes)?;
-        }
+        self.pass_on(lanes)?;
         Ok(count)
+    }
+
+    /// Adds a row, for which `write` has to give one value to each column. If it fails, the file is as it was. [`Self::pass_on`] is to be called
+    /// now and then.
+    pub(crate) fn push<E>(&mut self, write: impl FnOnce(&mut Slots<'_>) -> Result<(), E>) -> Result<(), E> {
+        let before = self.gathered();
+        self.columns.push(write)?;
+        self.group_bytes += self.gathered() - before;
+        Ok(())
+    }
+
+    /// Gives rows to the encoding threads if there are enough of them. Fails only where the file cannot go on.
+    pub(crate) fn pass_on(&mut self, lanes: &mut Lanes) -> Result<(), SinkError> {
+        if self.gathered() >= BATCH_BYTES { self.hand_over(lanes) } else { Ok(()) }
     }
 
     /// Bytes of rows that no thread has yet.

@@ -14,8 +14,8 @@ use arrow_array::{ArrayRef, BinaryArray, ListArray, PrimitiveArray};
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, i256};
 use arrow_schema::{ArrowError, DataType, Field};
 
-use crate::binlog::output::parquet::kind::Kind;
-use crate::binlog::output::parquet::schema::Schema;
+use super::kind::Kind;
+use super::schema::Schema;
 use crate::mysql::wire::Malformed;
 
 /// A row takes this much besides its values.
@@ -376,8 +376,8 @@ fn typed<T: ArrowPrimitiveType>(
 mod tests {
     use arrow_array::Array;
 
+    use super::super::schema::{ColumnSpec, Packing};
     use super::*;
-    use crate::binlog::output::parquet::schema::{ColumnSpec, Packing};
 
     fn schema() -> Schema {
         let spec = |name: &str, kind| ColumnSpec::new(name, kind, true, Packing::Usual);

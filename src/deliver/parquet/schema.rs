@@ -11,8 +11,8 @@ use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::{ColumnPath, Type, TypePtr};
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
 
-use crate::binlog::output::parquet::config::Compression;
-use crate::binlog::output::parquet::kind::Kind;
+use super::config::ParquetCompression;
+use super::kind::Kind;
 
 /// A column of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Schema {
         Ok(Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?))
     }
 
-    pub(crate) fn properties(&self, compression: Compression) -> WriterProperties {
+    pub(crate) fn properties(&self, compression: ParquetCompression) -> WriterProperties {
         let mut properties = WriterProperties::builder()
             .set_compression(compression.codec())
             .set_created_by(concat!("mysql-interceptor version ", env!("CARGO_PKG_VERSION")).to_owned())

@@ -1,22 +1,23 @@
 //! The directory: one process at a time, and which of its files readers see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::binlog::checkpoint::CheckpointFile;
-use crate::binlog::output::parquet::config::ParquetConfig;
-use crate::binlog::output::parquet::disk::{ended, failed, sync};
-use crate::binlog::output::parquet::names;
+use super::disk::{ended, failed, sync};
+use super::names;
 use crate::deliver::{SinkError, Staged};
-use crate::files;
+use crate::files::{self, FileMode};
 
 /// Folders of databases, and of tables in them.
 const FOLDER_DEPTH: usize = 2;
 const LOCK: &str = ".mysql-interceptor.lock";
+
+/// Asks how many messages of each run the checkpoint covers.
+pub(crate) type Covered<'a> = &'a dyn Fn() -> Result<BTreeMap<String, u64>, SinkError>;
 
 /// A file that is whole, under a name that readers do not see.
 #[derive(Debug)]
@@ -43,27 +44,24 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the directory if it is not there, takes it for this process, and decides what becomes of an earlier run's files.
-    pub(crate) fn open(config: &ParquetConfig) -> Result<Self, SinkError> {
-        let dir = &config.dir;
-        match config.mode.create_folder(dir) {
+    /// Makes the directory if it is not there, takes it for this process, and decides what becomes of an earlier run's files. `covered`, where
+    /// files wait for checkpoints: how many messages of each run the checkpoint covers.
+    pub(crate) fn open(dir: &Path, mode: FileMode, covered: Option<Covered<'_>>) -> Result<Self, SinkError> {
+        match mode.create_folder(dir) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed("make the directory", dir, source));
             }
             _ => {}
         }
-        let lock = lock(config)?;
+        let lock = lock(dir, mode)?;
+        let is_staged = covered.is_some();
         let mut left = Vec::new();
         names::unfinished(dir, FOLDER_DEPTH, &mut left).map_err(|source| failed("look into", dir, source))?;
         let (mut published, mut removed, mut kept) = (0_usize, 0_usize, 0_usize);
         // Only now: the checkpoint of a process that still runs may change.
-        let covered = match &config.checkpoint {
-            Some(path) if left.iter().any(|file| file.whole.is_some()) => {
-                let saved = CheckpointFile::new(path.clone(), config.mode).load();
-                let saved = saved.map_err(|error| ended(dir, &error))?;
-                Some(saved.map(|checkpoint| checkpoint.staged).unwrap_or_default())
-            }
-            Some(_) => Some(Default::default()),
+        let covered = match covered {
+            Some(covered) if left.iter().any(|file| file.whole.is_some()) => Some(covered()?),
+            Some(_) => Some(BTreeMap::new()),
             None => None,
         };
         let mut folders = BTreeSet::new();
@@ -98,9 +96,9 @@ impl Folder {
             );
         }
         Ok(Self {
-            dir: dir.clone(),
+            dir: dir.to_owned(),
             run: format!("{:016x}", RandomState::new().build_hasher().finish()),
-            is_staged: config.checkpoint.is_some(),
+            is_staged,
             waiting: Mutex::new(Vec::new()),
             _lock: lock,
         })
@@ -157,12 +155,10 @@ impl Staged for Folder {
     }
 }
 
-fn lock(config: &ParquetConfig) -> Result<File, SinkError> {
-    let path = config.dir.join(LOCK);
-    files::lock(&path, config.mode).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => {
-            ended(&config.dir, &"another process writes to it; each needs a directory of its own")
-        }
+fn lock(dir: &Path, mode: FileMode) -> Result<File, SinkError> {
+    let path = dir.join(LOCK);
+    files::lock(&path, mode).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => ended(dir, &"another process writes to it; each needs a directory of its own"),
         _ => failed("make", &path, source),
     })
 }

@@ -13,7 +13,7 @@ use crate::deliver::SinkError;
 
 /// This many threads share the columns of each file.
 const LANES: usize = 2;
-/// This many batches wait for a thread; a batch has about [`crate::binlog::output::parquet::file::BATCH_BYTES`].
+/// This many batches wait for a thread; a batch has about [`super::file::BATCH_BYTES`].
 const WAITING: usize = 2;
 
 /// The columns of a group with their numbers.
