@@ -33,6 +33,8 @@ pub struct Batch {
     keys: Vec<u8>,
     /// The topics that entries name by number.
     topics: Vec<Arc<str>>,
+    /// The processes that entries name by number.
+    origins: Vec<Arc<str>>,
     /// In place of all that: there are no entries then.
     packed: Option<Arc<dyn Packed>>,
 }
@@ -45,30 +47,39 @@ struct Entry {
     key: u64,
     /// The message's number within its connection; 0 without one.
     seq: u64,
+    /// The connection's number within this process.
+    session: u64,
     /// What a numbered message says of itself.
     label: Label,
     /// Offset just past the message's key in `keys`.
     key_end: u32,
-    /// Its number in `topics`, or [`NO_TOPIC`].
+    /// Its number in `topics`, or [`NONE`].
     topic: u32,
+    /// Its number in `origins`, or [`NONE`].
+    origin: u32,
 }
 
 impl Entry {
     fn numbered(&self) -> Option<Numbered> {
-        (self.seq > 0).then_some(Numbered { seq: self.seq, label: self.label })
+        (self.seq > 0).then_some(Numbered { session: self.session, seq: self.seq, label: self.label })
     }
 }
 
 /// What goes with a message of a connection, beside its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Numbered {
+    /// The connection's number within this process, from 1; 0 for one that has none.
+    pub session: u64,
     /// Its number within the connection, from 1.
     pub seq: u64,
     /// What it says of itself.
     pub label: Label,
 }
 
-const NO_TOPIC: u32 = u32::MAX;
+const NONE: u32 = u32::MAX;
+
+/// A topic, or none, and the sequence of its messages up to the last that was numbered.
+pub(crate) type NumberedTopic = (Option<Arc<str>>, Seq);
 
 /// A message with what is needed to send it where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -83,12 +94,22 @@ pub struct Routed<'a> {
     pub value: &'a [u8],
     /// Of a connection's messages: number and label.
     pub numbered: Option<Numbered>,
+    /// The process that has observed it, as `--instance` and its start; `None`: this one.
+    pub origin: Option<&'a Arc<str>>,
 }
 
 impl Batch {
     /// An empty batch that has not allocated anything yet.
     pub const fn new() -> Self {
-        Self { first: 0, bytes: Vec::new(), entries: Vec::new(), keys: Vec::new(), topics: Vec::new(), packed: None }
+        Self {
+            first: 0,
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            keys: Vec::new(),
+            topics: Vec::new(),
+            origins: Vec::new(),
+            packed: None,
+        }
     }
 
     /// The position of message `index` (see `deliver::position`).
@@ -132,19 +153,24 @@ impl Batch {
             return Err(error);
         }
         self.bytes.push(b'\n');
-        let topic = topic.map_or(NO_TOPIC, |topic| self.topic_number(topic));
+        let topic = topic.map_or(NONE, |topic| self.topic_number(topic));
         let key_end = offset(self.keys.len());
-        self.entries.push(Entry { end: self.bytes.len(), key: 0, seq: 0, label: Label::default(), key_end, topic });
+        let end = self.bytes.len();
+        self.entries.push(Entry {
+            end,
+            key: 0,
+            seq: 0,
+            session: 0,
+            label: Label::default(),
+            key_end,
+            topic,
+            origin: NONE,
+        });
         Ok(())
     }
 
     fn topic_number(&mut self, topic: &Arc<str>) -> u32 {
-        let known = self.topics.iter().rposition(|known| Arc::ptr_eq(known, topic) || known == topic);
-        let number = known.unwrap_or_else(|| {
-            self.topics.push(Arc::clone(topic));
-            self.topics.len() - 1
-        });
-        offset(number)
+        number_in(&mut self.topics, topic)
     }
 
     /// Message `index` with its topic and key.
@@ -158,7 +184,25 @@ impl Batch {
             key,
             value,
             numbered: entry.numbered(),
+            origin: self.origins.get(entry.origin as usize),
         })
+    }
+
+    /// All messages from number `from` on were observed by this process, and not by the one that sends them.
+    pub(crate) fn set_origin(&mut self, from: usize, origin: &Arc<str>) {
+        let number = number_in(&mut self.origins, origin);
+        self.entries.iter_mut().skip(from).for_each(|entry| entry.origin = number);
+    }
+
+    /// Appends a message as it was in another batch: `line` with its newline. A number of 0 is none. `None`, and nothing is appended, for
+    /// what is no line.
+    pub(crate) fn push_line(&mut self, key: u64, numbered: Numbered, line: &[u8]) -> Option<()> {
+        line.strip_suffix(b"\n")?;
+        self.bytes.extend_from_slice(line);
+        let (end, key_end) = (self.bytes.len(), offset(self.keys.len()));
+        let Numbered { session, seq, label } = numbered;
+        self.entries.push(Entry { end, key, seq, session, label, key_end, topic: NONE, origin: NONE });
+        Some(())
     }
 
     /// Appends what `write` wrote plus a newline, as one message of connection `key`.
@@ -180,7 +224,7 @@ impl Batch {
                 self.bytes.push(b'\n');
                 let key_end = offset(self.keys.len());
                 let (end, label) = (self.bytes.len(), Label::default());
-                self.entries.push(Entry { end, key, seq: 0, label, key_end, topic: NO_TOPIC });
+                self.entries.push(Entry { end, key, seq: 0, session: 0, label, key_end, topic: NONE, origin: NONE });
                 Ok(())
             }
             Err(error) => {
@@ -202,6 +246,7 @@ impl Batch {
         self.push_with(key, write)?;
         if let Some(entry) = self.entries.last_mut() {
             entry.seq = seq.advance();
+            entry.session = seq.session();
             entry.label = label;
         }
         Ok(())
@@ -263,6 +308,7 @@ impl Batch {
         self.entries.clear();
         self.keys.clear();
         self.topics.clear();
+        self.origins.clear();
         self.packed = None;
     }
 
@@ -284,9 +330,11 @@ impl Batch {
         self.bytes.extend_from_slice(other.lines(range.clone()));
         self.keys.extend_from_slice(other.keys.get(key_start..key_end).unwrap_or_default());
         for entry in other.entries.get(range).unwrap_or_default() {
-            let topic = other.topics.get(entry.topic as usize).map_or(NO_TOPIC, |topic| self.topic_number(topic));
+            let topic = other.topics.get(entry.topic as usize).map_or(NONE, |topic| self.topic_number(topic));
+            let origin = other.origins.get(entry.origin as usize);
+            let origin = origin.map_or(NONE, |origin| number_in(&mut self.origins, origin));
             let key_end = offset(entry.key_end as usize - key_start + key_base);
-            self.entries.push(Entry { end: entry.end - start + base, key_end, topic, ..*entry });
+            self.entries.push(Entry { end: entry.end - start + base, key_end, topic, origin, ..*entry });
         }
     }
 
@@ -296,7 +344,26 @@ impl Batch {
         self.extend_from(other, range);
         for entry in self.entries.iter_mut().skip(before) {
             entry.seq = seq.advance();
+            entry.session = seq.session();
         }
+    }
+
+    /// Gives each message the next number of its topic's sequence, or of that of all messages without a topic. `seq_of` has the sequence of a
+    /// topic, or none for one whose messages have no numbers.
+    pub(crate) fn number(&mut self, mut seq_of: impl FnMut(Option<&Arc<str>>) -> Option<Seq>) -> Vec<NumberedTopic> {
+        let mut topics: Vec<Option<(u32, Option<Seq>)>> = vec![None; self.topics.len() + 1];
+        for entry in &mut self.entries {
+            // The last one is that of messages without a topic.
+            let place = (entry.topic as usize).min(self.topics.len());
+            let Some(known) = topics.get_mut(place) else { continue };
+            let (_, seq) = known.get_or_insert_with(|| (entry.topic, seq_of(self.topics.get(place))));
+            if let Some(seq) = seq {
+                entry.seq = seq.advance();
+                entry.session = seq.session();
+            }
+        }
+        let numbered = topics.into_iter().flatten();
+        numbered.filter_map(|(topic, seq)| Some((self.topics.get(topic as usize).cloned(), seq?))).collect()
     }
 
     /// A copy of the first `messages` messages.
@@ -307,6 +374,7 @@ impl Batch {
             entries: self.entries.get(..messages).unwrap_or(&self.entries).to_vec(),
             keys: self.keys.get(..self.key_start_of(messages)).unwrap_or_default().to_vec(),
             topics: self.topics.clone(),
+            origins: self.origins.clone(),
             packed: None,
         }
     }
@@ -340,6 +408,16 @@ impl Batch {
             Some(previous) => self.entries.get(previous).map_or(self.keys.len(), |entry| entry.key_end as usize),
         }
     }
+}
+
+/// The number of a name in a list, to which it is added where it is not there.
+fn number_in(names: &mut Vec<Arc<str>>, name: &Arc<str>) -> u32 {
+    let known = names.iter().rposition(|known| Arc::ptr_eq(known, name) || known == name);
+    let number = known.unwrap_or_else(|| {
+        names.push(Arc::clone(name));
+        names.len() - 1
+    });
+    offset(number)
 }
 
 /// A batch ends long before its keys reach 4 GiB.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::fsync::Fsync;
 use super::kafka::KafkaOption;
+use super::parquet::StatementParquetConfig;
 use crate::files::FileMode;
 use crate::pretty::{ColorChoice, PrettyColumn};
 
@@ -17,6 +18,8 @@ pub enum SinkConfig {
     Ndjson(NdjsonConfig),
     /// A Kafka topic.
     Kafka(KafkaConfig),
+    /// A folder of Parquet files.
+    Parquet(StatementParquetConfig),
 }
 
 /// How messages look on standard output.

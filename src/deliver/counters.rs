@@ -1,8 +1,13 @@
 //! What became of the messages, counted per sink.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::deliver::backlog::{Backlog, Lag};
+use crate::deliver::batch::Batch;
+use crate::deliver::queue::lock;
 
 /// Why a message did not reach a sink's destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +29,13 @@ pub enum LossReason {
     Unreadable,
     /// There was no room on the disk to hold it, with `backpressure=drop`.
     NoDisk,
+    /// The spool was full, with `spool-full=drop`, or until the end.
+    SpoolFull,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::QueueFull,
         Self::IngestFull,
         Self::SinkEnded,
@@ -37,6 +44,7 @@ impl LossReason {
         Self::Shutdown,
         Self::Unreadable,
         Self::NoDisk,
+        Self::SpoolFull,
     ];
 
     /// The reason as a metric label.
@@ -50,6 +58,7 @@ impl LossReason {
             Self::Shutdown => "shutdown",
             Self::Unreadable => "unreadable",
             Self::NoDisk => "no_disk",
+            Self::SpoolFull => "spool_full",
         }
     }
 }
@@ -69,6 +78,15 @@ pub struct SinkCounters {
 impl SinkCounters {
     pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self { sinks: names.into_iter().map(|name| Arc::new(SinkCounter::new(name))).collect() }
+    }
+
+    /// Those of sinks that have everything through these positions, and get the rest from the spool sooner or later.
+    pub(crate) fn spooled(names: impl IntoIterator<Item = String>, delivered: &[u64]) -> Self {
+        let counter = |(name, delivered): (String, &u64)| {
+            let through = AtomicU64::new(*delivered);
+            Arc::new(SinkCounter { is_spooled: true, through, ..SinkCounter::new(name) })
+        };
+        Self { sinks: names.into_iter().zip(delivered).map(counter).collect() }
     }
 
     /// One counter per sink, in the order the sinks were given.
@@ -101,8 +119,29 @@ pub struct SinkCounter {
     shortened: AtomicU64,
     failures: AtomicU64,
     lost: [AtomicU64; LossReason::ALL.len()],
+    queued_bytes: AtomicU64,
     held_back: AtomicU64,
     closed: AtomicBool,
+    /// What it has not delivered at its end is in the spool.
+    is_spooled: bool,
+    /// What [`Self::delivered`] said last: it never goes back.
+    delivered: AtomicU64,
+    backlog: Mutex<Backlog>,
+    producer: ProducerCounter,
+}
+
+/// What a Kafka sink says of its producer.
+#[derive(Debug, Default)]
+pub(crate) struct ProducerCounter {
+    /// Messages that are kept until a broker has acknowledged them, and their bytes.
+    pub(crate) kept_messages: AtomicU64,
+    pub(crate) kept_bytes: AtomicU64,
+    /// Messages that librdkafka has.
+    pub(crate) in_flight: AtomicU64,
+    /// Errors of brokers and connections, and messages that came back undelivered.
+    pub(crate) errors: AtomicU64,
+    /// Producers that were made: one at the start, another after each that failed or got stuck. 0 for other sinks.
+    pub(crate) made: AtomicU64,
 }
 
 impl SinkCounter {
@@ -117,8 +156,13 @@ impl SinkCounter {
             shortened: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             lost: Default::default(),
+            queued_bytes: AtomicU64::new(0),
             held_back: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
+            backlog: Mutex::new(Backlog::new(Instant::now())),
+            producer: ProducerCounter::default(),
+            is_spooled: false,
         }
     }
 
@@ -144,7 +188,10 @@ impl SinkCounter {
 
     /// Messages that the destination has: those up to [`Self::delivered_through`] that it did not refuse.
     pub fn delivered(&self) -> u64 {
-        self.done.load(Relaxed).saturating_sub(self.lost(LossReason::TooLarge) + self.lost(LossReason::Rejected))
+        let refused = self.lost(LossReason::TooLarge) + self.lost(LossReason::Rejected);
+        let delivered = self.done.load(Relaxed).saturating_sub(refused);
+        // What is refused is counted a moment before it is done.
+        self.delivered.fetch_max(delivered, Relaxed).max(delivered)
     }
 
     /// Messages that were queued and are not done.
@@ -152,7 +199,7 @@ impl SinkCounter {
         self.queued().saturating_sub(self.done.load(Relaxed))
     }
 
-    /// Messages that the sink held back when it ended: no checkpoint can cover them, so they come again.
+    /// Messages that the sink held back when it ended: no checkpoint can cover them, or they wait in the spool. So they come again.
     pub fn held_back(&self) -> u64 {
         self.held_back.load(Relaxed)
     }
@@ -182,8 +229,30 @@ impl SinkCounter {
         self.lost.iter().map(|counter| counter.load(Relaxed)).sum()
     }
 
-    pub(crate) fn queue(&self, messages: usize) {
-        self.queued.fetch_add(messages as u64, Relaxed);
+    /// About what this many messages have.
+    pub(crate) fn estimate_bytes(&self, messages: u64) -> u64 {
+        let mean = self.queued_bytes.load(Relaxed) as f64 / self.queued().max(1) as f64;
+        (mean * messages as f64) as u64
+    }
+
+    /// How far behind the sink is, of what entered its queue.
+    pub(crate) fn lag(&self, now: Instant) -> Lag {
+        lock(&self.backlog).lag(now)
+    }
+
+    /// What a Kafka sink says of its producer.
+    pub(crate) fn producer(&self) -> &ProducerCounter {
+        &self.producer
+    }
+
+    /// The first messages of a batch entered the sink's queue.
+    pub(crate) fn queue(&self, batch: &Batch, messages: usize) {
+        if messages > 0 {
+            self.queued.fetch_add(messages as u64, Relaxed);
+            let bytes = batch.bytes_of(0..messages) as u64;
+            self.queued_bytes.fetch_add(bytes, Relaxed);
+            lock(&self.backlog).add(batch.position(0), messages as u64, bytes, Instant::now());
+        }
     }
 
     pub(crate) fn take(&self, messages: usize) {
@@ -194,6 +263,7 @@ impl SinkCounter {
     pub(crate) fn done(&self, position: u64, messages: u64) {
         self.done.fetch_add(messages, Relaxed);
         self.through.store(position, Relaxed);
+        lock(&self.backlog).done(position, Instant::now());
     }
 
     pub(crate) fn resend(&self, messages: u64) {
@@ -220,9 +290,18 @@ impl SinkCounter {
     /// more may still end.
     pub(crate) fn close(&self, reason: LossReason, lost: u64, held_back: u64) {
         if !self.closed.swap(true, Relaxed) {
-            self.lose(reason, lost);
-            self.held_back.store(held_back, Relaxed);
+            // How much waits in the spool the pipeline knows.
+            if !self.is_spooled {
+                self.lose(reason, lost);
+                self.held_back.store(held_back, Relaxed);
+            }
+            lock(&self.backlog).clear();
         }
+    }
+
+    /// At the end: what waits in the spool.
+    pub(crate) fn hold_back(&self, messages: u64) {
+        self.held_back.store(messages, Relaxed);
     }
 }
 
@@ -240,6 +319,6 @@ mod tests {
         for (index, reason) in LossReason::ALL.into_iter().enumerate() {
             assert_eq!(counter.lost(reason), index as u64 + 1, "{reason}");
         }
-        assert_eq!(counter.lost_total(), 36);
+        assert_eq!(counter.lost_total(), 45);
     }
 }

@@ -1,6 +1,7 @@
 //! The thread that carries messages from the workers to the sinks' queues.
 
 mod lanes;
+mod spooling;
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::LossReason;
+use crate::deliver::feed::Spooling;
 use crate::deliver::ingest::{Shared, Slot};
 use crate::deliver::lane::Lane;
 use crate::deliver::outlet::Outlet;
@@ -41,6 +43,8 @@ pub(crate) struct Dispatcher {
     lanes: VecDeque<Arc<Lane>>,
     /// What was taken from one and waits for room.
     chunk: Option<Batch>,
+    /// With a spool, between the workers and the queues.
+    spooling: Option<Spooling>,
 }
 
 /// A sink, and what the log has yet to say about its queue.
@@ -62,16 +66,27 @@ impl Fed {
 
     fn account(&mut self, batch: &Batch, offered: &Offered) {
         match offered {
-            Offered::Ended => self.outlet.counter.lose(LossReason::SinkEnded, batch.len() as u64),
+            Offered::Ended => {
+                self.outlet.counter.lose(LossReason::SinkEnded, batch.len() as u64);
+                self.tell(LossReason::SinkEnded, batch, 0);
+            }
             Offered::Accepted(messages) => {
-                self.outlet.counter.queue(*messages);
+                self.outlet.counter.queue(batch, *messages);
                 let dropped = batch.len().saturating_sub(*messages) as u64;
                 if dropped > 0 {
                     self.outlet.counter.lose(LossReason::QueueFull, dropped);
+                    self.tell(LossReason::QueueFull, batch, *messages);
                     let dropped = self.drops.add(dropped, Instant::now());
                     self.log_drops(dropped);
                 }
             }
+        }
+    }
+
+    /// The marker stream is to say which messages the sink does not get.
+    fn tell(&self, reason: LossReason, batch: &Batch, from: usize) {
+        if let Some(ledger) = &self.outlet.ledger {
+            ledger.lost(reason, batch, from);
         }
     }
 
@@ -117,7 +132,8 @@ impl Dispatcher {
     ) -> Self {
         let round = flush_interval.clamp(Duration::from_micros(100), ROUND);
         let outlets = outlets.into_iter().map(Fed::new).collect();
-        Self { shared, slots, outlets, positions, pool, round, lanes: VecDeque::new(), chunk: None }
+        let spooling = shared.spool.as_ref().map(|spool| Spooling::new(Arc::clone(spool)));
+        Self { shared, slots, outlets, positions, pool, round, lanes: VecDeque::new(), chunk: None, spooling }
     }
 
     pub(crate) fn run(mut self) {
@@ -136,6 +152,11 @@ impl Dispatcher {
 
     /// One round: every worker's messages into every sink's queue. Returns whether there were any.
     fn carry(&mut self, slots: &[Arc<Slot>]) -> bool {
+        if let Some(mut spooling) = self.spooling.take() {
+            let found = self.carry_spooled(&mut spooling, slots);
+            self.spooling = Some(spooling);
+            return found;
+        }
         let mut found = false;
         // Before the workers' batches, which may have what comes first of the same connections.
         let lanes = self.shared.take_lanes();
@@ -205,6 +226,7 @@ impl Dispatcher {
                 patience = patience.min(deadline.saturating_duration_since(Instant::now()));
                 if patience.is_zero() {
                     fed.outlet.counter.lose(LossReason::Shutdown, batch.len() as u64);
+                    fed.tell(LossReason::Shutdown, batch, 0);
                     return;
                 }
             }
@@ -226,9 +248,13 @@ impl Dispatcher {
         self.shared.idle.store(true, Ordering::Relaxed);
         if slots.iter().all(|slot| slot.is_empty())
             && !self.shared.has_new_lanes()
+            // After the slots, from which it comes.
+            && !self.shared.spool.as_ref().is_some_and(|spool| spool.has_fresh())
             && self.shared.closing.get().is_none()
         {
-            if self.outlets.iter().any(|fed| fed.drops.has_held_back()) {
+            if let Some(patience) = self.spooling.as_ref().and_then(Spooling::patience) {
+                thread::park_timeout(patience);
+            } else if self.outlets.iter().any(|fed| fed.drops.has_held_back()) {
                 thread::park_timeout(DROP_LOG_INTERVAL);
             } else {
                 thread::park();
@@ -240,12 +266,14 @@ impl Dispatcher {
     /// The last round, after which the workers' messages are lost and the sinks have until the deadline.
     fn finish(&mut self, slots: &[Arc<Slot>]) {
         self.carry(slots);
-        for slot in slots {
-            let late = slot.close(&self.shared);
-            self.shared.counters.lose_everywhere(LossReason::Shutdown, late);
-        }
         let deadline = self.shared.closing.get().copied().unwrap_or_else(Instant::now);
-        self.finish_lanes(deadline);
+        let late: Vec<_> = slots.iter().map(|slot| slot.close(&self.shared)).filter(|late| !late.is_empty()).collect();
+        if let Some(spooling) = self.spooling.take() {
+            self.finish_spooled(spooling, late, deadline);
+        } else {
+            late.iter().for_each(|batch| self.shared.lose(LossReason::Shutdown, batch, 0));
+            self.finish_lanes(deadline);
+        }
         for fed in &self.outlets {
             fed.outlet.queue.close(deadline);
         }

@@ -1,6 +1,7 @@
 //! Where a proxy worker puts its messages.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -11,9 +12,12 @@ use crate::deliver::batch::Batch;
 use crate::deliver::counters::{LossReason, SinkCounters};
 use crate::deliver::held::{DiskError, Held, Rewrite, Unreadable};
 use crate::deliver::lane::Lane;
+use crate::deliver::ledger::Witness;
 use crate::deliver::queue::{Bounds, lock};
 use crate::deliver::rate_limit::RateLimit;
 use crate::deliver::seq::Seq;
+use crate::deliver::spool::{Appended, Spool, SpoolFull, SpoolMode};
+use crate::deliver::timeline::Timeline;
 
 /// A worker's way into delivery. Clones share one buffer; each worker thread should have its own.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub(crate) struct Slot {
     /// Only with `backpressure=block`, only changed with the mutex held: the worker should stop reading from its clients.
     full: AtomicBool,
     space: Notify,
+    /// With a spool of [`SpoolMode::Reply`]: how many messages have left the batch. Only changed with the mutex held.
+    settled: AtomicU64,
 }
 
 /// What the dispatcher and all the workers share.
@@ -50,11 +56,20 @@ pub(crate) struct Shared {
     pub(crate) reads_labels: bool,
     /// Sessions that are kept waiting now.
     pub(crate) held_up: AtomicUsize,
+    pub(crate) spool: Option<Arc<Spool>>,
+    /// Numbers the sessions, and hears of messages that no sink will see.
+    pub(crate) witness: Arc<Witness>,
+    /// When what is in the spool came.
+    pub(crate) timeline: Mutex<Timeline>,
     /// Lanes that have something, and of which the dispatcher does not know yet.
     lanes: Mutex<Vec<Arc<Lane>>>,
     /// What the log has yet to say of messages that are lost because of the disk.
     disk_losses: Mutex<RateLimit>,
 }
+
+/// A worker's batch keeps at most this much memory.
+const SPARE_BYTES: usize = 256 << 10;
+const SPARE_MESSAGES: usize = 4096;
 
 /// How often the log speaks of messages that are lost because of the disk.
 const DISK_LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -88,9 +103,19 @@ impl Shared {
             blocks,
             reads_labels: false,
             held_up: AtomicUsize::new(0),
+            spool: None,
+            witness: Arc::default(),
+            timeline: Mutex::default(),
             lanes: Mutex::default(),
             disk_losses: Mutex::new(RateLimit::new(DISK_LOG_INTERVAL)),
         }
+    }
+
+    /// No sink will see the messages from index `from` on.
+    #[cold]
+    pub(crate) fn lose(&self, reason: LossReason, batch: &Batch, from: usize) {
+        self.counters.lose_everywhere(reason, batch.len().saturating_sub(from));
+        self.witness.lost(reason, batch, from);
     }
 
     /// Lanes that have something since the last call.
@@ -150,7 +175,7 @@ impl Ingest {
         if after > bounds.messages || batch.byte_len() > bounds.bytes {
             self.overflow(&mut batch, before);
         } else if self.shared.closed.load(Ordering::Relaxed) {
-            self.shared.counters.lose_everywhere(LossReason::Shutdown, after.saturating_sub(before));
+            self.shared.lose(LossReason::Shutdown, &batch, before);
             batch.truncate(before);
         }
         drop(batch);
@@ -174,7 +199,7 @@ impl Ingest {
         } else {
             let fitting = batch.messages_within(0, self.shared.bounds.bytes).min(self.shared.bounds.messages);
             let kept = before.max(fitting).max(1);
-            self.shared.counters.lose_everywhere(LossReason::IngestFull, batch.len().saturating_sub(kept));
+            self.shared.lose(LossReason::IngestFull, batch, kept);
             batch.truncate(kept);
         }
     }
@@ -182,6 +207,16 @@ impl Ingest {
     /// Whether a sink has a place for what labels say: without one, digests need not be computed for them.
     pub fn reads_labels(&self) -> bool {
         self.shared.reads_labels
+    }
+
+    /// A number for one more session: 1, 2, 3 and so on, for as long as this process runs.
+    pub(crate) fn next_session(&self) -> u64 {
+        self.shared.witness.next_session()
+    }
+
+    /// Who hears of sessions; `None` where no sink has a marker stream.
+    pub fn witness(&self) -> Option<&Arc<Witness>> {
+        Some(&self.shared.witness).filter(|witness| witness.is_needed())
     }
 
     /// Appends what was held back of a connection, all of it at once.
@@ -227,6 +262,20 @@ impl Ingest {
         self.shared.blocks
     }
 
+    /// Whether replies wait until their messages are in the spool.
+    pub fn settles(&self) -> bool {
+        self.shared.spool.as_ref().is_some_and(|spool| spool.mode() == SpoolMode::Reply)
+    }
+
+    /// Moves the worker's messages to the spool now. `None`: they are where replies may tell of them. Otherwise: when they will be.
+    pub(crate) fn settle(&self) -> Option<Unsettled> {
+        let spool = self.shared.spool.as_ref()?;
+        let (appended, _) = self.slot.append_to(spool, &self.shared);
+        let waits = appended == Appended::Refused || !spool.covers(spool.last());
+        let (slot, ticket) = (Arc::clone(&self.slot), if waits { self.slot.ticket() } else { 0 });
+        waits.then(|| Unsettled { spool: Arc::clone(spool), slot, ticket })
+    }
+
     /// A session is kept waiting until what is returned is dropped.
     pub(crate) fn hold_up(&self) -> HeldUp<'_> {
         HeldUp::new(&self.shared.held_up)
@@ -238,24 +287,74 @@ impl Ingest {
         self.shared.lose_for_the_disk(LossReason::NoDisk, 1, error);
     }
 
-    /// Whether the worker should read nothing more from its clients for now. Only ever true with `backpressure=block`.
+    /// Whether the worker should read nothing more from its clients for now. Only ever true with `backpressure=block`, and with a spool
+    /// that does not drop.
     pub fn is_full(&self) -> bool {
-        self.slot.full.load(Ordering::Relaxed)
+        self.slot.full.load(Ordering::Relaxed) || self.spool_is_full(SpoolFull::Block)
+    }
+
+    /// Whether the spool is full, and that means this.
+    pub fn spool_is_full(&self, policy: SpoolFull) -> bool {
+        self.shared.spool.as_ref().is_some_and(|spool| spool.policy() == policy && spool.is_full())
+    }
+
+    /// A client's request was answered with an error because the spool is full.
+    pub fn count_refused(&self) {
+        if let Some(spool) = &self.shared.spool {
+            spool.count_refused();
+        }
     }
 
     /// Returns when [`Ingest::is_full`] is false.
     pub async fn wait_for_space(&self) {
         let _held_up = HeldUp::new(&self.shared.held_up);
+        let changed = self.shared.spool.as_ref().map_or(&self.slot.space, |spool| spool.changed());
+        let mut counted = 0;
         loop {
-            let space = self.slot.space.notified();
-            let mut space = std::pin::pin!(space);
-            // Registered before the look at the flag, so that a change in between is not missed.
+            let (mut space, mut in_spool) = (pin!(self.slot.space.notified()), pin!(changed.notified()));
+            // Registered before the look at the flags, so that a change in between is not missed.
             space.as_mut().enable();
+            in_spool.as_mut().enable();
             if !self.is_full() {
                 return;
             }
-            space.await;
+            if let Some(spool) = &self.shared.spool {
+                spool.count_held(&mut counted);
+            }
+            tokio::select! {
+                () = space => {}
+                () = in_spool => {}
+            }
         }
+    }
+}
+
+/// Messages that are not in the spool, or not on its disk.
+#[derive(Debug)]
+pub(crate) struct Unsettled {
+    spool: Arc<Spool>,
+    slot: Arc<Slot>,
+    ticket: u64,
+}
+
+impl Unsettled {
+    /// Returns when they are, or are counted as lost.
+    pub(crate) async fn settled(self) {
+        let Self { spool, slot, ticket } = self;
+        wait_until(&spool, || slot.settled.load(Ordering::Relaxed) >= ticket).await;
+        let last = spool.last();
+        wait_until(&spool, || spool.covers(last)).await;
+    }
+}
+
+async fn wait_until(spool: &Spool, is_so: impl Fn() -> bool) {
+    loop {
+        let mut changed = pin!(spool.changed().notified());
+        changed.as_mut().enable();
+        if is_so() {
+            return;
+        }
+        changed.await;
     }
 }
 
@@ -281,6 +380,39 @@ impl Slot {
         true
     }
 
+    /// Moves the worker's messages to the spool, in their order with what the worker itself moves there. Returns how many there were, and what
+    /// became of them.
+    pub(crate) fn append_to(&self, spool: &Spool, shared: &Shared) -> (Appended, usize) {
+        let mut batch = lock(&self.batch);
+        let messages = batch.len();
+        let was_full = self.full.load(Ordering::Relaxed);
+        if messages == 0 && !was_full {
+            return (Appended::Taken, 0);
+        }
+        let appended = if messages == 0 { Appended::Taken } else { spool.append_fresh(&mut batch) };
+        if appended == Appended::Refused {
+            return (appended, messages);
+        }
+        if appended == Appended::Dropped {
+            shared.lose(LossReason::SpoolFull, &batch, 0);
+        }
+        batch.clear();
+        batch.shrink_to(SPARE_BYTES, SPARE_MESSAGES);
+        self.settled.fetch_add(messages as u64, Ordering::Relaxed);
+        self.full.store(false, Ordering::Relaxed);
+        drop(batch);
+        if was_full {
+            self.space.notify_waiters();
+        }
+        (appended, messages)
+    }
+
+    /// How many messages will have left the batch when all that are in it now have.
+    fn ticket(&self) -> u64 {
+        let batch = lock(&self.batch);
+        self.settled.load(Ordering::Relaxed) + batch.len() as u64
+    }
+
     /// Whether the worker has nothing for the dispatcher.
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.batch).is_empty()
@@ -292,12 +424,11 @@ impl Slot {
         self.full.store(true, Ordering::Relaxed);
     }
 
-    /// Closes the slot: nobody waits for space in it any more. Returns how many messages were in it.
-    pub(crate) fn close(&self, shared: &Shared) -> usize {
+    /// Closes the slot: nobody waits for space in it any more. Returns the messages that were in it.
+    pub(crate) fn close(&self, shared: &Shared) -> Batch {
         let mut batch = lock(&self.batch);
         shared.closed.store(true, Ordering::Relaxed);
-        let left = batch.len();
-        batch.clear();
+        let left = std::mem::take(&mut *batch);
         self.full.store(false, Ordering::Relaxed);
         drop(batch);
         self.space.notify_waiters();

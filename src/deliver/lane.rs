@@ -56,6 +56,15 @@ impl Lane {
         lock(&self.state)
     }
 
+    /// The connection's counter when all that waits here has its numbers.
+    pub(crate) fn last(&self) -> Seq {
+        let state = self.lock();
+        let waiting = state.runs.iter().map(|run| run.left() + run.lost_behind()).sum::<u64>() + state.behind.len();
+        let mut seq = state.seq;
+        seq.skip(waiting);
+        seq
+    }
+
     /// Whether something waits here.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::Relaxed)

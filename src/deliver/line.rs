@@ -14,6 +14,10 @@ use super::seq::Seq;
 pub struct Line {
     ingest: Ingest,
     way: Way,
+    /// Something was sent since the last [`Self::settle`].
+    has_sent: bool,
+    /// Lines of other sessions to which this one has sent since then.
+    others: Vec<SharedLine>,
 }
 
 #[derive(Debug)]
@@ -40,8 +44,17 @@ pub struct Gate {
 
 impl Line {
     /// For one session of the worker with this way in.
-    pub const fn new(ingest: Ingest) -> Self {
-        Self { ingest, way: Way::Direct(Seq::new()) }
+    pub fn new(ingest: Ingest) -> Self {
+        let session = ingest.next_session();
+        Self { ingest, way: Way::Direct(Seq::of(session)), has_sent: false, others: Vec::new() }
+    }
+
+    /// The number of the last message, those included that wait in front of the sinks and get theirs later.
+    pub fn last(&self) -> Seq {
+        match &self.way {
+            Way::Direct(seq) => *seq,
+            Way::Lane(lane) => lane.last(),
+        }
     }
 
     /// The worker's way in.
@@ -56,6 +69,7 @@ impl Line {
         label: Label,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.has_sent = true;
         match &mut self.way {
             Way::Direct(seq) => self.ingest.append(|batch| batch.push_numbered(key, seq, label, write)),
             Way::Lane(lane) => publish_behind(&self.ingest, &mut lane.lock(), key, label, write),
@@ -67,6 +81,7 @@ impl Line {
         if held.is_empty() {
             return;
         }
+        self.has_sent = true;
         if let Way::Direct(seq) = &mut self.way
             && held.is_within(self.ingest.at_once())
         {
@@ -88,6 +103,33 @@ impl Line {
         SharedLine { ingest: self.ingest.clone(), lane }
     }
 
+    /// What this session's statement has sent went by the line of another.
+    pub fn has_sent_by(&mut self, other: SharedLine) {
+        if self.ingest.settles() {
+            self.has_sent = true;
+            self.others.push(other);
+        }
+    }
+
+    /// With a spool of mode `reply`, everything that was sent goes to it now. What is returned is ready when the client may be told; `None`: it may
+    /// be told already.
+    #[inline]
+    pub fn settle(&mut self) -> Option<Settling> {
+        if !std::mem::take(&mut self.has_sent) || !self.ingest.settles() {
+            return None;
+        }
+        let lane = match &self.way {
+            Way::Direct(_) => None,
+            Way::Lane(lane) => Some(Arc::clone(lane)),
+        };
+        let mut settling = Settling { waits: Vec::new() };
+        settling.add(self.ingest.clone(), lane);
+        for SharedLine { ingest, lane } in self.others.drain(..) {
+            settling.add(ingest, Some(lane));
+        }
+        (!settling.waits.is_empty()).then_some(settling)
+    }
+
     /// Whether the session should read nothing more from its client for now. Only ever true with `backpressure=block`.
     #[inline]
     pub fn is_full(&self) -> bool {
@@ -105,6 +147,33 @@ impl Line {
             Way::Lane(lane) => Some(Arc::clone(lane)),
         };
         Gate { ingest: self.ingest.clone(), lane }
+    }
+}
+
+/// What is on its way to the spool.
+#[derive(Debug)]
+pub struct Settling {
+    waits: Vec<(Ingest, Option<Arc<Lane>>)>,
+}
+
+impl Settling {
+    fn add(&mut self, ingest: Ingest, lane: Option<Arc<Lane>>) {
+        let lane = lane.filter(|lane| lane.is_busy());
+        if ingest.settle().is_some() || lane.is_some() {
+            self.waits.push((ingest, lane));
+        }
+    }
+
+    /// Returns when all of it is there, or counted as lost.
+    pub async fn settled(self) {
+        for (ingest, lane) in self.waits {
+            if let Some(lane) = lane {
+                lane.wait_until_empty().await;
+            }
+            if let Some(unsettled) = ingest.settle() {
+                unsettled.settled().await;
+            }
+        }
     }
 }
 

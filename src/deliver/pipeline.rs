@@ -7,7 +7,8 @@
 //!   one reader --push, which waits for room ---------------/     \--> queue --> sink
 //! ```
 //!
-//! Messages get their positions where the two meet, in front of the queues.
+//! Messages get their positions where the two meet, in front of the queues. With a spool (`spool`) that is where the dispatcher, or a worker, appends
+//! to it: what a queue has no room for comes from there later.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver};
@@ -17,19 +18,23 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Event, StreamPosition};
 use crate::deliver::batch::Batch;
 use crate::deliver::config::{Backpressure, QueueConfig};
 use crate::deliver::counters::{LossReason, SinkCounters};
 use crate::deliver::dispatcher::Dispatcher;
 use crate::deliver::error::SinkError;
 use crate::deliver::ingest::{Ingest, Shared, Slot};
+use crate::deliver::ledger::{Ledger, Witness};
 use crate::deliver::outlet::Outlet;
+use crate::deliver::overview::Overview;
 use crate::deliver::pool::Pool;
 use crate::deliver::position::Positions;
 use crate::deliver::queue::{Bounds, Offered, SinkQueue, lock};
 use crate::deliver::report::{ShutdownReport, SinkReport};
 use crate::deliver::runner::Runner;
 use crate::deliver::sink::{Sink, Staged};
+use crate::deliver::spool::{Spool, SpoolCounts, SpoolFull};
 
 /// After the deadline a sink's thread has this long to notice it.
 const GRACE: Duration = Duration::from_millis(500);
@@ -49,6 +54,7 @@ pub struct Pipeline {
     positions: Arc<Positions>,
     pool: Arc<Pool>,
     workers: Workers,
+    spool: Option<Arc<Spool>>,
     /// Receives the index of each sink whose thread has ended.
     ended: Mutex<Receiver<usize>>,
 }
@@ -96,19 +102,44 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     /// Starts a thread for each sink. With each comes the form of messages that it takes, from 0 on.
     pub fn start(sinks: Vec<(usize, Box<dyn Sink>)>, config: &QueueConfig) -> Result<Self, SinkError> {
+        Self::start_with(sinks, config, None)
+    }
+
+    /// As [`Self::start`] for sinks that all take form 0, with a spool that was opened for them in front of their queues: what workers append
+    /// is in it until each sink has delivered it, be it after another start.
+    pub fn start_spooled(sinks: Vec<Box<dyn Sink>>, config: &QueueConfig, spool: Spool) -> Result<Self, SinkError> {
+        Self::start_with(sinks.into_iter().map(|sink| (0, sink)).collect(), config, Some(Arc::new(spool)))
+    }
+
+    fn start_with(
+        sinks: Vec<(usize, Box<dyn Sink>)>,
+        config: &QueueConfig,
+        spool: Option<Arc<Spool>>,
+    ) -> Result<Self, SinkError> {
         let bounds = Bounds { messages: config.max_messages, bytes: config.max_bytes };
-        let counters = Arc::new(SinkCounters::new(sinks.iter().map(|(_, sink)| sink.name().to_owned())));
+        let names = sinks.iter().map(|(_, sink)| sink.name().to_owned());
+        let counters = Arc::new(match &spool {
+            None => SinkCounters::new(names),
+            Some(spool) => SinkCounters::spooled(names, spool.delivered_at_start()),
+        });
         let forms = sinks.iter().map(|(form, _)| form + 1).max().unwrap_or(1);
-        let mut shared =
-            Shared::new(Arc::clone(&counters), bounds, config.batch_size, config.backpressure == Backpressure::Block);
-        shared.reads_labels = sinks.iter().any(|(_, sink)| sink.reads_labels());
+        let blocks = match &spool {
+            None => config.backpressure == Backpressure::Block,
+            Some(spool) => spool.policy() != SpoolFull::Drop,
+        };
+        let mut shared = Shared::new(Arc::clone(&counters), bounds, config.batch_size, blocks);
+        // What is in the spool may go to other sinks after the next start.
+        shared.reads_labels = spool.is_some() || sinks.iter().any(|(_, sink)| sink.reads_labels());
+        shared.spool.clone_from(&spool);
         let pool = Arc::new(Pool::default());
         let (ended_sender, ended) = mpsc::channel();
         let (mut outlets, mut staged) = (Vec::new(), Vec::new());
         for (index, ((form, mut sink), counter)) in sinks.into_iter().zip(counters.sinks()).enumerate() {
             sink.attach(counter);
             staged.extend(sink.staged().map(|staged| (form, staged)));
-            let outlet = Outlet { form, queue: Arc::new(SinkQueue::new(bounds)), counter: Arc::clone(counter) };
+            let queue = Arc::new(SinkQueue::new(bounds));
+            let (holds_for, ledger) = (sink.holds_for(), sink.ledger());
+            let outlet = Outlet { form, queue, counter: Arc::clone(counter), holds_for, ledger };
             let runner = Runner::new(sink, outlet.clone(), Arc::clone(&pool));
             outlets.push(outlet);
             let ended = ended_sender.clone();
@@ -118,6 +149,7 @@ impl Pipeline {
                 let _ = ended.send(index);
             })?;
         }
+        shared.witness = Arc::new(Witness::new(outlets.iter().filter_map(|outlet| outlet.ledger.clone()).collect()));
         let workers = Workers {
             shared: Arc::new(shared),
             slots: Arc::default(),
@@ -125,7 +157,7 @@ impl Pipeline {
             dispatcher: Mutex::default(),
         };
         let positions = Arc::new(Positions::new(forms));
-        Ok(Self { outlets, counters, staged, positions, pool, workers, ended: Mutex::new(ended) })
+        Ok(Self { outlets, counters, staged, positions, pool, workers, spool, ended: Mutex::new(ended) })
     }
 
     /// A way in for one more worker thread, which appends without waiting. Its messages are of form 0.
@@ -162,7 +194,7 @@ impl Pipeline {
             loop {
                 match outlet.queue.offer_whole(&batch) {
                     Some(Offered::Accepted(messages)) => {
-                        outlet.counter.queue(messages);
+                        outlet.counter.queue(&batch, messages);
                         outlet.queue.announce();
                         break;
                     }
@@ -219,6 +251,39 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Whether a sink that takes this form has a marker stream.
+    pub fn has_markers(&self, form: usize) -> bool {
+        self.ledgers(Some(form)).next().is_some()
+    }
+
+    /// Something happened at this time, in milliseconds since 1970, that the marker streams of one form or of all are to tell.
+    pub fn tell(&self, form: Option<usize>, time: u64, event: &Event) {
+        self.ledgers(form).for_each(|(_, ledger)| ledger.tell(time, event.clone()));
+    }
+
+    /// So many rows have become messages since the start.
+    pub fn tell_rows(&self, rows: u64) {
+        self.ledgers(None).for_each(|(_, ledger)| ledger.rows(rows));
+    }
+
+    /// What was pushed so far is what comes before this position of a binlog. Such boundaries are numbered from 1 on.
+    pub fn tell_boundary(&self, number: u64, position: StreamPosition) {
+        let (positions, position) = (self.positions(), Arc::new(position));
+        for (form, ledger) in self.ledgers(None) {
+            ledger.boundary(number, positions.get(form).copied().unwrap_or(0), &position);
+        }
+    }
+
+    /// The last of these boundaries that every marker stream has; `None`: there is no marker stream.
+    pub fn covered(&self) -> Option<u64> {
+        self.ledgers(None).map(|(_, ledger)| ledger.covered()).min()
+    }
+
+    fn ledgers(&self, form: Option<usize>) -> impl Iterator<Item = (usize, &Arc<Ledger>)> {
+        let outlets = self.outlets.iter().filter(move |outlet| form.is_none_or(|form| form == outlet.form));
+        outlets.filter_map(|outlet| Some((outlet.form, outlet.ledger.as_ref()?)))
+    }
+
     /// An error if a sink has ended, even if nothing was pushed to it since.
     pub fn check(&self) -> Result<(), PushError> {
         let ended = self.outlets.iter().find(|outlet| outlet.queue.has_ended());
@@ -228,6 +293,16 @@ impl Pipeline {
     /// What happens when a queue is full.
     pub fn backpressure(&self) -> Backpressure {
         if self.workers.shared.blocks { Backpressure::Block } else { Backpressure::Drop }
+    }
+
+    /// What its queues and sinks are like, at any time.
+    pub(crate) fn overview(&self) -> Overview {
+        Overview::new(self.outlets.clone(), Arc::clone(&self.workers.shared))
+    }
+
+    /// How the spool is; `None`: there is none.
+    pub fn spool(&self) -> Option<SpoolCounts> {
+        self.spool.as_ref().map(|spool| spool.counts())
     }
 
     /// What became of the messages so far.
@@ -252,6 +327,13 @@ impl Pipeline {
             let Ok(index) = ended.recv_timeout(patience) else { break };
             if let Some(finished) = finished.get_mut(index) {
                 *finished = true;
+            }
+        }
+        if let Some(spool) = &self.spool {
+            let delivered: Vec<_> = self.outlets.iter().map(|outlet| outlet.counter.delivered_through()).collect();
+            spool.finish(&delivered);
+            for (outlet, delivered) in self.outlets.iter().zip(delivered) {
+                outlet.counter.hold_back(spool.last().saturating_sub(delivered));
             }
         }
         let sinks = self.outlets.iter().zip(finished);

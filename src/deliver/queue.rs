@@ -173,6 +173,12 @@ impl SinkQueue {
         state
     }
 
+    /// Messages and bytes that are in it now.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.messages, state.bytes)
+    }
+
     /// Gives back the room of messages that the sink took.
     pub(crate) fn release(&self, messages: usize, bytes: usize) {
         let mut state = lock(&self.state);

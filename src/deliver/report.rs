@@ -21,7 +21,8 @@ pub struct SinkReport {
     pub shortened: u64,
     /// Messages it never got, for whatever reason, since the start.
     pub lost: u64,
-    /// Messages that the sink took and held back, because no checkpoint can cover them: they come again at the next start.
+    /// Messages that come again at the next start: the sink took them and held them back, because no checkpoint can cover them, or they wait
+    /// in the spool.
     pub held_back: u64,
     /// Whether the sink ended in time.
     pub finished: bool,

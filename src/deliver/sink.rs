@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::deliver::batch::Batch;
 use crate::deliver::counters::SinkCounter;
 use crate::deliver::error::SinkError;
+use crate::deliver::ledger::Ledger;
 
 /// What a sink has written but publishes only when a checkpoint covers it.
 pub trait Staged: Send + Sync {
@@ -22,6 +23,11 @@ pub trait Sink: Send {
     /// The name for logs and counters, for example `ndjson:/var/log/sql.ndjson`.
     fn name(&self) -> &str;
 
+    /// Which destination it is, from one start to the next: the spool knows it by this.
+    fn identity(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Gives the sink its counters before the first write: of what it loses for good, and of what it sends again.
     fn attach(&mut self, _counter: &Arc<SinkCounter>) {}
 
@@ -30,9 +36,20 @@ pub trait Sink: Send {
         None
     }
 
+    /// What its marker stream has to tell, if it has one.
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        None
+    }
+
     /// Whether it has a place for what labels say ([`Label`](crate::deliver::Label)).
     fn reads_labels(&self) -> bool {
         false
+    }
+
+    /// For how long it may keep what it took while all is well, for the sake of others that are to come. Delivery that takes longer than
+    /// that, and some more, is stuck.
+    fn holds_for(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Offers the messages of `batch` from index `from` on; returns how many were taken, in order.

@@ -37,6 +37,12 @@ impl ClientError {
         Self { code: 1290, text }
     }
 
+    /// `ER_DISK_FULL`.
+    pub(super) fn spool_full() -> Self {
+        let text = "mysql-interceptor: the statement was not run because the spool of messages is full; try again later (--spool-full=error)";
+        Self { code: 1021, text: text.to_owned() }
+    }
+
     /// `ER_SERVER_SHUTDOWN`.
     pub(super) fn shutting_down() -> Self {
         Self { code: 1053, text: "mysql-interceptor: Server shutdown in progress".to_owned() }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::address::Upstream;
 use crate::message::MessageFilter;
+use crate::metrics::Watch;
 use crate::mirror::MirrorSwitch;
 use crate::publish::BufferConfig;
 use crate::recording::RecordingSwitch;
@@ -33,6 +34,8 @@ pub struct ProxyConfig {
     pub buffer: Option<BufferConfig>,
     /// Whether sessions are recorded.
     pub recording: RecordingSwitch,
+    /// Who looks at it from outside.
+    pub watch: Watch,
 }
 
 impl ProxyConfig {
@@ -49,6 +52,7 @@ impl ProxyConfig {
             mirror: MirrorSwitch::default(),
             buffer: Some(BufferConfig::default()),
             recording: RecordingSwitch::default(),
+            watch: Watch::default(),
         }
     }
 }

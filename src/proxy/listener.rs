@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counters::add;
 use super::error::ProxyError;
+use super::figures::{Figures, log_counters};
 use super::shared::Shared;
 use super::worker::WorkerHandle;
 use crate::deliver::Pipeline;
@@ -43,11 +44,12 @@ fn listen_on(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 /// Serves the clients of these listeners until `stop` is cancelled, then drains. Returns when the drain began.
 pub(super) async fn listen(
-    shared: &Arc<Shared>,
+    figures: &Figures,
     listeners: Vec<std::net::TcpListener>,
     pipeline: &Pipeline,
     stop: &CancellationToken,
 ) -> Result<Instant, ProxyError> {
+    let shared = &figures.shared;
     let mut listeners = Listeners::new(listeners).map_err(ProxyError::Worker)?;
     if listeners.all.is_empty() {
         return Err(ProxyError::NoListener);
@@ -61,6 +63,7 @@ pub(super) async fn listen(
         .collect::<Result<Vec<_>, _>>()?;
     let mut report = tokio::time::interval(REPORT_INTERVAL);
     report.tick().await;
+    figures.is_listening.store(true, Ordering::Relaxed);
     announce(shared, pipeline, &listeners.addresses(), count);
     loop {
         tokio::select! {
@@ -74,7 +77,7 @@ pub(super) async fn listen(
                 Err(error) => accept_failed(&error).await,
             },
             _ = report.tick() => {
-                shared.log_counters("so far", pipeline.counters().lost_total());
+                log_counters(figures, "so far");
                 shared.config.mirror.log("mirror so far");
             }
             () = stop.cancelled() => break,
@@ -82,6 +85,7 @@ pub(super) async fn listen(
     }
     let stopping_since = Instant::now();
     shared.config.recording.ends_soon();
+    figures.is_listening.store(false, Ordering::Relaxed);
     // Closed first: a client that comes now is refused, not left waiting.
     drop(listeners);
     tracing::info!("stopping: no new clients, running statements may end");

@@ -106,6 +106,9 @@ impl SessionListeners {
 
 impl SessionListener for SessionListeners {
     fn login(&mut self, login: &LoginAnswer<'_>) {
+        if self.published.contains(Interest::LOGIN) {
+            self.publisher.login(login);
+        }
         self.each(|listener| listener.login(login));
     }
 

@@ -29,6 +29,7 @@ mod client_error;
 mod config;
 mod counters;
 mod error;
+mod figures;
 mod handshake;
 mod inline;
 mod leg;
@@ -36,6 +37,8 @@ mod listener;
 mod listeners;
 mod probes;
 mod pump;
+mod reach;
+mod readiness;
 mod relay;
 mod session;
 mod shared;
@@ -48,15 +51,20 @@ mod worker;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::deliver::Pipeline;
+pub use crate::metrics::Watch;
 pub use crate::publish::BufferConfig;
 pub use address::Upstream;
 pub use config::{CaptureConfig, OnUnobservable, ProxyConfig, SessionProbe, TlsConfig, TlsMode, UpstreamVerify};
 pub use error::ProxyError;
+#[cfg(test)]
+pub(crate) use figures::metrics;
+use figures::{Figures, log_counters};
 pub use listener::bind;
 use shared::Shared;
 
@@ -65,13 +73,13 @@ use shared::Shared;
 pub struct Ended {
     /// When it was told to stop: what is still to be done should count from here.
     pub stopping_since: Instant,
-    shared: Arc<Shared>,
+    figures: Arc<Figures>,
 }
 
 impl Ended {
     /// Logs what was counted, and how many messages the sinks have lost.
-    pub fn log(&self, lost: u64) {
-        self.shared.log_counters("stopped", lost);
+    pub fn log(&self) {
+        log_counters(&self.figures, "stopped");
     }
 }
 
@@ -82,14 +90,19 @@ impl Ended {
 ///
 /// Certificates that cannot be used, and what the system refuses at the start. Nothing was accepted then.
 pub fn run(
-    config: ProxyConfig,
+    mut config: ProxyConfig,
     listeners: Vec<TcpListener>,
     pipeline: &Pipeline,
     stop: &CancellationToken,
 ) -> Result<Ended, ProxyError> {
+    let watch = std::mem::take(&mut config.watch);
     let shared = Arc::new(Shared::new(config)?);
+    let figures = Arc::new(Figures { shared, sinks: pipeline.counters(), is_listening: AtomicBool::new(false) });
+    watch.begin(&figures);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Worker)?;
-    let stopping_since = runtime.block_on(listener::listen(&shared, listeners, pipeline, stop))?;
-    shared.publishing.finish();
-    Ok(Ended { stopping_since, shared })
+    let stopping_since = runtime.block_on(listener::listen(&figures, listeners, pipeline, stop));
+    figures.is_listening.store(false, Relaxed);
+    let stopping_since = stopping_since?;
+    figures.shared.publishing.finish();
+    Ok(Ended { stopping_since, figures })
 }

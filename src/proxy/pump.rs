@@ -79,6 +79,11 @@ impl Pump {
         self.kept.is_empty() && !self.unflushed
     }
 
+    /// Whether the reader's next bytes are what the writer gets next.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_clear() && self.end == End::Open
+    }
+
     /// Writing to this direction's reader has failed: its end will be that of a reset, whatever it looks like.
     pub(super) fn break_reader(&mut self) {
         self.reader_broken = true;
@@ -103,7 +108,7 @@ impl Pump {
     /// Moves bytes once. `scratch` is free for use until the step returns.
     ///
     /// The time of reading is what counts for durations, but the observer sees the bytes only after the writer got them:
-    /// nobody waits for it. With `--on-unobservable=close` it is the other way round.
+    /// nobody waits for it. With `--on-unobservable=close` it is the other way round, and with `--spool-mode=reply` for what the client gets.
     pub(super) fn step<R, W>(
         &mut self,
         cx: &mut Context<'_>,
@@ -122,11 +127,15 @@ impl Pump {
             Err(step) => return Ok(step),
         };
         let now = tap.now();
-        let observed = tap.observes_first();
+        let observed = tap.observes_first(direction);
         if observed {
             tap.observe(direction, bytes, now);
             if tap.refusal().is_some() {
                 return Ok(Step::Refused);
+            }
+            if direction == Direction::ToClient && tap.must_settle() {
+                self.push(bytes);
+                return Ok(Step::Moved);
             }
         }
         let taken = match Pin::new(&mut *writer).poll_write(cx, bytes) {
@@ -177,7 +186,7 @@ impl Pump {
         let mut changed = Vec::new();
         let shown = change.change(bytes, now, tap, &mut changed);
         let shown = if shown == Shown::Read { bytes } else { &changed };
-        let observed = tap.observes_first();
+        let observed = tap.observes_first(direction);
         if observed {
             tap.observe(direction, shown, now);
             if tap.refusal().is_some() {

@@ -18,6 +18,7 @@ use super::tap::{Direction, Tap};
 
 mod guard;
 mod probe;
+mod refuse;
 
 pub(super) use guard::LoginGuard;
 
@@ -51,7 +52,7 @@ pub(super) enum Pause {
     ClientReset,
     /// The server's connection was reset, and what it said before is on its way to the client.
     ServerReset,
-    /// The session cannot be observed, and is to end.
+    /// The session cannot be observed, or the spool is full: it is to end.
     Refused,
     /// The session is over: the client would not read what the server said before it closed.
     Over,
@@ -71,6 +72,10 @@ pub(super) struct Relay<C, S> {
     /// With `--inline-debug`.
     annotator: Option<Box<Annotator>>,
     gate: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// What has come of a request that is not to reach the server.
+    refused: Vec<u8>,
+    /// The session ends because of it; the client's error is on its way.
+    ends_refused: bool,
 }
 
 /// Who still takes what is written to it.
@@ -131,6 +136,8 @@ where
             tap,
             annotator: None,
             gate: None,
+            refused: Vec::new(),
+            ends_refused: false,
         }
     }
 
@@ -162,9 +169,12 @@ where
         say(&mut self.client, packet).await
     }
 
-    /// Ends a client's session that cannot be observed, with an error if there is a place for one.
+    /// Ends a client's session that cannot be observed or whose messages have no room, with an error if there is a place for one.
     pub(super) async fn refuse_client(&mut self) {
-        let Some(end) = self.tap.refusal() else { return };
+        let end = self.tap.refusal();
+        if (end.is_none() && !self.ends_refused) || self.tap.is_settling() {
+            return;
+        }
         let (to_client, client) = (&mut self.to_client, &mut self.client);
         // What the server said before is the client's.
         let rest = timeout(
@@ -178,7 +188,8 @@ where
         if rest.await != Ok(true) {
             return;
         }
-        if let Some(sequence) = end.error_sequence
+        if let Some(end) = end
+            && let Some(sequence) = end.error_sequence
             && self.say_to_client(&ClientError::unobservable(&end).packet(sequence, false)).await.is_err()
         {
             return;
@@ -240,6 +251,9 @@ where
         if !self.listening.client() {
             return Ok(Step::Idle);
         }
+        if self.tap.poll_settled(cx).is_pending() {
+            return Ok(Step::Idle);
+        }
         let step = SCRATCH.with_borrow_mut(|scratch| {
             let (server, client, tap) = (&mut self.server, &mut self.client, &mut self.tap);
             self.to_client.step(cx, server, client, scratch, tap, Direction::ToClient)
@@ -274,6 +288,9 @@ where
         // A client that is kept waiting may leave meanwhile.
         if self.poll_gate(cx).is_pending() && !poll_ended(&mut self.client, cx) {
             return Ok(Step::Idle);
+        }
+        if let Some(step) = self.poll_refused(cx) {
+            return step;
         }
         let step = SCRATCH.with_borrow_mut(|scratch| {
             let (client, server, tap) = (&mut self.client, &mut self.server, &mut self.tap);

@@ -22,6 +22,7 @@ use super::listeners::{SessionListeners, Switches};
 use super::relay::{LoginGuard, Pause, Relay, dismiss, say};
 use super::shared::Worker;
 use super::tap::{Direction, Tap};
+use super::tls::facts;
 use crate::client::{dial, tune};
 use crate::mysql::wire::{CapabilityFlags, Greeting, HandshakeResponse, strip_greeting_tls};
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode};
@@ -103,8 +104,12 @@ impl Session {
             }
         };
         let mut server = match connected {
-            Ok(server) => server,
+            Ok(server) => {
+                shared.reach.note(Ok(()));
+                server
+            }
             Err(error) => {
+                shared.reach.note(Err(error.to_string()));
                 add(&shared.counters.upstream_failures, 1);
                 tracing::warn!(client = %peer, upstream = %shared.server_host, %error, "cannot reach the server");
                 let error = ClientError::unreachable(&shared.server_host, &error.to_string());
@@ -163,8 +168,11 @@ impl Session {
         let (has_messages, inline_debug) =
             (shared.publishing.options.policy.enabled, shared.config.capture.inline_debug);
         // Without messages the observer is there for the comments, the recording or the mirror.
-        let published = if has_messages { shared.observer_config.interest } else { Interest::empty() };
-        let publisher = shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.analyses.clone());
+        let mut published = if has_messages { shared.observer_config.interest } else { Interest::empty() };
+        let mut publisher = shared.publishing.publisher(peers, self.worker.ingest.clone(), self.worker.desk.clone());
+        if has_messages {
+            published |= publisher.audit(peer);
+        }
         let (recording, mirror) = (shared.config.recording.clone(), shared.config.mirror.clone());
         let switches = Switches { recording, mirror };
         let observe = has_messages || inline_debug || switches.are_on();
@@ -174,6 +182,7 @@ impl Session {
             if has_messages { shared.config.capture.on_unobservable } else { OnUnobservable::Continue },
             SessionListeners::new(publisher, published, switches, peer),
             shared.counters.clone(),
+            self.worker.bytes.clone(),
             self.worker.epoch,
         )
     }
@@ -205,14 +214,14 @@ impl Session {
             }
         }
         *greeted = true;
-        if tap.observes_first() {
+        if tap.observes_first(Direction::ToClient) {
             tap.observe_now(Direction::ToClient, &greeting);
             if tap.refusal().is_some() {
                 return Ok(Opening::Refused { sequence: Some(0) });
             }
         }
         client.write_all(&greeting).await.map_err(Failed::Client)?;
-        if !tap.observes_first() {
+        if !tap.observes_first(Direction::ToClient) {
             tap.observe_now(Direction::ToClient, &greeting);
         }
         let mut first = Vec::with_capacity(512);
@@ -312,6 +321,7 @@ impl Session {
         match server {
             Ok(server) => {
                 add(&shared.counters.tls_sessions, 1);
+                tap.secured(facts(client.get_ref().1));
                 self.relay(client, server, First::default(), true, tap, peer).await;
             }
             Err(error) => {

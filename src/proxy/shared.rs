@@ -1,17 +1,18 @@
 //! What all sessions share, and what those of one worker do.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::config::ProxyConfig;
 use super::counters::Counters;
 use super::error::ProxyError;
 use super::probes::Probes;
+use super::reach::Reach;
 use super::tls::Tls;
 use crate::deliver::Ingest;
 use crate::message::{CapturePolicy, MessageOptions};
-use crate::mysql::sql::Analyses;
-use crate::publish::{Publishing, local_time_zone};
+use crate::metrics::Stripe;
+use crate::publish::{Desk, Publishing, local_time_zone};
 use crate::session::{Interest, ObserverConfig};
 
 /// What all sessions share.
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     pub(super) local_host: Arc<str>,
     pub(super) counters: Arc<Counters>,
     pub(super) probes: Probes,
+    pub(super) reach: Reach,
 }
 
 /// What the sessions of one thread share.
@@ -33,8 +35,9 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) ingest: Ingest,
     pub(super) epoch: Instant,
-    /// What is known of texts.
-    pub(super) analyses: Arc<Mutex<Analyses>>,
+    pub(super) desk: Arc<Desk>,
+    /// Bytes forwarded to the server, and to clients.
+    pub(super) bytes: [Stripe; 2],
 }
 
 impl Shared {
@@ -67,14 +70,8 @@ impl Shared {
             local_host: gethostname::gethostname().to_string_lossy().into(),
             counters: Arc::default(),
             probes: Probes::default(),
+            reach: Reach::default(),
             config,
         })
-    }
-}
-
-impl Shared {
-    /// Logs what was counted, and how many messages the sinks have lost.
-    pub(super) fn log_counters(&self, what: &'static str, lost: u64) {
-        self.counters.log(what, &self.publishing, self.config.recording.counts(), lost);
     }
 }

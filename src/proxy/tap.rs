@@ -1,12 +1,17 @@
 //! Between the forwarding and the observer: what passes is shown to the observer, and its statements become messages.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use super::counters::{Counters, add};
 use super::listeners::SessionListeners;
-use crate::deliver::Gate;
+use crate::audit::TlsFacts;
+use crate::clocks;
+use crate::deliver::{Gate, SpoolFull};
+use crate::metrics::Stripe;
 use crate::mysql::wire::Algorithm;
 use crate::proxy::OnUnobservable;
 use crate::session::{Now, Observer, ObserverConfig, OutOfSight, Phase, ProbeAnswer, SessionFacts, Side, SightLoss};
@@ -26,10 +31,15 @@ pub(super) struct Tap {
     /// Why there is no observer any more, or why the session has to end before that.
     out_of_sight: Option<OutOfSight>,
     on_unobservable: OnUnobservable,
+    /// With `--spool-mode=reply`: replies wait until their messages are in the spool.
+    settles: bool,
+    /// Until when what was read of the server's is not the client's yet.
+    settling: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     clock: Clock,
     /// Kept where there is no observer to tell whether a statement is under way. `None`: the server has not spoken yet, so none is.
     last_seen: Option<(Direction, Instant)>,
-    bytes: [u64; 2],
+    /// Where the bytes of each direction are counted.
+    bytes: [Stripe; 2],
 }
 
 /// What the session is like when bytes come, which it has not seen yet.
@@ -65,12 +75,14 @@ impl Clock {
 
     #[inline]
     fn now(&mut self) -> Now {
-        let monotonic_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let since_epoch =
+            |at: Instant| u64::try_from(at.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
+        let monotonic_ns = since_epoch(Instant::now());
         let age = monotonic_ns.saturating_sub(self.known.monotonic_ns);
         if age > WALL_CLOCK_AGE_NS || self.known.epoch_ms == 0 {
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let (now, since_1970) = clocks::both();
             let epoch_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-            self.known = Now { monotonic_ns, epoch_ms };
+            self.known = Now { monotonic_ns: since_epoch(now), epoch_ms };
             return self.known;
         }
         Now { monotonic_ns, epoch_ms: self.known.epoch_ms + age / 1_000_000 }
@@ -87,6 +99,7 @@ impl Tap {
         on_unobservable: OnUnobservable,
         listeners: SessionListeners,
         counters: Arc<Counters>,
+        bytes: [Stripe; 2],
         epoch: Instant,
     ) -> Self {
         let config = ObserverConfig { interest: listeners.interest(), ..config };
@@ -95,11 +108,13 @@ impl Tap {
             observer,
             out_of_sight: None,
             on_unobservable: if observe { on_unobservable } else { OnUnobservable::Continue },
+            settles: observe && listeners.publisher.line().ingest().settles(),
+            settling: None,
             listeners,
             counters,
             clock: Clock::new(epoch),
             last_seen: None,
-            bytes: [0; 2],
+            bytes,
         }
     }
 
@@ -118,16 +133,49 @@ impl Tap {
         self.observe(direction, bytes, now);
     }
 
-    /// Whether bytes are shown before they are forwarded, and not forwarded if [`Self::refusal`] says so then.
+    /// Whether bytes are shown before they are forwarded, and not forwarded if [`Self::refusal`] or [`Self::must_settle`] says so then.
     #[inline]
-    pub(super) fn observes_first(&self) -> bool {
+    pub(super) fn observes_first(&self, direction: Direction) -> bool {
+        self.closes() || (self.settles && direction == Direction::ToClient)
+    }
+
+    /// With `--on-unobservable=close`.
+    #[inline]
+    fn closes(&self) -> bool {
         self.on_unobservable == OnUnobservable::Close
     }
 
     /// With `--on-unobservable=close`: why the session is to end here.
     #[inline]
     pub(super) fn refusal(&self) -> Option<OutOfSight> {
-        self.out_of_sight.filter(|_| self.observes_first())
+        self.out_of_sight.filter(|_| self.closes())
+    }
+
+    /// The messages of what was observed go to the spool. True: the client is not to be told before [`Self::poll_settled`].
+    #[inline]
+    pub(super) fn must_settle(&mut self) -> bool {
+        if self.settles
+            && let Some(settling) = self.listeners.publisher.settle()
+        {
+            self.settling = Some(Box::pin(settling.settled()));
+        }
+        self.settling.is_some()
+    }
+
+    /// Ready when the client may be told all that was read of the server's.
+    #[inline]
+    pub(super) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(settling) = &mut self.settling else { return Poll::Ready(()) };
+        let settled = settling.as_mut().poll(cx);
+        if settled.is_ready() {
+            self.settling = None;
+        }
+        settled
+    }
+
+    /// Whether something was read of the server's that the client may not be told yet.
+    pub(super) fn is_settling(&self) -> bool {
+        self.settling.is_some()
     }
 
     /// A stream that nobody would see is refused before the server hears of it.
@@ -147,14 +195,15 @@ impl Tap {
         tracing::warn!(connection_id, reason = %end, "session ends because its statements cannot be seen (--on-unobservable=close)");
     }
 
-    /// Bytes that were read at `now`, and have been forwarded since unless [`Self::observes_first`].
+    /// Bytes that were read at `now`, and have been forwarded since unless [`Self::observes_first`] says otherwise.
     #[inline]
     pub(super) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Now) {
+        let [to_server, to_client] = &self.bytes;
         let counter = match direction {
-            Direction::ToServer => 0,
-            Direction::ToClient => 1,
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
         };
-        self.bytes[counter] += bytes.len() as u64;
+        counter.add(bytes.len() as u64);
         if self.observer.is_some() {
             self.show(|observer, listeners| match direction {
                 Direction::ToServer => observer.client_bytes(bytes, now, listeners),
@@ -162,7 +211,7 @@ impl Tap {
             });
             if self.observer.is_none() {
                 self.last_seen = Some((direction, Instant::now()));
-            } else if self.observes_first() && direction == Direction::ToServer {
+            } else if self.closes() && direction == Direction::ToServer {
                 self.refuse_streams();
             }
         } else if direction == Direction::ToClient || self.last_seen.is_some() {
@@ -222,7 +271,7 @@ impl Tap {
         if end.loss.is_failure() {
             add(&counters.observer_lost_sessions, 1);
         }
-        if self.observes_first() {
+        if self.closes() {
             self.log_refusal(&end, connection_id);
         } else if end.loss == SightLoss::Panic {
             tracing::error!(connection_id, reason = %end, "session goes on unobserved");
@@ -231,6 +280,11 @@ impl Tap {
         } else {
             tracing::debug!(connection_id, reason = %end, "session goes on unobserved");
         }
+    }
+
+    /// The client's connection is TLS, which ends here.
+    pub(super) fn secured(&mut self, tls: TlsFacts) {
+        self.listeners.publisher.secured(tls);
     }
 
     /// TLS is passed through: nothing more can be seen.
@@ -329,6 +383,24 @@ impl Tap {
             && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
     }
 
+    /// The spool is full and `--spool-full=error`: the next request is not to reach the server.
+    #[inline]
+    pub(super) fn refuses_requests(&self) -> bool {
+        self.listeners.publisher.line().ingest().spool_is_full(SpoolFull::Error)
+            && self.observer.as_ref().is_some_and(|observer| observer.is_between_requests())
+    }
+
+    /// See [`Observer::has_long_data`].
+    pub(super) fn has_long_data(&self, statement: u32) -> bool {
+        self.observer.as_ref().is_some_and(|observer| observer.has_long_data(statement))
+    }
+
+    /// A request was answered by the proxy.
+    pub(super) fn count_refused(&self) {
+        add(&self.counters.refused_requests, 1);
+        self.listeners.publisher.line().ingest().count_refused();
+    }
+
     /// The client is kept waiting.
     pub(super) fn count_held_up(&self) {
         add(&self.counters.held_up, 1);
@@ -345,10 +417,6 @@ impl Tap {
             let now = self.now();
             self.show(|observer, listeners| observer.close(now, listeners));
         }
-        let [to_server, to_client] = std::mem::take(&mut self.bytes);
-        add(&self.counters.bytes_to_server, to_server);
-        add(&self.counters.bytes_to_client, to_client);
-        self.listeners.publisher.flush_count();
     }
 }
 

@@ -20,13 +20,14 @@ fn relay(buffer: usize) -> (Relay<DuplexStream, DuplexStream>, DuplexStream, Dup
     let pipeline = Pipeline::start(Vec::new(), &QueueConfig::default()).expect("a pipeline without sinks");
     let peers = Peers { server: "server:3306".into(), client: "client".into(), address: [127, 0, 0, 1].into() };
     let publishing = Publishing::new(MessageOptions::default(), None);
-    let publisher = publishing.publisher(peers, pipeline.ingest().expect("a thread"), Arc::default());
+    let publisher = publishing.publisher(peers, pipeline.ingest().expect("a thread"), publishing.desk());
     let tap = Tap::new(
         false,
         ObserverConfig::default(),
         OnUnobservable::Continue,
         SessionListeners::new(publisher, Interest::empty(), Switches::default(), ([127, 0, 0, 1], 5000).into()),
         Arc::default(),
+        Default::default(),
         Instant::now(),
     );
     let (client, client_end) = duplex(buffer);

@@ -7,12 +7,13 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::address::Upstream;
 use super::config::{TlsConfig, TlsMode, UpstreamVerify};
 use super::error::ProxyError;
+use crate::audit::{Certificate, Hash, TlsFacts};
 use crate::tls::{self, Identity};
 
 /// Both legs' TLS, made once at start so that a bad file is found there.
@@ -71,6 +72,20 @@ impl Tls {
             connector: TlsConnector::from(Arc::new(client)),
             server_name,
         })
+    }
+}
+
+/// What is known of a client's connection after its handshake.
+pub(super) fn facts(connection: &ServerConnection) -> TlsFacts {
+    let suite = connection.negotiated_cipher_suite();
+    TlsFacts {
+        version: connection.protocol_version().map(|version| format!("{version:?}")),
+        cipher: suite.map(|suite| format!("{:?}", suite.suite())),
+        server_name: connection.server_name().map(str::to_owned),
+        certificate: connection
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .map(|shown| Certificate { sha256: Hash::of(shown) }),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Worker threads: each has an event loop of its own, and both sockets of a session belong to one of them.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
@@ -14,7 +14,6 @@ use super::error::ProxyError;
 use super::session::Session;
 use super::shared::{Shared, Worker};
 use crate::deliver::Ingest;
-use crate::mysql::sql::Analyses;
 
 /// A running worker, as the listener sees it.
 #[derive(Debug)]
@@ -40,10 +39,10 @@ impl WorkerHandle {
             .spawn({
                 let sessions = sessions.clone();
                 move || {
-                    let keys = shared.publishing.options.redactor.keys().clone();
-                    let analyses = Arc::new(Mutex::new(Analyses::new(keys)));
+                    let desk = shared.publishing.desk();
+                    let bytes = [shared.counters.bytes_to_server.stripe(), shared.counters.bytes_to_client.stripe()];
                     let epoch = shared.config.recording.epoch();
-                    let worker = Arc::new(Worker { shared, ingest, epoch, analyses });
+                    let worker = Arc::new(Worker { shared, ingest, epoch, desk, bytes });
                     runtime.block_on(serve(worker, queue, sessions, draining))
                 }
             })

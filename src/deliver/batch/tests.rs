@@ -22,7 +22,7 @@ fn each_connection_numbers_its_own_messages() {
         kind: MessageKind::Statement(kinds[key as usize - 1]),
         digest: Some(Digest::of(b"SELECT 1", Lexis::default())),
     };
-    let (mut first, mut second, mut batch) = (Seq::default(), Seq::default(), batch_of(&[(0, "a row")]));
+    let (mut first, mut second, mut batch) = (Seq::default(), Seq::of(9), batch_of(&[(0, "a row")]));
     for (key, seq) in [(1, &mut first), (2, &mut second)] {
         batch.push_numbered(key, seq, Label::default(), |_| Ok::<(), ()>(())).unwrap();
         // What is not added has no number.
@@ -39,7 +39,7 @@ fn each_connection_numbers_its_own_messages() {
     assert_eq!((numbers(&copy), numbers(&batch.prefix(2))), (vec![Some(2), Some(1)], vec![None, Some(1)]));
     let labels = |index| (batch.numbered(index), batch.routed(index).and_then(|message| message.numbered));
     assert_eq!(labels(0), (None, None));
-    let numbered = Some(Numbered { seq: 2, label: label(2) });
+    let numbered = Some(Numbered { session: 9, seq: 2, label: label(2) });
     assert_eq!((labels(4), copy.numbered(0).map(|numbered| numbered.label)), ((numbered, numbered), Some(label(1))));
 }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::deliver::batch::Batch;
+use crate::deliver::block;
 use crate::segment::Segment;
 
-use super::block;
 use super::error::{DiskError, Unreadable};
 use super::holding::Holding;
 
@@ -48,6 +48,7 @@ impl Disk {
     pub(super) fn append(&mut self, messages: &Batch, range: Range<usize>) -> Result<(), DiskError> {
         let before = self.segment.bytes();
         let count = range.len() as u64;
+        self.buffer.clear();
         block::write_heads(messages, range.clone(), &mut self.buffer);
         self.segment.append(&[&self.buffer, messages.lines(range)])?;
         self.holding.add_on_disk(count, self.segment.bytes() - before);

@@ -1,7 +1,7 @@
 //! Messages of one connection that wait until it is known whether they go out.
 //!
 //! In memory, as long as all that is held back in the process keeps within its bounds ([`Holding`]). What would exceed them goes to a file
-//! without a name, all that the same transaction had before included, in blocks (`block.rs`) of about 32 KiB:
+//! without a name, all that the same transaction had before included, in blocks (`deliver/block.rs`) of about 32 KiB:
 //!
 //! ```text
 //!   memory   tail: every message
@@ -10,7 +10,6 @@
 //!
 //! What is to go out becomes a [`Run`], which is read from its front. Messages are numbered then: what is rolled back has no numbers.
 
-mod block;
 mod disk;
 mod error;
 mod holding;

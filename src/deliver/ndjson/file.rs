@@ -138,6 +138,11 @@ impl Output {
         limit.saturating_sub(self.size)
     }
 
+    /// Where the next message begins: after the last whole one.
+    pub(crate) fn end(&self) -> u64 {
+        self.size.saturating_sub(self.partial as u64)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.size == 0
     }

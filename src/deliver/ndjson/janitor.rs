@@ -70,7 +70,7 @@ pub(crate) fn round(path: &Path, compress: Compression, keep: usize) {
     let mut names = RotatedName::all(path);
     if keep > 0 && names.len() > keep {
         for old in names.drain(..names.len() - keep) {
-            for file in [old.plain(path), old.compressed(path), old.unfinished(path)] {
+            for file in [old.plain(path), old.compressed(path), old.unfinished(path), old.sidecar(path)] {
                 remove(&file);
             }
         }

@@ -6,16 +6,22 @@ mod rotated;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use file::{Kind, Output};
+pub(super) use file::{Kind, Output};
 use janitor::Janitor;
-use rotated::RotatedName;
+pub(crate) use rotated::RotatedName;
+pub(super) use rotated::SIDECAR;
+use rotated::{beside, leave_to_its_file};
 
 use crate::deliver::batch::Batch;
 use crate::deliver::config::{Compression, NdjsonConfig};
+use crate::deliver::counters::SinkCounter;
 use crate::deliver::error::SinkError;
 use crate::deliver::fsync::{Durability, Fsync};
+use crate::deliver::ledger::{AuditConfig, Ledger};
+use crate::deliver::sidecar::Sidecar;
 use crate::deliver::sink::Sink;
 use crate::files;
 
@@ -36,6 +42,8 @@ pub struct NdjsonSink {
     janitor: Option<Janitor>,
     path_checked: Instant,
     durability: Durability,
+    /// With a marker stream.
+    sidecar: Option<Box<Sidecar>>,
 }
 
 impl NdjsonSink {
@@ -59,9 +67,39 @@ impl NdjsonSink {
             false => None,
         };
         let durability = Durability::new(config.fsync);
-        let sink = Self { name, path, config, kind, output, janitor, path_checked: Instant::now(), durability };
+        let path_checked = Instant::now();
+        let sink = Self { name, path, config, kind, output, janitor, path_checked, durability, sidecar: None };
         sink.sync_name()?;
         Ok(sink)
+    }
+
+    /// Opens it with a marker stream, in a file beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and for what is no regular file: there is nothing beside it.
+    pub fn open_audited(config: NdjsonConfig, audit: &AuditConfig) -> Result<Self, SinkError> {
+        let mut sink = Self::open(config)?;
+        if sink.kind != Kind::Regular {
+            let reason = "no regular file: markers need a file beside it (--markers)".to_owned();
+            return Err(SinkError::Ended { target: sink.name, reason });
+        }
+        let begins_at = sink.output.as_ref().map_or(0, Output::end);
+        let path = beside(&sink.path);
+        if begins_at == 0 {
+            leave_to_its_file(&sink.path, &path)?;
+        }
+        let sidecar = Sidecar::open(&sink.name, path, sink.config.mode, begins_at, audit)?;
+        sink.sidecar = Some(Box::new(sidecar));
+        Ok(sink)
+    }
+
+    /// Tells the marker stream what is delivered by now.
+    fn settle(&mut self) {
+        let through = self.durability.delivered_through();
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.settle(through);
+        }
     }
 
     fn output(&mut self) -> Result<&mut Output, SinkError> {
@@ -92,13 +130,21 @@ impl NdjsonSink {
     fn rotate(&mut self) -> Result<(), SinkError> {
         // Somebody else may have renamed the file already: then there is nothing of ours to rename.
         let is_ours = self.output.as_ref().is_some_and(|output| output.is_at(&self.path));
+        let end = self.output.as_ref().map_or(0, Output::end);
         self.close_output();
+        self.settle();
         self.durability.check(&self.name)?;
+        let target = RotatedName::free(&self.path, SystemTime::now());
+        if is_ours {
+            fs::rename(&self.path, &target).map_err(|source| SinkError::io("rename", &self.path, source))?;
+        }
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.rotate(&target, end, beside(&target));
+            sidecar.write_out()?;
+        }
         if !is_ours {
             return Ok(());
         }
-        let target = RotatedName::free(&self.path, SystemTime::now());
-        fs::rename(&self.path, &target).map_err(|source| SinkError::io("rename", &self.path, source))?;
         tracing::info!(sink = self.name, file = %target.display(), "rotated");
         if let Some(janitor) = &self.janitor {
             janitor.wake();
@@ -113,10 +159,18 @@ impl NdjsonSink {
         };
         if output.is_at(&self.path) {
             output.refresh_size();
-            return Ok(());
+            return self.sidecar.as_mut().map_or(Ok(()), |sidecar| sidecar.check_path());
         }
+        let end = output.end();
         tracing::info!(sink = self.name, "the file was renamed or removed; opening it again");
         self.close_output();
+        self.settle();
+        if let Some(sidecar) = &mut self.sidecar {
+            // Whoever renamed the file did not rename this.
+            let target = RotatedName::free(&self.path, SystemTime::now());
+            sidecar.rotate(&target, end, beside(&target));
+            sidecar.write_out()?;
+        }
         self.durability.check(&self.name)?;
         self.output().map(|_| ())
     }
@@ -139,8 +193,22 @@ impl Sink for NdjsonSink {
         &self.name
     }
 
+    fn attach(&mut self, counter: &Arc<SinkCounter>) {
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.attach(counter);
+        }
+    }
+
+    fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.sidecar.as_ref().map(|sidecar| sidecar.ledger())
+    }
+
     fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
         self.durability.check(&self.name)?;
+        if let Some(sidecar) = &mut self.sidecar {
+            // What belongs to the messages before comes before these.
+            sidecar.write_out()?;
+        }
         let limit = match (self.kind, self.config.rotate_size) {
             (Kind::Pipe | Kind::Special, _) | (_, 0) => u64::MAX,
             (Kind::Regular, limit) => limit,
@@ -158,8 +226,15 @@ impl Sink for NdjsonSink {
         }
         let output = self.output()?;
         let (taken, error) = output.append(batch, from, fitting);
+        let end = output.end();
         if taken > 0 {
+            if let Some(sidecar) = &mut self.sidecar {
+                sidecar.wrote_lines(batch, from..from + taken, end);
+                // What fails now is tried again before anything else is written, and reported then.
+                let _ = sidecar.write_out();
+            }
             self.wrote(batch.position(from + taken - 1));
+            self.settle();
         }
         match error {
             None => Ok(taken),
@@ -182,6 +257,10 @@ impl Sink for NdjsonSink {
             self.durability.tick(output.file());
         }
         self.durability.check(&self.name)?;
+        self.settle();
+        if let Some(sidecar) = &mut self.sidecar {
+            sidecar.tick()?;
+        }
         if self.kind != Kind::Regular {
             return Ok(());
         }
@@ -201,13 +280,16 @@ impl Sink for NdjsonSink {
         if let Some(output) = &self.output {
             self.durability.sync(output.file());
         }
+        self.settle();
+        let end = self.output.as_ref().map_or(0, Output::end);
+        let closed = self.sidecar.as_mut().map_or(Ok(()), |sidecar| sidecar.finish(Some((&self.path, end))));
         // There may be no next start, as in a container, that would compress what is left.
         if let Some(janitor) = self.janitor.take()
             && !janitor.finish(deadline)
         {
             tracing::info!(sink = self.name, "not all rotated files are compressed; that goes on with the next start");
         }
-        self.durability.check(&self.name)
+        self.durability.check(&self.name).and(closed)
     }
 }
 

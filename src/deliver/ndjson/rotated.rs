@@ -7,6 +7,11 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+use crate::deliver::error::SinkError;
+
+/// What a sidecar is called after its file.
+pub(crate) const SIDECAR: &str = ".audit";
+
 /// A rotated file next to the file it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RotatedName {
@@ -35,6 +40,15 @@ impl RotatedName {
 
     /// The rotated files of `path`, oldest first. A file that is there plain and compressed is in the list once.
     pub(crate) fn all(path: &Path) -> Vec<Self> {
+        Self::named(path, Self::parse)
+    }
+
+    /// The same, and those of which there is only a sidecar.
+    pub(crate) fn all_that_were(path: &Path) -> Vec<Self> {
+        Self::named(path, |suffix| Self::parse(suffix.strip_suffix(SIDECAR).unwrap_or(suffix)))
+    }
+
+    fn named(path: &Path, parse: impl Fn(&str) -> Option<Self>) -> Vec<Self> {
         let (Some(directory), Some(base)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
             return Vec::new();
         };
@@ -43,7 +57,7 @@ impl RotatedName {
             return Vec::new();
         };
         let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
-        let mut names: Vec<_> = names.filter_map(|name| Self::parse(name.to_str()?.strip_prefix(base)?)).collect();
+        let mut names: Vec<_> = names.filter_map(|name| parse(name.to_str()?.strip_prefix(base)?)).collect();
         names.sort();
         names.dedup();
         names
@@ -61,9 +75,20 @@ impl RotatedName {
         Some(Self { time: time.to_owned(), number: number.parse().ok()? })
     }
 
+    /// The file as it was rotated, or where that is gone, the compressed one.
+    pub(crate) fn existing(&self, path: &Path) -> PathBuf {
+        let plain = self.plain(path);
+        if fs::symlink_metadata(&plain).is_ok() { plain } else { self.compressed(path) }
+    }
+
     /// The file as it was rotated.
     pub(crate) fn plain(&self, path: &Path) -> PathBuf {
         self.with_suffix(path, "")
+    }
+
+    /// The file with the hashes of its messages, and the marker stream that it had.
+    pub(crate) fn sidecar(&self, path: &Path) -> PathBuf {
+        self.with_suffix(path, SIDECAR)
     }
 
     /// The compressed file.
@@ -81,6 +106,23 @@ impl RotatedName {
         name.push(format!(".{}-{}{suffix}", self.time, self.number));
         PathBuf::from(name)
     }
+}
+
+/// The sidecar of a file.
+pub(super) fn beside(file: &Path) -> PathBuf {
+    let mut name = OsString::from(file.as_os_str());
+    name.push(SIDECAR);
+    PathBuf::from(name)
+}
+
+/// The file is new: a sidecar that is there is that of the one before, where a crash came between the two renamings.
+pub(super) fn leave_to_its_file(file: &Path, sidecar: &Path) -> Result<(), SinkError> {
+    if fs::metadata(sidecar).map_or(0, |metadata| metadata.len()) == 0 {
+        return Ok(());
+    }
+    let last = RotatedName::all(file).pop().map(|name| name.sidecar(file)).filter(|path| !path.exists());
+    let target = last.unwrap_or_else(|| beside(&RotatedName::free(file, SystemTime::now())));
+    fs::rename(sidecar, &target).map_err(|source| SinkError::io("rename", sidecar, source))
 }
 
 #[cfg(test)]

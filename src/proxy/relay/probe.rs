@@ -208,6 +208,9 @@ where
         if !self.listening.client() {
             return Err(Pause::LoggedIn);
         }
+        if self.tap.poll_settled(cx).is_pending() {
+            return Ok(Step::Idle);
+        }
         match self.to_client.drain(cx, &mut self.client) {
             Ok(Poll::Ready(())) => {}
             Ok(Poll::Pending) => return Ok(Step::Idle),
@@ -269,6 +272,8 @@ where
         if self.tap.refusal().is_some() {
             return Err(Pause::Refused);
         }
+        // Whoever writes it asks whether it may be told.
+        let _ = self.tap.must_settle();
         self.to_client.push(bytes);
         Ok(())
     }
