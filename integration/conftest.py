@@ -1,14 +1,15 @@
 """Servers that live as long as the session, and a proxy per test."""
 
-import os
-import subprocess
 
 import pytest
 
+from harness import file_system
 from harness.binlog import Binlog
+from harness.door import Door
 from harness.fake import Fake
 from harness.proxy import Proxy
 from harness.servers import Kafka, SqlServer
+from harness.tls import certificate
 
 RELEASES = {"mysql": "mysql", "mariadb": "mariadb", "mariadb-11.8": "mariadb_11_8"}
 SIZES = ["--max-allowed-packet=256M", "--local-infile=ON", "--log-output=TABLE"]
@@ -17,6 +18,8 @@ BINLOG = {"mysql": ["--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--binlog
           "mariadb": ["--log-bin=binlog", "--server-id=7", "--binlog-format=ROW", "--binlog-row-metadata=FULL"]}
 # A broker and its controller are one process: one that got no processor for three seconds (kafka.sh) would declare itself dead.
 STEADY = "broker.session.timeout.ms=30000"
+ADMIN = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "admin-secret"}
+JAAS = "org.apache.kafka.common.security"
 
 
 def pytest_generate_tests(metafunc):
@@ -68,6 +71,26 @@ def binlog_mariadb_11_8(tmp_path_factory):
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory):
     broker = Kafka(tmp_path_factory.mktemp("kafka"), STEADY)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """A broker that speaks nothing but TLS, wants a password, and makes no topics by itself."""
+    files = certificate(tmp_path_factory.mktemp("certificates") / "files")
+    (files / "server.pem").write_bytes((files / "key.pem").read_bytes() + (files / "cert.pem").read_bytes())
+    broker = Kafka(
+        tmp_path_factory.mktemp("strict"), STEADY, "auto.create.topics.enable=false",
+        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL", "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
+        "sasl.mechanism.inter.broker.protocol=PLAIN",
+        f'listener.name.plaintext.plain.sasl.jaas.config={JAAS}.plain.PlainLoginModule required username="admin" password="admin-secret" '
+        'user_admin="admin-secret" user_app="app-secret";',
+        f"listener.name.plaintext.scram-sha-256.sasl.jaas.config={JAAS}.scram.ScramLoginModule required;",
+        "ssl.keystore.type=PEM", f"ssl.keystore.location={files}/server.pem",
+        "ssl.truststore.type=PEM", f"ssl.truststore.location={files}/ca.pem",
+    )
+    broker.client = {**ADMIN, "ssl.ca.location": str(files / "ca.pem")}
     yield broker
     broker.stop()
 
@@ -141,11 +164,23 @@ def proxies(tmp_path):
 
 
 @pytest.fixture
+def servers(request, mysql, mariadb):
+    """MySQL and MariaDB, each as the module's `prepare` makes it."""
+    for server in (mysql, mariadb):
+        request.module.prepare(server)
+    return mysql, mariadb
+
+
+@pytest.fixture
+def door(mariadb):
+    """A way to MariaDB that a test can close, and slow down."""
+    door = Door(mariadb.address)
+    yield door
+    door.flow()
+    door.shut()
+
+
+@pytest.fixture
 def small_disk(tmp_path):
     """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1024k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    yield from file_system(tmp_path / "small", 1024)

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 source "$here/servers/lib.sh"
 cd "$REPO"
 
-wanted=(mysql mariadb java kafka debezium tcpdump go node)
+wanted=(mysql mariadb java kafka debezium tcpdump sysbench prometheus go node)
 # Tested as well where Debian has packages of it; its tests are skipped by name elsewhere.
 optional=(mariadb-11.8 ruby perl browser)
 if [[ ${1:-} == --smoke ]]; then

@@ -11,7 +11,7 @@ import pymysql
 import pytest
 import zstandard
 
-from harness import PATIENCE, breadth, packets
+from harness import PATIENCE, breadth, links, packets
 from harness.packets import Decoded, Dump
 from harness.proxy import FIELDS, Messages, binary, environment
 from harness.recording import Recording
@@ -157,6 +157,62 @@ def test_formats(sessions):
     (both.tmp_path / "no.pcap").write_bytes(b"SELECT 1;\n" * 10)
     assert "this is no capture" in both.decode(both.tmp_path / "no.pcap", name="none", expect=1).log
     assert "cannot open" in both.decode(both.tmp_path / "not-there.pcap", name="absent", expect=2).log
+
+
+def test_links_versions_and_blocks(sessions):
+    both = sessions()
+    work(both.proxy.connect(database=DB), 1, statements=25)
+    # A server's address is another one in IPv6.
+    anywhere = lambda sessions: {key: [{**message, "serverHost": None} for message in said] for key, said in sessions.items()}
+    expected = anywhere(both.end())
+    _, found = packets.packets(both.capture)
+    path = lambda name: both.tmp_path / f"{name}.pcap"
+    captures, cut_packets = {}, {}
+    for name, (link, rewrap) in links.LINKS.items():
+        captures[name] = links.write(path(name), found, link, rewrap)
+        captures[f"{name}_6"] = links.write(path(f"{name}_6"), found, link, lambda packet: rewrap(links.of_version_6(packet)))
+    for seed in breadth.seeds(3, 1):
+        captures[f"pcapng_{seed}"] = links.PcapNg(seed).write(path(f"ng{seed}"), found)
+        for version in (4, 6):
+            chance, numbers = random.Random(seed), iter(range(1, 1 << 20))
+            name = f"fragments_{version}_{seed}"
+            cut_packets[name] = 0
+
+            def fragments(packet):
+                cut = links.in_fragments(packet, next(numbers) & 0xFFFF, 8 * chance.randint(3, 200), version)
+                cut_packets[name] += len(cut) > 1
+                chance.shuffle(cut)
+                return cut + chance.sample(cut, chance.randint(0, 1))
+
+            captures[name] = links.write(path(name), found, links.RAW, fragments)
+    for name, capture in captures.items():
+        decoded = both.decode(capture, name=capture.name + ".out")
+        assert anywhere(by_session(decoded.messages.all())) == expected, (name, decoded.log)
+        assert decoded.count("malformed") == 0 and decoded.count("lost_bytes") == 0, (name, decoded.log)
+        assert decoded.count("joined") == cut_packets.get(name, 0), (name, decoded.log)
+
+
+def test_a_lost_fragment_is_a_lost_packet(sessions):
+    both = sessions("--buffer-until-commit=false")
+    work(both.proxy.connect(database=DB), 1, statements=60)
+    both.end()
+    said = {(message["sql"], message["updateCount"]) for message in both.proxy.messages.all()}
+    _, found = packets.packets(both.capture)
+    chance, numbers = random.Random(1), iter(range(1, 1 << 20))
+
+    def lossy(packet):
+        # The numbers are used again soon: parts of two packets have the same.
+        cut = links.in_fragments(packet, next(numbers) % 7, 512, 4)
+        return cut if len(cut) < 2 else [part for part in cut if chance.random() > 0.02]
+
+    decoded = both.decode(links.write(both.tmp_path / "lossy.pcap", found, links.RAW, lossy))
+    heard = 0
+    for message in decoded.messages.all():
+        if message["sql"] is None or "outcome unknown" in (message["errorMessage"] or "") or message["sql"].endswith("..."):
+            continue
+        heard += 1
+        assert (message["sql"], message["updateCount"]) in said, message
+    assert heard > 20 and decoded.count("lost_bytes") > 0, decoded.log
 
 
 def test_lost_packets_make_gaps_and_nothing_wrong(sessions):

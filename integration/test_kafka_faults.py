@@ -11,50 +11,14 @@ import pytest
 
 from conftest import STEADY
 from harness import within
-from harness.kafka import DRAIN, Topic, headers, load, of, settings, until_it_arrives, whole
+from harness.kafka import DRAIN, Topic, as_user, headers, load, of, scram_user, settings, until_it_arrives, whole
 from harness.proxy import FIELDS
 from harness.servers import Kafka
-from harness.tls import certificate
-
-ADMIN = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "admin-secret"}
-JAAS = "org.apache.kafka.common.security"
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory):
-    """A broker that speaks nothing but TLS, wants a password, and makes no topics by itself."""
-    files = certificate(tmp_path_factory.mktemp("certificates") / "files")
-    (files / "server.pem").write_bytes((files / "key.pem").read_bytes() + (files / "cert.pem").read_bytes())
-    broker = Kafka(
-        tmp_path_factory.mktemp("strict"), STEADY, "auto.create.topics.enable=false",
-        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_SSL", "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256",
-        "sasl.mechanism.inter.broker.protocol=PLAIN",
-        f'listener.name.plaintext.plain.sasl.jaas.config={JAAS}.plain.PlainLoginModule required username="admin" password="admin-secret" '
-        'user_admin="admin-secret" user_app="app-secret";',
-        f"listener.name.plaintext.scram-sha-256.sasl.jaas.config={JAAS}.scram.ScramLoginModule required;",
-        "ssl.keystore.type=PEM", f"ssl.keystore.location={files}/server.pem",
-        "ssl.truststore.type=PEM", f"ssl.truststore.location={files}/ca.pem",
-    )
-    broker.client = {**ADMIN, "ssl.ca.location": str(files / "ca.pem")}
-    yield broker
-    broker.stop()
 
 
 @pytest.fixture
 def strict_topic(strict, request):
     return Topic(strict.bootstrap, f"T{os.getpid()}_{time.monotonic_ns()}", 3, client=strict.client, make=False)
-
-
-def as_user(strict, topic, mechanism, user, password):
-    options = {**strict.client, "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password}
-    return settings(strict, topic, INTERCEPTOR_KAFKA_OPTION="\n".join(f"{key}={value}" for key, value in options.items()))
-
-
-def scram_user(topic, user, password):
-    credential = confluent_kafka.admin.UserScramCredentialUpsertion(
-        user, confluent_kafka.admin.ScramCredentialInfo(confluent_kafka.admin.ScramMechanism.SCRAM_SHA_256, 4096), password.encode())
-    for made in topic.admin.alter_user_scram_credentials([credential]).values():
-        made.result(60)
 
 
 def test_sasl_plain_over_tls(mysql, strict, strict_topic, proxies):

@@ -14,7 +14,7 @@ import pymysql
 import pytest
 from harness import within
 from harness.breadth import seeds
-from harness.door import Door
+from harness.mirror import counted
 from harness.proxy import once
 
 DB, USER, PASSWORD = "mirrored", "mirror", "mirror-secret"
@@ -32,40 +32,12 @@ def prepare(server):
                f"INSERT INTO {DB}.t VALUES " + ", ".join(f"({n}, {n * n}, 'row {n}')" for n in range(100)))
 
 
-@pytest.fixture
-def servers(mysql, mariadb):
-    prepare(mysql)
-    prepare(mariadb)
-    return mysql, mariadb
-
-
-@pytest.fixture
-def door(mariadb):
-    door = Door(mariadb.address)
-    yield door
-    door.flow()
-    door.shut()
-
-
 def to(address, password=PASSWORD):
     return ["--mirror", f"mysql://{USER}:{password}@{address}"]
 
 
 def connect(proxy, **more):
     return proxy.connect(database=DB, **more)
-
-
-def counted(proxy, name=None):
-    """A number of the mirror's last line in the log, or of one of its lists: `dropped.behind`."""
-    line = re.findall(r"mirror stopped.*|.* mirror (?:stopped|so far) .*", proxy.log)[-1]
-    name, _, part = name.partition(".")
-    found = re.search(rf'\b{name}=("[^"]*"|\S+(?: \d+(?:, \w+(?:-\w+)* \d+)*)?)', line)
-    assert found, line
-    value = found.group(1).strip('"')
-    if not part:
-        return int(value)
-    found = re.search(rf"\b{part} (\d+)", value)
-    return int(found.group(1)) if found else 0
 
 
 def statements(server, mark):
@@ -193,6 +165,79 @@ def test_with_writes_both_servers_have_the_same_rows(servers, proxies, seed):
     rows = f"SELECT * FROM {DB}.t ORDER BY id"
     assert source.sql(rows) == target.sql(rows)
     assert counted(proxy, "differences.affected") == counted(proxy, "differences.error") == 0, proxy.log
+
+
+@pytest.mark.parametrize("mode, text", [("NO_BACKSLASH_ESCAPES", r"SELECT '\'; DELETE FROM t; -- '"), ("ANSI_QUOTES", r'SELECT "\"; DELETE FROM t; -- "')])
+def test_texts_are_judged_as_the_target_reads_them(servers, proxies, mode, text):
+    """A string of the client's server hides a DELETE where strings end elsewhere."""
+    source, target = servers
+    before = target.sql("SELECT @@GLOBAL.sql_mode")[0][0]
+    target.sql(f"SET GLOBAL sql_mode = '{before},{mode}'")
+    try:
+        proxy = proxies(source, *to(target.address))
+        with connect(proxy, client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS) as db, db.cursor() as cursor:
+            for _ in range(2):
+                cursor.execute(text)
+                assert len(cursor.fetchall()) == 1
+        proxy.stop()
+    finally:
+        target.sql(f"SET GLOBAL sql_mode = '{before}'")
+    assert source.sql(f"SELECT COUNT(*) FROM {DB}.t") == target.sql(f"SELECT COUNT(*) FROM {DB}.t") == ((100,),)
+    assert counted(proxy, "refused.writes") == 2, proxy.log
+
+
+def test_databases_have_other_names_there(servers, proxies):
+    source, target = servers
+    target.fresh_databases("elsewhere")
+    target.sql("CREATE TABLE elsewhere.t LIKE mirrored.t", "INSERT INTO elsewhere.t SELECT * FROM mirrored.t", f"DROP DATABASE {DB}")
+    proxy = proxies(source, *to(target.address), "--mirror-allow-writes", "--mirror-schema-map", f"{DB}=elsewhere", "--mirror-only", f"database={DB}")
+    with connect(proxy) as db, db.cursor() as cursor:
+        cursor.execute("UPDATE t SET n = 1 WHERE id = 1")
+        cursor.execute("USE mysql")
+        cursor.execute(f"USE {DB}")
+        cursor.execute(f"UPDATE {DB}.t SET n = 2 WHERE id = 2")
+        cursor.execute(f"UPDATE {DB}.t AS {DB} SET {DB}.n = 3 WHERE id = 3")
+        db.select_db(DB)
+        cursor.execute("UPDATE t SET n = 4 WHERE id = 4")
+    proxy.stop()
+    assert target.sql("SELECT n FROM elsewhere.t WHERE id BETWEEN 1 AND 4 ORDER BY id") == ((1,), (2,), (9,), (4,))
+    # What may be an alias is not executed.
+    assert counted(proxy, "unplayable") == 1 and counted(proxy, "differences.error") == 0, proxy.log
+
+
+def test_locks_and_named_statements_are_executed(servers, proxies):
+    source, target = servers
+    target.general_log_on()
+    proxy = proxies(source, *to(target.address))
+    with connect(proxy, autocommit=False) as db, db.cursor() as cursor:
+        for sql in ("SELECT n FROM t WHERE id = 1 FOR UPDATE /* x */", "PREPARE s FROM 'SELECT s FROM t WHERE id = ?'", "SET @a = 3", "EXECUTE s USING @a /* x */",
+                    "PREPARE w FROM 'DELETE FROM t WHERE id = ?'", "EXECUTE w USING @a /* x */", "SELECT GET_LOCK('mirrored', 0) /* x */"):
+            cursor.execute(sql)
+        db.rollback()
+    proxy.stop()
+    # MariaDB's log has the text of a named statement in the place of EXECUTE.
+    (arrived,) = statements(target, "")
+    assert [text for text in arrived if "FOR UPDATE" in text or "GET_LOCK" in text] == ["SELECT n FROM t WHERE id = 1 FOR UPDATE /* x */", "SELECT GET_LOCK('mirrored', 0) /* x */"]
+    assert any("SELECT s FROM t WHERE id = 3" in text for text in arrived) and not any(text.startswith("DELETE") for text in arrived), arrived
+    assert counted(proxy, "refused.writes") == 1 and counted(proxy, "differences.rows") == counted(proxy, "differences.error") == 0, proxy.log
+
+
+def test_what_outlives_a_transaction_without_its_beginning_is_executed(servers, proxies, tmp_path):
+    """The mirror is switched on within transactions: it leaves them out, but not what counts after them."""
+    source, target = servers
+    proxy = proxies(source, "--config", configured(tmp_path))
+    with proxy.connect(autocommit=False) as db, db.cursor() as cursor:
+        cursor.execute(f"UPDATE {DB}.t SET n = -1 WHERE id = 1")
+        configured(tmp_path, mirror=to(target.address)[1], mirror_allow_writes=True)
+        hang_up(proxy, "the configuration was read again; changed: mirror in")
+        for sql in (f"UPDATE {DB}.t SET n = -2 WHERE id = 2", f"USE {DB}", "SET NAMES latin1", "SET autocommit = 1", "UPDATE t SET s = 'caf\u00e9' WHERE id = 3",
+                    "SET autocommit = 0", "SET NAMES utf8mb4", "UPDATE t SET n = -4 WHERE id = 4", "BEGIN", "UPDATE t SET n = -5 WHERE id = 5"):
+            cursor.execute(sql.encode("latin1") if "caf" in sql else sql)
+        db.commit()
+    proxy.stop()
+    changed = [row for row in target.sql(f"SELECT id, n, s FROM {DB}.t WHERE id BETWEEN 1 AND 5 ORDER BY id")]
+    assert changed == [(1, 1, "row 1"), (2, 4, "row 2"), (3, 9, "caf\u00e9"), (4, -4, "row 4"), (5, -5, "row 5")]
+    assert counted(proxy, "torn") == 1, proxy.log
 
 
 def test_filters_and_samples_choose_sessions_and_statements(servers, proxies):
@@ -342,10 +387,12 @@ def memory(proxy):
         return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1)) * 1024
 
 
-def test_sessions_by_the_hundred_leave_nothing_behind(servers, proxies, door):
+@pytest.mark.parametrize("lag", ["drop", "queue"])
+def test_sessions_by_the_hundred_leave_nothing_behind(servers, proxies, door, tmp_path, lag):
     source, _ = servers
-    proxy = proxies(source, *to(door.address), "--mirror-queue-bytes", "2MiB", *SOON)
-    sockets, sizes = proxy.sockets(), []
+    queue = ["--mirror-lag", "queue", "--mirror-queue-dir", tmp_path / "queue"] if lag == "queue" else []
+    proxy = proxies(source, *to(door.address), "--mirror-queue-bytes", "2MiB", *SOON, *queue)
+    begun, sizes = proxy.usage(), []
     for round_ in range(5):
         held = [connect(proxy) for _ in range(40)]
         for number, db in enumerate(held):
@@ -358,10 +405,11 @@ def test_sessions_by_the_hundred_leave_nothing_behind(servers, proxies, door):
         door.flow()
         for db in held:
             db.close()
-        within(lambda: proxy.sockets() == sockets, "all connections are closed")
+        within(lambda: proxy.usage() == begun, "all connections and files are closed, and no thread is left")
         sizes.append(memory(proxy))
     proxy.stop()
     assert counted(proxy, "sessions") >= 200 and counted(proxy, "open") == counted(proxy, "queued_bytes") == 0
+    assert not queue or not list((tmp_path / "queue").iterdir())
     # Buffers of allocators settle in the first rounds.
     assert sizes[-1] < sizes[1] + (32 << 20), sizes
 
@@ -435,6 +483,36 @@ def test_what_cannot_change_is_named_and_what_is_wrong_changes_nothing(servers, 
     proxy.stop()
     assert counted(proxy, "sessions") == 1 and counted(proxy, "commands") >= 11
     assert PASSWORD not in proxy.log
+
+
+def test_another_content_of_a_file_takes_effect(servers, proxies, tmp_path):
+    source, target = servers
+    target.general_log_on()
+    password, users, file = tmp_path / "password", tmp_path / "users.toml", tmp_path / "of-app"
+    password.write_text("not it\n")
+    users.write_text('[users.nobody]\npassword = "x"\n')
+    settings = dict(mirror=f"mysql://{USER}@{target.address}", mirror_password_file=str(password), mirror_user_map=str(users), mirror_rejoin="0.1s")
+    proxy = proxies(source, "--config", configured(tmp_path, **settings))
+    with connect(proxy) as db, db.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        proxy.wait_log("not mirrored any more: the target does not let it in")
+        password.write_text(f"{PASSWORD}\n")
+        hang_up(proxy, r"the configuration was read again; changed: what is in the file of mirror_password_file in \S+proxy.toml, line 2 ")
+        arrives(target, cursor, "with the right password")
+        hang_up(proxy, "nothing changed that takes effect while the proxy runs")
+        # The map itself stays as it is: it is a file that it names.
+        users.write_text(f'[users.app]\nuser = "{USER}"\npassword_file = "of-app"\n')
+        file.write_text("not it")
+        hang_up(proxy, "changed: what is in the file of mirror_user_map")
+        within(lambda: cursor.execute("SELECT 2") and proxy.log.count("does not let it in") >= 2, "the map is used")
+        file.write_text(PASSWORD)
+        hang_up(proxy, "changed: what is in the file of mirror_user_map")
+        arrives(target, cursor, "with the password of the map")
+        file.unlink()
+        hang_up(proxy, "the configuration is wrong, everything stays as it is: .*of-app")
+        arrives(target, cursor, "as before")
+    proxy.stop()
+    assert PASSWORD not in proxy.log and "not it" not in proxy.log
 
 
 def test_settings_that_make_no_sense_are_refused_at_the_start(servers):

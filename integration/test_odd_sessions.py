@@ -13,7 +13,8 @@ import zlib
 import pytest
 from harness import PATIENCE, wire
 from harness.breadth import seeds
-from harness.wire import Raw
+from harness.recording import Recording
+from harness.wire import DEPRECATE_EOF, SESSION_TRACK, Raw
 
 SESSIONS = 8
 COMPRESS = 0x20
@@ -321,3 +322,65 @@ def test_odd_sessions_with_the_proxys_own_words(server, proxies):
         # What follows within a text of several statements has none, where the server logs each by itself.
         assert len(commented) > len(texts) / 3
         assert not [m for m in proxy.messages.all() if "/* Id" in (m["sql"] or "")]
+
+
+def prepared(raw, text):
+    """A statement's id, its definitions read."""
+    raw.command(0x16, text)
+    head = raw.packet()
+    assert head[0] == 0, head
+    columns, params = struct.unpack_from("<HH", head, 5)
+    for count in filter(None, (params, columns)):
+        for _ in range(count + (not raw.capabilities & DEPRECATE_EOF)):
+            raw.packet()
+    return struct.unpack_from("<I", head, 1)[0]
+
+
+def answer_before_ping(raw):
+    """The packets of the answer under way: up to the ping's, which begins with sequence id 1 again."""
+    raw.command(0x0E)
+    found = []
+    while True:
+        header = raw.read_exactly(4)
+        payload = raw.read_exactly(int.from_bytes(header[:3], "little"))
+        if found and header[3] == 1:
+            return found
+        found.append(payload)
+
+
+@pytest.mark.parametrize("more", [0, DEPRECATE_EOF, DEPRECATE_EOF | SESSION_TRACK], ids=["eof", "no eof", "tracked"])
+def test_plain_executions_after_a_cursor(server, proxies, tmp_path, more):
+    """MySQL answers a plain execution without rows if the statement's first one had a cursor: definitions and an OK, which could be a row. Whatever comes,
+    nothing that follows is mistaken for it."""
+    prepare(server)
+    server.sql("DROP TABLE IF EXISTS odd.five", "CREATE TABLE odd.five (a TINYINT, b TINYINT, c TINYINT, d TINYINT, e TINYINT)",
+               "INSERT INTO odd.five VALUES (0, 2, 0, 0, 0), (0, 2, 0, 0, 0)")
+    server.general_log_on()
+    proxy = proxies(server, "--redact-keys=", "--record", tmp_path / "rec")
+    with Raw(proxy.host, proxy.port) as raw:
+        raw.login(USER, "", database="odd", capabilities=wire.BASIC | more)
+        if more & SESSION_TRACK and server.flavor == "mysql":
+            raw.query("SET session_track_transaction_info = 'STATE'")
+        for turn, order in enumerate(((1, 0, 0), (0, 1, 0), (1, "alter", 0), (1, 1, 0, 0))):
+            statement = prepared(raw, f"SELECT a, b, c, d, e FROM odd.five /* s0.p{turn} */".encode())
+            expected = []
+            for number, step in enumerate(order):
+                if step == "alter":
+                    server.sql("ALTER TABLE odd.five COMMENT = 'so that it is prepared again'")
+                    continue
+                raw.command(0x17, struct.pack("<IBI", statement, step, 1))
+                packets = answer_before_ping(raw)
+                has_rows = step == 0 and packets[-1][0] == 0xFE
+                if server.flavor == "mysql" and step == 0:
+                    assert has_rows == (order[0] == 0 or "alter" in order), packets
+                expected.append(2 if has_rows else 0)
+                raw.query(f"DO 's0.q{turn}.{number}'")
+            raw.command(0x19, struct.pack("<I", statement))
+            raw.query("DO 's0.end'")
+            messages = proxy.messages.wait(len(expected), lambda message: f"s0.p{turn} " in (message["sql"] or ""))
+            assert [message["updateCount"] for message in messages] == expected
+    server.general_log_off(USER)
+    proxy.stop()
+    assert proxy.counter("observer_lost_sessions") == 0
+    assert not [message for message in proxy.messages.all() if message["errorMessage"]]
+    assert not [row for row in Recording(tmp_path / "rec").rows() if row["answer"] == "unknown"]

@@ -5,12 +5,14 @@ import os
 import random
 import signal
 import struct
+import subprocess
 from collections import Counter
 
 import pymysql
 import pytest
 from harness import within
 from harness.breadth import seeds
+from harness.proxy import once
 from harness.recording import Recording, commands
 from harness.wire import (BASIC, CURSOR_EXISTS, DEPRECATE_EOF, LOCAL_FILES, LONG_PASSWORD, MULTI_STATEMENTS, QUERY_ATTRIBUTES, Raw,
                           ServerError)
@@ -440,10 +442,19 @@ def test_a_full_disk_stops_the_recording_and_not_the_traffic(mysql, proxies, sma
         proxy.wait_log("the recording stops here: .*`record`")
         cursor.execute("SELECT COUNT(*) FROM t")
         assert cursor.fetchone() == (59,)
+        assert "No space left" in proxy.log
+        # It goes on in the same folder as soon as there is room and somebody says so.
+        subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_log("SIGHUP: .*recording=.?on")
+        cursor.execute("SELECT 'there is room'")
     db.close()
+    within(lambda: not mysql.connections(USER), "closed")
     proxy.stop()
     assert proxy.counter("recordings_stopped") == 1
-    assert "No space left" in proxy.log
+    assert "SELECT 'there is room'" in once("recording", "cat", small_disk / "rec").stdout
+    info = json.loads(once("recording", "info", small_disk / "rec", "--json").stdout)
+    assert info["complete"] and info["runs"] == 2 and 1 <= info["commands"] < 60, info
 
 
 def test_a_full_queue_makes_a_gap_that_is_told(mysql, proxies, tmp_path):

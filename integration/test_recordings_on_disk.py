@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import threading
 
 import pyarrow
@@ -103,6 +104,50 @@ def test_a_killed_recorder_leaves_what_can_be_read(mysql, proxies, tmp_path):
     assert not info["complete"] and info["commands"] >= 1
     ended = recording("cat", folder)
     assert "has no end" in ended.stderr and "SELECT 'first'" in ended.stdout
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_proxy_that_is_started_again_goes_on_in_its_folder(mysql, proxies, tmp_path, encrypted):
+    """Killed in the middle of a session, its last file torn besides; stopped; its settings changed: one recording."""
+    folder, key, config = tmp_path / "recording", tmp_path / "key", tmp_path / "config.toml"
+    key.write_text("5e" * 32)
+    key.chmod(0o600)
+    settings = f"record = '{folder}'\n" + (f"record_encrypt = '{key}'\n" if encrypted else "")
+    with_key = ["--key-file", key] if encrypted else []
+    config.write_text(settings)
+
+    def recorded():
+        return [row["sql"] for row in cat(folder, *with_key) if row["event"] == "command" and row["sql"]]
+
+    proxy = proxies(mysql, "--config", config)
+    with proxy.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 'killed'")
+        within(lambda: folder.exists() and "SELECT 'killed'" in recorded(), "it is in the file", seconds=30)
+        cursor.execute("BEGIN")
+        within(lambda: "BEGIN" in recorded(), "it is in the file", seconds=30)
+        proxy.kill()
+    last = max(folder.glob("*.arrows*"))
+    last.write_bytes(last.read_bytes()[:-5])
+    proxy = proxies(mysql, "--config", config)
+    with proxy.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 'again'")
+        config.write_text(settings + "record_queue_bytes = '32MiB'\n")
+        proxy.signal(signal.SIGHUP)
+        proxy.wait_log("SIGHUP: .*changed")
+        cursor.execute("SELECT 'with other settings'")
+    within(lambda: not mysql.connections("app"), "the session is over")
+    proxy.stop()
+    other = once("proxy", "--listen", "127.0.0.1:0", "--upstream", "127.0.0.1:1", "--config", config, "--sink", "stdout")
+    assert other.returncode != 0 and "made from something else" in other.stderr
+    texts = [text for text in recorded() if text.startswith("SELECT '")]
+    assert texts == ["SELECT 'killed'", "SELECT 'again'", "SELECT 'with other settings'"]
+    info = json.loads(recording("info", folder, "--json", *with_key).stdout)
+    assert info["complete"] and info["runs"] == 3 and info["left_out_bytes"] > 0
+    records = cat(folder, *with_key)
+    ends = {row["session"]: row["close"] for row in records if row["event"] == "end"}
+    assert len(ends) == 3 and list(ends.values()).count("recording_ended") == 2, ends
+    times = [row["started_ns"] for row in records]
+    assert times == sorted(times)
 
 
 def test_an_encrypted_recording(mysql, proxies, tmp_path):

@@ -205,7 +205,7 @@ def test_a_failing_init_connect(server, proxies, when):
 
 COLUMN = b"\3def\0\0\0\1n\0\x0c\x2d\0\xff\xff\0\0\xfd\0\0\0\0\0"
 ANSWER = packets(1, b"\2", COLUMN, COLUMN, EOF, b"\6-05:30\x0cSERIALIZABLE", EOF)
-QUESTION = b"\x03SELECT @@session.time_zone, @@transaction_isolation"
+QUESTION = b"\x03SELECT @@session.time_zone, @@transaction_isolation, @@sql_mode"
 
 
 class Session:

@@ -35,3 +35,13 @@ def run(command, **options):
     """Runs a command to its end and returns it; its output is captured as text."""
     options.setdefault("timeout", 300)
     return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def file_system(folder, kilobytes):
+    """A small file system, for a fixture: it is there until the test is over."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -17,6 +18,8 @@ class Door:
         self.flows = threading.Event()
         self.flows.set()
         self.accepted = 0
+        # Connections are reset once the server has said this much in one of them.
+        self.break_after = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -59,11 +62,14 @@ class Door:
 
     def _accept(self, listener):
         while True:
+            client = None
             try:
                 client, _ = listener.accept()
                 host, _, port = self.to.rpartition(":")
                 server = socket.create_connection((host, int(port)))
             except OSError:
+                if client is not None:
+                    client.close()
                 if listener.fileno() == -1:
                     return
                 time.sleep(0.01)
@@ -72,11 +78,21 @@ class Door:
                 self.accepted += 1
                 self.pairs.append((client, server))
             for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(source, sink, sink is client), daemon=True).start()
 
-    def _pass_on(self, source, sink):
+    def _pass_on(self, source, sink, is_answer):
+        passed = 0
         with contextlib.suppress(OSError, ValueError):
             while data := source.recv(65536):
                 self.flows.wait()
                 sink.sendall(data)
+                passed += len(data)
+                if is_answer and self.break_after is not None and passed >= self.break_after:
+                    sink.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    # Who waits for it to say something would keep it open.
+                    sink.shutdown(socket.SHUT_RD)
+                    sink.close()
+                    return source.shutdown(socket.SHUT_RDWR)
+        # Also if the other end was reset: whoever is here must notice.
+        with contextlib.suppress(OSError, ValueError):
             sink.shutdown(socket.SHUT_WR)

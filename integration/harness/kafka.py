@@ -150,3 +150,15 @@ def until_it_arrives(proxy, arrived):
 
 def of(label):
     return lambda message: (message["sql"] or "").startswith(f"SELECT '{label}', ")
+
+
+def as_user(strict, topic, mechanism, user, password):
+    options = {**strict.client, "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password}
+    return settings(strict, topic, INTERCEPTOR_KAFKA_OPTION="\n".join(f"{key}={value}" for key, value in options.items()))
+
+
+def scram_user(topic, user, password):
+    credential = confluent_kafka.admin.UserScramCredentialUpsertion(
+        user, confluent_kafka.admin.ScramCredentialInfo(confluent_kafka.admin.ScramMechanism.SCRAM_SHA_256, 4096), password.encode())
+    for made in topic.admin.alter_user_scram_credentials([credential]).values():
+        made.result(60)

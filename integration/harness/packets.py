@@ -153,13 +153,11 @@ def as_pcapng(path, header, found):
 
 
 def disturbed(found, seed, swap=0.2, again=0.1):
-    """The packets in another order within a few places, some of them twice: what a capture may do. Not those that begin a connection."""
+    """The packets in another order within a few places, some of them twice: what a capture may do."""
     chance = random.Random(seed)
     keyed = []
     for index, packet in enumerate(found):
-        begins = bool(tcp(packet[3])[2] & 2)
-        # What comes next does not come before it.
-        keyed.append((index + (chance.uniform(0, 4) if not begins and chance.random() < swap else 0), packet))
+        keyed.append((index + (chance.uniform(0, 4) if chance.random() < swap else 0), packet))
         if chance.random() < again:
             keyed.append((index + chance.uniform(0, 4), packet))
     return [packet for _, packet in sorted(keyed, key=lambda pair: pair[0])]

@@ -141,6 +141,10 @@ class Proxy:
                 pass  # closed since
         return found
 
+    def usage(self):
+        """How many open files and threads it has."""
+        return [len(os.listdir(f"/proc/{self.process.pid}/{what}")) for what in ("fd", "task")]
+
     def counter(self, name):
         """A counter from the last log line, after the stop."""
         found = re.findall(rf"\b{name}=(\d+)", self.log)

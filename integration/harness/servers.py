@@ -96,6 +96,22 @@ class SqlServer:
         for name in names:
             self.sql(f"DROP DATABASE IF EXISTS `{name}`", f"CREATE DATABASE `{name}`")
 
+    def tool(self, program, *options, **more):
+        """Runs a client program of this server's own release as root, and returns what it prints."""
+        done = run([self.script, "tool", program, "--no-defaults", f"--socket={self.socket}", "--user=root", *options], env=self.env, **more)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def dump(self, database):
+        """The database as it is now, as statements."""
+        own = ["--set-gtid-purged=OFF"] if self.flavor == "mysql" else []
+        return self.tool("mysqldump", *own, "--no-tablespaces", "--single-transaction", "--databases", database)
+
+    def load(self, database, dump):
+        """Makes of the database what was dumped of it, perhaps on another server."""
+        self.sql(f"DROP DATABASE IF EXISTS `{database}`")
+        self.tool(self.flavor, input=dump)
+
     def general_log_on(self):
         """Logs each command as it arrives (on MySQL before the parser sees it), into a table emptied for this."""
         with self.root() as cursor:

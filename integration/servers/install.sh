@@ -8,7 +8,8 @@
 #   bench         haproxy, sysbench, mysql-router     debezium      Debezium's engine (brings java)
 #   ruby          Ruby's mysql2                       perl    DBD::mysql, DBD::MariaDB
 #   browser       Chromium, which looks at reports
-#   tcpdump       tcpdump
+#   tcpdump       tcpdump                             sysbench      sysbench
+#   prometheus    Prometheus and promtool
 # MySQL, MariaDB, Kafka and Debezium are unpacked into $INTERCEPTOR_CACHE (default .cache) and change
 # nothing of the system. The rest comes from apt, as root or through sudo.
 set -euo pipefail
@@ -103,6 +104,8 @@ unpack_mysql() {
 }
 
 install_tcpdump() { have tcpdump || packages "to capture packets for decode" tcpdump; }
+
+install_sysbench() { have sysbench || packages "for a known load" sysbench; }
 
 install_mariadb() {
   find_mariadbd >/dev/null && return 0
@@ -223,6 +226,22 @@ install_browser() {
   packages "to look at reports" chromium
 }
 
+# One package of programs that need nothing but libc. An installed one would start an instance of its own.
+install_prometheus() {
+  { have prometheus && have promtool; } || [[ -x $CACHE/prometheus/usr/bin/promtool ]] && return 0
+  have apt-get || die "no Prometheus here: put prometheus and promtool on the PATH"
+  local work
+  need_index prometheus
+  note "unpacking prometheus into $CACHE/prometheus (to see what it scrapes, 95 MB on disk)"
+  work=$(work_folder prometheus)
+  (cd "$work" && retry 3 apt-get download -q -o APT::Sandbox::User= prometheus) >"$CACHE/apt.log" 2>&1 </dev/null ||
+    { tail -n 15 "$CACHE/apt.log" >&2; die "apt-get could not download prometheus"; }
+  dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar -x -C "$work" ./usr/bin
+  rm "$work"/prometheus_*.deb
+  rm -rf "$CACHE/prometheus"
+  mv "$work" "$CACHE/prometheus"
+}
+
 install_bench() {
   { have sysbench && [[ -n $(on_path haproxy) ]]; } || packages "to compare with" haproxy sysbench
   have mysqlrouter || [[ -x $CACHE/mysql-router/bin/mysqlrouter ]] ||
@@ -233,7 +252,7 @@ install_docker-check() {
   { have buildah && [[ -n $(on_path debootstrap) ]]; } || packages "to build the image without Docker" buildah debootstrap
 }
 
-(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl browser bench tcpdump docker-check)"
+(($#)) || die "usage: install.sh WHAT...   (build mysql mariadb mariadb-11.8 kafka debezium python java go node ruby perl browser prometheus bench sysbench tcpdump docker-check)"
 for what in "$@"; do
   declare -F "install_$what" >/dev/null || die "install.sh does not know '$what'"
 done

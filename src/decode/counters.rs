@@ -15,7 +15,10 @@ pub(crate) struct FrameCounters {
     pub(crate) bytes: u64,
     pub(crate) not_ip: u64,
     pub(crate) not_tcp: u64,
+    /// Parts of packets that IP has cut, but for the last one of each that is whole.
     pub(crate) fragments: u64,
+    /// Packets that were put together of such parts.
+    pub(crate) joined: u64,
     pub(crate) malformed: u64,
     pub(crate) unknown_links: u64,
 }

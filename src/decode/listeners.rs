@@ -63,11 +63,10 @@ impl Listeners {
 
     /// No more messages come. `is_outcome_known`: whether it was seen what became of the transaction that was open.
     pub(super) fn end_messages(&mut self, is_outcome_known: bool) {
-        if let Some(publisher) = &mut self.publisher {
-            if !is_outcome_known {
-                publisher.outcome_unknown();
-            }
-            publisher.flush_count();
+        if let Some(publisher) = &mut self.publisher
+            && !is_outcome_known
+        {
+            publisher.outcome_unknown();
         }
     }
 }

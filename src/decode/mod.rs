@@ -3,6 +3,7 @@
 //! ```text
 //!   capture    a file or pipe -> frames with times
 //!   packet     a frame -> a TCP segment
+//!   fragments  parts of packets that IP has cut -> packets
 //!   tcp        segments -> the bytes of both directions, in their order, and gaps
 //!   session    bytes -> an observer, from the beginning or from the middle
 //!   listeners  what the observer tells -> messages, a recording, a second server
@@ -12,6 +13,9 @@ mod border;
 mod capture;
 mod clock;
 mod counters;
+mod fragments;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod listeners;
 mod packet;
 mod recording;

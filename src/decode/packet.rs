@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use etherparse::{IpNumber, LaxIpSlice, LenSource, TcpSlice};
 
 use super::capture::{Frame, LinkType};
+use super::fragments::Fragments;
 
 /// A TCP segment, as it was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) enum NoSegment {
     NotIp,
     /// It has something else than TCP.
     NotTcp,
-    /// It is a part of a packet that IP has cut: such parts are not put together.
+    /// It is a part of a packet that IP has cut, and not the last one of it that was missing.
     Fragment,
     /// Its headers are cut off, or contradict themselves.
     Malformed,
@@ -44,21 +45,24 @@ const ETHERTYPE_MPLS: u16 = 0x8847;
 const ETHERTYPE_PPPOE: u16 = 0x8864;
 
 /// Finds the segment in a frame.
-pub(crate) fn segment<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, NoSegment> {
+pub(crate) fn segment<'a>(frame: &Frame<'a>, fragments: &'a mut Fragments) -> Result<Segment<'a>, NoSegment> {
     let packet = ip_packet(frame.link, frame.data)?;
     // What the capture has cut off was at the end.
     let cut = frame.length.saturating_sub(frame.data.len());
     let (ip, _) = LaxIpSlice::from_slice(packet).map_err(|_| NoSegment::Malformed)?;
     let payload = ip.payload();
-    if payload.fragmented {
-        return Err(NoSegment::Fragment);
-    }
     if payload.ip_number != IpNumber::TCP {
         return Err(NoSegment::NotTcp);
     }
-    let tcp = TcpSlice::from_slice(payload.payload).map_err(|_| NoSegment::Malformed)?;
     // The length in the header is right unless the packet is cut, or a network card was to fill it in.
     let missing = if payload.len_source == LenSource::Slice { cut } else { 0 };
+    let content = match payload.fragmented {
+        false => payload.payload,
+        // What is cut off belongs in the middle.
+        true if missing > 0 => return Err(NoSegment::Fragment),
+        true => fragments.add(&ip, frame.time_ns.unwrap_or(0)).ok_or(NoSegment::Fragment)?,
+    };
+    let tcp = TcpSlice::from_slice(content).map_err(|_| NoSegment::Malformed)?;
     let length = tcp.payload().len().saturating_add(missing);
     Ok(Segment {
         from: SocketAddr::new(ip.source_addr(), tcp.source_port()),

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::recording::disk::{RecordingError, RecordingWriter, Written};
-use crate::recording::{Admission, Record, RecordSink, Recorder, RecordingConfig, RecordingSource, SessionId};
+use crate::recording::{
+    Admission, Record, RecordSink, RecordStore, Recorder, RecordingConfig, RecordingSource, SessionId, StoreError,
+};
 use crate::session::Now;
 
 use super::tcp::Opening;
@@ -16,10 +17,10 @@ pub(super) struct Recording(Rc<RefCell<State>>);
 struct State {
     config: RecordingConfig,
     /// From the first session on: its recording begins when the capture does.
-    writer: Option<RecordingWriter>,
+    writer: Option<Box<dyn RecordStore>>,
     recorder: u32,
     sessions: u32,
-    failed: Option<RecordingError>,
+    failed: Option<StoreError>,
 }
 
 impl Recording {
@@ -52,13 +53,13 @@ impl Recording {
     }
 
     /// Why there is no recording any more. Told once.
-    pub(super) fn take_error(&self) -> Option<RecordingError> {
+    pub(super) fn take_error(&self) -> Option<StoreError> {
         self.0.borrow_mut().failed.take()
     }
 
     /// Writes out the rest. `None`: there was no session.
-    pub(super) fn finish(&self) -> Option<Result<Written, RecordingError>> {
-        self.0.borrow_mut().writer.take().map(RecordingWriter::finish)
+    pub(super) fn finish(&self) -> Option<Result<String, StoreError>> {
+        self.0.borrow_mut().writer.take().map(RecordStore::finish)
     }
 }
 
@@ -68,13 +69,13 @@ impl State {
         let started_ms = opening.now.epoch_ms.saturating_sub(opening.now.monotonic_ns / 1_000_000);
         let about = self.config.about(RecordingSource::Packets, Some(opening.server.to_string()), started_ms);
         self.recorder = about.recorder;
-        match RecordingWriter::create(&self.config.folder, &about, self.config.files.clone()) {
+        match self.config.create(&about) {
             Ok(writer) => self.writer = Some(writer),
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(error.into()),
         }
     }
 
-    fn fail(&mut self, error: RecordingError) {
+    fn fail(&mut self, error: StoreError) {
         self.writer = None;
         self.failed.get_or_insert(error);
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::capture::{CaptureError, CaptureParser, Input, InputError, LinkType, Read};
 use super::clock::CaptureClock;
 use super::counters::{FrameCounters, SessionCounters};
+use super::fragments::Fragments;
 use super::packet::{NoSegment, segment};
 use super::recording::Recording;
 use super::sessions::{Messages, Sessions};
@@ -18,8 +19,7 @@ use super::tcp::{Connections, Limits, Servers, TcpCounters};
 use crate::deliver::{Pipeline, PushError, SinkError};
 use crate::mirror::MirrorSwitch;
 use crate::publish::Publishing;
-use crate::recording::disk::{RecordingError, Written};
-use crate::recording::{Recorder, RecordingConfig, SpoolSink};
+use crate::recording::{Recorder, RecordingConfig, SpoolSink, StoreError};
 use crate::session::{Interest, Now, ObserverConfig};
 
 /// How long a read may wait before it is looked whether to stop, and what waits is looked at.
@@ -54,7 +54,7 @@ pub(crate) enum DecodeError {
     #[error(transparent)]
     Delivery(#[from] PushError),
     #[error("{0} (`record`)")]
-    Recording(#[from] RecordingError),
+    Recording(StoreError),
     #[error("cannot start: {0}")]
     Start(std::io::Error),
 }
@@ -87,8 +87,8 @@ pub(crate) struct Summary {
     pub(crate) sessions: SessionCounters,
     pub(crate) other_blocks: u64,
     pub(crate) clock_steps: u64,
-    /// What was recorded.
-    pub(crate) written: Option<Written>,
+    /// What was recorded, for people.
+    pub(crate) written: Option<String>,
     /// The capture's last packet is not whole.
     pub(crate) is_torn: bool,
 }
@@ -118,6 +118,7 @@ struct Decoder {
     connections: Connections<Sessions>,
     sessions: Sessions,
     frames: FrameCounters,
+    fragments: Fragments,
     is_torn: bool,
     waits_for_mirror: bool,
     unknown_link: Option<LinkType>,
@@ -143,6 +144,7 @@ impl Decoder {
             ),
             waits_for_mirror: !config.is_live() && outputs.mirror.is_on(),
             frames: FrameCounters::default(),
+            fragments: Fragments::default(),
             is_torn: false,
             unknown_link: None,
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(DecodeError::Start)?,
@@ -189,7 +191,7 @@ impl Decoder {
             self.frames.frames += 1;
             self.frames.bytes += frame.data.len() as u64;
             let now = self.clock.at(frame.time_ns);
-            match segment(&frame) {
+            match segment(&frame, &mut self.fragments) {
                 Ok(segment) => self.connections.segment(&segment, now, &mut self.sessions),
                 Err(no_segment) => {
                     self.frames.note(no_segment);
@@ -220,7 +222,7 @@ impl Decoder {
     fn look_after_recording(&self) -> Result<(), DecodeError> {
         let Some(recording) = &self.sessions.recording else { return Ok(()) };
         recording.flush_due(self.clock.latest());
-        recording.take_error().map_or(Ok(()), |error| Err(error.into()))
+        recording.take_error().map_or(Ok(()), |error| Err(DecodeError::Recording(error)))
     }
 
     /// Nothing has come for so long: what waits for packets that the capture has lost is not kept waiting any longer.
@@ -240,13 +242,13 @@ impl Decoder {
         let written = match self.sessions.recording.as_ref().and_then(Recording::finish) {
             Some(Ok(written)) => Some(written),
             Some(Err(error)) => {
-                finished = Err(error.into());
+                finished = Err(DecodeError::Recording(error));
                 None
             }
             None => None,
         };
         let summary = Summary {
-            frames: self.frames,
+            frames: FrameCounters { joined: self.fragments.joined, ..self.frames },
             tcp: self.connections.counters,
             sessions: self.sessions.counters,
             other_blocks: self.parser.other_blocks,

@@ -1,6 +1,6 @@
 //! All sessions of a capture, and what they share.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::counters::SessionCounters;
 use super::listeners::Listeners;
@@ -9,8 +9,7 @@ use super::session::DecodedSession;
 use super::tcp::{Ending, Opening, Streams};
 use crate::deliver::{Gate, Ingest};
 use crate::mirror::MirrorSwitch;
-use crate::mysql::sql::Analyses;
-use crate::publish::{Peers, Publishing};
+use crate::publish::{Desk, Peers, Publishing};
 use crate::recording::Recorder;
 use crate::session::{Now, ObserverConfig, Side};
 
@@ -29,13 +28,13 @@ pub(super) struct Sessions {
 pub(super) struct Messages {
     pub(super) publishing: Arc<Publishing>,
     pub(super) ingest: Ingest,
-    analyses: Arc<Mutex<Analyses>>,
+    desk: Arc<Desk>,
 }
 
 impl Messages {
     pub(super) fn new(publishing: Arc<Publishing>, ingest: Ingest) -> Self {
-        let keys = publishing.options.redactor.keys().clone();
-        Self { publishing, ingest, analyses: Arc::new(Mutex::new(Analyses::new(keys))) }
+        let desk = publishing.desk();
+        Self { publishing, ingest, desk }
     }
 }
 
@@ -60,7 +59,7 @@ impl Sessions {
             let peers =
                 Peers { server: opening.server.to_string().into(), client: address.to_string().into(), address };
             messages.publishing.counters.opened();
-            messages.publishing.publisher(peers, messages.ingest.clone(), Arc::clone(&messages.analyses))
+            messages.publishing.publisher(peers, messages.ingest.clone(), Arc::clone(&messages.desk))
         });
         let client = std::net::SocketAddr::new(opening.client.ip().to_canonical(), opening.client.port());
         let mirror = self

@@ -6,18 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::capture::CaptureParser;
-use super::packet::segment;
-use super::sessions::Sessions;
-use super::tcp::Connections;
 use super::traffic::{Sent, disturbed, lossy, segments};
 use super::{DecodeConfig, Limits, Outputs, Servers, run};
 use crate::deliver::{Pipeline, QueueConfig, SinkConfig, open_all};
 use crate::fuzzing::mutations::{Random, mutate};
 use crate::message::MessageOptions;
-use crate::mirror::MirrorSwitch;
 use crate::publish::Publishing;
-use crate::session::{Interest, Now, ObserverConfig, Side};
+use crate::session::{ObserverConfig, Side};
 
 /// What is in front of the packets of each link type.
 const LINKS: [(u32, &[u8]); 6] = [
@@ -129,8 +124,7 @@ fn sessions_are_the_same_however_they_were_captured() {
         for link in LINKS {
             let largest = 1 + random.below(1448);
             let sent = segments(&said, largest, random);
-            let mut order = sent[..2].to_vec();
-            order.extend(disturbed(&sent[2..], 4, random));
+            let order = disturbed(&sent, 4, random);
             assert_eq!(messages(&pcap(&order, link)), plain, "{name} in {link:?}");
         }
     }
@@ -146,8 +140,7 @@ fn what_was_lost_makes_no_wrong_statement() {
         for _ in 0..12 {
             let largest = 100 + random.below(1348);
             let sent = segments(&said, largest, random);
-            let mut order = sent[..2].to_vec();
-            order.extend(lossy(sent[2..].to_vec(), 4 + random.below(30), random));
+            let order = lossy(sent, 4 + random.below(30), random);
             for message in messages(&pcap(&order, LINKS[0])) {
                 // Of unknown outcome, or a text in part.
                 if message.contains("missing") || message.contains("lost") {
@@ -166,35 +159,6 @@ fn what_was_lost_makes_no_wrong_statement() {
     assert!(heard > 100 && missed > 20, "{heard} {missed}");
 }
 
-/// A capture through everything but the outputs.
-fn decode(capture: &[u8], chunk: usize) {
-    let mut parser = CaptureParser::default();
-    let servers = Servers { ports: [3306].into(), others: true };
-    let limits = Limits { connections: 10, bytes: 100_000, bytes_together: 200_000 };
-    let mut connections = Connections::new(servers, limits);
-    let config = ObserverConfig { interest: Interest::all(), max_statement_bytes: 1 << 20 };
-    let mut sessions = Sessions::new(config, None, None, MirrorSwitch::default());
-    let mut clock = super::clock::CaptureClock::default();
-    'all: for chunk in capture.chunks(chunk) {
-        parser.feed(chunk);
-        loop {
-            match parser.next_frame() {
-                Ok(Some(frame)) => {
-                    let now = clock.at(frame.time_ns);
-                    if let Ok(segment) = segment(&frame) {
-                        connections.segment(&segment, now, &mut sessions);
-                    }
-                }
-                Ok(None) => break,
-                Err(_) => break 'all,
-            }
-        }
-    }
-    let _ = parser.finish();
-    connections.finish(Now::default(), &mut sessions);
-    assert_eq!(connections.waiting_bytes(), 0);
-}
-
 #[test]
 fn captures_that_were_changed_at_random_are_survived() {
     let random = &mut Random::new(0x5eed);
@@ -211,8 +175,8 @@ fn captures_that_were_changed_at_random_are_survived() {
         for _ in 0..=random.below(4) {
             mutate(&mut data, &other, random);
         }
-        let chunk = 1 + random.below(5000);
-        let survived = std::panic::catch_unwind(|| decode(&data, chunk));
+        data.splice(0..0, (1 + random.below(5000) as u16).to_le_bytes());
+        let survived = std::panic::catch_unwind(|| super::fuzzing::capture(&data));
         assert!(survived.is_ok(), "mutation {number}");
     }
 }

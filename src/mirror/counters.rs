@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use strum::VariantArray;
 
+#[cfg(test)]
+use crate::metrics::Metric;
+use crate::metrics::{Readings, Source, table};
 use crate::mysql::sql::Safety;
 use crate::report::DifferenceClass;
 
 /// Why a session is not mirrored any more, or not at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(super) enum Dropped {
     /// It fell so far behind that its queue, or all sessions' queue together, was full.
@@ -115,51 +118,97 @@ impl MirrorCounters {
 
     /// Logs all of them in one line. The lag begins again.
     pub(super) fn log(&self, what: &'static str) {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        tracing::info!(
-            open = self.open.load(Ordering::Relaxed),
-            sessions = get(&self.sessions),
-            joined = get(&self.joined),
-            left_out_sessions = get(&self.left_out_sessions),
-            dropped = %named(&self.dropped, Dropped::VARIANTS),
-            commands = get(&self.commands),
-            left_out = get(&self.left_out),
-            refused = %named(&self.refused, Safety::VARIANTS),
-            unplayable = get(&self.unplayable),
-            torn = get(&self.torn),
-            discarded = get(&self.discarded),
-            differences = %named(&self.differences, DifferenceClass::VARIANTS),
-            queued_bytes = self.queued_bytes.load(Ordering::Relaxed),
-            disk_bytes = get(&self.disk_bytes),
-            spooled = get(&self.spooled),
-            lag_ms = self.lag_us.swap(0, Ordering::Relaxed) / 1000,
-            "{what}"
-        );
+        log_counters(self, what);
+        self.lag_us.store(0, Ordering::Relaxed);
     }
 }
 
-/// Those that are not zero, by name: `behind 3, lost 1`.
-fn named<T: std::fmt::Display>(counters: &[AtomicU64], names: &[T]) -> String {
-    let counted = counters.iter().zip(names).map(|(counter, name)| (counter.load(Ordering::Relaxed), name));
-    let counted: Vec<_> = counted.filter(|(count, _)| *count > 0).map(|(n, name)| format!("{name} {n}")).collect();
-    if counted.is_empty() { "none".to_owned() } else { counted.join(", ") }
+table! {
+    /// Everything that the mirror counts, in the order of its log line.
+    const COUNTERS of MirrorCounters;
+    /// Logs all of it.
+    fn log_counters;
+
+    open = gauge("mysql_interceptor_mirror_sessions_open", "Sessions that are mirrored now",
+        |mirror| mirror.open.load(Ordering::Relaxed) as u64);
+    sessions = counter("mysql_interceptor_mirror_sessions_total", "Sessions whose mirroring began: at their login, or later",
+        |mirror| get(&mirror.sessions));
+    joined = counter("mysql_interceptor_mirror_joined_sessions_total", "Of these: in their middle",
+        |mirror| get(&mirror.joined));
+    left_out_sessions = counter("mysql_interceptor_mirror_left_out_sessions_total", "Sessions that a filter or the sample left out",
+        |mirror| get(&mirror.left_out_sessions));
+    dropped = counter_by("mysql_interceptor_mirror_dropped_sessions_total", "Sessions that are not mirrored any more, or not at all", reason,
+        |mirror| named(&mirror.dropped, Dropped::VARIANTS));
+    commands = counter("mysql_interceptor_mirror_commands_total", "Commands that were executed",
+        |mirror| get(&mirror.commands));
+    left_out = counter("mysql_interceptor_mirror_left_out_commands_total", "Commands that a filter left out",
+        |mirror| get(&mirror.left_out));
+    refused = counter_by("mysql_interceptor_mirror_refused_commands_total", "Commands that were not executed because of what they might do", reason,
+        |mirror| named(&mirror.refused, Safety::VARIANTS));
+    unplayable = counter("mysql_interceptor_mirror_unplayable_commands_total", "Commands that cannot be executed again: cut, not understood, of a kind that makes no sense there",
+        |mirror| get(&mirror.unplayable));
+    torn = counter("mysql_interceptor_mirror_torn_commands_total", "Commands of transactions that had begun before the session was mirrored",
+        |mirror| get(&mirror.torn));
+    discarded = counter("mysql_interceptor_mirror_discarded_commands_total", "Commands that a dropped session had waiting",
+        |mirror| get(&mirror.discarded));
+    differences = counter_by("mysql_interceptor_mirror_differences_total", "Commands that the target answered differently", class,
+        |mirror| named(&mirror.differences, DifferenceClass::VARIANTS));
+    queued_bytes = gauge("mysql_interceptor_mirror_queue_bytes", "Bytes that wait in memory",
+        |mirror| mirror.queued_bytes.load(Ordering::Relaxed) as u64);
+    disk_bytes = gauge("mysql_interceptor_mirror_disk_bytes", "Bytes that wait on the disk",
+        |mirror| get(&mirror.disk_bytes));
+    spooled = counter("mysql_interceptor_mirror_spooled_records_total", "Records that went over the disk",
+        |mirror| get(&mirror.spooled));
+    lag_ms = millis("mysql_interceptor_mirror_lag_seconds", "The longest that a command waited since the last line of counters in the log",
+        |mirror| get(&mirror.lag_us) / 1000);
+}
+
+fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Counters with their names.
+fn named<T: Copy + Into<&'static str>>(counters: &[AtomicU64], names: &[T]) -> Vec<(&'static str, u64)> {
+    names.iter().map(|name| (*name).into()).zip(counters.iter().map(get)).collect()
+}
+
+/// Every metric of the mirror, with its key in the log line.
+#[cfg(test)]
+pub(crate) fn metrics() -> Vec<(Metric, Option<&'static str>)> {
+    COUNTERS.iter().filter_map(|row| Some((row.metric?, Some(row.key)))).collect()
+}
+
+impl Source for MirrorCounters {
+    fn tell(&self, readings: &mut Readings) {
+        COUNTERS.iter().for_each(|row| row.tell(self, readings));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Named;
 
     #[test]
     fn what_is_counted_by_kind_is_named() {
         let counters = MirrorCounters::default();
-        assert_eq!(named(&counters.dropped, Dropped::VARIANTS), "none");
+        let text = |counters: &[AtomicU64]| Named(named(counters, Dropped::VARIANTS)).to_string();
+        assert_eq!(text(&counters.dropped), "none");
         counters.drop_session(Dropped::Lost);
         counters.drop_session(Dropped::Behind);
         counters.drop_session(Dropped::Lost);
-        assert_eq!(named(&counters.dropped, Dropped::VARIANTS), "behind 1, lost 2");
+        assert_eq!(text(&counters.dropped), "behind 1, lost 2");
         counters.refuse(Safety::Writes);
-        assert_eq!(named(&counters.refused, Safety::VARIANTS), "writes 1");
+        assert_eq!(Named(named(&counters.refused, Safety::VARIANTS)).to_string(), "writes 1");
         counters.differ(DifferenceClass::Rows);
-        assert_eq!(named(&counters.differences, DifferenceClass::VARIANTS), "rows 1");
+        assert_eq!(Named(named(&counters.differences, DifferenceClass::VARIANTS)).to_string(), "rows 1");
+    }
+
+    #[test]
+    fn every_reason_is_documented() {
+        let document = include_str!("../../docs/mirror.md");
+        for why in Dropped::VARIANTS {
+            assert!(document.contains(&format!("`{why}`")), "docs/mirror.md does not know `{why}`");
+        }
     }
 }

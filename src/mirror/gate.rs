@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::config::MirrorConfig;
-use crate::message::{Criteria, Criterion, Subject};
-use crate::mysql::sql::{Lexis, Safety, StatementKind, StatementSummary, use_database};
-use crate::mysql::wire::{Command, StatusFlags};
-use crate::recording::{RecordedCommand, SessionBegin};
+use crate::message::{Criteria, Subject};
+use crate::mysql::sql::{Digest, Lexis, Safety};
+use crate::mysql::wire::Command;
+use crate::player::{Boundary, Judge, Judged, Permits};
+use crate::recording::{RecordedCommand, SessionBegin, SessionState};
 
 /// What becomes of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,38 +28,27 @@ pub(super) enum Verdict {
 /// Decides for one session.
 #[derive(Debug)]
 pub(super) struct Gate {
-    allow_writes: bool,
+    permits: Permits,
     criteria: Criteria,
-    needs_kind: bool,
-    user: Option<String>,
     client: Option<IpAddr>,
-    database: Option<String>,
-    lexis: Lexis,
+    judge: Judge,
+    state: SessionState,
     /// Prepared statements that the target does not have, by the recorded id: no more than the recorded server had open.
     missing: HashSet<u32>,
-    /// A transaction of before is not over.
-    is_torn: bool,
+    boundary: Boundary<()>,
 }
 
 impl Gate {
     pub(super) fn new(config: &MirrorConfig, client: Option<IpAddr>, begin: &SessionBegin) -> Self {
-        let criteria = &config.criteria;
-        let is_kind = |criterion: &Criterion| matches!(criterion, Criterion::Kind(_));
-        let mut gate = Self {
-            allow_writes: config.allow_writes,
-            criteria: criteria.clone(),
-            needs_kind: criteria.only.iter().chain(&criteria.skip).any(is_kind),
-            user: begin.user.clone(),
-            client,
-            database: begin.database.clone(),
-            // It is the other server that executes the comments meant for one of them: in doubt all of them.
-            lexis: Lexis { flavor: None, version: None, ..begin.lexis() },
-            missing: HashSet::new(),
-            is_torn: begin.in_transaction,
-        };
-        let refused = begin.prepared.iter().filter(|prepared| !gate.allows(gate.safety(&prepared.sql)));
-        gate.missing = refused.map(|prepared| prepared.id).collect();
-        gate
+        let permits = Permits { writes: config.allow_writes, admin: false };
+        // It is the other server that executes the comments meant for one of them: in doubt all of them.
+        let judge = Judge::of_session(begin, Lexis::default());
+        let refused = begin.prepared.iter().filter(|prepared| !permits.allow(judge.of_prepared(&prepared.sql)));
+        let missing = refused.map(|prepared| prepared.id).collect();
+        let mut state = SessionState::new(begin);
+        state.forget_prepared();
+        let boundary = Boundary::cut(begin.in_transaction, ());
+        Self { permits, criteria: config.criteria.clone(), client, judge, state, missing, boundary }
     }
 
     /// What was prepared before, and may be prepared on the target.
@@ -68,87 +58,56 @@ impl Gate {
 
     /// How the session's texts are read.
     pub(super) fn lexis(&self) -> Lexis {
-        self.lexis
+        self.judge.lexis()
     }
 
-    /// What becomes of a command; it is told of every one, in their order.
-    pub(super) fn judge(&mut self, command: &RecordedCommand) -> Verdict {
-        let verdict = self.verdict(command);
+    /// What becomes of a command; it is told of every one, in their order. `target`: how the target reads its text, as far as that is known.
+    pub(super) fn judge(&mut self, command: &RecordedCommand, target: Lexis) -> Verdict {
+        self.judge.read_as(target);
+        let judged = self.judge.judge(command);
+        let verdict = self.verdict(command, judged);
         self.follow(command, verdict);
-        self.follow_status(command);
         verdict
     }
 
-    fn verdict(&mut self, command: &RecordedCommand) -> Verdict {
-        let is_torn = self.is_torn;
-        self.is_torn = is_torn && command.in_transaction() != Some(false);
+    fn verdict(&mut self, command: &RecordedCommand, judged: Judged) -> Verdict {
+        let is_torn = self.boundary.pass(command, judged).is_some();
+        let is_allowed = self.permits.allow(judged.safety);
         if command.statement.is_some_and(|id| self.missing.contains(&id)) && command.command != Command::StmtPrepare {
             // Which would be counted with its execution: what it says of itself is enough.
             let is_execution = matches!(command.command, Command::StmtExecute | Command::StmtBulkExecute);
-            return match command.sql.as_deref().filter(|_| is_execution) {
-                Some(sql) if !self.allows(self.safety(sql)) => Verdict::Refused(self.safety(sql)),
+            return match judged.kind.filter(|_| is_execution) {
+                Some(_) if !is_allowed => Verdict::Refused(judged.safety),
                 Some(_) => Verdict::LeftOut,
                 None => Verdict::Follows,
             };
         }
-        let safety = match (Safety::of_command(command.command), command.sql.as_deref()) {
-            (Some(safety), _) => safety,
-            (None, Some(sql)) => self.safety(sql),
+        if command.sql.is_none() && Safety::of_command(command.command).is_none() {
             // The player says that it cannot.
-            (None, None) => return Verdict::Play,
-        };
-        if !self.allows(safety) {
-            return Verdict::Refused(safety);
+            return Verdict::Play;
         }
-        if !self.passes(command) {
+        if !is_allowed {
+            return Verdict::Refused(judged.safety);
+        }
+        if !self.passes(command, judged) {
             return Verdict::LeftOut;
         }
-        // What outlives a transaction is done all the same.
-        let outlives =
-            matches!(command.command, Command::StmtPrepare | Command::StmtClose | Command::InitDb | Command::SetOption);
-        if is_torn && !outlives {
-            return Verdict::Torn;
-        }
-        Verdict::Play
+        if is_torn { Verdict::Torn } else { Verdict::Play }
     }
 
     /// Commands that are the session's own pass all filters: later ones rely on them.
-    fn passes(&self, command: &RecordedCommand) -> bool {
-        if self.criteria.is_empty() {
-            return true;
-        }
+    fn passes(&self, command: &RecordedCommand, judged: Judged) -> bool {
         let Some(sql) = command.sql.as_deref() else { return true };
-        let needs = self.needs_kind.then(|| StatementSummary::of_text(sql, self.lexis, &|_| None).kind);
-        let is_own = needs.is_some_and(|kind| {
-            matches!(
-                kind,
-                StatementKind::Set
-                    | StatementKind::Use
-                    | StatementKind::Begin
-                    | StatementKind::Commit
-                    | StatementKind::Rollback
-                    | StatementKind::Savepoint
-            )
-        });
+        let facts = self.state.facts();
         let subject = Subject {
-            user: self.user.as_deref(),
-            database: self.database.as_deref(),
+            user: facts.user.as_deref(),
+            database: facts.database.as_deref(),
             client: self.client,
-            kind: needs,
+            kind: judged.kind,
+            digest: self.criteria.have_digests().then(|| Digest::of(sql, self.judge.lexis())),
+            text: Some((sql, self.judge.lexis())),
         };
-        is_own || self.criteria.pass(&subject)
-    }
-
-    fn safety(&self, sql: &[u8]) -> Safety {
-        Safety::of(sql, self.lexis)
-    }
-
-    fn allows(&self, safety: Safety) -> bool {
-        match safety {
-            Safety::ReadOnly | Safety::Session => true,
-            Safety::Locks | Safety::Writes => self.allow_writes,
-            Safety::Admin => false,
-        }
+        self.criteria.is_empty() || self.criteria.pass(&subject)
     }
 
     /// Keeps in mind what later commands depend on.
@@ -165,38 +124,13 @@ impl Gate {
             }
             (Command::ResetConnection | Command::ChangeUser, _) => {
                 self.missing.clear();
-                self.is_torn = false;
+                self.boundary = Boundary::Passed;
             }
             _ => {}
         }
-        if command.error().is_some() {
-            return;
-        }
-        match command.command {
-            Command::InitDb => {
-                self.database = command.argument.as_deref().map(|name| String::from_utf8_lossy(name).into_owned());
-            }
-            Command::Query => {
-                let name = command.sql.as_deref().and_then(|sql| use_database(sql, self.lexis));
-                if let Some(name) = name {
-                    self.database = Some(String::from_utf8_lossy(&name).into_owned());
-                }
-            }
-            Command::ChangeUser => {
-                if let Some(change) = command.change_user.as_deref() {
-                    self.user = Some(change.user.clone());
-                    self.database.clone_from(&change.database);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The answer to a command tells how the next one is read.
-    fn follow_status(&mut self, command: &RecordedCommand) {
-        if let Some(status) = command.results.last().and_then(|result| result.status) {
-            self.lexis.backslash_escapes = Some(!status.contains(StatusFlags::NO_BACKSLASH_ESCAPES));
-        }
+        self.state.apply(command);
+        // The player knows them.
+        self.state.forget_prepared();
     }
 }
 
@@ -204,6 +138,7 @@ impl Gate {
 mod tests {
     use super::super::tests::{config, query, result};
     use super::*;
+    use crate::mysql::sql::ClientCharset;
     use crate::mysql::wire::StatusFlags;
     use crate::recording::{PreparedBefore, RecordedAnswer};
 
@@ -211,36 +146,55 @@ mod tests {
         RecordedCommand { command, statement: Some(id), ..query(sql) }
     }
 
+    /// On a target of which nothing is known.
+    fn judge(gate: &mut Gate, command: &RecordedCommand) -> Verdict {
+        gate.judge(command, Lexis { charset: ClientCharset::Unknown, ..Lexis::default() })
+    }
+
     #[test]
     fn what_changes_something_is_refused_with_all_that_belongs_to_it() {
         let mut gate = Gate::new(&config(), None, &SessionBegin::default());
-        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
-        assert_eq!(gate.judge(&query("SET @a = 'it\\'s'")), Verdict::Play);
-        assert_eq!(gate.judge(&query("SELECT a FROM t FOR UPDATE")), Verdict::Refused(Safety::Locks));
-        assert_eq!(gate.judge(&query("SELECT 1; DELETE FROM t")), Verdict::Refused(Safety::Writes));
-        assert_eq!(gate.judge(&query("SHUTDOWN")), Verdict::Refused(Safety::Admin));
+        assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SET @a = 'it\\'s'")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SELECT a FROM t FOR UPDATE")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("EXECUTE s")), Verdict::Refused(Safety::Writes));
+        assert_eq!(judge(&mut gate, &query("PREPARE s FROM 'SELECT 1'")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("EXECUTE s")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SELECT 1; DELETE FROM t")), Verdict::Refused(Safety::Writes));
+        assert_eq!(judge(&mut gate, &query("SHUTDOWN")), Verdict::Refused(Safety::Admin));
         for (id, sql, verdict) in
             [(1, "DELETE FROM t", Verdict::Refused(Safety::Writes)), (2, "SELECT ?", Verdict::Play)]
         {
             let follows = if verdict == Verdict::Play { Verdict::Play } else { Verdict::Follows };
-            assert_eq!(gate.judge(&prepared(Command::StmtPrepare, id, sql)), verdict);
-            assert_eq!(gate.judge(&prepared(Command::StmtExecute, id, sql)), verdict);
+            assert_eq!(judge(&mut gate, &prepared(Command::StmtPrepare, id, sql)), verdict);
+            assert_eq!(judge(&mut gate, &prepared(Command::StmtExecute, id, sql)), verdict);
             let without_text = |command| RecordedCommand { sql: None, ..prepared(command, id, sql) };
-            assert_eq!(gate.judge(&without_text(Command::StmtSendLongData)), follows);
-            assert_eq!(gate.judge(&without_text(Command::StmtReset)), follows);
-            assert_eq!(gate.judge(&without_text(Command::StmtClose)), follows);
+            assert_eq!(judge(&mut gate, &without_text(Command::StmtSendLongData)), follows);
+            assert_eq!(judge(&mut gate, &without_text(Command::StmtReset)), follows);
+            assert_eq!(judge(&mut gate, &without_text(Command::StmtClose)), follows);
         }
         // Its id is free again.
-        assert_eq!(gate.judge(&prepared(Command::StmtPrepare, 1, "SELECT 2")), Verdict::Play);
-        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 1, "SELECT 2")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &prepared(Command::StmtPrepare, 1, "SELECT 2")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &prepared(Command::StmtExecute, 1, "SELECT 2")), Verdict::Play);
     }
 
     #[test]
     fn with_writes_only_what_manages_the_server_is_refused() {
         let mut gate = Gate::new(&MirrorConfig { allow_writes: true, ..config() }, None, &SessionBegin::default());
-        assert_eq!(gate.judge(&query("DELETE FROM t")), Verdict::Play);
-        assert_eq!(gate.judge(&query("LOCK TABLES t WRITE")), Verdict::Play);
-        assert_eq!(gate.judge(&query("SET GLOBAL max_connections = 1")), Verdict::Refused(Safety::Admin));
+        assert_eq!(judge(&mut gate, &query("DELETE FROM t")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("LOCK TABLES t WRITE")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SET GLOBAL max_connections = 1")), Verdict::Refused(Safety::Admin));
+    }
+
+    #[test]
+    fn texts_are_judged_as_the_target_reads_them() {
+        let mut gate = Gate::new(&config(), None, &SessionBegin::default());
+        let quoted = query(r"SELECT '\'; DELETE FROM t; -- '");
+        let read_there = |backslash_escapes| Lexis { backslash_escapes: Some(backslash_escapes), ..Lexis::default() };
+        // The client's server has told that it takes backslashes for escapes.
+        assert_eq!(judge(&mut gate, &query("DO 1")), Verdict::Play);
+        assert_eq!(gate.judge(&quoted, read_there(true)), Verdict::Play);
+        assert_eq!(gate.judge(&quoted, read_there(false)), Verdict::Refused(Safety::Writes));
     }
 
     #[test]
@@ -251,16 +205,16 @@ mod tests {
             results: vec![result(RecordedAnswer::Packet, Some(StatusFlags::IN_TRANS))],
             ..query(sql)
         };
-        assert_eq!(gate.judge(&inside("SELECT 1")), Verdict::Torn);
+        assert_eq!(judge(&mut gate, &inside("SELECT 1")), Verdict::Torn);
         // Whose answer does not tell.
         let answer = RecordedAnswer::Prepared { params: 0, columns: 1 };
         let preparation = prepared(Command::StmtPrepare, 1, "SELECT 2");
         let preparation = RecordedCommand { results: vec![result(answer, None)], ..preparation };
-        assert_eq!(gate.judge(&preparation), Verdict::Play);
+        assert_eq!(judge(&mut gate, &preparation), Verdict::Play);
         let failed = RecordedCommand { results: vec![result(RecordedAnswer::Packet, None)], ..query("SELECT nothing") };
-        assert_eq!(gate.judge(&failed), Verdict::Torn);
-        assert_eq!(gate.judge(&query("COMMIT")), Verdict::Torn);
-        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &failed), Verdict::Torn);
+        assert_eq!(judge(&mut gate, &query("COMMIT")), Verdict::Torn);
+        assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::Play);
     }
 
     #[test]
@@ -268,15 +222,48 @@ mod tests {
         let only = ["database=shop", "kind=select"].map(|text| text.parse().unwrap()).to_vec();
         let criteria = Criteria { only, skip: Vec::new() };
         let mut gate = Gate::new(&MirrorConfig { criteria, ..config() }, None, &SessionBegin::default());
-        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::LeftOut);
-        assert_eq!(gate.judge(&query("USE shop")), Verdict::Play);
-        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::Play);
-        assert_eq!(gate.judge(&query("SHOW TABLES")), Verdict::LeftOut);
-        assert_eq!(gate.judge(&query("BEGIN")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::LeftOut);
+        assert_eq!(judge(&mut gate, &query("USE shop")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SHOW TABLES")), Verdict::LeftOut);
+        assert_eq!(judge(&mut gate, &query("BEGIN")), Verdict::Play);
         let other =
             RecordedCommand { command: Command::InitDb, sql: None, argument: Some("other".into()), ..query("") };
-        assert_eq!(gate.judge(&other), Verdict::Play);
-        assert_eq!(gate.judge(&query("SELECT 1")), Verdict::LeftOut);
+        assert_eq!(judge(&mut gate, &other), Verdict::Play);
+        assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::LeftOut);
+    }
+
+    #[test]
+    fn what_is_the_sessions_own_passes_every_filter() {
+        let only = vec!["database=shop".parse().unwrap()];
+        let criteria = Criteria { only, skip: Vec::new() };
+        let mut gate = Gate::new(&MirrorConfig { criteria, ..config() }, None, &SessionBegin::default());
+        for (sql, verdict) in [
+            ("SELECT 1", Verdict::LeftOut),
+            ("SET NAMES latin1", Verdict::Play),
+            // The second server must be told, or all that follows finds another database.
+            ("SELECT 1; USE shop", Verdict::LeftOut),
+            ("USE shop", Verdict::Play),
+            ("SELECT 1", Verdict::Play),
+        ] {
+            assert_eq!(judge(&mut gate, &query(sql)), verdict, "{sql}");
+        }
+    }
+
+    #[test]
+    fn databases_alone_and_digests_are_chosen_by_too() {
+        let digest = format!("digest={}", Digest::of(b"SELECT 1", Lexis::default()));
+        let only = ["database=shop", &digest].map(|text| text.parse().unwrap());
+        let gate = |criteria| Gate::new(&MirrorConfig { criteria, ..config() }, None, &SessionBegin::default());
+        for chosen in [&only[..1], &only] {
+            let mut gate = gate(Criteria { only: chosen.to_vec(), skip: Vec::new() });
+            assert_eq!(judge(&mut gate, &query("SELECT 1")), Verdict::LeftOut);
+            assert_eq!(judge(&mut gate, &query("USE shop")), Verdict::Play);
+            assert_eq!(judge(&mut gate, &query("SELECT 2")), Verdict::Play);
+        }
+        let mut gate = gate(Criteria { only: Vec::new(), skip: only[1..].to_vec() });
+        assert_eq!(judge(&mut gate, &query("SELECT 3")), Verdict::LeftOut);
+        assert_eq!(judge(&mut gate, &query("SELECT a")), Verdict::Play);
     }
 
     #[test]
@@ -287,8 +274,8 @@ mod tests {
         let mut gate = Gate::new(&config(), None, &begin);
         gate.admit(&mut begin);
         assert_eq!(begin.prepared.iter().map(|prepared| prepared.id).collect::<Vec<_>>(), [1]);
-        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 1, "SELECT 1")), Verdict::Play);
+        assert_eq!(judge(&mut gate, &prepared(Command::StmtExecute, 1, "SELECT 1")), Verdict::Play);
         let refused = Verdict::Refused(Safety::Writes);
-        assert_eq!(gate.judge(&prepared(Command::StmtExecute, 2, "DELETE FROM t")), refused);
+        assert_eq!(judge(&mut gate, &prepared(Command::StmtExecute, 2, "DELETE FROM t")), refused);
     }
 }

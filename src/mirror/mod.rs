@@ -34,5 +34,7 @@ mod switch;
 mod tests;
 
 pub use config::{Lag, MirrorConfig, ReportConfig};
+#[cfg(test)]
+pub(crate) use counters::metrics;
 pub use sink::MirroredSession;
 pub use switch::MirrorSwitch;

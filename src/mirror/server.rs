@@ -1,5 +1,6 @@
 //! The second server, as far as the mirror needs to know it: tests have one without a network.
 
+use crate::mysql::sql::Lexis;
 use crate::player::{PlayError, PlayOptions, Target, TargetSession};
 use crate::recording::{RecordedCommand, SessionBegin, SessionClose};
 use crate::session::Now;
@@ -14,6 +15,9 @@ pub(super) trait Server: 'static {
 
 /// A session there.
 pub(super) trait ServerSession {
+    /// How it reads the next text.
+    fn lexis(&self) -> Lexis;
+
     /// Executes a command, and tells how it went.
     async fn play(&mut self, command: &RecordedCommand, started: Now) -> Result<RecordedCommand, PlayError>;
 
@@ -37,6 +41,10 @@ impl Server for RealServer {
 }
 
 impl ServerSession for TargetSession {
+    fn lexis(&self) -> Lexis {
+        self.facts().lexis()
+    }
+
     async fn play(&mut self, command: &RecordedCommand, started: Now) -> Result<RecordedCommand, PlayError> {
         Self::play(self, command, started).await
     }

@@ -70,7 +70,7 @@ async fn until_end<S: Server>(exit: &mut Exit, mirroring: &Mirroring<S>, place: 
         let record = &queued.record;
         place.number = record.number;
         match &record.event {
-            Event::Command(command) => match gate.judge(command) {
+            Event::Command(command) => match gate.judge(command, target.lexis()) {
                 Verdict::Play => execute(&mut target, record, command, &gate, mirroring).await?,
                 verdict => skip(verdict, mirroring),
             },

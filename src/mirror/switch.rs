@@ -11,6 +11,7 @@ use super::config::MirrorConfig;
 use super::counters::MirrorCounters;
 use super::running::Mirror;
 use super::sink::MirroredSession;
+use crate::metrics::{Readings, Source};
 use crate::recording::SessionId;
 
 /// How long a mirror that is switched off has for what waits.
@@ -39,6 +40,14 @@ struct On {
     is_finished: bool,
     /// Mirrors that were switched off, and do what still waits.
     ending: Vec<JoinHandle<()>>,
+}
+
+impl Source for MirrorSwitch {
+    fn tell(&self, readings: &mut Readings) {
+        if self.0.was_on.load(Ordering::Relaxed) {
+            self.0.counters.tell(readings);
+        }
+    }
 }
 
 impl MirrorSwitch {

@@ -11,6 +11,7 @@ use super::server::{Server, ServerSession};
 use super::sink::MirroredSession;
 use crate::client::TlsOptions;
 use crate::message::{Criteria, Sample};
+use crate::mysql::sql::Lexis;
 use crate::mysql::wire::{Command, StatusFlags};
 use crate::player::{Accounts, PlayError, PlayOptions, Target};
 use crate::recording::{
@@ -83,6 +84,10 @@ impl Server for FakeServer {
 }
 
 impl ServerSession for FakeSession {
+    fn lexis(&self) -> Lexis {
+        Lexis::default()
+    }
+
     async fn play(&mut self, command: &RecordedCommand, _started: Now) -> Result<RecordedCommand, PlayError> {
         while self.0.stalls.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;

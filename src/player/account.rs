@@ -1,7 +1,7 @@
 //! An account on the target.
 
 /// An account on the target.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Account {
     /// The user.
     pub user: String,

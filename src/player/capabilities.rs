@@ -8,6 +8,8 @@ pub(super) fn to_ask_for(recorded: Option<CapabilityFlags>) -> CapabilityFlags {
         | CapabilityFlags::COMPRESS
         | CapabilityFlags::ZSTD_COMPRESSION_ALGORITHM
         | CapabilityFlags::MARIADB_PROGRESS
+        // With it MySQL 9.7 may end an answer with what could be a row, and only the answer to the next command would tell.
+        | CapabilityFlags::DEPRECATE_EOF
         | CapabilityFlags::from_bits_retain(MULTI_FACTOR_AUTHENTICATION | VERIFY_SERVER_CERT);
     recorded.unwrap_or_else(usual_capabilities) - transport
 }
@@ -23,7 +25,6 @@ fn usual_capabilities() -> CapabilityFlags {
         | CapabilityFlags::MULTI_RESULTS
         | CapabilityFlags::PS_MULTI_RESULTS
         | CapabilityFlags::SESSION_TRACK
-        | CapabilityFlags::DEPRECATE_EOF
         | CapabilityFlags::LOCAL_FILES
 }
 
@@ -38,6 +39,7 @@ mod tests {
             | CapabilityFlags::MARIADB_STMT_BULK_OPERATIONS
             | CapabilityFlags::SSL
             | CapabilityFlags::COMPRESS
+            | CapabilityFlags::DEPRECATE_EOF
             | CapabilityFlags::ZSTD_COMPRESSION_ALGORITHM;
         assert_eq!(to_ask_for(Some(recorded)), found_rows | CapabilityFlags::MARIADB_STMT_BULK_OPERATIONS);
         assert!(to_ask_for(None).contains(CapabilityFlags::MULTI_STATEMENTS));

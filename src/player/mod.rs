@@ -10,10 +10,12 @@
 //!   encode         commands as packets           statements  prepared ones: ids here and there
 //!   target         where to, and as whom         account, user_map      the file with accounts
 //!   schema_map     other databases in texts       deterministic   times, keys and seeds as recorded
+//!   permit         what commands do at worst, and what is allowed        boundary      transactions are whole or not played
 //!   options, error
 //! ```
 
 mod account;
+mod boundary;
 mod capabilities;
 mod change_user;
 mod conversation;
@@ -21,6 +23,7 @@ mod deterministic;
 mod encode;
 mod error;
 mod options;
+mod permit;
 mod restore;
 mod schema_map;
 mod session;
@@ -31,8 +34,10 @@ mod tests;
 mod user_map;
 
 pub use account::Account;
+pub use boundary::Boundary;
 pub use error::{PlayError, Unplayable};
 pub use options::{PlayClock, PlayOptions};
+pub use permit::{Judge, Judged, JudgedTexts, Permits};
 pub use schema_map::SchemaMap;
 pub use session::TargetSession;
 pub use target::{Accounts, Target};

@@ -165,7 +165,8 @@ impl TargetSession {
         }
         let mut observed =
             if is_abandoned(command) { self.abandon(command).await? } else { self.play_whole(command).await? };
-        observed.statement = command.statement;
+        // A text may have gone in place of an execution.
+        (observed.command, observed.statement) = (command.command, command.statement);
         Ok(*observed)
     }
 
@@ -188,6 +189,11 @@ impl TargetSession {
         match command.command {
             Command::StmtPrepare => self.prepare(command).await,
             Command::ChangeUser => self.change_user(command).await,
+            // Nothing is there to close.
+            Command::StmtClose if command.statement.is_some_and(|recorded| self.statements.is_text(recorded)) => {
+                self.statements.remove(command.statement.unwrap_or_default());
+                Ok(Box::new(RecordedCommand::new(Command::StmtClose)))
+            }
             Command::StmtClose => {
                 let closed = self.encode_and_ask(command).await;
                 self.statements.remove(command.statement.unwrap_or_default());
@@ -214,16 +220,18 @@ impl TargetSession {
     async fn encode(&mut self, command: &RecordedCommand) -> Result<(), PlayError> {
         let in_force = self.conversation.capabilities();
         match command.command {
-            Command::Query => {
-                let sql = self.rewritten(command.sql.as_deref().ok_or(Unplayable::NoText)?)?;
-                encode::query(self.out.begin(), &sql, &command.attributes, in_force)?;
-            }
+            Command::Query => self.encode_text(command, in_force)?,
             Command::StmtPrepare => {
                 let sql = self.rewritten(command.sql.as_deref().ok_or(Unplayable::NoText)?)?;
                 encode::prepare(self.out.begin(), &sql);
             }
             Command::StmtExecute => {
-                let (id, params) = self.statement(command).await?;
+                let known = self.statement(command).await;
+                // What is skipped here would be the beginnings of transactions.
+                if known.is_err() && self.is_text(command) {
+                    return Ok(self.encode_text(command, in_force)?);
+                }
+                let (id, params) = known?;
                 if usize::from(params) != command.params.len() {
                     return Err(Unplayable::ParamCount.into());
                 }
@@ -258,6 +266,18 @@ impl TargetSession {
         Ok(())
     }
 
+    fn encode_text(&mut self, command: &RecordedCommand, in_force: CapabilityFlags) -> Result<(), Unplayable> {
+        let sql = self.rewritten(command.sql.as_deref().ok_or(Unplayable::NoText)?)?;
+        encode::query(self.out.begin(), &sql, &command.attributes, in_force)
+    }
+
+    /// Whether the text of a prepared statement does the same as its execution: the target prepares none of its kind, and there is nothing to bind.
+    fn is_text(&self, command: &RecordedCommand) -> bool {
+        let has_flags = command.argument.as_ref().is_some_and(|flags| flags.iter().any(|byte| *byte != 0));
+        let is_text = command.statement.is_some_and(|recorded| self.statements.is_text(recorded));
+        is_text && command.sql.is_some() && command.params.is_empty() && !has_flags
+    }
+
     /// A text with this copy's databases.
     fn rewritten<'a>(&self, sql: &'a [u8]) -> Result<Cow<'a, [u8]>, Unplayable> {
         match &self.options.schema_map {
@@ -285,7 +305,7 @@ impl TargetSession {
             (Some(recorded), prepared) => self.statements.insert(recorded, prepared),
             // The recorded server refused it: nobody will use it here either.
             (None, Prepared::Here { id, .. }) => Some(id),
-            (None, Prepared::Refused) => None,
+            (None, Prepared::AsText | Prepared::Refused) => None,
         };
         self.close_statement(stale).await?;
         Ok(observed)

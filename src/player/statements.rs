@@ -18,9 +18,14 @@ pub(super) enum Prepared {
         /// How many parameters it has.
         params: u16,
     },
+    /// The target executes such statements, but prepares none of them (MySQL: `BEGIN`).
+    AsText,
     /// The target refused to prepare it.
     Refused,
 }
+
+/// ER_UNSUPPORTED_PS: "This command is not supported in the prepared statement protocol yet".
+const UNSUPPORTED_PS: u16 = 1295;
 
 /// What a PREPARE did here.
 pub(super) fn prepared_by(observed: &RecordedCommand) -> Prepared {
@@ -30,6 +35,7 @@ pub(super) fn prepared_by(observed: &RecordedCommand) -> Prepared {
     });
     match (observed.statement, params) {
         (Some(id), Some(params)) => Prepared::Here { id, params },
+        _ if observed.error().is_some_and(|error| error.code == UNSUPPORTED_PS) => Prepared::AsText,
         _ => Prepared::Refused,
     }
 }
@@ -48,15 +54,20 @@ impl Statements {
         self.last = Some(recorded);
         match self.open.insert(recorded, prepared)? {
             Prepared::Here { id, .. } => Some(id),
-            Prepared::Refused => None,
+            Prepared::AsText | Prepared::Refused => None,
         }
+    }
+
+    /// Whether the target does not know it, and takes its text instead.
+    pub(super) fn is_text(&self, recorded: u32) -> bool {
+        self.open.get(&self.resolved(recorded)) == Some(&Prepared::AsText)
     }
 
     /// The target's id of a recorded statement and its number of parameters; `Ok(None)` if it was never prepared here.
     pub(super) fn get(&self, recorded: u32) -> Result<Option<(u32, u16)>, Unplayable> {
         match self.open.get(&self.resolved(recorded)) {
             Some(Prepared::Here { id, params }) => Ok(Some((*id, *params))),
-            Some(Prepared::Refused) => Err(Unplayable::NotPrepared),
+            Some(Prepared::AsText | Prepared::Refused) => Err(Unplayable::NotPrepared),
             None => Ok(None),
         }
     }
@@ -93,6 +104,9 @@ mod tests {
         // An id that is used again without a close between: a part of the recording is missing.
         assert_eq!(statements.insert(5, Prepared::Here { id: 9, params: 0 }), Some(1));
         assert_eq!(statements.get(LAST), Ok(Some((9, 0))));
+        assert_eq!(statements.insert(8, Prepared::AsText), None);
+        assert!(statements.is_text(8) && !statements.is_text(6) && !statements.is_text(7));
+        assert_eq!(statements.get(8), Err(Unplayable::NotPrepared), "where it needs an id");
         statements.remove(5);
         assert_eq!(statements.get(5), Ok(None));
         statements.clear();

@@ -145,7 +145,8 @@ fn execute(statement: u32, value: &'static str) -> RecordedCommand {
 /// The answer to a PREPARE of a statement with one parameter and no columns.
 fn prepared(id: u8) -> Reply {
     let definition: &[u8] = b"\x03def\0\0\0\x01?\0\x0c?\0\0\0\0\0\x08\0\0\0\0\0";
-    packets(&[&[0, id, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], definition])
+    let eof: &[u8] = b"\xfe\0\0\x02\0";
+    packets(&[&[0, id, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], definition, eof])
 }
 
 async fn play(session: &mut TargetSession, command: &RecordedCommand) -> Result<RecordedCommand, PlayError> {

@@ -14,7 +14,7 @@ use super::account::Account;
 /// user = "app_test"                 # on the target; the same name without this
 /// password_file = "app_test.pass"   # relative to this file; or password = ".."
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct UserMap {
     accounts: BTreeMap<String, Account>,
 }

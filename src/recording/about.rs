@@ -15,6 +15,9 @@ pub struct RecordingAbout {
     pub source: RecordingSource,
     /// When it began, in milliseconds since 1970-01-01 UTC: what the monotonic clock of its records counts from.
     pub started_ms: u64,
+    /// When this run of the recorder began, by the same clock, if it goes on in the folder of an earlier one. Each run has a random number of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_ms: Option<u64>,
     /// The address of the server that answered.
     pub server: Option<String>,
     /// That server's version.
@@ -35,6 +38,7 @@ impl RecordingAbout {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             source,
             started_ms,
+            resumed_ms: None,
             server: None,
             server_version: None,
             gtid_set: None,

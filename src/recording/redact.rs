@@ -4,6 +4,7 @@
 //! has a redact key in its name, and what errors repeat of them. What stands in their place is a string, so that the statement can be replayed;
 //! a pseudonym is the same one for the same value.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -17,19 +18,44 @@ use crate::rules::plain;
 use crate::rules::redaction::Redactor;
 use crate::session::Reading;
 
-/// Whose values are not recorded. Clones share what is known of texts.
-#[derive(Debug, Clone, Default)]
+/// Among how many caches of texts sessions are shared out: those on other threads seldom wait for each other.
+const CACHES: usize = 8;
+
+/// Whose values are not recorded. Each session has a clone; many clones share what is known of texts.
+#[derive(Debug, Default)]
 pub struct Redaction {
     redactor: Redactor,
     /// What is known of texts; `None`: only passwords are hidden, and of those that have none it is told at a glance.
-    analyses: Option<Arc<Mutex<Analyses>>>,
+    caches: Option<Arc<Caches>>,
+    /// Which of them this clone asks.
+    cache: usize,
+}
+
+#[derive(Debug)]
+struct Caches {
+    each: [Mutex<Analyses>; CACHES],
+    /// How many clones there have been.
+    clones: AtomicUsize,
+}
+
+impl Clone for Redaction {
+    fn clone(&self) -> Self {
+        let clones = self.caches.as_ref().map_or(0, |caches| caches.clones.fetch_add(1, Ordering::Relaxed));
+        Self { redactor: self.redactor.clone(), caches: self.caches.clone(), cache: clones % CACHES }
+    }
 }
 
 impl Redaction {
     /// By this rule, and passwords in any case.
     pub fn new(redactor: Redactor) -> Self {
-        let analyses = Analyses::new(redactor.keys().clone());
-        Self { redactor, analyses: Some(Arc::new(Mutex::new(analyses))) }
+        let each = std::array::from_fn(|_| Mutex::new(Analyses::new(redactor.keys().clone())));
+        let caches = Caches { each, clones: AtomicUsize::new(0) };
+        Self { redactor, caches: Some(Arc::new(caches)), cache: 0 }
+    }
+
+    /// What is known of texts.
+    fn analyses(&self) -> Option<&Mutex<Analyses>> {
+        self.caches.as_ref()?.each.get(self.cache)
     }
 
     /// Whether more than passwords is hidden.
@@ -39,7 +65,7 @@ impl Redaction {
 
     /// What of a text is not to be shown; `None`: nothing.
     fn redactions(&self, sql: Option<&[u8]>, truncated: bool, lexis: Lexis) -> Option<Redactions> {
-        match (sql, &self.analyses) {
+        match (sql, self.analyses()) {
             (Some(sql), Some(analyses)) => {
                 let mut analyses = analyses.lock().unwrap_or_else(PoisonError::into_inner);
                 let redactions = &analyses.of(sql, truncated, lexis).redactions;

@@ -54,7 +54,7 @@ impl RecordingConfig {
     ///
     /// # Errors
     ///
-    /// The folder cannot be used, or holds something.
+    /// The folder cannot be used, or holds something else than a recording of this source and server, which would go on.
     pub fn begin(
         &self,
         source: RecordingSource,
@@ -63,20 +63,38 @@ impl RecordingConfig {
     ) -> Result<(), StartError> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let started_ms = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-        let about = self.about(source, server, started_ms);
-        let (store, place): (Box<dyn RecordStore>, _) = match &self.topic {
-            None => {
-                let writer = RecordingWriter::create(&self.folder, &about, self.files.clone())?;
-                (Box::new(writer), self.folder.display().to_string())
-            }
-            Some(topic) => {
-                let writer = TopicWriter::open(topic.clone(), about.clone()).map_err(StartError::Topic)?;
-                (Box::new(writer), format!("kafka:{}", topic.topic))
-            }
+        let mut about = self.about(source, server, started_ms);
+        let store: Box<dyn RecordStore> = match &self.topic {
+            None => Box::new(RecordingWriter::resume(&self.folder, &mut about, self.files.clone())?),
+            Some(topic) => Box::new(Self::in_topic(topic, &about)?),
         };
         switch.turn_on(store, &about, self.spool.clone())?;
-        tracing::info!(place, "recording");
+        tracing::info!(place = self.place(), goes_on = about.resumed_ms.is_some(), "recording");
         Ok(())
+    }
+
+    /// Where it is made, for people.
+    pub fn place(&self) -> String {
+        match &self.topic {
+            None => self.folder.display().to_string(),
+            Some(topic) => format!("kafka:{}", topic.topic),
+        }
+    }
+
+    /// Makes its files, or whoever writes its topic. The folder must be empty.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be used, or holds something.
+    pub fn create(&self, about: &RecordingAbout) -> Result<Box<dyn RecordStore>, StartError> {
+        Ok(match &self.topic {
+            None => Box::new(RecordingWriter::create(&self.folder, about, self.files.clone())?),
+            Some(topic) => Box::new(Self::in_topic(topic, about)?),
+        })
+    }
+
+    fn in_topic(topic: &TopicConfig, about: &RecordingAbout) -> Result<TopicWriter, StartError> {
+        TopicWriter::open(topic.clone(), about.clone()).map_err(StartError::Topic)
     }
 }
 

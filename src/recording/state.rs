@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::model::{PreparedBefore, RecordedAnswer, RecordedCommand, SessionBegin};
 use crate::mysql::charset::Charset;
 use crate::mysql::sql::{
-    IsolationLevel, Lexis, SessionSetting, dropped_database, first_keyword, next_statement, use_database, variables_set,
+    Flavor, IsolationLevel, Lexis, SessionSetting, dropped_database, first_keyword, next_statement, use_database,
+    variables_set,
 };
 use crate::mysql::wire::{Command, StatusFlags};
 
@@ -21,7 +22,10 @@ pub struct SessionState {
     /// Open prepared statements, by their ids.
     prepared: BTreeMap<u32, Arc<[u8]>>,
     prepared_bytes: usize,
-    status: StatusFlags,
+    /// As the last answer had it.
+    status: Option<StatusFlags>,
+    /// How the settings have its texts read.
+    lexis: Lexis,
 }
 
 impl SessionState {
@@ -31,8 +35,8 @@ impl SessionState {
         let prepared = std::mem::take(&mut begin.prepared);
         let prepared: BTreeMap<_, _> = prepared.into_iter().map(|it| (it.id, Arc::from(&it.sql[..]))).collect();
         let prepared_bytes = prepared.values().map(|sql: &Arc<[u8]>| sql.len()).sum();
-        let status = if begin.in_transaction { StatusFlags::IN_TRANS } else { StatusFlags::default() };
-        Self { begin, prepared, prepared_bytes, status }
+        let lexis = begin.lexis();
+        Self { begin, prepared, prepared_bytes, status: None, lexis }
     }
 
     /// About how much memory its prepared statements take.
@@ -40,9 +44,14 @@ impl SessionState {
         self.prepared_bytes
     }
 
-    /// What is known of the session now, but for its prepared statements and transaction: [`Self::begin`] has all.
+    /// What is known of the session now, but for its prepared statements: [`Self::begin`] has all.
     pub fn facts(&self) -> &SessionBegin {
         &self.begin
+    }
+
+    /// The text of a prepared statement that is open.
+    pub fn prepared_text(&self, id: u32) -> Option<&[u8]> {
+        self.prepared.get(&id).map(|sql| &**sql)
     }
 
     /// Forgets its prepared statements, which take too much.
@@ -55,18 +64,15 @@ impl SessionState {
     pub fn begin(&self) -> SessionBegin {
         let prepared = self.prepared.iter();
         let prepared = prepared.map(|(id, sql)| PreparedBefore { id: *id, sql: Bytes::copy_from_slice(sql) });
-        SessionBegin {
-            began_before: true,
-            prepared: prepared.collect(),
-            in_transaction: self.status.contains(StatusFlags::IN_TRANS),
-            ..self.begin.clone()
-        }
+        SessionBegin { began_before: true, prepared: prepared.collect(), ..self.begin.clone() }
     }
 
     /// Takes in the next command, with what it was answered.
     pub fn apply(&mut self, command: &RecordedCommand) {
         if let Some(status) = command.results.iter().rev().find_map(|result| result.status) {
-            self.status = status;
+            self.status = Some(status);
+            self.begin.in_transaction = status.contains(StatusFlags::IN_TRANS);
+            self.begin.settings.autocommit = Some(status.contains(StatusFlags::AUTOCOMMIT));
         }
         let succeeded = command.error().is_none();
         match command.command {
@@ -110,7 +116,8 @@ impl SessionState {
         settings.autocommit = None;
         settings.client_charset = None;
         settings.results_charset = None;
-        self.status.remove(StatusFlags::IN_TRANS);
+        self.begin.in_transaction = false;
+        self.lexis = self.begin.lexis();
     }
 
     fn change_user(&mut self, command: &RecordedCommand, succeeded: bool) {
@@ -122,6 +129,7 @@ impl SessionState {
             let charset = Charset::from_collation(collation).map(|charset| charset.name().to_owned());
             self.begin.settings.client_charset = charset.clone();
             self.begin.settings.results_charset = charset;
+            self.lexis = self.begin.lexis();
         }
     }
 
@@ -157,10 +165,15 @@ impl SessionState {
 
     /// How its texts are read now.
     pub fn lexis(&self) -> Lexis {
+        debug_assert_eq!(self.lexis, self.begin.lexis(), "a setting changed");
+        let Some(status) = self.status else { return self.lexis };
+        // Only MariaDB's status tells it.
+        let is_mariadb = self.lexis.flavor == Some(Flavor::MariaDb);
+        let ansi_quotes = is_mariadb.then(|| status.contains(StatusFlags::ANSI_QUOTES));
         Lexis {
-            ansi_quotes: Some(self.status.contains(StatusFlags::ANSI_QUOTES)),
-            backslash_escapes: Some(!self.status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),
-            ..self.begin.lexis()
+            ansi_quotes: ansi_quotes.or(self.lexis.ansi_quotes),
+            backslash_escapes: Some(!status.contains(StatusFlags::NO_BACKSLASH_ESCAPES)),
+            ..self.lexis
         }
     }
 
@@ -175,7 +188,9 @@ impl SessionState {
         } else if dropped_database(sql, lexis).is_some_and(|it| Some(self.text(&it)) == self.begin.database) {
             self.begin.database = None;
         }
-        for setting in variables_set(sql, lexis) {
+        let set = variables_set(sql, lexis);
+        let changes = !set.is_empty();
+        for setting in set {
             let settings = &mut self.begin.settings;
             let name = |charset: Option<Charset>| charset.map(|charset| charset.name().to_owned());
             match setting {
@@ -183,8 +198,11 @@ impl SessionState {
                 SessionSetting::Isolation(level) => settings.isolation = level.map(isolation_name).map(str::to_owned),
                 SessionSetting::ClientCharset(charset) => settings.client_charset = name(charset),
                 SessionSetting::ResultsCharset(charset) => settings.results_charset = name(charset),
-                SessionSetting::SqlMode(_) => settings.sql_mode = None,
+                SessionSetting::SqlMode(mode) => settings.sql_mode = mode.map(|mode| mode.text),
             }
+        }
+        if changes {
+            self.lexis = self.begin.lexis();
         }
     }
 

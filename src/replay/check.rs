@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::permit::{Judge, Permits, refused};
+use super::permit::refused;
 use super::selection::Selection;
 use super::source::{Flow, RecordSource};
 use crate::client::{ClientError, ConnectOptions, Connection};
 use crate::mysql::sql::{Flavor, Lexis, SqlMode, version_number};
 use crate::mysql::wire::Command;
-use crate::player::{Accounts, PlayOptions};
+use crate::player::{Accounts, Judge, JudgedTexts, Permits, PlayOptions};
 use crate::recording::{Event, Record, SessionId};
 
 /// How the target is asked, and what is going to be done to it.
@@ -55,7 +55,7 @@ pub(crate) fn check(check: &Check<'_>, source: &mut dyn RecordSource) -> Result<
     let version = target.server_version().to_owned();
     let lexis = lexis_of(&version, target.is_mariadb(), &mut target).map_err(|error| error.to_string())?;
     let about = source.about().clone();
-    let mut scan = Scan { check, lexis, seen: Seen::default(), judges: BTreeMap::new() };
+    let mut scan = Scan { check, lexis, seen: Seen::default(), judges: BTreeMap::new(), texts: JudgedTexts::default() };
     source.read(check.selection.from_ns, check.selection.to_ns, &mut |record| scan.record(&record))?;
     let seen = scan.seen;
     let mut checked = Checked {
@@ -117,6 +117,7 @@ struct Scan<'a> {
     lexis: Lexis,
     seen: Seen,
     judges: BTreeMap<SessionId, Judge>,
+    texts: JudgedTexts,
 }
 
 impl Scan<'_> {
@@ -135,7 +136,7 @@ impl Scan<'_> {
                 self.seen.most_open = self.seen.most_open.max(self.seen.open.len());
                 self.seen.users.insert(begin.user.clone());
                 self.seen.databases.extend(begin.database.clone().filter(|name| !name.is_empty()));
-                self.judges.insert(record.session, Judge::of_session(begin, self.lexis));
+                self.judges.insert(record.session, Judge::of_session(begin, self.lexis).with_texts(&self.texts));
             }
             Event::Command(command) => {
                 let Some(judge) = self.judges.get_mut(&record.session) else { return Flow::On };

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::order::CommitOrder;
 use super::pace::Pace;
-use super::permit::Permits;
 use super::selection::Selection;
-use crate::player::{PlayOptions, Target};
+use crate::player::{Permits, PlayOptions, Target};
 use crate::report::TimeLimits;
 
 /// Everything that a replay is told.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::Shared;
 use crate::backoff::Backoff;
+use crate::mysql::sql::Lexis;
 use crate::player::{PlayError, TargetSession};
 use crate::recording::{RecordedCommand, SessionBegin, SessionClose};
 use crate::session::Now;
@@ -79,6 +80,12 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
+    }
+
+    /// How the target reads the session's next text, if it is open.
+    pub(super) fn lexis(&self) -> Option<Lexis> {
+        let Self::Open(session) = self else { return None };
+        Some(session.facts().lexis())
     }
 
     /// Whether a transaction is open on the target.

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::task::TaskTracker;
@@ -17,15 +16,21 @@ use super::progress::Recorded;
 use super::session::{Part, play};
 use super::shared::Shared;
 use super::source::{Flow, RecordSource};
+use super::workers::Workers;
 use crate::recording::{Event, Record, SessionId};
 
 /// The bound is kept in units of this many bytes.
 const UNIT: usize = 256;
+/// A full read-ahead goes on when this many are free, or a sixteenth of all: to be woken for each record that is played costs more than to read it.
+const MORE_UNITS: u32 = 4096;
+
+/// What a session takes that waits for its beginning, besides its records.
+const SESSION_BYTES: usize = 16 << 10;
 
 /// Reads the recording once.
 pub(super) struct Feed<'a> {
     shared: &'a Arc<Shared>,
-    runtime: Handle,
+    workers: &'a Workers,
     tasks: &'a TaskTracker,
     recorded: &'a Recorded,
     room: Arc<Semaphore>,
@@ -51,7 +56,7 @@ impl<'a> Feed<'a> {
     /// `part`: which loop it is, and what the replay's clock shows when it begins.
     pub(super) fn new(
         shared: &'a Arc<Shared>,
-        runtime: Handle,
+        workers: &'a Workers,
         tasks: &'a TaskTracker,
         recorded: &'a Recorded,
         part: Part,
@@ -61,7 +66,7 @@ impl<'a> Feed<'a> {
         let sequencers = (0..config.amplify.copies).map(|_| Sequencer::new(config.order, shared.lexis)).collect();
         Self {
             shared,
-            runtime,
+            workers,
             tasks,
             recorded,
             room: Arc::new(Semaphore::new(usize::try_from(units).unwrap_or(Semaphore::MAX_PERMITS))),
@@ -124,8 +129,8 @@ impl<'a> Feed<'a> {
         let given_up = self.shared.watch.as_ref().map(|watch| watch.given_up(id)).unwrap_or_default();
         let copies = (0..self.shared.config.amplify.copies).map(|copy| {
             let (sender, receiver) = unbounded_channel();
-            let session = play(Arc::clone(self.shared), id, copy, self.part, given_up.clone(), receiver);
-            self.tasks.spawn_on(session, &self.runtime);
+            let (shared, given_up) = (Arc::clone(self.shared), given_up.clone());
+            self.workers.play(self.tasks, |alarm| play(shared, alarm, id, copy, self.part, given_up, receiver));
             sender
         });
         Session::Played(copies.collect())
@@ -155,16 +160,21 @@ impl<'a> Feed<'a> {
 
     /// Waits until there is room for it; `None` if the replay is stopped first.
     fn held(&self, record: Record) -> Option<Arc<Held>> {
-        let units = u32::try_from(record.bytes() / UNIT + 1).unwrap_or(u32::MAX).min(self.units);
+        let session = if matches!(record.event, Event::Begin(_)) { SESSION_BYTES } else { 0 };
+        let units = u32::try_from((record.bytes() + session) / UNIT + 1).unwrap_or(u32::MAX).min(self.units);
         let room = Arc::clone(&self.room);
         let share = match Arc::clone(&room).try_acquire_many_owned(units) {
             Ok(share) => share,
-            Err(_) => self.runtime.block_on(async {
-                tokio::select! {
-                    share = room.acquire_many_owned(units) => share.ok(),
-                    () = self.shared.stop.cancelled() => None,
-                }
-            })?,
+            Err(_) => {
+                let room_for_more = units.max((self.units / 16).min(MORE_UNITS));
+                let mut share = self.workers.event_loop().block_on(async {
+                    tokio::select! {
+                        share = room.acquire_many_owned(room_for_more) => share.ok(),
+                        () = self.shared.stop.cancelled() => None,
+                    }
+                })?;
+                share.split(usize::try_from(units).ok()?)?
+            }
         };
         Some(Arc::new(Held { record, _share: share }))
     }

@@ -7,7 +7,7 @@
 //!   session     one recorded session                    connection its connection to the target, and that it breaks
 //!   pace        when commands are due                   alarm      wakes tasks in time
 //!   late        by how much they are late, and why      order      the recorded order across sessions
-//!   gate        how many sessions go on at once         boundary   transactions are whole or not played
+//!   gate        how many sessions go on at once         cut        why transactions are not played
 //!   permit      what is refused                         selection  what is chosen
 //!   outcome     what came of it: report and results; event, item
 //!   progress   says how far it is; counters, shared
@@ -15,11 +15,11 @@
 //! ```
 
 mod alarm;
-mod boundary;
 mod check;
 mod config;
 mod connection;
 mod counters;
+mod cut;
 mod error;
 mod event;
 mod feed;
@@ -39,6 +39,7 @@ mod selection;
 mod session;
 mod shared;
 mod source;
+mod workers;
 
 pub(crate) use check::{Check, Checked, check};
 pub(crate) use config::{Amplify, ReplayConfig, Reporting};
@@ -46,7 +47,6 @@ pub(crate) use error::ReplayError;
 pub(crate) use kafka::GroupSource;
 pub(crate) use order::CommitOrder;
 pub(crate) use pace::Pace;
-pub(crate) use permit::Permits;
 pub(crate) use run::{Played, run};
 pub(crate) use selection::Selection;
 pub(crate) use source::{FolderSource, RecordSource};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
@@ -15,6 +16,11 @@ use crate::report::{Collector, CollectorOptions, DifferenceClass, Execution, Ses
 
 /// The results' folder within that of a report.
 const RESULTS: &str = "results";
+
+/// How many answers are taken in at once.
+const BATCH: usize = 1024;
+/// How long answers gather before the next are taken in: to be woken for each of them costs more than to compare it.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// Takes in what happens, on a thread of its own.
 #[derive(Debug)]
@@ -79,15 +85,22 @@ struct Take {
 
 impl Take {
     fn run(mut self, mut events: Receiver<Event>) -> (Collector, Result<(), String>) {
-        while let Some(event) = events.blocking_recv() {
-            match event {
-                Event::Began { session, begin, started } => {
-                    self.collector.session_began();
-                    self.write(Record { session, number: 0, started, event: RecordedEvent::Begin(begin) });
+        let mut batch = Vec::with_capacity(BATCH);
+        'all: while events.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let is_full = batch.len() == BATCH;
+            for event in batch.drain(..) {
+                match event {
+                    Event::Began { session, begin, started } => {
+                        self.collector.session_began();
+                        self.write(Record { session, number: 0, started, event: RecordedEvent::Begin(begin) });
+                    }
+                    Event::Done(done) => self.done(*done),
+                    Event::Failed(failed) => self.failed(&failed),
+                    Event::Over => break 'all,
                 }
-                Event::Done(done) => self.done(*done),
-                Event::Failed(failed) => self.failed(&failed),
-                Event::Over => break,
+            }
+            if !is_full {
+                thread::sleep(GATHER);
             }
         }
         let finished =

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::shared::Shared;
+use crate::pretty::bar;
 
 const SECOND: u64 = 1_000_000_000;
 const BAR_INTERVAL: Duration = Duration::from_millis(250);
@@ -109,25 +109,19 @@ struct Reporter {
     shared: Arc<Shared>,
     recorded: Arc<Recorded>,
     length_ns: Option<u64>,
-    bar: Option<ProgressBar>,
+    draws_bar: bool,
     last: Instant,
     last_played: u64,
 }
 
 impl Reporter {
     fn new(shared: Arc<Shared>, recorded: Arc<Recorded>, length_ns: Option<u64>) -> Self {
-        let bar = shared.config.draws_progress.then(|| {
-            let bar = ProgressBar::with_draw_target(length_ns.map(|ns| ns / SECOND), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { shared, recorded, length_ns, bar, last: Instant::now(), last_played: 0 }
+        let draws_bar = shared.config.draws_progress;
+        Self { shared, recorded, length_ns, draws_bar, last: Instant::now(), last_played: 0 }
     }
 
     fn run(mut self, until: &CancellationToken) {
-        let interval = if self.bar.is_some() { BAR_INTERVAL } else { LOG_INTERVAL };
+        let interval = if self.draws_bar { BAR_INTERVAL } else { LOG_INTERVAL };
         while !until.is_cancelled() {
             thread::park_timeout(interval);
             if until.is_cancelled() {
@@ -139,16 +133,14 @@ impl Reporter {
             }
             self.last = Instant::now();
             let figures = self.figures(elapsed);
-            match &self.bar {
-                Some(bar) => {
-                    bar.set_message(figures.line());
-                    bar.tick();
-                }
-                None => figures.log(),
+            if self.draws_bar {
+                bar::draw(&figures.line());
+            } else {
+                figures.log();
             }
         }
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
+        if self.draws_bar {
+            bar::end();
         }
     }
 
@@ -194,11 +186,16 @@ struct Figures {
 
 impl Figures {
     fn line(&self) -> String {
-        let mut line = format!("{} statements, {}/s", self.played, self.per_second);
+        // What matters most comes first: a narrow terminal has no room for all of it.
+        let mut line = String::new();
+        if let Some(left) = self.left {
+            line += &format!("{} left, ", bar::duration(left.as_secs()));
+        }
+        line += &format!("{} statements, {}/s", self.played, self.per_second);
         if let Some(recorded) = self.recorded_per_second {
             line += &format!(" (recorded {recorded}/s)");
         }
-        line += &format!(", {} sessions", self.open);
+        line += &format!(", lag {:.1} ms, {} sessions", self.lag.as_secs_f64() * 1000.0, self.open);
         let some = [
             (self.failed, "sessions failed"),
             (self.new_errors, "new errors"),
@@ -207,10 +204,6 @@ impl Figures {
         ];
         for (count, what) in some.into_iter().filter(|(count, _)| *count > 0) {
             line += &format!(", {count} {what}");
-        }
-        line += &format!(", lag {:.1} ms", self.lag.as_secs_f64() * 1000.0);
-        if let Some(left) = self.left {
-            line += &format!(", {} left", HumanDuration(left));
         }
         line
     }

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::channel;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::alarm::Alarm;
 use super::check::Checked;
 use super::config::ReplayConfig;
 use super::error::ReplayError;
 use super::event::Event;
 use super::feed::Feed;
+use super::gate::Gate;
 use super::outcome::{Server, Taker};
 use super::progress::{Progress, Recorded};
 use super::session::Part;
 use super::shared::Shared;
 use super::source::{RecordSource, Start};
+use super::workers::Workers;
 use crate::report::{Collector, Facts, Report, Side};
 
 /// What is read before the first session begins: nothing is to be late because of the disk.
@@ -43,7 +43,7 @@ pub(crate) fn run(
     checked: &Checked,
     stop: &CancellationToken,
 ) -> Result<Played, ReplayError> {
-    let runtime = runtime()?;
+    let workers = Workers::start()?;
     let (sender, receiver) = channel(OUTCOMES);
     let server = Server {
         address: config.target.address(),
@@ -51,31 +51,27 @@ pub(crate) fn run(
         recorder: source.about().recorder,
     };
     let (loops, length) = (config.loops, source.length_ns());
-    let shared = Arc::new(Shared::new(config, checked.lexis, Alarm::start()?, sender, stop.clone(), source.watch()));
+    let shared = Arc::new(Shared::new(config, checked.lexis, sender, stop.clone(), source.watch()));
     let taker = Taker::start(Arc::clone(&shared), receiver, server)?;
     let recorded = Arc::new(Recorded::default());
     let progress = Progress::start(Arc::clone(&shared), Arc::clone(&recorded), length)?;
-    runtime.spawn(abandon(Arc::clone(&shared)));
+    workers.event_loop().spawn(abandon(Arc::clone(&shared)));
     let mut read = Ok(());
     for number in 0..loops {
         if read.is_ok() && !stop.is_cancelled() {
-            read = play_once(&shared, &runtime, &recorded, source, number);
+            read = play_once(&shared, &workers, &recorded, source, number);
         }
     }
     drop(progress);
-    runtime.block_on(shared.tell(Event::Over));
+    workers.event_loop().block_on(shared.tell(Event::Over));
     let collector = taker.finish()?;
     let report = finish(&shared, &mut *source, checked, collector, read.is_ok() && !stop.is_cancelled());
     Ok(Played { report, unread: read.err() })
 }
 
-fn runtime() -> Result<Runtime, ReplayError> {
-    Ok(Builder::new_multi_thread().enable_io().enable_time().thread_name("replay").build()?)
-}
-
 fn play_once(
     shared: &Arc<Shared>,
-    runtime: &Runtime,
+    workers: &Workers,
     recorded: &Recorded,
     source: &mut dyn RecordSource,
     number: u32,
@@ -85,10 +81,11 @@ fn play_once(
         None => Part { number, zero: shared.now_ns().saturating_add(lead), recorded_zero: 0, is_agreed: false },
         Some(start) => agreed_part(shared, number, start),
     };
+    shared.gates.iter().for_each(Gate::begin);
     let tasks = TaskTracker::new();
-    let read = Feed::new(shared, runtime.handle().clone(), &tasks, recorded, part).read(source);
+    let read = Feed::new(shared, workers, &tasks, recorded, part).read(source);
     tasks.close();
-    runtime.block_on(tasks.wait());
+    workers.event_loop().block_on(tasks.wait());
     read
 }
 

@@ -1,9 +1,7 @@
 //! What of a recording is chosen.
 
-use std::net::{IpAddr, SocketAddr};
-
-use crate::message::{Criteria, Subject};
-use crate::mysql::sql::StatementKind;
+use crate::message::{Criteria, Subject, client_address};
+use crate::mysql::sql::{Digest, Lexis, StatementKind, StatementSummary};
 use crate::recording::SessionBegin;
 
 /// What of a recording is chosen.
@@ -27,28 +25,30 @@ impl Default for Selection {
 impl Selection {
     /// Whether any command of the session may be chosen.
     pub(super) fn has_session(&self, begin: &SessionBegin) -> bool {
-        self.criteria.pass_session(begin.user.as_deref(), address(begin.client.as_deref()))
+        self.criteria.pass_session(begin.user.as_deref(), client_address(begin.client.as_deref()))
     }
 
-    /// Whether a command is chosen.
-    pub(super) fn has(&self, session: &SessionBegin, kind: Option<StatementKind>) -> bool {
+    /// Whether a command with this text, or about a prepared statement with it, is chosen; `kind`, if that is known already.
+    pub(super) fn has(
+        &self,
+        session: &SessionBegin,
+        sql: Option<&[u8]>,
+        lexis: Lexis,
+        kind: Option<StatementKind>,
+    ) -> bool {
         if self.criteria.is_empty() {
             return true;
         }
+        let sql = sql.unwrap_or_default();
         self.criteria.pass(&Subject {
             user: session.user.as_deref(),
             database: session.database.as_deref(),
-            client: address(session.client.as_deref()),
-            kind: kind.or(Some(StatementKind::Other)),
+            client: client_address(session.client.as_deref()),
+            kind: kind.or_else(|| Some(StatementSummary::of_text(sql, lexis, &|_| None).kind)),
+            digest: self.criteria.have_digests().then(|| Digest::of(sql, lexis)),
+            text: Some((sql, lexis)),
         })
     }
-}
-
-/// The address of a client that may have a port.
-fn address(client: Option<&str>) -> Option<IpAddr> {
-    let client = client?;
-    let with_port = client.parse::<SocketAddr>().map(|client| client.ip());
-    with_port.or_else(|_| client.parse()).ok().map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn addresses_come_with_and_without_ports() {
-        let parsed = |text| address(Some(text)).map(|address| address.to_string());
+        let parsed = |text| client_address(Some(text)).map(|address| address.to_string());
         assert_eq!(parsed("10.1.2.3:4567").as_deref(), Some("10.1.2.3"));
         assert_eq!(parsed("[::1]:4567").as_deref(), Some("::1"));
         assert_eq!(parsed("::ffff:10.1.2.3").as_deref(), Some("10.1.2.3"));
-        assert_eq!((parsed("/run/socket"), address(None)), (None, None));
+        assert_eq!((parsed("/run/socket"), client_address(None)), (None, None));
     }
 
     #[test]
@@ -78,9 +78,11 @@ mod tests {
             ..SessionBegin::default()
         };
         assert!(selection.has_session(&session("app", "x")) && !selection.has_session(&session("root", "")));
-        assert!(selection.has(&session("app", "y"), Some(StatementKind::Select)));
-        assert!(!selection.has(&session("app", "y"), Some(StatementKind::Insert)));
-        assert!(!selection.has(&session("app", "x"), Some(StatementKind::Select)));
-        assert!(Selection::default().has(&session("", ""), None));
+        let has =
+            |session: &SessionBegin, sql: &str| selection.has(session, Some(sql.as_bytes()), Lexis::default(), None);
+        assert!(has(&session("app", "y"), "SELECT 1") && !has(&session("app", "y"), "INSERT INTO t VALUES (1)"));
+        assert!(!has(&session("app", "x"), "SELECT 1") && has(&session("app", "x"), "USE y"));
+        assert!(!selection.has(&session("app", "y"), None, Lexis::default(), None));
+        assert!(Selection::default().has(&session("", ""), None, Lexis::default(), None));
     }
 }

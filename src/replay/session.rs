@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::boundary::{Boundary, Cut};
+use super::alarm::Alarm;
 use super::connection::{Connection, NoConnection};
+use super::cut::Cut;
 use super::event::{Done, Event as Told, Failed};
 use super::item::{Held, Item};
 use super::late::{Delays, Times};
 use super::order::{NotKnown, Turn};
 use super::pace::Schedule;
-use super::permit::{Judge, Judged, refused};
+use super::permit::{Refusal, refused};
 use super::shared::Shared;
 use crate::mysql::wire::Command;
-use crate::player::PlayError;
+use crate::player::{Boundary, Judge, Judged, PlayError};
 use crate::recording::{Event, RecordedCommand, SessionBegin, SessionClose, SessionId, SessionState};
 
 /// Which part of the replay a session belongs to.
@@ -43,13 +44,14 @@ const LONGEST_WAIT_NS: u64 = 60_000_000_000;
 /// Plays a session from its first record to its last.
 pub(super) async fn play(
     shared: Arc<Shared>,
+    alarm: Alarm,
     id: SessionId,
     copy: u32,
     part: Part,
     given_up: CancellationToken,
     mut items: UnboundedReceiver<Item>,
 ) {
-    let mut session = Session::new(&shared, id, copy, part);
+    let mut session = Session::new(&shared, alarm, id, copy, part);
     let mut ended = None;
     loop {
         let item = tokio::select! {
@@ -87,6 +89,7 @@ pub(super) async fn play(
 
 struct Session<'a> {
     shared: &'a Shared,
+    alarm: Alarm,
     id: SessionId,
     copy: u32,
     part: Part,
@@ -95,7 +98,7 @@ struct Session<'a> {
     /// When the last answer was complete, in nanoseconds of the replay's clock.
     answered: u64,
     judge: Judge,
-    boundary: Boundary,
+    boundary: Boundary<Cut>,
     connection: Connection,
     /// As the recorded session is now.
     state: SessionState,
@@ -106,10 +109,11 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn new(shared: &'a Shared, id: SessionId, copy: u32, part: Part) -> Self {
+    fn new(shared: &'a Shared, alarm: Alarm, id: SessionId, copy: u32, part: Part) -> Self {
         let begin = SessionBegin::default();
         Self {
             shared,
+            alarm,
             id,
             copy,
             part,
@@ -147,7 +151,7 @@ impl<'a> Session<'a> {
     /// Waits until what began at `recorded` is due; false if the replay is stopped first.
     async fn is_due(&self, recorded: u64) -> bool {
         match self.due(recorded) {
-            Some(due) => self.shared.sleep_until(due).await,
+            Some(due) => self.shared.sleep_until(&self.alarm, due).await,
             None => true,
         }
     }
@@ -159,7 +163,7 @@ impl<'a> Session<'a> {
     async fn begin(&mut self, begin: &SessionBegin, recorded: u64, ended_before: u64) {
         self.state = SessionState::new(begin);
         self.begin = begin.clone();
-        self.judge = Judge::of_session(begin, self.shared.lexis);
+        self.judge = Judge::of_session(begin, self.shared.lexis).with_texts(&self.shared.texts);
         self.refused_statements.clear();
         let why = match (&self.schedule, self.shared.config.selection.from_ns) {
             (Some(_), _) => Cut::Gap,
@@ -245,30 +249,33 @@ impl<'a> Session<'a> {
     }
 
     async fn command(&mut self, held: &Arc<Held>, command: &RecordedCommand, turn: &mut Turn) {
+        if let Some(target) = self.connection.lexis() {
+            self.judge.read_as(target);
+        }
         let judged = self.judge.judge(command);
         let is_played = match self.reason_to_skip(command, judged) {
             Some(reason) => {
                 self.shared.counters.skip(&reason);
-                self.boundary.passed_over(command);
                 self.wait_for_others(turn).await;
                 false
             }
-            None => self.play(held, command, turn).await,
+            None => self.play(held, command, judged, turn).await,
         };
-        if is_played || self.boundary.awaited().is_none() {
+        if is_played || !self.boundary.is_awaited() {
             self.state.apply(command);
         }
     }
 
     /// Why a command is not played.
     fn reason_to_skip(&mut self, command: &RecordedCommand, judged: Judged) -> Option<String> {
+        let cut = self.boundary.pass(command, judged);
         if matches!(self.connection, Connection::Failed) {
             return Some("its session could not be opened on the target".to_owned());
         }
-        if let Some(cut) = self.boundary.awaited() {
+        if let Some(cut) = cut {
             return Some(cut.to_string());
         }
-        if !self.shared.config.selection.has(&self.state.begin(), judged.kind) && !is_bookkeeping(command.command) {
+        if !self.is_chosen(command, judged) {
             return Some("not chosen by --only and --skip".to_owned());
         }
         let is_about_refused = command.statement.is_some_and(|id| self.refused_statements.contains(&id));
@@ -288,18 +295,32 @@ impl<'a> Session<'a> {
         None
     }
 
+    /// Whether the filters let a command pass. Long data and fetched rows belong to the statement that they are about.
+    fn is_chosen(&self, command: &RecordedCommand, judged: Judged) -> bool {
+        if is_bookkeeping(command.command) {
+            return true;
+        }
+        let text = command.sql.as_deref();
+        let text = text.or_else(|| self.state.prepared_text(command.statement?));
+        self.shared.config.selection.has(self.state.facts(), text, self.judge.lexis(), judged.kind)
+    }
+
     /// Plays a command at its time; false if it was not played.
-    async fn play(&mut self, held: &Arc<Held>, command: &RecordedCommand, turn: &mut Turn) -> bool {
+    async fn play(&mut self, held: &Arc<Held>, command: &RecordedCommand, judged: Judged, turn: &mut Turn) -> bool {
         let recorded = held.record.started;
         let free = self.shared.now_ns();
         let due = self.due(recorded.monotonic_ns).unwrap_or(free);
-        if !self.shared.sleep_until(due).await {
+        if !self.shared.sleep_until(&self.alarm, due).await {
             return false;
         }
         if !self.connection.is_open() {
             self.connect().await;
             if !self.connection.is_open() {
                 self.shared.counters.skip("its session could not be opened on the target");
+                return false;
+            }
+            if let Some(refusal) = self.refused_there(command, judged) {
+                self.shared.counters.skip(&refusal.to_string());
                 return false;
             }
         }
@@ -343,6 +364,13 @@ impl<'a> Session<'a> {
                 false
             }
         }
+    }
+
+    /// What was judged without a connection was read as the recorded server reads it; the target may read it otherwise.
+    fn refused_there(&mut self, command: &RecordedCommand, judged: Judged) -> Option<Refusal> {
+        self.judge.read_as(self.connection.lexis()?);
+        let safety = self.judge.of_prepared(command.sql.as_deref()?).max(judged.safety);
+        refused(self.shared.config.permits, Judged { safety, ..judged }, command)
     }
 
     /// The connection broke while the target was at a command: what follows in its transaction cannot be played.

@@ -1,7 +1,7 @@
 //! What all sessions of a replay have in common.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::event::Event;
 use super::gate::Gate;
 use super::source::SessionWatch;
 use crate::mysql::sql::Lexis;
-use crate::player::{PlayClock, PlayOptions};
+use crate::player::{JudgedTexts, PlayClock, PlayOptions};
 
 /// How many connections are being opened at once.
 const CONNECTING: usize = 128;
@@ -26,8 +26,9 @@ pub(super) struct Shared {
     pub(super) config: ReplayConfig,
     /// How texts are read on the target by a session that set nothing.
     pub(super) lexis: Lexis,
+    /// What is known of the texts of all sessions.
+    pub(super) texts: JudgedTexts,
     pub(super) clock: PlayClock,
-    pub(super) alarm: Alarm,
     pub(super) counters: Counters,
     /// One for each copy.
     pub(super) gates: Vec<Gate>,
@@ -48,7 +49,6 @@ impl Shared {
     pub(super) fn new(
         config: ReplayConfig,
         lexis: Lexis,
-        alarm: Alarm,
         outcome: mpsc::Sender<Event>,
         stop: CancellationToken,
         watch: Option<Box<dyn SessionWatch>>,
@@ -57,8 +57,8 @@ impl Shared {
         Self {
             config,
             lexis,
+            texts: JudgedTexts::default(),
             clock: PlayClock::start(),
-            alarm,
             counters: Counters::default(),
             gates,
             connecting: Semaphore::new(CONNECTING),
@@ -77,7 +77,7 @@ impl Shared {
     }
 
     /// Waits until the replay's clock shows this; false if the replay is stopped first.
-    pub(super) async fn sleep_until(&self, at_ns: u64) -> bool {
+    pub(super) async fn sleep_until(&self, alarm: &Alarm, at_ns: u64) -> bool {
         if self.stop.is_cancelled() {
             return false;
         }
@@ -88,7 +88,7 @@ impl Shared {
         let at = self.clock.zero().checked_add(Duration::from_nanos(at_ns));
         let wait = async {
             match at {
-                Some(at) => self.alarm.sleep_until(at).await,
+                Some(at) => alarm.sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
@@ -100,9 +100,8 @@ impl Shared {
 
     /// Waits this long; false if the replay is stopped first.
     pub(super) async fn pause(&self, pause: Duration) -> bool {
-        let at = Instant::now() + pause;
         tokio::select! {
-            () = self.alarm.sleep_until(at) => true,
+            () = tokio::time::sleep(pause) => true,
             () = self.stop.cancelled() => false,
         }
     }

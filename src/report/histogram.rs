@@ -104,6 +104,11 @@ impl<const BITS: u32> LogHistogram<BITS> {
         self.sum_ns
     }
 
+    /// The longest; 0 of none.
+    pub(crate) fn max_ns(&self) -> u64 {
+        self.max_ns
+    }
+
     /// Their mean; 0 of none.
     pub(crate) fn mean_ns(&self) -> u64 {
         self.sum_ns.checked_div(self.count).unwrap_or(0)

@@ -36,5 +36,6 @@ pub(crate) use classify::TimeLimits;
 pub(crate) use collector::{Collector, CollectorOptions, SessionFailure};
 pub(crate) use execution::{Execution, Lateness};
 pub(crate) use fail_on::FailOn;
+pub(crate) use histogram::Histogram;
 pub(crate) use model::{Explained, Facts, Report, Side};
 pub(crate) use pairing::{Paired, Readable, pair};

@@ -1,16 +1,9 @@
 //! What is known of a statement by its text: worked out once for each text.
 
-use std::num::NonZeroUsize;
-
-use lru::LruCache;
-use twox_hash::XxHash3_64;
-
-use crate::mysql::sql::{Digest, Lexis, Nature, StatementKind, StatementSummary, normalized};
+use crate::mysql::sql::{Digest, Lexis, Nature, StatementKind, StatementSummary, TextMemo, normalized};
 use crate::mysql::wire::Command;
 use crate::recording::RecordedCommand;
 
-/// How many texts are remembered: those of prepared statements, and of what is sent again and again.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// How many bytes of a text are shown.
 const LONGEST_SHOWN: usize = 4096;
 
@@ -23,15 +16,9 @@ pub(super) struct StatementFacts {
 }
 
 /// The texts that came lately.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Statements {
-    known: LruCache<(u64, usize, Lexis), StatementFacts>,
-}
-
-impl Default for Statements {
-    fn default() -> Self {
-        Self { known: LruCache::new(REMEMBERED) }
-    }
+    known: TextMemo<StatementFacts>,
 }
 
 impl Statements {
@@ -42,8 +29,7 @@ impl Statements {
             let digest = Digest::of(command_name(command.command).as_bytes(), Lexis::default());
             return StatementFacts { digest, nature, kind: StatementKind::Other };
         };
-        let key = (XxHash3_64::oneshot(sql), sql.len(), lexis);
-        *self.known.get_or_insert(key, || StatementFacts {
+        self.known.get_or_find(sql, lexis, || StatementFacts {
             digest: Digest::of(sql, lexis),
             nature: Nature::of(sql, lexis),
             kind: StatementSummary::of_text(sql, lexis, &|_| None).kind,

@@ -29,7 +29,7 @@ impl Report {
         let outcomes: u64 =
             self.classes.iter().filter(|(class, _)| class.is_outcome()).map(|(_, total)| total.excess()).sum();
         let compared = format!(
-            "{} of {} compared; {}",
+            "{} of {}; {}",
             counted(self.statements, "statement"),
             counted(self.sessions, "session"),
             if self.statements == 0 { "" } else { "answered differently: " }
@@ -213,7 +213,7 @@ mod tests {
         let expected = "\
 Recorded    app.rec, 9.7.0
 Target      db2, 12.3 s
-Compared    100 statements of 1 session compared; answered differently: 3
+Compared    100 statements of 1 session; answered differently: 3
                     3 error
 Different           3 error: success -> error 1146 (HY000)  select a from t w...
 Time        p50   1.01 ms ->   2.02 ms  slower

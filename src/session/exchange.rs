@@ -142,8 +142,10 @@ impl Exchange {
         !matches!(self.state, State::Blind | State::Lost | State::Seeking { .. })
     }
 
+    /// Whether the server owes an answer. One that is complete unless more comes of it (see [`PerhapsOk`](super::progress::PerhapsOk)) is not awaited.
     pub(super) fn is_busy(&self) -> bool {
-        !self.requests.is_empty()
+        let is_perhaps_over = self.expect() == Some(Expect::AfterPerhapsOk) && self.requests.is_alone();
+        !self.requests.is_empty() && !is_perhaps_over
     }
 
     pub(super) fn expect(&self) -> Option<Expect> {

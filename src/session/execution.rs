@@ -28,6 +28,8 @@ pub(super) struct Execution {
     /// The client asked for a cursor. Without this SERVER_STATUS_CURSOR_EXISTS means nothing: a stored procedure that opens
     /// a cursor of its own leaves it set.
     pub(super) wants_cursor: bool,
+    /// An execution of the statement before this one asked for a cursor, or it is not known whether one did.
+    pub(super) had_cursor: bool,
     /// `None` until the execution comes to the front of the queue, and where there is no such statement.
     pub(super) text: Option<Arc<PreparedText>>,
     pub(super) types: Arc<[ParamType]>,
@@ -42,6 +44,7 @@ impl Execution {
             statement_id,
             means_last,
             wants_cursor: false,
+            had_cursor: true,
             text: None,
             types: Arc::new([]),
             long_data: LongDataSet::default(),

@@ -47,6 +47,7 @@
 //! ```
 
 mod checksum;
+mod definitions;
 mod dialect;
 mod ending;
 mod exchange;
@@ -58,6 +59,7 @@ mod long_data;
 mod named;
 mod observer;
 mod outcome;
+mod perhaps_ok;
 mod prepared;
 mod probe;
 mod progress;

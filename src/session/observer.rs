@@ -339,6 +339,7 @@ impl Observer {
         if matches!(self.exchange.state, State::Authentication { .. }) {
             self.exchange.never_logged_in();
         }
+        self.exchange.settle_perhaps_ok(to);
         if matches!(self.exchange.state, State::Command(_))
             && let Some((payload, started_ns)) = self.client.partial()
         {
@@ -432,6 +433,11 @@ impl Observer {
             && !self.client.is_mid_packet()
             && !self.exchange.awaits_file_content()
             && !self.exchange.is_authenticating()
+    }
+
+    /// Whether values for this prepared statement have come by COM_STMT_SEND_LONG_DATA since it was executed last.
+    pub fn has_long_data(&self, statement: u32) -> bool {
+        self.exchange.statements.open().has_long_data(statement)
     }
 
     /// Bytes of memory in use, for tests.

@@ -36,6 +36,8 @@ pub(super) struct PreparedStatement {
     pub(super) types: Arc<[ParamType]>,
     pub(super) long_data: LongDataSet,
     pub(super) cursor: Option<Box<OpenCursor>>,
+    /// Whether one was asked for.
+    had_cursor: bool,
     /// Its result set's columns as they came last, if somebody asks for them: an execution may leave them out, and a fetch does.
     pub(super) columns: Option<Arc<ColumnSet>>,
 }
@@ -55,6 +57,8 @@ impl PreparedStatement {
         dialect: &mut Dialect,
     ) -> Result<(), Malformed> {
         execution.text = Some(Arc::clone(&self.text));
+        execution.had_cursor = self.had_cursor;
+        self.had_cursor |= execution.wants_cursor;
         execution.long_data = std::mem::take(&mut self.long_data);
         if execution.long_data.is_incomplete() {
             return Err(Malformed("long data of which not all is kept"));
@@ -214,6 +218,7 @@ impl PreparedStatements {
             types: Arc::new([]),
             long_data: LongDataSet::default(),
             cursor: None,
+            had_cursor: false,
             columns: None,
         };
         self.by_id.insert(id, statement);

@@ -1,4 +1,4 @@
-//! A question of the proxy's own, put to the server right after the login: what the session's time zone and isolation level are.
+//! A question of the proxy's own, put to the server right after the login: what the session's time zone, isolation level and `sql_mode` are.
 //!
 //! The answer is read like that of a client's `SELECT @@..`, but it is no statement: nothing is told of it, and it counts as none.
 
@@ -87,9 +87,9 @@ impl Exchange {
     fn probe_text(&self) -> &'static str {
         let since = if self.facts.flavor == Some(Flavor::MariaDb) { MARIADB_SINCE } else { MYSQL_SINCE };
         if self.facts.version.is_some_and(|version| version < since) {
-            "SELECT @@session.time_zone, @@tx_isolation"
+            "SELECT @@session.time_zone, @@tx_isolation, @@sql_mode"
         } else {
-            "SELECT @@session.time_zone, @@transaction_isolation"
+            "SELECT @@session.time_zone, @@transaction_isolation, @@sql_mode"
         }
     }
 

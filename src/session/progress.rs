@@ -2,7 +2,7 @@
 
 use super::rows::ResultWatch;
 use super::time::Now;
-use crate::mysql::wire::PrepareOk;
+use crate::mysql::wire::{Packet, PrepareOk};
 
 /// What the server's next packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub(super) enum Expect {
     PerhapsEof { then: AfterDefinitions },
     /// Rows, or what ends them.
     Rows,
+    /// The same, but an OK may stand where the first row would: see [`PerhapsOk`].
+    RowsOrOk,
+    /// What follows the packet in [`Progress::perhaps_ok`].
+    AfterPerhapsOk,
     /// Nothing: the client sends a file's content, an empty packet last.
     FileContent,
 }
@@ -44,6 +48,57 @@ impl AfterDefinitions {
     }
 }
 
+/// A packet that is the first row, or an OK in its place and with it the end of the answer.
+///
+/// MySQL 9.7 so answers the plain execution of a statement whose first execution was to open a cursor: the rows go where those of the cursor went,
+/// and nobody sends an end of them (`Prepared_statement::execute` in `sql/sql_prepare.cc` takes the cursor's result for the regular one). With
+/// `CLIENT_DEPRECATE_EOF` only what follows tells such an OK from a row of the same bytes.
+#[derive(Debug)]
+pub(super) struct PerhapsOk {
+    pub(super) payload: Box<[u8]>,
+    sequence: u8,
+    next_sequence: u8,
+    pub(super) now: Now,
+}
+
+impl PerhapsOk {
+    /// Without affected rows, an id and a text; an empty text may have a length of its own.
+    const LENGTH: usize = 7;
+    /// Where the status is.
+    const STATUS: usize = 3;
+    /// SERVER_SESSION_STATE_CHANGED, in the upper byte of the status: only then an OK is longer.
+    const STATE_CHANGED: u8 = 0x40;
+
+    pub(super) fn new(packet: &Packet<'_>, now: Now) -> Option<Self> {
+        let is_like_one = packet.payload.starts_with(&[0, 0, 0])
+            && packet.length == packet.payload.len() as u64
+            && match packet.payload.get(Self::LENGTH..) {
+                Some([] | [0]) => true,
+                Some(_) => packet.payload.get(Self::STATUS + 1).is_some_and(|upper| upper & Self::STATE_CHANGED != 0),
+                None => false,
+            };
+        let Packet { payload, sequence, next_sequence, .. } = *packet;
+        is_like_one.then(|| Self { payload: payload.into(), sequence, next_sequence, now })
+    }
+
+    /// As it came.
+    pub(super) fn as_packet(&self) -> Packet<'_> {
+        Packet {
+            payload: &self.payload,
+            length: self.payload.len() as u64,
+            sequence: self.sequence,
+            next_sequence: self.next_sequence,
+            started_ns: self.now.monotonic_ns,
+        }
+    }
+
+    /// Whether it was a row, since this packet goes on with the same answer. Another answer begins with an id of its own: 1, unless the request
+    /// was longer than 16 MiB. In compressed sessions ids may begin again within an answer, but never with 1.
+    pub(super) fn is_row_before(&self, packet: &Packet<'_>, has_sequence: bool) -> bool {
+        packet.sequence == self.next_sequence || (!has_sequence && packet.sequence != 1)
+    }
+}
+
 /// Progress of the response to the current request.
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -61,6 +116,8 @@ pub(super) struct Progress {
     pub(super) variables: Vec<(usize, Vec<u8>)>,
     /// Where somebody looks into the result set.
     pub(super) watch: Option<Box<ResultWatch>>,
+    /// A packet of which the next one tells what it is.
+    pub(super) perhaps_ok: Option<Box<PerhapsOk>>,
 }
 
 impl Default for Progress {
@@ -74,6 +131,7 @@ impl Default for Progress {
             previous_end: None,
             variables: Vec::new(),
             watch: None,
+            perhaps_ok: None,
         }
     }
 }

@@ -45,6 +45,11 @@ impl RequestQueue {
         self.current.is_none() && self.waiting.is_empty()
     }
 
+    /// Whether none waits for another's answer.
+    pub(super) fn is_alone(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// The one that was sent last.
     pub(super) fn last_mut(&mut self) -> Option<&mut Request> {
         match self.waiting.back_mut() {

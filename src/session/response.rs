@@ -14,8 +14,8 @@ use super::sight::Trouble;
 use super::time::Now;
 use crate::mysql::sql::{SessionSetting, variables_selected};
 use crate::mysql::wire::{
-    CapabilityFlags, EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, RowEnd, RowFormat, StatusFlags,
-    TextRow, column_count, is_progress_report, row_end,
+    EofPacket, ErrPacket, Malformed, OkPacket, Packet, PrepareOk, RowEnd, RowFormat, TextRow, column_count,
+    is_progress_report, row_end,
 };
 
 /// `ER_MAX_PREPARED_STMT_COUNT_REACHED`: MariaDB refuses before it begins to prepare, so that the statement prepared last stays what it was.
@@ -33,7 +33,12 @@ impl Exchange {
         Ok(())
     }
 
-    fn response_packet(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+    pub(super) fn response_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Now,
+        to: &mut Listener<'_>,
+    ) -> Result<(), Trouble> {
         let Some(current) = self.requests.current.as_mut() else {
             return self.unasked(packet);
         };
@@ -48,6 +53,8 @@ impl Exchange {
                 }
                 self.rows_or_end(packet, now, to)
             }
+            Expect::RowsOrOk => self.row_or_ok(packet, now, to),
+            Expect::AfterPerhapsOk => self.after_perhaps_ok(packet, now, to),
             Expect::Definitions { left, then } => {
                 if packet.payload.first() == Some(&0xff) {
                     return self.result(Outcome::Error(ErrPacket::parse(packet.payload)?), now, to);
@@ -121,7 +128,7 @@ impl Exchange {
 
     /// Another row.
     #[inline]
-    fn row(&mut self, packet: &Packet<'_>, to: &mut Listener<'_>) {
+    pub(super) fn row(&mut self, packet: &Packet<'_>, to: &mut Listener<'_>) {
         let Some(current) = self.requests.current.as_mut() else { return };
         let progress = &mut current.progress;
         if let Some(watch) = &mut progress.watch {
@@ -221,95 +228,6 @@ impl Exchange {
         }
     }
 
-    /// What comes after definitions, an EOF in front of it or not.
-    fn definitions_end(&mut self, then: AfterDefinitions, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
-        let is_open = self.dialect.is_unknown(CapabilityFlags::DEPRECATE_EOF);
-        if !is_open && self.dialect.in_force().contains(CapabilityFlags::DEPRECATE_EOF) {
-            return self.after_definitions(then, now, to);
-        }
-        if let Some(current) = self.requests.current.as_mut() {
-            current.progress.expect =
-                if is_open { Expect::PerhapsEof { then } } else { Expect::DefinitionsEof { then } };
-        }
-        Ok(())
-    }
-
-    fn definitions_eof(
-        &mut self,
-        packet: &Packet<'_>,
-        then: AfterDefinitions,
-        now: Now,
-        to: &mut Listener<'_>,
-    ) -> Result<(), Trouble> {
-        let eof = match packet.payload {
-            [0xfe, ..] if packet.length < EofPacket::BELOW => EofPacket::parse(packet.payload)?,
-            // MySQL 9.7 answers so, now and then, the execution of a statement that had a cursor before: no rows, and no cursor.
-            [0x00, ..] if then == AfterDefinitions::Rows => {
-                let end = RowEnd::Ok(OkPacket::parse(packet.payload, self.dialect.in_force())?);
-                return self.result(Outcome::Rows { count: 0, end: Some(end) }, now, to);
-            }
-            _ => return Err(Malformed("packet after column definitions, where an EOF is due").into()),
-        };
-        let Some(current) = self.requests.current.as_mut() else { return Ok(()) };
-        if then == AfterDefinitions::Rows && eof.status.contains(StatusFlags::PS_OUT_PARAMS) {
-            // MySQL says it here and not after the row (`Protocol_binary::send_parameters`); an OK of the CALL follows.
-            current.progress.more_announced = eof.status.contains(StatusFlags::MORE_RESULTS_EXISTS);
-        }
-        if then == AfterDefinitions::Rows && current.request.opens_cursor(eof.status) {
-            return self.result(Outcome::Rows { count: 0, end: Some(RowEnd::Eof(eof)) }, now, to);
-        }
-        self.after_definitions(then, now, to)
-    }
-
-    /// Whether what is answered is an execution that asks for a cursor.
-    fn wants_cursor(&self) -> bool {
-        self.requests.current.as_ref().is_some_and(|current| current.request.wants_cursor())
-    }
-
-    /// What comes after definitions shows which dialect it is.
-    fn perhaps_eof(
-        &mut self,
-        packet: &Packet<'_>,
-        then: AfterDefinitions,
-        now: Now,
-        to: &mut Listener<'_>,
-    ) -> Result<(), Trouble> {
-        // An OK packet has seven bytes or more, and so has a definition; a row that begins so is longer than 16 MiB.
-        const EOF_LENGTH: u64 = 5;
-        if packet.payload.first() == Some(&0xfe) && packet.length == EOF_LENGTH {
-            // One that opens a cursor is the same in both.
-            if !self.wants_cursor() {
-                self.dialect.found_out(CapabilityFlags::DEPRECATE_EOF, false);
-            }
-            return self.definitions_eof(packet, then, now, to);
-        }
-        self.dialect.found_out(CapabilityFlags::DEPRECATE_EOF, true);
-        self.after_definitions(then, now, to)?;
-        self.begin_waiting(to);
-        self.response_packet(packet, now, to)
-    }
-
-    fn after_definitions(&mut self, then: AfterDefinitions, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
-        let expect = match then {
-            AfterDefinitions::Rows => Expect::Rows,
-            AfterDefinitions::Prepared(prepare) => return self.prepared(prepare, now, to),
-            AfterDefinitions::PreparedColumns(prepare) if prepare.columns == 0 => {
-                return self.prepared(prepare, now, to);
-            }
-            AfterDefinitions::PreparedColumns(prepare) => {
-                let left = u64::from(prepare.columns);
-                Expect::Definitions { left, then: AfterDefinitions::Prepared(prepare) }
-            }
-            AfterDefinitions::SecondEof(prepare) => {
-                return self.definitions_end(AfterDefinitions::Prepared(prepare), now, to);
-            }
-        };
-        if let Some(current) = self.requests.current.as_mut() {
-            current.progress.expect = expect;
-        }
-        Ok(())
-    }
-
     fn prepare_head(&mut self, packet: &Packet<'_>, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if packet.payload.first() == Some(&0xff) {
             // The statement will never be executed, so its failure is told here.
@@ -341,7 +259,7 @@ impl Exchange {
         }
     }
 
-    fn prepared(&mut self, prepare: PrepareOk, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
+    pub(super) fn prepared(&mut self, prepare: PrepareOk, now: Now, to: &mut Listener<'_>) -> Result<(), Trouble> {
         if let Some(current) = self.requests.current.as_mut() {
             let Request { body, truncated, reading, .. } = &current.request;
             let params = usize::from(prepare.params);

@@ -231,8 +231,12 @@ impl CaptureParser {
                 interfaces.push(Interface {
                     link: LinkType(u32::try_from(description.linktype.0).unwrap_or(u32::MAX)),
                     snaplen: description.snaplen,
-                    units_per_second: description.ts_resolution().unwrap_or(1_000_000).max(1),
-                    offset_seconds: description.ts_offset(),
+                    units_per_second: units_per_second(description.if_tsresol),
+                    // The crate takes the option for little-endian in either byte order.
+                    offset_seconds: match *big_endian {
+                        true => description.ts_offset().swap_bytes(),
+                        false => description.ts_offset(),
+                    },
                 });
                 Ok(Step::Passed)
             }
@@ -256,6 +260,21 @@ impl CaptureParser {
                 }
                 None => Err("a packet of an interface that is not described"),
             },
+            // The crate has its kind in little-endian in either byte order.
+            Block::Unknown(unknown) if matches!(unknown.block_type, OBSOLETE_PACKET | OBSOLETE_PACKET_BIG_ENDIAN) => {
+                match ObsoletePacket::parse(unknown.data, *big_endian) {
+                    Some(packet) => match interfaces.get(packet.interface) {
+                        Some(interface) => Ok(Step::Frame(Found {
+                            link: interface.link,
+                            time_ns: Some(interface.time_ns(packet.units)),
+                            data: within(packet.data),
+                            length: packet.length,
+                        })),
+                        None => Err("a packet of an interface that is not described"),
+                    },
+                    None => Err("a packet that is longer than its block"),
+                }
+            }
             _ => {
                 self.other_blocks += 1;
                 Ok(Step::Passed)
@@ -269,6 +288,43 @@ impl CaptureParser {
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const PCAP_HEADER: usize = 24;
+
+/// The block that was in use before the enhanced one: draft-ietf-opsawg-pcapng, appendix A.
+const OBSOLETE_PACKET: u32 = 2;
+const OBSOLETE_PACKET_BIG_ENDIAN: u32 = OBSOLETE_PACKET.swap_bytes();
+
+/// Of `if_tsresol`: a negative power of 10, or of 2 where the highest bit is set.
+fn units_per_second(resolution: u8) -> u64 {
+    let exponent = u32::from(resolution & 0x7f);
+    let base: u64 = if resolution & 0x80 == 0 { 10 } else { 2 };
+    base.checked_pow(exponent).unwrap_or(1_000_000)
+}
+
+struct ObsoletePacket<'a> {
+    interface: usize,
+    units: u64,
+    data: &'a [u8],
+    length: usize,
+}
+
+impl<'a> ObsoletePacket<'a> {
+    fn parse(body: &'a [u8], big_endian: bool) -> Option<Self> {
+        let (header, rest) = body.split_first_chunk::<20>()?;
+        let number = |at: usize, width: usize| {
+            let bytes = header.get(at..at + width).unwrap_or_default().iter();
+            let shifted = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
+            if big_endian { bytes.fold(0, shifted) } else { bytes.rev().fold(0, shifted) }
+        };
+        // Two bytes of the interface, two of packets that were dropped before.
+        let captured = usize::try_from(number(12, 4)).ok()?;
+        Some(Self {
+            interface: usize::try_from(number(0, 2)).ok()?,
+            units: number(4, 4) << 32 | number(8, 4),
+            data: rest.get(..captured)?,
+            length: usize::try_from(number(16, 4)).ok()?,
+        })
+    }
+}
 
 impl Format {
     fn of_pcap(header: &PcapHeader) -> Self {

@@ -7,6 +7,8 @@ use lru::LruCache;
 
 use super::connection::{After, Connection, State};
 use super::counters::TcpCounters;
+use super::early::Early;
+use super::key::Key;
 use super::streams::{Ending, Opening, Streams};
 use crate::decode::packet::Segment;
 use crate::session::{Now, Side};
@@ -54,17 +56,6 @@ impl Servers {
     }
 }
 
-/// Both ends, the smaller one first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key(SocketAddr, SocketAddr);
-
-impl Key {
-    fn of(segment: &Segment<'_>) -> Self {
-        let (a, b) = (segment.from, segment.to);
-        if a <= b { Self(a, b) } else { Self(b, a) }
-    }
-}
-
 struct Entry<S> {
     connection: Connection<S>,
     client: SocketAddr,
@@ -78,6 +69,8 @@ pub(crate) struct Connections<H: Streams> {
     /// Connections that wait for missing bytes, by the time to look at them.
     waiting: BTreeMap<(u64, u64), Key>,
     waiting_bytes: usize,
+    /// Segments of connections that are not among the entries yet.
+    early: Early,
     pub(crate) counters: TcpCounters,
 }
 
@@ -89,6 +82,7 @@ impl<H: Streams> Connections<H> {
             entries: LruCache::unbounded(),
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
+            early: Early::default(),
             counters: TcpCounters::default(),
         }
     }
@@ -97,6 +91,35 @@ impl<H: Streams> Connections<H> {
     pub(crate) fn segment(&mut self, segment: &Segment<'_>, now: Now, to: &mut H) {
         self.advance(now, to);
         let key = Key::of(segment);
+        if self.early.has(&key) && !self.early.fits(&key, segment) {
+            self.take_early(&key, to);
+        }
+        if !self.early.has(&key) && !self.may_be_early(&key, segment, now) {
+            self.take(key, segment, now, to);
+        } else if self.early.keep(key, segment, now) {
+            self.take_early(&key, to);
+        }
+    }
+
+    /// Whether the segment is of a connection whose beginning may still come.
+    fn may_be_early(&self, key: &Key, segment: &Segment<'_>, now: Now) -> bool {
+        let is_wanted = || !segment.is_reset && self.servers.sender(segment).is_some();
+        match self.entries.peek(key) {
+            None => is_wanted(),
+            Some(entry) if begins_another(entry, segment, now) => is_wanted(),
+            // Its ports may be in use again.
+            Some(entry) => matches!(entry.connection.state, State::Closed(_)) && !segment.payload.is_empty(),
+        }
+    }
+
+    fn take_early(&mut self, key: &Key, to: &mut H) {
+        for kept in self.early.take(key) {
+            self.take(*key, &kept.segment(), kept.now, to);
+        }
+    }
+
+    /// The next segment in the order in which connections are told of.
+    fn take(&mut self, key: Key, segment: &Segment<'_>, now: Now, to: &mut H) {
         let is_new = match self.entries.get(&key) {
             None => true,
             Some(entry) => begins_another(entry, segment, now),
@@ -149,6 +172,9 @@ impl<H: Streams> Connections<H> {
 
     /// Time has passed: what was waited for long enough is given up.
     pub(crate) fn advance(&mut self, now: Now, to: &mut H) {
+        while let Some(key) = self.early.next_due(now) {
+            self.take_early(&key, to);
+        }
         while let Some(first) = self.waiting.first_entry()
             && first.key().0 <= now.monotonic_ns
         {
@@ -201,6 +227,9 @@ impl<H: Streams> Connections<H> {
 
     /// The capture has ended.
     pub(crate) fn finish(&mut self, now: Now, to: &mut H) {
+        while let Some(key) = self.early.next() {
+            self.take_early(&key, to);
+        }
         while let Some((_, mut entry)) = self.entries.pop_lru() {
             if !matches!(entry.connection.state, State::Closed(_)) {
                 entry.connection.finish(Ending::CaptureEnded, now, to, &mut self.counters);

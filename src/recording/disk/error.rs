@@ -23,6 +23,10 @@ pub(super) enum Failure {
     #[error("the folder already holds a recording; take another folder, or remove this one first")]
     HoldsRecording,
     #[error(
+        "the folder holds a recording that was made from something else ({source_name}, server {server}); take another folder"
+    )]
+    HoldsOther { source_name: String, server: String },
+    #[error(
         "the recording has reached its largest size of {limit} bytes: give it more, or let the oldest files be removed"
     )]
     Full { limit: u64 },

@@ -59,7 +59,6 @@ pub(super) enum Ending {
 /// What a file has.
 #[derive(Debug)]
 pub(super) struct Contents {
-    pub(super) about: RecordingAbout,
     pub(super) batches: Vec<BatchEntry>,
     pub(super) ending: Ending,
 }
@@ -79,24 +78,21 @@ impl RecordingFile {
         Self::look_through(path, key).map_err(|failure| failure.at(path))
     }
 
+    /// What a file says of its recording. `None` if it ends before that.
+    pub(super) fn about(path: &Path, key: Option<&Key>) -> Result<Option<RecordingAbout>, RecordingError> {
+        let read = || Ok(read_schema(&mut Input::open(path, key)?)?.map(|(_, _, about)| about));
+        read().map_err(|failure: Failure| failure.at(path))
+    }
+
     fn look_through(path: &Path, key: Option<&Key>) -> Result<Option<(Self, Contents)>, Failure> {
         let mut input = Input::open(path, key)?;
-        let mut at = 0;
-        let (schema, about) = match next_head(&mut input, at)? {
-            Next::Message(place, Head::Schema(schema)) => {
-                at = place.end();
-                let about = read_about(&schema)?;
-                (Arc::new(*schema), about)
-            }
-            Next::Message(..) | Next::End => return Err(Failure::Foreign),
-            Next::Torn => return Ok(None),
-        };
+        let Some((at, schema, _)) = read_schema(&mut input)? else { return Ok(None) };
         let mut file = Self { path: path.to_owned(), input, schema, first: HashMap::new() };
         let (mut batches, mut ending) = file.find_batches(at)?;
         if let Ending::Torn(left_out) = ending {
             ending = Ending::Torn(left_out + file.drop_broken_end(&mut batches));
         }
-        Ok(Some((file, Contents { about, batches, ending })))
+        Ok(Some((file, Contents { batches, ending })))
     }
 
     fn find_batches(&mut self, mut at: u64) -> Result<(Vec<BatchEntry>, Ending), Failure> {
@@ -189,6 +185,18 @@ enum Next {
     End,
     /// The file ends within a message, or before one.
     Torn,
+}
+
+/// Reads a file's beginning: where it ends, and what it says. `None` if the file ends before that.
+fn read_schema(input: &mut Input) -> Result<Option<(u64, SchemaRef, RecordingAbout)>, Failure> {
+    match next_head(input, 0)? {
+        Next::Message(place, Head::Schema(schema)) => {
+            let about = read_about(&schema)?;
+            Ok(Some((place.end(), Arc::new(*schema), about)))
+        }
+        Next::Message(..) | Next::End => Err(Failure::Foreign),
+        Next::Torn => Ok(None),
+    }
 }
 
 /// Reads the metadata of the message at an offset.

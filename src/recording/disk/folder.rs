@@ -22,6 +22,15 @@ pub(super) struct Folder {
 impl Folder {
     /// Takes the folder, and makes it if it is not there. It must be empty.
     pub(super) fn create(path: &Path) -> Result<Self, RecordingError> {
+        let folder = Self::take(path)?;
+        match folder.files()? {
+            None => Ok(folder),
+            Some(_) => Err(Failure::HoldsRecording.at(path)),
+        }
+    }
+
+    /// Takes the folder, and makes it if it is not there. It may have a recording, and nothing else.
+    pub(super) fn take(path: &Path) -> Result<Self, RecordingError> {
         let failed = |what| move |source| Failure::io(what)(source).at(path);
         FileMode::PRIVATE.create_folders(path).map_err(failed("make the folder"))?;
         let before = foreign(path).map_err(failed("look into the folder"))?;
@@ -32,15 +41,19 @@ impl Folder {
             io::ErrorKind::WouldBlock => Failure::InUse.at(path),
             _ => Failure::io("lock the folder")(source).at(path),
         })?;
-        if !numbers(path).map_err(failed("look into the folder"))?.is_empty() {
-            return Err(Failure::HoldsRecording.at(path));
-        }
         files::sync_folder_of(path).map_err(failed("make the folder"))?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The recording's files that it has; see [`list`].
+    pub(super) fn files(&self) -> Result<Option<(u64, Vec<PathBuf>)>, RecordingError> {
+        let numbers =
+            numbers(&self.path).map_err(|source| Failure::io("look into the folder")(source).at(&self.path))?;
+        if numbers.is_empty() { Ok(None) } else { list(&self.path).map(Some) }
     }
 
     /// Where the file with this number is.

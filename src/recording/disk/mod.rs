@@ -6,6 +6,7 @@
 
 mod batch;
 mod checked;
+mod earlier;
 mod error;
 mod facts;
 mod file;

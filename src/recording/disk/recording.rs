@@ -17,6 +17,8 @@ pub struct Recording {
     key: Option<Key>,
     about: RecordingAbout,
     files: Vec<PathBuf>,
+    /// The random number of the run that made each file; `None` where the file does not say.
+    runs: Vec<Option<u32>>,
     /// How many files at its beginning are not there any more.
     removed_files: u64,
 }
@@ -30,9 +32,28 @@ impl Recording {
     pub fn open(dir: &Path, key: Option<&Key>) -> Result<Self, RecordingError> {
         let (first, files) = folder::list(dir)?;
         let path = files.first().ok_or_else(|| Failure::NoFiles.at(dir))?;
-        let (_, contents) = RecordingFile::open(path, key)?.ok_or_else(|| Failure::Empty.at(path))?;
-        let key = key.cloned();
-        Ok(Self { dir: dir.to_owned(), key, about: contents.about, files, removed_files: first - 1 })
+        // What is wrong with a later file is said when it is its turn.
+        let mut abouts = vec![RecordingFile::about(path, key)?];
+        abouts.extend(files.iter().skip(1).map(|path| RecordingFile::about(path, key).unwrap_or_default()));
+        let runs = abouts.iter().map(|about| about.as_ref().map(|about| about.recorder)).collect();
+        let redacted = abouts.iter().flatten().any(|about| about.redacted);
+        let about = abouts.into_iter().flatten().next().ok_or_else(|| Failure::Empty.at(path))?;
+        let about = RecordingAbout { redacted, resumed_ms: None, ..about };
+        Ok(Self { dir: dir.to_owned(), key: key.cloned(), about, files, runs, removed_files: first - 1 })
+    }
+
+    /// How many runs of a recorder made it, one after the other.
+    pub fn runs(&self) -> usize {
+        let mut runs: Vec<_> = self.runs.iter().flatten().collect();
+        runs.dedup();
+        runs.len()
+    }
+
+    /// Whether a file may end anyhow: nothing follows that was made by the same run.
+    fn ends_run(&self, index: usize) -> bool {
+        let (before, after) = self.runs.split_at_checked(index + 1).unwrap_or((&self.runs, &[]));
+        let next = after.iter().flatten().next();
+        next.is_none() || next != before.iter().flatten().next_back()
     }
 
     /// The folder that it is in.
@@ -73,7 +94,7 @@ impl Recording {
     /// Looks through a file; `None` for one that ends before there is anything to read, as the last may.
     pub(super) fn open_file(&self, index: usize) -> Result<Option<(RecordingFile, Contents)>, RecordingError> {
         let path = self.files.get(index).ok_or_else(|| Failure::NoFiles.at(&self.dir))?;
-        let is_last = index + 1 == self.files.len();
+        let is_last = self.ends_run(index);
         match RecordingFile::open(path, self.key.as_ref())? {
             None if !is_last => Err(Failure::damaged("it ends before its beginning is complete").at(path)),
             Some((_, contents)) if !is_last && contents.ending != Ending::Rotated => {
@@ -124,6 +145,11 @@ impl Records<'_> {
         self.ended
     }
 
+    /// Bytes at the ends of the recorder's runs of which nothing could be made, as far as they were read.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
     fn advance(&mut self) -> Result<Option<Record>, RecordingError> {
         loop {
             let Some(reading) = &mut self.reading else {
@@ -149,10 +175,9 @@ impl Records<'_> {
         let opened = self.recording.open_file(self.next)?;
         self.next += 1;
         if let Some((file, contents)) = opened {
-            match contents.ending {
-                Ending::Complete => self.ended = Some(RecordingEnd::Complete),
-                Ending::Rotated => {}
-                Ending::Torn(bytes) => self.left_out = bytes,
+            self.ended = (contents.ending == Ending::Complete).then_some(RecordingEnd::Complete);
+            if let Ending::Torn(bytes) = contents.ending {
+                self.left_out += bytes;
             }
             self.reading = Some(Reading { file, batches: contents.batches.into_iter(), batch: None, is_first });
         }

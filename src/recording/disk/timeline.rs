@@ -155,7 +155,7 @@ impl<'a> Merge<'a> {
         let Some((_, contents)) = self.recording.open_file(file)? else { return Ok(()) };
         match contents.ending {
             Ending::Complete => self.ending = RecordingEnd::Complete,
-            Ending::Rotated => {}
+            Ending::Rotated => self.ending = RecordingEnd::Open { left_out: 0 },
             Ending::Torn(left_out) => self.ending = RecordingEnd::Open { left_out },
         }
         // Each file begins with the sessions that are open: nothing before it is needed.

@@ -10,6 +10,7 @@ use arrow_ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, Ip
 use arrow_ipc::{CompressionType, MetadataVersion};
 use arrow_schema::SchemaRef;
 
+use super::earlier::Earlier;
 use super::error::{Failure, RecordingError};
 use super::folder::Folder;
 use super::key::Key;
@@ -105,6 +106,10 @@ pub struct RecordingWriter {
     written: Written,
     /// The latest time that was told.
     now: Now,
+    /// When its first record may start.
+    begins_at_ns: u64,
+    /// The recording that it goes on with, before the first record is written.
+    earlier: Option<Earlier>,
 }
 
 /// The file that is being written.
@@ -129,8 +134,31 @@ impl RecordingWriter {
     ///
     /// The folder is used by another recorder, or holds something.
     pub fn create(dir: &Path, about: &RecordingAbout, options: WriterOptions) -> Result<Self, RecordingError> {
-        let folder = Folder::create(dir)?;
-        let schema = schema(about).map_err(|failure| failure.at(dir))?;
+        Self::begin(Folder::create(dir)?, about, options, None, 0)
+    }
+
+    /// Begins a recording in a folder, or goes on with the one that it has: of the same source and server, by an earlier run of a recorder. In `about`
+    /// is then what the further files say.
+    ///
+    /// # Errors
+    ///
+    /// The folder is used by another recorder, or holds something else.
+    pub fn resume(dir: &Path, about: &mut RecordingAbout, options: WriterOptions) -> Result<Self, RecordingError> {
+        let folder = Folder::take(dir)?;
+        let earlier = Earlier::look(&folder, options.key.as_ref())?;
+        let begins_at_ns = earlier.as_ref().map_or(Ok(0), |earlier| earlier.continue_with(about, dir))?;
+        Self::begin(folder, about, options, earlier, begins_at_ns)
+    }
+
+    fn begin(
+        folder: Folder,
+        about: &RecordingAbout,
+        options: WriterOptions,
+        mut earlier: Option<Earlier>,
+        begins_at_ns: u64,
+    ) -> Result<Self, RecordingError> {
+        let schema = schema(about).map_err(|failure| failure.at(folder.path()))?;
+        let finished = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.files)).unwrap_or_default();
         let mut writer = Self {
             folder,
             rows: Rows::new(SchemaRef::clone(&schema)),
@@ -139,11 +167,13 @@ impl RecordingWriter {
             rows_since: None,
             sessions: OpenSessions::default(),
             file: None,
-            next_number: 1,
-            finished: VecDeque::new(),
-            finished_bytes: 0,
+            next_number: earlier.as_ref().map_or(1, |earlier| earlier.next_number),
+            finished_bytes: finished.iter().map(|(_, bytes)| bytes).sum(),
+            finished,
             written: Written::default(),
-            now: Now { monotonic_ns: 0, epoch_ms: about.started_ms },
+            now: Now { monotonic_ns: begins_at_ns, epoch_ms: about.resumed_ms.unwrap_or(about.started_ms) },
+            begins_at_ns,
+            earlier,
         };
         // A recording without a record is one, too; and what is wrong with the folder shows now.
         writer.open_file()?;
@@ -162,8 +192,24 @@ impl RecordingWriter {
         Written { bytes: self.written.bytes + open, ..self.written }
     }
 
+    /// When its first record may start, in nanoseconds from the recording's beginning.
+    pub fn begins_at_ns(&self) -> u64 {
+        self.begins_at_ns
+    }
+
+    /// Sessions that were open when the run before this one was ended end there, before anything else is written.
+    fn end_earlier(&mut self) -> Result<(), RecordingError> {
+        let Some(earlier) = self.earlier.take() else { return Ok(()) };
+        let ends = earlier.ends(self.options.key.as_ref())?;
+        for end in &ends {
+            self.add(end)?;
+        }
+        if ends.is_empty() { Ok(()) } else { self.write_rows(false) }
+    }
+
     /// Takes a record in. It is written soon.
     pub fn write(&mut self, record: &Record) -> Result<(), RecordingError> {
+        self.end_earlier()?;
         let started = self.sessions.not_before_predecessor(record);
         let cut = self.cut(record);
         let is_as_it_was = cut.is_none() && started == record.started;
@@ -177,6 +223,7 @@ impl RecordingWriter {
 
     /// Writes what has waited long enough, and goes on in another file where that is due. To be called several times a second.
     pub fn flush_due(&mut self, now: Now) -> Result<(), RecordingError> {
+        self.end_earlier()?;
         if self.now.monotonic_ns < now.monotonic_ns {
             self.now = now;
         }
@@ -204,6 +251,7 @@ impl RecordingWriter {
 
     /// Ends the recording. Everything is on disk when this returns.
     pub fn finish(mut self) -> Result<Written, RecordingError> {
+        self.end_earlier()?;
         if self.file.is_none() {
             self.open_file()?;
         }

@@ -5,13 +5,13 @@
 
 use super::counts::{Counts, Skipped};
 use super::entry::{Entry, What, Who, is_about_prepared};
-use super::input::InputError;
 use super::lexes::Lexes;
 use super::lines::{Lines, Text};
 use super::slow::is_banner;
 use super::table::{Fields, Rows, general_row};
-use super::when::{Clock, Stamp, stamp};
+use super::when::{Clock, Stamp, WholeSeconds, stamp};
 use crate::mysql::wire::Command;
+use crate::stored::InputError;
 
 /// The front of an entry's first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +95,7 @@ pub(super) struct GeneralLog {
     lines: Lines,
     clock: Clock,
     time: Option<Stamp>,
+    seconds: WholeSeconds,
     lexes: Lexes,
 }
 
@@ -110,7 +111,7 @@ struct Logged {
 
 impl GeneralLog {
     pub(super) fn new(lines: Lines, clock: Clock) -> Self {
-        Self { lines, clock, time: None, lexes: Lexes::new() }
+        Self { lines, clock, time: None, seconds: WholeSeconds::default(), lexes: Lexes::new() }
     }
 
     pub(super) fn next(&mut self, counts: &mut Counts) -> Result<Option<Entry>, InputError> {
@@ -132,8 +133,9 @@ impl GeneralLog {
             if command.eq_ignore_ascii_case("connect") {
                 self.lexes.forget(thread);
             }
+            let time_ns = self.time.map_or(0, |time| self.clock.ns(time));
             let logged = Logged {
-                time_ns: self.time.map_or(0, |time| self.clock.ns(time)),
+                time_ns: self.seconds.end_ns(time_ns, 0),
                 thread,
                 command,
                 argument: self.argument(thread)?,

@@ -1,7 +1,8 @@
 //! Lines of any length, of which so much is kept, and texts of several lines.
 
-use super::input::{Chain, Input, InputError};
+use super::chain::Chain;
 use crate::mysql::sql::{Lexis, Tokens};
+use crate::stored::InputError;
 
 /// A text that is not at its end where the next entry seems to begin goes on for a limited number of bytes and of such places: it may be a
 /// text that nobody could parse, as MariaDB logs them, too.
@@ -138,25 +139,6 @@ impl Lines {
             }
         }
         self.input.put_back(bytes);
-    }
-}
-
-/// The lines of files, one after the other: of each so much that any message is whole.
-pub struct InputLines(Lines);
-
-impl InputLines {
-    /// A message has up to this many bytes.
-    const LIMIT: usize = 64 << 20;
-
-    /// Of these, the first one first.
-    pub fn open(inputs: Vec<Input>) -> Self {
-        Self(Lines::new(Chain::new(inputs), Self::LIMIT))
-    }
-
-    /// The next line, without its end; `None` after the last.
-    pub fn next_line(&mut self) -> Result<Option<&[u8]>, InputError> {
-        self.0.advance();
-        Ok(self.0.peek()?.map(|line| line.bytes.as_slice()))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::recording::{
     Event, Lack, Record, RecordedCommand, RecordingAbout, RecordingSource, SessionBegin, SessionClose, SessionId,
     SessionSettings,
 };
+use crate::stored::Message;
 
 /// Sessions that are open at a time: messages do not say when a session ends.
 const OPEN_SESSIONS: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
@@ -30,26 +31,6 @@ const PREPARED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 const WAITING: usize = 100_000;
 const WAITING_BYTES: usize = 64 << 20;
 const OBSERVATION_LOST: u32 = 1 << 20;
-
-/// A message as it was read, with what its Kafka record has besides.
-#[derive(Debug, Clone, Copy)]
-pub struct Message<'a> {
-    /// The JSON object.
-    pub json: &'a [u8],
-    /// The header `seq`.
-    pub seq: Option<u64>,
-    /// The header `proxy`.
-    pub proxy: Option<&'a str>,
-    /// Whether there is a header `cut`: a value is not whole.
-    pub is_cut: bool,
-}
-
-impl<'a> Message<'a> {
-    /// A line of a file.
-    pub fn line(json: &'a [u8]) -> Self {
-        Self { json, seq: None, proxy: None, is_cut: false }
-    }
-}
 
 /// The fields that matter here.
 #[derive(Debug, Deserialize)]

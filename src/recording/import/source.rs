@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 
+use super::chain::Chain;
 use super::counts::Counts;
 use super::entry::Entry;
 use super::general::{GeneralLog, GeneralTable};
 use super::held::Held;
-use super::input::{Chain, Input, InputError};
 use super::lines::Lines;
 use super::sessions::{Sessions, Zero};
 use super::slow::{SlowLog, SlowTable};
 use super::table::{Layout, Rows};
 use super::when::{Clock, LogZone};
 use crate::recording::{Lack, Record, RecordingAbout, RecordingSource, SessionClose};
+use crate::stored::{Input, InputError};
 
 /// Bytes of a statement that are kept: `max_allowed_packet` is 64 MiB by default. One that is longer is recorded, and not replayed.
 const TEXT_BYTES: usize = 64 << 20;

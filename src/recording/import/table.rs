@@ -1,10 +1,11 @@
 //! Dumps of `mysql.general_log` and `mysql.slow_log`: what `SELECT .. INTO OUTFILE`, `mysqldump --tab` and `mysql --batch` write, and the
 //! files of the CSV engine, in which the servers keep these tables.
 
+use super::chain::Chain;
 use super::entry::Who;
-use super::input::{Chain, InputError};
 use super::slow::{Outcome, who};
 use super::when::{Stamp, duration_ns, stamp};
+use crate::stored::InputError;
 
 /// A row's fields, with what was escaped as it is; `None` is NULL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Logs as servers wrote them.
 
-use super::input::Chain;
+use super::chain::Chain;
 use super::source::{Import, ImportOptions, SourceKind};
 use super::when::LogZone;
 use crate::recording::{Event, Record, RecordedAnswer};
@@ -138,6 +138,36 @@ SET timestamp=1795785426;\nuse other;\n";
     assert_eq!(import.counts().skipped.clone().into_iter().collect::<Vec<_>>(), [(super::Skipped::Prepared, 1)]);
 }
 
+/// From the documentation of Percona Server (`log_slow_verbosity=full`, `log_slow_rate_limit`).
+#[test]
+fn a_slow_log_of_percona_server() {
+    let log = b"# Time: 130601  8:01:06.058915\n# User@Host: root[root] @ localhost []  Id:    42\n\
+# Schema: imdb  Last_errno: 0  Killed: 0\n\
+# Query_time: 7.725616  Lock_time: 0.000328  Rows_sent: 4  Rows_examined: 1543720  Rows_affected: 0\n\
+# Bytes_sent: 272  Tmp_tables: 0  Tmp_disk_tables: 0  Tmp_table_sizes: 0\n\
+# QC_Hit: No  Full_scan: Yes  Full_join: No  Tmp_table: No  Tmp_table_on_disk: No\n\
+# Filesort: No  Filesort_on_disk: No  Merge_passes: 0\n\
+#   InnoDB_IO_r_ops: 9  InnoDB_IO_r_bytes: 147456  InnoDB_IO_r_wait: 0.000031\n\
+#   InnoDB_rec_lock_wait: 0.000000  InnoDB_queue_wait: 0.000000\n#   InnoDB_pages_distinct: 1543\n\
+# Log_slow_rate_type: query  Log_slow_rate_limit: 2\n\
+SET timestamp=1370073666;\nSELECT id,title,production_year FROM title WHERE title = 'Bambi';\n\
+# User@Host: root[root] @ localhost []  Id:    42\n# Schema: imdb  Last_errno: 1146  Killed: 0\n\
+# Query_time: 0.000100  Lock_time: 0.000000  Rows_sent: 0  Rows_examined: 0  Rows_affected: 0\n# Bytes_sent: 0\n\
+# Stored_routine: imdb.p\n# No InnoDB statistics available for this query\n\
+SET timestamp=1370073667;\nSELECT * FROM nothing;\n";
+    let (records, counts) = records(SourceKind::SlowLog, log);
+    assert_eq!(records[0].started.epoch_ms, 1_370_073_658_333);
+    assert_eq!(
+        told(&records)[..3],
+        [
+            "0 0 0 begin root@localhost imdb before",
+            "0 1 0 Query SELECT id,title,production_year FROM title WHERE title = \\'Bambi\\' rows 4",
+            "0 2 7725 Query SELECT * FROM nothing error 1146 ",
+        ]
+    );
+    assert!(counts.skipped.is_empty(), "{:?}", counts.skipped);
+}
+
 #[test]
 fn general_logs_of_both_servers() {
     let mysql = b"/usr/sbin/mysqld, Version: 9.7.4 (x). started with:\nTcp port: 3306  Unix socket: /s\nTime                 Id Command    Argument\n\
@@ -271,7 +301,7 @@ fn imported(messages: &[serde_json::Value]) -> (Vec<Record>, super::Counts) {
     let mut import = super::MessageImport::new(7);
     let mut out = std::collections::VecDeque::new();
     for fields in messages {
-        import.add(super::Message::line(&message(fields)), &mut out);
+        import.add(crate::stored::Message::line(&message(fields)), &mut out);
     }
     import.finish(&mut out);
     (out.into(), import.counts().clone())

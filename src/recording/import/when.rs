@@ -80,10 +80,10 @@ fn unix_ns(time: Timestamp) -> u64 {
 }
 
 /// A time as our logs and tables have it: `2026-11-27T13:16:41.559967Z`, the same with an offset, `2026-11-27 13:16:41.559967`, or
-/// `261127 13:17:06`, whose hour may have a blank for its first digit.
+/// `261127 13:17:06`, whose hour may have a blank for its first digit, and which has a fraction in Percona Server's logs of 5.6.
 pub(super) fn stamp(text: &[u8]) -> Option<Stamp> {
     let text = std::str::from_utf8(text).ok()?.trim();
-    if text.len() <= SHORT && text.bytes().take(6).all(|byte| byte.is_ascii_digit()) {
+    if text.bytes().take(6).all(|byte| byte.is_ascii_digit()) && text.as_bytes().get(6) == Some(&b' ') {
         return short(text).map(Stamp::Local);
     }
     if let Ok(time) = text.parse::<Timestamp>() {
@@ -92,15 +92,18 @@ pub(super) fn stamp(text: &[u8]) -> Option<Stamp> {
     text.parse::<DateTime>().ok().map(Stamp::Local)
 }
 
-/// The length of `261127 13:17:06`.
-const SHORT: usize = 15;
-
 fn short(text: &str) -> Option<DateTime> {
     let (date, time) = text.split_at_checked(6)?;
     let number = |text: &str, from: usize| text.get(from..from + 2)?.parse::<i8>().ok();
     let date = Date::new(2000 + i16::from(number(date, 0)?), number(date, 2)?, number(date, 4)?).ok()?;
-    let mut parts = time.trim().split(':').map(|part| part.parse::<i8>().ok());
-    let time = Time::new(parts.next()??, parts.next()??, parts.next()??, 0).ok()?;
+    let time = time.trim();
+    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mut parts = time.split(':').map(|part| part.parse::<i8>().ok());
+    let fraction_ns = duration_ns(format!("0.{fraction}").as_bytes()).and_then(|ns| i32::try_from(ns).ok())?;
+    let time = Time::new(parts.next()??, parts.next()??, parts.next()??, fraction_ns).ok()?;
+    if parts.next().is_some() {
+        return None;
+    }
     Some(DateTime::from_parts(date, time))
 }
 
@@ -115,6 +118,31 @@ pub(super) fn duration_ns(text: &[u8]) -> Option<u64> {
     let digits = fraction.get(..fraction.len().min(9))?;
     let nanos = if digits.is_empty() { 0 } else { format!("{digits:0<9}").parse::<u64>().ok()? };
     seconds.checked_mul(NANOS)?.checked_add(nanos)
+}
+
+/// What an entry takes at least.
+const STEP_NS: u64 = 1_000;
+
+/// Entries of logs whose times are whole seconds (MariaDB's files): those of a second follow each other as in the log, so that a replay has
+/// their order.
+#[derive(Debug, Default)]
+pub(super) struct WholeSeconds {
+    last_ns: u64,
+}
+
+impl WholeSeconds {
+    /// When an entry ended that the log has at `logged_ns`, and that took so long. Finer times are what they are.
+    pub(super) fn end_ns(&mut self, logged_ns: u64, duration_ns: u64) -> u64 {
+        if !logged_ns.is_multiple_of(NANOS) {
+            return logged_ns;
+        }
+        // One that was logged early in a second began in the one before, but not before that one's last.
+        let after = self.last_ns.saturating_add(duration_ns.max(STEP_NS)).max(logged_ns);
+        // Statements of several sessions may have taken longer together than the second is.
+        let is_within = after < logged_ns.saturating_add(NANOS);
+        self.last_ns = if is_within { after } else { self.last_ns.saturating_add(STEP_NS).max(logged_ns) };
+        self.last_ns
+    }
 }
 
 #[cfg(test)]
@@ -163,5 +191,14 @@ mod tests {
         // A timestamp that the session set.
         assert_eq!(zone("261127 13:16:41", 1_700_000_000), noon);
         assert_eq!(zone("261127 13:16:41", 1_795_785_401 - 400), noon);
+    }
+
+    #[test]
+    fn entries_of_a_second_follow_each_other() {
+        let mut seconds = WholeSeconds::default();
+        let mut end = |logged, took| seconds.end_ns(logged, took) as i64 - 5 * NANOS as i64;
+        let five = 5 * NANOS;
+        assert_eq!([end(five, 300), end(five, 0), end(five, 5000), end(five, 0)], [0, 1000, 6000, 7000]);
+        assert_eq!([end(five, NANOS), end(five + 7, 0), end(five + NANOS, 8)], [8000, 7, 1_000_000_000]);
     }
 }

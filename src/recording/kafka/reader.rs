@@ -1,7 +1,7 @@
 //! The thread that reads a player's partitions, and says how far they are.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -15,6 +15,7 @@ use super::membership::{Rebalances, add};
 use super::progress::{Done, Zero};
 use super::scan::{PATIENCE, is_passing};
 use super::wire::{WireError, decode};
+use crate::clocks;
 
 const POLL: Duration = Duration::from_millis(20);
 /// How often it is said how far the sessions are. What ends between two is done again if the player is killed.
@@ -158,7 +159,7 @@ impl Reader {
         };
         if !has_zero {
             let zero = committed.elements().iter().find_map(|element| found(element)?.1);
-            let proposal = Zero { recorded_ns: self.recorded_ns, start_ms: now_ms().saturating_add(LEAD_MS) };
+            let proposal = Zero { recorded_ns: self.recorded_ns, start_ms: clocks::epoch_ms().saturating_add(LEAD_MS) };
             let zero = zero.or_else(|| has_first.then_some(proposal));
             let mut state = self.common.lock();
             state.share.zero = zero;
@@ -186,9 +187,4 @@ impl Reader {
             self.common.lock().last_message = None;
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,10 @@ use crate::recording::disk::RecordingWriter;
 use crate::session::Now;
 
 impl RecordStore for RecordingWriter {
+    fn begins_at_ns(&self) -> u64 {
+        Self::begins_at_ns(self)
+    }
+
     fn write(&mut self, record: &Record) -> Result<(), StoreError> {
         Ok(Self::write(self, record)?)
     }

@@ -24,8 +24,10 @@ pub(super) struct Queue {
     is_closed: AtomicBool,
     /// The program stops: sessions that end now do not end by themselves.
     is_ending: AtomicBool,
-    /// When the recording began, in the clock of the sessions.
+    /// When this run of the recording began, in the clock of the sessions.
     started_ns: u64,
+    /// The same in the recording's own clock.
+    begins_at_ns: u64,
     /// The random number in its sessions' ids.
     pub(super) recorder: u32,
     sessions: AtomicU32,
@@ -47,7 +49,12 @@ pub(super) struct Batch {
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize, started_ns: u64, recorder: u32, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        limit: usize,
+        (started_ns, begins_at_ns): (u64, u64),
+        recorder: u32,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             limit,
             bytes: AtomicUsize::new(0),
@@ -56,6 +63,7 @@ impl Queue {
             is_closed: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
             started_ns,
+            begins_at_ns,
             recorder,
             sessions: AtomicU32::new(0),
             counters,
@@ -92,7 +100,8 @@ impl Queue {
             add(&self.counters.refused, 1);
             return Admission::Full;
         }
-        record.started.monotonic_ns = record.started.monotonic_ns.saturating_sub(self.started_ns);
+        let since_start = record.started.monotonic_ns.saturating_sub(self.started_ns);
+        record.started.monotonic_ns = self.begins_at_ns.saturating_add(since_start);
         if record.event == Event::End(SessionClose::Closed) && self.is_ending.load(Ordering::Relaxed) {
             record.event = Event::End(SessionClose::RecordingEnded);
         }

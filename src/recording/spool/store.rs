@@ -8,6 +8,11 @@ pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Writes a recording's records. The first error is its end.
 pub trait RecordStore: Send {
+    /// When its first record may start, in nanoseconds from the recording's beginning: later where it goes on with one that is there already.
+    fn begins_at_ns(&self) -> u64 {
+        0
+    }
+
     /// Takes another record; the records of a session come in their order.
     fn write(&mut self, record: &Record) -> Result<(), StoreError>;
 

@@ -5,13 +5,14 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::counts::{Counters, RecordingCounts};
 use super::queue::Queue;
 use super::sink::SpoolSink;
 use super::store::{RecordStore, StoreError};
 use super::writing::Writing;
+use crate::clocks;
 use crate::recording::{Recorder, RecorderOptions, RecordingAbout, SessionId};
 
 /// How records get from sessions to where they are written.
@@ -107,21 +108,18 @@ impl RecordingSwitch {
         options: SpoolOptions,
     ) -> io::Result<()> {
         self.turn_off();
+        let started_ms = about.resumed_ms.unwrap_or(about.started_ms);
         // Both clocks count from the same time: files were made since the wall clock was read.
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let since_start = since_1970.saturating_sub(Duration::from_millis(about.started_ms));
-        let now = Instant::now();
+        let (now, since_1970) = clocks::both();
+        let since_start = since_1970.saturating_sub(Duration::from_millis(started_ms));
         let now = now.checked_sub(since_start).filter(|start| *start >= self.0.epoch).unwrap_or(now);
         let started_ns = u64::try_from(now.duration_since(self.0.epoch).as_nanos()).unwrap_or(u64::MAX);
         let counters = Arc::clone(&self.0.counters);
-        let queue = Arc::new(Queue::new(options.queue_bytes, started_ns, about.recorder, counters));
-        let writing = Writing {
-            queue: Arc::clone(&queue),
-            store,
-            started: now,
-            started_ms: about.started_ms,
-            open: BTreeMap::new(),
-        };
+        let begins_at_ns = store.begins_at_ns();
+        let starts = (started_ns, begins_at_ns);
+        let queue = Arc::new(Queue::new(options.queue_bytes, starts, about.recorder, counters));
+        let writing =
+            Writing { queue: Arc::clone(&queue), store, started: now, started_ms, begins_at_ns, open: BTreeMap::new() };
         let thread = std::thread::Builder::new().name("recording".to_owned()).spawn(move || writing.run())?;
         *self.running() = Some(Running { active: ActiveRecording { queue, options: options.recorder }, thread });
         self.0.position.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +139,11 @@ impl RecordingSwitch {
         self.0.position.fetch_add(1, Ordering::Relaxed);
         active.queue.close();
         Some(thread.join().unwrap_or_else(|_| Err("the recording's thread panicked, which is a bug".into())))
+    }
+
+    /// Whether there is one that could not be written any further.
+    pub fn has_stopped(&self) -> bool {
+        self.running().as_ref().is_some_and(|running| running.thread.is_finished())
     }
 
     /// What was counted, by all recordings.

@@ -14,9 +14,10 @@ use crate::session::Now;
 pub(super) struct Writing {
     pub(super) queue: Arc<Queue>,
     pub(super) store: Box<dyn RecordStore>,
-    /// When the recording began, in both clocks.
+    /// When this run of the recording began, in the clocks of the process, of the wall, and of the recording.
     pub(super) started: Instant,
     pub(super) started_ms: u64,
+    pub(super) begins_at_ns: u64,
     /// Sessions that have not ended, and the number of the next record of each.
     pub(super) open: BTreeMap<SessionId, u64>,
 }
@@ -90,7 +91,7 @@ impl Writing {
         let elapsed = self.started.elapsed();
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Now {
-            monotonic_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX),
+            monotonic_ns: u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX).saturating_add(self.begins_at_ns),
             epoch_ms: self.started_ms.saturating_add(millis),
         }
     }

@@ -97,17 +97,62 @@ fn a_cursor_is_one_statement_with_all_its_rows() {
     }
 }
 
-/// As MySQL 9.7 answered one of many such executions.
+/// As MySQL 9.7 answers: a statement whose first execution had a cursor has no rows any more without one (see `PerhapsOk`).
 #[test]
-fn an_ok_may_end_the_definitions_where_no_cursor_opened() {
-    for cursor in [0, 1] {
-        let mut script = Script::new(CLASSIC);
-        script.prepare("SELECT a FROM t WHERE a > ?", 1, 1);
-        script.execute(cursor, 1, true).server(&[1]);
-        script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").ok(0, "", AUTOCOMMIT);
+fn an_ok_may_stand_in_place_of_rows_after_a_cursor() {
+    let sql = "SELECT a FROM t WHERE a > ?";
+    for capabilities in [CLASSIC, MODERN] {
+        let mut script = Script::new(capabilities);
+        script.prepare(sql, 1, 1).execute(1, 1, true).server(&[1]);
+        script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").rows_end(AUTOCOMMIT | 0x40);
+        for _ in 0..2 {
+            script.execute(0, 1, true).server(&[1]);
+            script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0").ok(0, "", AUTOCOMMIT);
+        }
         script.query("DO 1").ok(0, "", AUTOCOMMIT);
-        let sql = "SELECT a FROM t WHERE a > ?";
-        assert_eq!(statements(&script), [Seen::sql(sql, 0, None).params(&["1"]), Seen::sql("DO 1", 0, Some(""))]);
+        let of_cursor = Seen::sql(sql, 0, None).params(&["1"]);
+        let expected = [of_cursor.clone(), of_cursor.clone(), of_cursor, Seen::sql("DO 1", 0, Some(""))];
+        assert_eq!(statements(&script), expected, "{capabilities:x}");
+        // It is complete although nothing follows but the end.
+        script.said.truncate(script.said.len() - 2);
+        let mut player = Player::new();
+        player.play(&script.said, usize::MAX);
+        assert!(!player.observer.is_busy());
+        player.close();
+        let seen: Vec<_> = player.seen.iter().map(|seen| (seen.count, seen.error.is_some())).collect();
+        assert_eq!(seen, [(0, false); 3], "{capabilities:x}");
+    }
+}
+
+/// A row of five TINYINTs 0, 2, 0, 0, 0 is, byte for byte, an OK.
+#[test]
+fn a_row_may_look_like_an_ok() {
+    let sql = "SELECT a, b, c, d, e FROM t WHERE a > ?";
+    const ROW: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
+    for (rows, pipelined, capabilities) in
+        [(1, false, MODERN), (3, false, MODERN), (1, true, MODERN), (2, true, MODERN), (2, false, CLASSIC)]
+    {
+        let mut script = Script::new(capabilities);
+        script.prepare(sql, 1, 5).execute(1, 1, true).server(&[5]);
+        for _ in 0..5 {
+            script.server(b"\x03def\0\0\0\x01a\0\x0c\x3f\0\x01\0\0\0\x08\x81\0\0\0\0");
+        }
+        script.rows_end(AUTOCOMMIT | 0x40);
+        script.execute(0, 1, true).server(&[5]).definitions(5);
+        for _ in 0..rows {
+            script.server(&ROW);
+        }
+        script.rows_end(AUTOCOMMIT);
+        script.query("DO 1").ok(0, "", AUTOCOMMIT);
+        if pipelined {
+            // The request is on its way when the rows come.
+            let at = script.said.len() - 2;
+            let request = script.said.remove(at);
+            script.said.insert(at - rows - 1, request);
+        }
+        let expected = [Seen::sql(sql, 0, None).params(&["1"]), Seen::sql(sql, rows as u64, None).params(&["1"])];
+        assert_eq!(statements(&script)[..2], expected, "{rows} {pipelined}");
+        assert_eq!(statements(&script)[2], Seen::sql("DO 1", 0, Some("")));
     }
 }
 

@@ -46,7 +46,7 @@ fn the_answer_is_taken_over_told_to_nobody_and_cut_off_exactly() {
             let mut player = Player::new();
             player.play(&Script::new(capabilities).said, usize::MAX);
             let question = player.begin_probe().unwrap();
-            assert_eq!(&question[3..], b"\0\x03SELECT @@session.time_zone, @@transaction_isolation");
+            assert_eq!(&question[3..], b"\0\x03SELECT @@session.time_zone, @@transaction_isolation, @@sql_mode");
             assert!(player.observer.is_busy());
             assert_eq!(player.hear_answer(&answer[..cut]), (cut, ProbeAnswer::Awaited));
             let rest = [&answer[cut..], &after].concat();

@@ -2,6 +2,7 @@
 
 mod broken;
 mod mistakes;
+mod runs;
 mod states;
 mod sysbench;
 

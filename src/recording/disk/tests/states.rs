@@ -6,8 +6,8 @@ use super::*;
 use crate::mysql::wire::{Command, StatusFlags};
 use crate::recording::disk::samples::{about, at, begin, query, record};
 use crate::recording::{
-    PreparedBefore, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin, SessionState,
-    UserChange,
+    PreparedBefore, RecordedAnswer, RecordedCommand, RecordedError, RecordedResult, SessionBegin, SessionSettings,
+    SessionState, UserChange,
 };
 
 fn state(commands: &[RecordedCommand]) -> SessionBegin {
@@ -47,6 +47,48 @@ fn a_state_follows_what_changes_it() {
     let mut several = query("USE a; USE b; USE c");
     several.results = [several.results.clone(), several.results.clone(), failed(query("")).results].concat();
     assert_eq!(state(&[several]).database.as_deref(), Some("b"));
+}
+
+#[test]
+fn a_state_knows_the_settings_that_statements_and_statuses_tell() {
+    assert_eq!(
+        state(&[query("SET sql_mode = 'ANSI,NO_ZERO_DATE'")]).settings.sql_mode.as_deref(),
+        Some("ANSI,NO_ZERO_DATE")
+    );
+    assert_eq!(state(&[query("SET sql_mode = CONCAT(@@sql_mode, ',ANSI')")]).settings.sql_mode, None);
+    assert_eq!(state(&[]).settings.autocommit, None);
+    assert_eq!(state(&[query("DO 1")]).settings.autocommit, Some(true));
+    let mut off = query("SET autocommit = 0");
+    off.results[0].status = Some(StatusFlags::empty());
+    assert_eq!(state(&[query("DO 1"), off]).settings.autocommit, Some(false));
+}
+
+/// What stands in double quotes is a name or a string, by what each server tells.
+#[test]
+fn a_state_reads_texts_as_its_session_does() {
+    let Event::Begin(first) = begin() else { unreachable!() };
+    let settings = |mode: Option<&str>| SessionSettings { sql_mode: mode.map(str::to_owned), ..first.settings.clone() };
+    let of = |version: &str, mode: Option<&str>, status: Option<StatusFlags>| {
+        let begin =
+            SessionBegin { server_version: Some(version.to_owned()), settings: settings(mode), ..(*first).clone() };
+        let mut state = SessionState::new(&begin);
+        if let Some(status) = status {
+            let mut answered = query("DO 1");
+            answered.results[0].status = Some(status);
+            state.apply(&answered);
+        }
+        (state.lexis().ansi_quotes, state.lexis().backslash_escapes)
+    };
+    let (none, ansi) = (StatusFlags::empty(), StatusFlags::ANSI_QUOTES);
+    let (mysql, mariadb) = ("9.7.4", "11.8.9-MariaDB");
+    assert_eq!(of(mysql, Some("ANSI_QUOTES"), Some(none)), (Some(true), Some(true)));
+    assert_eq!(of(mysql, None, Some(none)), (None, Some(true)));
+    assert_eq!(of(mariadb, Some("ANSI_QUOTES"), Some(none)), (Some(false), Some(true)));
+    assert_eq!(of(mariadb, None, Some(ansi)), (Some(true), Some(true)));
+    // Before the first answer.
+    assert_eq!(of(mysql, Some("NO_BACKSLASH_ESCAPES"), None), (Some(false), Some(false)));
+    let quoted = [query("SET sql_mode = 'ANSI_QUOTES'"), query("USE \"crm\"")];
+    assert_eq!(state(&quoted).database.as_deref(), Some("crm"));
 }
 
 #[test]

@@ -7,12 +7,12 @@ mod header;
 
 use super::counts::{Counts, Skipped};
 use super::entry::{Entry, What, Who, is_about_prepared};
-use super::input::InputError;
 use super::lexes::Lexes;
 use super::lines::{Lines, Text};
 use super::table::{Fields, slow_row};
-use super::when::{Clock, Stamp};
+use super::when::{Clock, Stamp, WholeSeconds};
 use crate::mysql::wire::Command;
+use crate::stored::InputError;
 use header::{Header, begins_entry};
 pub(super) use header::{Outcome, has_one_result_set, is_banner, who};
 
@@ -22,6 +22,7 @@ pub(super) struct SlowLog {
     clock: Clock,
     /// The last `# Time:`, which MariaDB leaves out where it is the same.
     time: Option<Stamp>,
+    seconds: WholeSeconds,
     /// The database of the log's last `use`: MySQL names it where it changes from one entry to the next.
     database: Option<String>,
     lexes: Lexes,
@@ -29,7 +30,7 @@ pub(super) struct SlowLog {
 
 impl SlowLog {
     pub(super) fn new(lines: Lines, clock: Clock) -> Self {
-        Self { lines, clock, time: None, database: None, lexes: Lexes::new() }
+        Self { lines, clock, time: None, seconds: WholeSeconds::default(), database: None, lexes: Lexes::new() }
     }
 
     /// The next entry; `None` at the log's end.
@@ -121,10 +122,11 @@ impl SlowLog {
             None => What::Text(text),
         };
         let timestamp_ns = header.timestamp.map_or(0, |epoch| u64::try_from(epoch).unwrap_or(0) * 1_000_000_000);
-        let ended_ns = self.time.map_or(timestamp_ns, |time| self.clock.ns(time));
+        let logged_ns = self.time.map_or(timestamp_ns, |time| self.clock.ns(time));
+        let took_ns = header.query_time_ns.unwrap_or(0);
         Ok(Entry {
             thread: Some(thread),
-            started_ns: ended_ns.saturating_sub(header.query_time_ns.unwrap_or(0)),
+            started_ns: self.seconds.end_ns(logged_ns, took_ns).saturating_sub(took_ns),
             duration_ns: header.query_time_ns,
             results: header.outcome.results(&what),
             who: header.who,

@@ -1,56 +1,9 @@
-//! The files of a log.
+//! The bytes of a log's files, one after the other.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::io::{self, BufRead};
 
-const BUFFER: usize = 256 * 1024;
-
-/// What is read, one file after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A file, plain or compressed with gzip or zstd: its first bytes tell.
-    File(PathBuf),
-    /// Standard input, which may be compressed as well.
-    Standard,
-}
-
-impl Input {
-    /// What to call it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Standard => "standard input".to_owned(),
-        }
-    }
-
-    fn open(&self) -> io::Result<Box<dyn BufRead + Send>> {
-        let raw: Box<dyn Read + Send> = match self {
-            Self::File(path) => Box::new(File::open(path)?),
-            Self::Standard => Box::new(io::stdin()),
-        };
-        let mut reader = BufReader::with_capacity(BUFFER, raw);
-        let front = reader.fill_buf()?;
-        Ok(if front.starts_with(&[0x1f, 0x8b]) {
-            Box::new(BufReader::with_capacity(BUFFER, flate2::bufread::MultiGzDecoder::new(reader)))
-        } else if front.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            Box::new(BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(reader)?))
-        } else {
-            Box::new(reader)
-        })
-    }
-}
-
-/// An error, and the file in which it happened.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot read {name}: {source}")]
-pub struct InputError {
-    /// The file.
-    pub name: String,
-    /// Why.
-    pub source: io::Error,
-}
+use crate::stored::{Input, InputError};
 
 /// The bytes of several inputs, one after the other.
 pub(super) struct Chain {
