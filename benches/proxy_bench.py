@@ -24,7 +24,7 @@ from pathlib import Path
 from proxybench import report
 from proxybench.kafka import KafkaError
 from proxybench.mysql import MysqlError, statements_executed
-from proxybench.paths import PATHS, PROBE_USER, Programs, version
+from proxybench.paths import MORE_PATHS, PATHS, PROBE_USER, Programs, version
 from proxybench.processes import BenchError, usage
 from proxybench.servers import ACCOUNT, MYSQLD_OPTIONS, REPOSITORY, Kafka, Mysql
 from proxybench.sysbench import CHECKPOINT, LOADS, Load, Sysbench, Tables, parse
@@ -59,7 +59,7 @@ def comma_list(kind, known=None):
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=comma_list(str, PATHS), default=list(PATHS), metavar="PATH,..", help=f"paths: {','.join(PATHS)}")
+    parser.add_argument("--only", type=comma_list(str, PATHS | MORE_PATHS), default=list(PATHS), metavar="PATH,..", help=f"paths: {','.join(PATHS)}; and by name only: {','.join(MORE_PATHS)}")
     parser.add_argument("--loads", type=comma_list(str, LOADS), default=list(LOADS), metavar="LOAD,..", help=f"loads: {','.join(LOADS)}")
     parser.add_argument("--connections", type=comma_list(int), default=list(CONNECTIONS), metavar="N,..", help="sysbench threads (1,16,256)")
     parser.add_argument("--rounds", type=int, help="rounds per load and number of connections (3; 1 with --quick)")
@@ -141,7 +141,7 @@ class Bench:
         self.mysql = Mysql(self.scratch / "mysql")
         self.mysql.create_probe_user(PROBE_USER)
         for name in self.args.only:
-            route = PATHS[name](self.programs, self.mysql.port)
+            route = (PATHS | MORE_PATHS)[name](self.programs, self.mysql.port)
             reason = route.missing()
             if reason is None and route.needs_kafka:
                 try:

@@ -6,54 +6,24 @@
 //! RATE=20000 SECONDS=5 WORKERS=2 cargo bench --bench sinks
 //! ```
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::{MESSAGE_BYTES, Nothing, setting};
+use mysql_interceptor::audit::Instance;
 use mysql_interceptor::deliver::{
-    Acks, Backpressure, Compression, Fsync, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
+    Acks, AuditConfig, Backpressure, Compression, Fsync, KafkaConfig, NdjsonConfig, QueueConfig, SinkConfig,
 };
-use mysql_interceptor::deliver::{Batch, Ingest, Label, MessageKind, Pipeline, Seq, Sink, SinkError, open_all};
+use mysql_interceptor::deliver::{Ingest, Label, MessageKind, Pipeline, Seq, Sink, open_all, open_all_audited};
 use mysql_interceptor::files::FileMode;
 use mysql_interceptor::mysql::sql::{Digest, Lexis, StatementKind};
 
-const MESSAGE_BYTES: usize = 600;
 /// Of each worker.
 const CONNECTIONS: usize = 8;
-
-/// Takes everything and does nothing: what is left is the pipeline's own cost.
-#[derive(Default)]
-struct Nothing {
-    delivered: u64,
-}
-
-impl Sink for Nothing {
-    fn name(&self) -> &str {
-        "nothing"
-    }
-
-    fn write(&mut self, batch: &Batch, from: usize) -> Result<usize, SinkError> {
-        self.delivered = batch.position(batch.len().saturating_sub(1));
-        Ok(batch.len() - from)
-    }
-
-    fn delivered_through(&self) -> u64 {
-        self.delivered
-    }
-
-    fn tick(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn flush(&mut self, _deadline: Instant) -> Result<(), SinkError> {
-        Ok(())
-    }
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
 
 fn main() {
     let directory = std::env::temp_dir().join(format!("sinks-bench-{}", std::process::id()));
@@ -68,7 +38,16 @@ fn main() {
         mode: FileMode::default(),
         fsync: Fsync::Never,
     };
-    measure("ndjson", open_all(&[SinkConfig::Ndjson(ndjson)]).expect("the file opens"));
+    measure("ndjson", open_all(&[SinkConfig::Ndjson(ndjson.clone())]).expect("the file opens"));
+    let audit = AuditConfig {
+        instance: Instance::of("test@2026-01-31T12:00:00.000Z"),
+        proxy: "test@2026-01-31T12:00:00.000Z".to_owned(),
+        interval: Duration::from_secs(1),
+        signer: None,
+    };
+    let audited = NdjsonConfig { path: directory.join("audited.ndjson"), ..ndjson };
+    let audited = open_all_audited(&[SinkConfig::Ndjson(audited)], &audit).expect("both files open");
+    measure("ndjson, markers", audited);
     if let Ok(bootstrap_servers) = std::env::var("INTERCEPTOR_KAFKA_BOOTSTRAP_SERVERS") {
         for (name, linger, batch_size) in
             [("kafka", 1000, 16_384), ("kafka, linger 5 ms", 5, 16_384), ("kafka, batch 1 MB", 1000, 1_000_000)]
@@ -84,7 +63,9 @@ fn main() {
                 buffer_memory: 33_554_432,
                 options: Vec::new(),
             };
-            measure(name, open_all(&[SinkConfig::Kafka(kafka)]).expect("a Kafka client"));
+            measure(name, open_all(&[SinkConfig::Kafka(kafka.clone())]).expect("a Kafka client"));
+            let audited = open_all_audited(&[SinkConfig::Kafka(kafka)], &audit).expect("two Kafka clients");
+            measure(&format!("{name}, markers"), audited);
         }
     }
     let _ = fs::remove_dir_all(&directory);
@@ -150,7 +131,8 @@ fn produce_one(ingest: &Ingest, worker: u64, rate: u64, seconds: u64) -> u64 {
     let payload = format!("{{\"timestamp\":1795239646980,\"sql\":\"{}\"}}", "x".repeat(MESSAGE_BYTES - 38));
     let digest = Some(Digest::of(b"SELECT c FROM sbtest WHERE id = 1", Lexis::default()));
     let label = Label { kind: MessageKind::Statement(StatementKind::Select), digest };
-    let mut seqs = [Seq::default(); CONNECTIONS];
+    let mut seqs: [Seq; CONNECTIONS] =
+        std::array::from_fn(|connection| Seq::of(worker * CONNECTIONS as u64 + connection as u64 + 1));
     let start = Instant::now();
     let mut messages = 0;
     while start.elapsed() < Duration::from_secs(seconds) {

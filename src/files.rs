@@ -114,14 +114,26 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
 /// Replaces the file at `path` so that there is always a complete one, whenever the machine goes down: the new one is first written
 /// next to it (`PATH.new`). Everything is on disk when this returns.
 pub(crate) fn replace(path: &Path, mode: FileMode, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    replace_with(path, mode, true, write)
+}
+
+/// As [`replace`]; unless `durable`, it survives the end of the process, and perhaps not that of the machine.
+pub(crate) fn replace_with(
+    path: &Path,
+    mode: FileMode,
+    durable: bool,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
     let mut file = mode.create_instead_of(path, beside)?;
     write(&mut file)?;
-    file.sync_all()?;
+    if durable {
+        file.sync_all()?;
+    }
     fs::rename(beside, path)?;
-    sync_folder_of(path)
+    if durable { sync_folder_of(path) } else { Ok(()) }
 }
 
 /// Takes the file at `path`, which is created if it does not exist, for this process: no other process gets it while the returned file

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Rooms that take bytes and times as arguments: what they may not name.
-const PURE_ROOMS: [&str; 5] = ["session", "message", "mysql", "rules", "pretty"];
+const PURE_ROOMS: [&str; 6] = ["session", "message", "mysql", "rules", "pretty", "audit"];
 const IMPURE: [&str; 12] = [
     "tokio",
     "TcpListener",

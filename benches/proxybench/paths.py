@@ -235,6 +235,8 @@ class OursFile(Interceptor):
     def messages(self) -> int:
         """Lines in the file and in those it was rotated to; reads only what has grown."""
         for file in self._folder.glob("*"):
+            if file.suffix == ".audit":
+                continue
             status = file.stat()
             at, lines = self._counted.get(status.st_ino, (0, 0))
             if status.st_size > at:
@@ -275,6 +277,48 @@ class OursKafka(Interceptor):
             self._topic.truncate()
 
 
-PATHS = {path.name: path for path in (Direct, Haproxy, Router, OursOff, OursFile, OursKafka)}
+class Spooled:
+    """Beside a sink: the spool on the disk that $SPOOL_FOLDER names (the scratch folder's), at its default fsync."""
 
-__all__ = ["PATHS", "PROBE_USER", "REPOSITORY", "BenchError", "Programs", "version"]
+    spool: tuple[str, ...] = ()
+
+    def sink_arguments(self, folder: Path) -> list[str]:
+        self._spool = Path(os.environ.get("SPOOL_FOLDER") or folder) / f"spool-{os.getpid()}"
+        return [*super().sink_arguments(folder), "--spool", str(self._spool), *self.spool]
+
+    def stop(self) -> None:
+        super().stop()
+        if hasattr(self, "_spool"):
+            shutil.rmtree(self._spool, ignore_errors=True)
+
+
+class OursFileAsync(Spooled, OursFile):
+    name = "ours-file-async"
+
+
+class OursFileReply(Spooled, OursFile):
+    name = "ours-file-reply"
+    spool = ("--spool-mode", "reply")
+
+
+class OursFileMarkers(OursFile):
+    """A hash chain for each session; without a key, which costs something only for each marker."""
+
+    name = "ours-file-markers"
+
+    def sink_arguments(self, folder: Path) -> list[str]:
+        return [*super().sink_arguments(folder), "--markers", "1s"]
+
+
+class OursKafkaReply(Spooled, OursKafka):
+    """What an audit has: nothing that a client knows is lost, and each statement's value is hidden."""
+
+    name = "ours-kafka-reply"
+    spool = ("--spool-mode", "reply", "--redact-keys", "id")
+
+
+# What is measured where nothing is said; the others are asked for by name.
+PATHS = {path.name: path for path in (Direct, Haproxy, Router, OursOff, OursFile, OursKafka)}
+MORE_PATHS = {path.name: path for path in (OursFileAsync, OursFileReply, OursFileMarkers, OursKafkaReply)}
+
+__all__ = ["MORE_PATHS", "PATHS", "PROBE_USER", "REPOSITORY", "BenchError", "Programs", "version"]

@@ -78,11 +78,11 @@ class Sysbench:
             if run.returncode:
                 raise BenchError(f"sysbench {command} failed:\n{run.stdout}{run.stderr}")
 
-    def start(self, load: Load, port: int, threads: int, warm_up: int, seconds: int) -> subprocess.Popen[str]:
+    def start(self, load: Load, port: int, threads: int, warm_up: int, seconds: int, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self._argv(
                 load.script, port, threads, f"--time={warm_up + seconds}", f"--report-checkpoints={warm_up}",
-                "--histogram=on", "--rand-type=uniform", f"--db-ps-mode={load.ps_mode}", "run",
+                "--histogram=on", "--rand-type=uniform", f"--db-ps-mode={load.ps_mode}", *options, "run",
             ),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True,

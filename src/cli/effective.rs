@@ -12,6 +12,7 @@ use super::inspect::InspectArgs;
 use super::proxy::ProxyArgs;
 use super::replay::ReplayArgs;
 use super::settings::{Layered, choice};
+use super::verify::VerifyArgs;
 use crate::deliver::KafkaOption;
 use crate::settings::{Origin, Setting, boolean};
 
@@ -57,6 +58,8 @@ pub(super) enum ConfigOf {
     Decode(Box<DecodeArgs>),
     /// Of `inspect`
     Inspect(Box<InspectArgs>),
+    /// Of `verify`
+    Verify(Box<VerifyArgs>),
     /// Of `compare`
     Compare(Box<CompareArgs>),
 }

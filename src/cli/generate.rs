@@ -81,7 +81,7 @@ pub(super) fn print_options(command: &Command) -> Result<(), Failure> {
 /// The settings of all subcommands, as a document.
 pub(super) fn options(command: &Command) -> String {
     let mut text = OPTIONS.to_owned();
-    for name in ["proxy", "binlog", "decode", "inspect", "replay", "compare"] {
+    for name in ["proxy", "binlog", "decode", "inspect", "verify", "replay", "compare"] {
         let Some(subcommand) = command.find_subcommand(name) else { continue };
         text.push_str(&section(name, subcommand));
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use tracing_subscriber::EnvFilter;
 
 use super::log_file::LogFile;
-use crate::binlog::clear_bar;
+use crate::pretty::bar;
 use crate::settings::{ConfigError, LogConfig, LogFormat, Origins};
 
 /// Where the log's lines go and what they look like, once that is known.
@@ -93,9 +93,9 @@ fn to_file(line: &[u8]) -> Option<io::Result<()>> {
     Some(file.lock().unwrap_or_else(PoisonError::into_inner).write_line(line))
 }
 
-/// `binlog` may be drawing a bar there: the line begins where the bar was.
+/// `binlog` or `replay` may be drawing a bar there: the line begins where the bar was.
 fn to_standard_error(line: &[u8]) -> io::Result<()> {
     let mut out = io::stderr().lock();
-    clear_bar(&mut out)?;
+    bar::clear(&mut out)?;
     out.write_all(line)
 }

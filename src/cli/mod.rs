@@ -14,6 +14,7 @@ mod proxy;
 mod recording;
 mod replay;
 mod settings;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -56,9 +57,12 @@ enum Command {
     /// Turn the statements in captured packets (tcpdump) into messages
     #[command(after_help = decode::EXAMPLES)]
     Decode(Box<decode::DecodeArgs>),
-    /// Print messages from Kafka or standard input
+    /// Print messages from Kafka, files or standard input, or count them
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(Box<inspect::InspectArgs>),
+    /// Prove that messages are complete and as they were delivered
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(Box<verify::VerifyArgs>),
     /// Compare two executions of the same commands: two recordings, or two replays
     #[command(after_help = compare::EXAMPLES)]
     Compare(Box<compare::CompareArgs>),
@@ -121,6 +125,7 @@ enum Parsed {
     Replay(Box<replay::ReplayArgs>),
     Decode(Box<decode::Plan>),
     Inspect(Box<inspect::InspectArgs>),
+    Verify(Box<verify::VerifyArgs>),
     Compare(Box<compare::Plan>),
     Recording(recording::RecordingCommand),
     /// The text to print.
@@ -144,6 +149,7 @@ impl Call {
             Parsed::Replay(args) => replay::run(&args, &self.origins),
             Parsed::Decode(plan) => decode::run(*plan, &self.origins),
             Parsed::Inspect(args) => inspect::run(&args),
+            Parsed::Verify(args) => verify::run(&args, &self.origins),
             Parsed::Compare(plan) => compare::run(*plan),
             Parsed::Recording(command) => recording::run(&command),
             Parsed::Config(text) => generate::print(text.as_bytes()),
@@ -166,6 +172,7 @@ fn complete_all(command: clap::Command) -> clap::Command {
         .mut_subcommand("replay", |replay| complete(replay::adapt(replay), "INTERCEPTOR_REPLAY_"))
         .mut_subcommand("decode", |decode| complete(decode::adapt(decode), "INTERCEPTOR_DECODE_"))
         .mut_subcommand("inspect", |inspect| complete(inspect::adapt(inspect), "INTERCEPTOR_INSPECT_"))
+        .mut_subcommand("verify", |verify| complete(verify::adapt(verify), "INTERCEPTOR_VERIFY_"))
         .mut_subcommand("compare", |compare| complete(compare, "INTERCEPTOR_COMPARE_"))
 }
 
@@ -197,11 +204,16 @@ fn parse(layers: &Layers) -> Result<Call, CliError> {
             (Parsed::Decode(Box::new(decode::plan(*args, &origins)?)), log)
         }
         Command::Inspect(mut args) => {
-            notes.extend(check(&inspect::rules(), &*args, &origins)?);
             args.settle(&origins);
+            notes.extend(check(&inspect::rules(), &*args, &origins)?);
             // librdkafka's errors come back as our own, in words that say what to do.
             let log = log(&args.log, "warn,librdkafka=off")?;
             (Parsed::Inspect(args), log)
+        }
+        Command::Verify(args) => {
+            notes.extend(check(&verify::rules(), &*args, &origins)?);
+            let log = log(&args.log, "warn,librdkafka=off")?;
+            (Parsed::Verify(args), log)
         }
         Command::Compare(args) => {
             notes.extend(check(&compare::rules(), &*args, &origins)?);
@@ -247,6 +259,7 @@ fn effective_configuration(
         Some(ConfigOf::Replay(args)) => ("replay", check(&replay::rules(), &**args, origins)?),
         Some(ConfigOf::Decode(args)) => ("decode", check(&decode::rules(), &**args, origins)?),
         Some(ConfigOf::Inspect(args)) => ("inspect", check(&inspect::rules(), &**args, origins)?),
+        Some(ConfigOf::Verify(args)) => ("verify", check(&verify::rules(), &**args, origins)?),
         Some(ConfigOf::Compare(args)) => ("compare", check(&compare::rules(), &**args, origins)?),
         None => {
             let section = |name: &str| {
@@ -255,7 +268,10 @@ fn effective_configuration(
                 Ok(Section::new(name, &layers.parse(command())?))
             };
             let sections: Result<Vec<_>, CliError> =
-                ["proxy", "binlog", "decode", "inspect", "replay", "compare"].into_iter().map(section).collect();
+                ["proxy", "binlog", "decode", "inspect", "verify", "replay", "compare"]
+                    .into_iter()
+                    .map(section)
+                    .collect();
             return Ok(effective::render(args.format, &sections?));
         }
     };
@@ -271,5 +287,7 @@ fn parse_words(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Call,
     parse(&Layers { arguments, environment })
 }
 
+#[cfg(test)]
+mod metrics_document;
 #[cfg(test)]
 mod tests;

@@ -203,7 +203,7 @@ fn settings_that_need_each_other() {
             "--file-mode: \"640x\" is not allowed: expected rights as chmod takes them in octal, such as 0640",
         ),
         (&["--sink=kafka"], "--sink: kafka needs --kafka-bootstrap-servers too"),
-        (&["--sink=ndjson:"], "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH or kafka"),
+        (&["--sink=ndjson:"], "--sink: \"ndjson:\" is not allowed: expected stdout, ndjson:PATH, kafka or parquet:DIR"),
         (&["--sink=stdout,stdout"], "--sink: stdout is given twice"),
     ] {
         assert_eq!(plan(arguments, &[]).unwrap_err(), message);
@@ -302,6 +302,7 @@ fn what_has_no_effect_is_said() {
         (&["--upstream-ca=c", "--upstream-tls-verify=none"], "--upstream-ca: no effect, nothing is checked"),
         (&["--ndjson-keep=3"], "--ndjson-keep: no effect, no sink is a file"),
         (&["--file-mode=0600"], "--file-mode: no effect, no sink is a file"),
+        (&["--instance=a", "--sink=ndjson:/x"], "--instance: no effect, there is no Kafka sink and none of Parquet"),
         (&["--color=always"], "--color: no effect, it is about --pretty"),
         (&["--pretty", "--sink=ndjson:/x"], "--pretty: no effect, no sink is stdout"),
         (&["--capture-ddl"], "--capture-ddl: no effect, every statement becomes a message"),
@@ -323,8 +324,12 @@ fn what_has_no_effect_is_said() {
     let other = ("INTERCEPTOR_BINLOG_SOURCE", "mysql://u@db");
     let kafka = ["proxy", "--kafka-bootstrap-servers=k:9092", "--kafka-topic=x", "--sink=ndjson:/x", "--ndjson-keep=3"];
     assert!(notes(&kafka, &[other]).is_empty());
+    assert!(notes(&["proxy", "--instance=a", "--sink=ndjson:/x", "--markers=1s"], &[]).is_empty());
     assert!(notes(&["proxy", "--upstream-ca=x", "--pretty", "--color=never"], &[]).is_empty());
-    assert_eq!(notes(&["inspect", "--color=never"], &[]), ["--color: no effect, it is about --pretty"]);
+    assert_eq!(
+        notes(&["inspect", "--color=never"], &[]),
+        ["--color: no effect, it is about --pretty, and --format table"]
+    );
 }
 
 /// A setting that is new is to be thought about: does it matter on its own?
@@ -335,25 +340,27 @@ fn rules_are_about_settings_that_exist_and_every_setting_was_thought_of() {
             "proxy",
             "config listen upstream workers connect_timeout handshake_timeout drain_timeout tls statement_logging sink \
          kafka_bootstrap_servers backpressure publish_queue_maxsize publish_queue_bytes publish_batch_size \
-         publish_flush_interval_s mirror record \
+         publish_flush_interval_s mirror record metrics \
          log_level log_format log_file",
         ),
         (
             "binlog",
             "source file from until checkpoint schema_history xa_dir temp_dir include exclude only drop_columns redact_keys sink pretty \
-         queue_bytes exactly_once progress strict config log_level log_format log_file",
+         queue_bytes exactly_once progress strict config metrics log_level log_format log_file",
         ),
         (
             "inspect",
-            "input config kafka_bootstrap_servers topic pattern debug follow from_beginning tail list_topics pretty kafka_option \
-         log_level log_format log_file",
+            "sources config kafka_bootstrap_servers topic pattern debug list_topics kafka_option only skip min_duration errors grep \
+         from to format top log_level log_format log_file",
         ),
+        ("verify", "sources config key allow_unproven format log_level log_format log_file"),
         ("compare", "config folders merge report baseline fail_on color log_level log_format log_file"),
     ];
     let rules = |name: &str| -> Vec<&str> {
         let of_rules: Vec<&[&str]> = match name {
             "proxy" => proxy::rules().iter().map(|rule| rule.settings).collect(),
             "binlog" => binlog::rules().iter().map(|rule| rule.settings).collect(),
+            "verify" => verify::rules().iter().map(|rule| rule.settings).collect(),
             "compare" => compare::rules().iter().map(|rule| rule.settings).collect(),
             _ => inspect::rules().iter().map(|rule| rule.settings).collect(),
         };
@@ -386,7 +393,7 @@ fn authorities_are_heeded_unless_told_otherwise() {
 /// Two screens of 50 lines and 100 columns; what is only there to be refused is not in it.
 #[test]
 fn the_short_help_fits_two_screens() {
-    for name in ["proxy", "binlog", "decode", "inspect", "replay", "compare"] {
+    for name in ["proxy", "binlog", "decode", "inspect", "verify", "replay", "compare"] {
         let mut built = command().term_width(100);
         built.build();
         let help = parse_help(built, &[name, "-h"]);
@@ -434,7 +441,7 @@ fn nonsense_is_named_where_it_was_given() {
         }
     };
     let command = command();
-    for name in ["proxy", "binlog", "inspect", "replay"] {
+    for name in ["proxy", "binlog", "inspect", "verify", "replay"] {
         for argument in command.find_subcommand(name).unwrap().get_arguments() {
             let id = argument.get_id().as_str();
             let Some(long) = argument.get_long().filter(|_| id != "config" && argument.get_action().takes_values())
@@ -447,7 +454,7 @@ fn nonsense_is_named_where_it_was_given() {
                     check(&[name], &[(variable, value)], variable);
                 }
             }
-            for value in typed.iter().filter(|_| name != "inspect") {
+            for value in typed.iter().filter(|_| !["inspect", "verify"].contains(&name)) {
                 let (_directory, path) = file(&format!("{id} = {value}"));
                 check(&[name, "--config", &path], &[], &format!("{id} in {path}, line 1"));
             }

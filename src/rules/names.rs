@@ -68,6 +68,13 @@ impl<T: std::str::FromStr<Err = String>> std::str::FromStr for Patterns<T> {
     }
 }
 
+impl<T: Clone> Patterns<T> {
+    /// Those of all lists: an option may be repeated.
+    pub fn flat(lists: &[Self]) -> Vec<T> {
+        lists.iter().flat_map(|list| list.0.iter().cloned()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

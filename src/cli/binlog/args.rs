@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
-use super::forms::{BigInt, BigintUnsignedForm, DecimalForm, Format, GeometryForm, Kind, ParquetCompression};
+use super::forms::{BigInt, BigintUnsignedForm, DecimalForm, Format, GeometryForm, Kind};
 use super::forms::{ParquetLayout, Progress};
 use super::place::{FromPlace, UntilPlace};
 use crate::binlog::{ColumnPattern, OnPurged, Patterns, TablePattern, TlsMode, TopicTemplate};
 use crate::cli::settings::{
-    FileArgs, KafkaArgs, LogArgs, PrettyArgs, RedactArgs, Redacts, ServerUrl, SinkName, TempArgs, Writes, change,
-    choice, row_sink, specs, under_heading,
+    AuditArgs, Audits, FileArgs, KafkaArgs, LogArgs, MetricsArgs, ParquetFileArgs, PrettyArgs, RedactArgs, Redacts,
+    ServerUrl, SinkName, TempArgs, Writes, change, choice, row_sink, specs, under_heading,
 };
 use crate::deliver::OnRefused;
-use crate::settings::{SinkKind, boolean, duration, number_of_seconds, size, topic};
+use crate::settings::{SinkKind, boolean, instance, number_of_seconds, size, topic};
 
 /// The settings of `mysql-interceptor binlog` as given, before they are checked against each other.
 #[derive(Debug, Args)]
@@ -45,6 +45,16 @@ pub(in crate::cli) struct BinlogArgs {
     pub(super) rows: RowArgs,
 
     #[command(flatten)]
+    pub(super) audit: AuditArgs,
+
+    /// Name of this reader in its markers [default: host name]
+    ///
+    /// `verify` joins the runs of one name: readers on one host that write to the same topic or file need a name each. With the time of the start it is the
+    /// header `proxy` of each record.
+    #[arg(long, hide_short_help = true, value_name = "NAME", help_heading = "Output", value_parser = instance)]
+    pub(super) instance: Option<String>,
+
+    #[command(flatten)]
     pub(super) files: FileArgs,
 
     #[command(flatten)]
@@ -60,6 +70,9 @@ pub(in crate::cli) struct BinlogArgs {
     pub(super) topics: TopicArgs,
 
     #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
+
+    #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
 }
 
@@ -67,6 +80,12 @@ pub(in crate::cli) struct BinlogArgs {
 pub(in crate::cli) fn adapt(command: Command) -> Command {
     let command = change(command, "ndjson_rotate_size", |argument| argument.default_value("0"));
     under_heading(command, "Selection")
+}
+
+impl Audits for BinlogArgs {
+    fn audit(&self) -> &AuditArgs {
+        &self.audit
+    }
 }
 
 impl Redacts for BinlogArgs {
@@ -137,7 +156,7 @@ pub(super) struct SourceArgs {
     /// How often an idle server says that it is there
     ///
     /// After three times this long without a word the connection counts as dead.
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = number_of_seconds)]
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", default_value = "1", value_parser = number_of_seconds)]
     pub(super) heartbeat: Duration,
 
     /// End at an event of an unknown type
@@ -283,19 +302,8 @@ pub(super) struct ParquetArgs {
     #[arg(long, value_name = "LAYOUT", default_value = "events", value_parser = choice::<ParquetLayout>())]
     pub(super) parquet_layout: ParquetLayout,
 
-    /// parquet: compression of pages
-    #[arg(long, value_name = "HOW", default_value = "zstd", value_parser = choice::<ParquetCompression>())]
-    pub(super) parquet_compression: ParquetCompression,
-
-    /// parquet: end a file of this size; 0: never
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
-    pub(super) parquet_roll_size: u64,
-
-    /// parquet: end a file of this age; 0: never
-    ///
-    /// Its rows count as delivered then.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
-    pub(super) parquet_roll_age: Duration,
+    #[command(flatten)]
+    pub(super) files: ParquetFileArgs,
 }
 
 /// Rows and checkpoints in Kafka.

@@ -11,6 +11,7 @@ use crate::binlog::{
     TableRules,
 };
 use crate::cli::settings::{ServerUrl, Writes, password, tls};
+use crate::metrics::Watch;
 use crate::rules::columns::ColumnRules;
 use crate::settings::{Origins, SinkKind};
 
@@ -40,9 +41,12 @@ pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfi
             deletes: wants(Kind::Delete),
             ddl: wants(Kind::Ddl),
             statements: wants(Kind::Statement),
-            tables: TableRules::new(&flat(&args.selection.include), &flat(&args.selection.exclude))?,
+            tables: TableRules::new(
+                &Patterns::flat(&args.selection.include),
+                &Patterns::flat(&args.selection.exclude),
+            )?,
             columns: ColumnRules {
-                drop: flat(&args.selection.drop_columns),
+                drop: Patterns::flat(&args.selection.drop_columns),
                 redactor: args.selection.redaction.redactor(origins).map_err(|error| error.to_string())?,
             },
             temp_dir: temp_dir(args),
@@ -57,14 +61,12 @@ pub(super) fn config(args: &BinlogArgs, origins: &Origins) -> Result<BinlogConfi
         file_mode: args.files.mode(),
         resume: None,
         keeps_checkpoint_elsewhere: args.topics.exactly_once,
+        checkpoint_topic: args.topics.exactly_once.then(|| args.topics.kafka_checkpoint_topic.clone()),
         on_purged: args.range.on_purged,
         progress: progress(args),
+        watch: Watch::default(),
         strict: args.source.strict,
     })
-}
-
-fn flat<T: Clone>(patterns: &[Patterns<T>]) -> Vec<T> {
-    patterns.iter().flat_map(|patterns| patterns.0.iter().cloned()).collect()
 }
 
 /// Beside the checkpoint there is a disk that is kept; `/tmp` may be memory.

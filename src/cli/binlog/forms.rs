@@ -85,14 +85,3 @@ pub(super) enum ParquetLayout {
     /// The table's own columns
     Table,
 }
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, VariantArray)]
-#[strum(serialize_all = "kebab-case")]
-pub(super) enum ParquetCompression {
-    /// Zstandard, level 1
-    Zstd,
-    /// gzip, level 6
-    Gzip,
-    /// No compression
-    None,
-}

@@ -10,12 +10,13 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
-use crate::binlog::{RunError, Summary};
+use crate::binlog::RunError;
 use crate::lifecycle::{self, HangUp, Patience};
+use crate::metrics::{Bound, MetricsError, Watch};
 use crate::settings::Origins;
 pub(super) use args::{BinlogArgs, adapt};
 pub(super) use rules::rules;
@@ -37,6 +38,13 @@ pub(super) fn run(args: Box<BinlogArgs>, origins: Origins) -> Result<(), Failure
     let mut config = config::config(&args, &origins).map_err(Failure::usage)?;
     let cannot_start = |error: std::io::Error| Failure::failed(format_args!("cannot watch for signals: {error}"));
     let stop = lifecycle::watch(Patience::Endless, HangUp::Ignored, at_once).map_err(cannot_start)?;
+    let not_served = |error: MetricsError| Failure::Failed(with_origins(&error.to_string(), &origins));
+    // From now on: brokers may not answer for minutes, and a probe must not end the program for that.
+    let sinks = Watch::default();
+    let (read, written) = (Arc::new(config.watch.clone()), Arc::new(sinks.clone()));
+    let serve = |bound: Bound| bound.serve("binlog", vec![read.clone(), written.clone()], vec![read, written]);
+    let serving = args.metrics.metrics.map(|address| Bound::bind(address).and_then(serve));
+    let _serving = serving.transpose().map_err(not_served)?;
     tracing::debug!("opening the sinks");
     let sinks_origins = origins.clone();
     // Brokers may not answer for minutes, and nothing is lost yet.
@@ -47,38 +55,13 @@ pub(super) fn run(args: Box<BinlogArgs>, origins: Origins) -> Result<(), Failure
     };
     let mut outputs = opened.and_then(outputs::Opened::start).map_err(Failure::usage)?;
     config.resume = outputs.checkpoint.take();
-    let started = Instant::now();
+    sinks.begin(&Arc::new(outputs.sinks.overview()));
     match crate::binlog::run(&config, &outputs.forms, &mut outputs.sinks, &stop) {
         Ok(summary) => {
-            report(&summary, started, if stop.is_cancelled() { "stopped" } else { "done" });
+            summary.log(if stop.is_cancelled() { "stopped" } else { "done" });
             if summary.is_delivered { Ok(()) } else { Err(Failure::Incomplete) }
         }
         Err(error @ RunError::Start(_)) => Err(Failure::Usage(with_origins(&error.to_string(), &origins))),
         Err(error) => Err(Failure::Failed(with_origins(&error.to_string(), &origins))),
     }
-}
-
-fn report(summary: &Summary, started: Instant, end: &str) {
-    let counters = &summary.counters;
-    let seconds = started.elapsed().as_secs_f64();
-    tracing::info!(
-        position = %summary.position,
-        rows = counters.rows,
-        transactions = counters.transactions,
-        events = counters.events,
-        bytes = counters.bytes,
-        ddl = counters.ddl,
-        filtered = counters.filtered,
-        unknown = counters.unknown,
-        incidents = counters.incidents,
-        rolled_back = counters.rolled_back,
-        unfinished = counters.unfinished,
-        xa_waiting = counters.xa_waiting,
-        xa_unseen = counters.xa_unseen,
-        statements_without_rows = counters.statements_without_rows,
-        nameless = counters.nameless,
-        seconds,
-        rows_per_second = (counters.rows as f64 / seconds) as u64,
-        "{end}"
-    );
 }

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::BinlogArgs;
-use super::forms::{BigInt, BigintUnsignedForm, DecimalForm, Format, GeometryForm, ParquetCompression, ParquetLayout};
+use super::forms::{BigInt, BigintUnsignedForm, DecimalForm, Format, GeometryForm, ParquetLayout};
 use crate::binlog::output::parquet;
 use crate::binlog::output::parquet::config::{Layout, ParquetConfig};
 use crate::binlog::{
     BigintUnsigned, Checkpoint, Connector, Debezium, DebeziumOptions, DecimalHandling, FormFactory, Geometry, Maxwell,
     MaxwellOptions, Native, Routing, RowForm, RowsKafkaConfig, Text, TextOptions, ValueOptions,
 };
-use crate::cli::settings::{check_distinct, specs};
-use crate::deliver::{Fsync, QueueConfig, StdoutConfig};
+use crate::cli::settings::{check_distinct, running, specs};
+use crate::deliver::{AuditConfig, Fsync, QueueConfig, StdoutConfig};
 use crate::deliver::{NdjsonSink, Pipeline, Sink, SinkError, StdoutSink, TransactionSettings};
 use crate::settings::{Origins, SinkSpec};
 
@@ -56,12 +56,14 @@ pub(super) fn open(args: &BinlogArgs, origins: &Origins) -> Result<Opened, Strin
     if named.is_empty() {
         named.push(SinkSpec::Stdout);
     }
+    let run = running(args.instance.as_deref(), jiff::Timestamp::now());
+    let audit = args.audit.config(&run, origins).map_err(|error| error.to_string())?;
     let (mut forms, mut sinks, mut checkpoint): (Vec<FormFactory>, _, _) = (Vec::new(), Vec::new(), None);
     // Sinks of JSON lines share one form.
     let mut lines = None;
     for spec in named {
         let explain = |error: SinkError| format!("{}: {spec}: {error}", origins.of("sink").name());
-        let opened = sink(args, &spec, &mut checkpoint).map_err(explain)?;
+        let opened = sink(args, &spec, audit.as_ref(), &mut checkpoint).map_err(explain)?;
         let form = match opened.form {
             Some(form) => {
                 forms.push(form);
@@ -79,7 +81,12 @@ pub(super) fn open(args: &BinlogArgs, origins: &Origins) -> Result<Opened, Strin
     Ok(Opened { forms, sinks, checkpoint, queue_bytes })
 }
 
-fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>) -> Result<OpenedSink, SinkError> {
+fn sink(
+    args: &BinlogArgs,
+    spec: &SinkSpec,
+    audit: Option<&AuditConfig>,
+    checkpoint: &mut Option<Checkpoint>,
+) -> Result<OpenedSink, SinkError> {
     match spec {
         SinkSpec::Stdout => {
             let color = args.pretty.color;
@@ -94,13 +101,17 @@ fn sink(args: &BinlogArgs, spec: &SinkSpec, checkpoint: &mut Option<Checkpoint>)
         }
         SinkSpec::Kafka => {
             let kafka = kafka(args);
-            let opened = kafka.open()?;
+            let opened = kafka.open_with(audit)?;
             *checkpoint = opened.checkpoint;
             let rows = RowSettings { transactions: false, ..RowSettings::new(args) };
             Ok(OpenedSink { sink: opened.sink, form: Some(kafka.forms(move |routing| rows.form(routing))) })
         }
         SinkSpec::Ndjson(path) => {
-            let sink = NdjsonSink::open(args.files.ndjson(path.clone(), default_fsync(args)))?;
+            let config = args.files.ndjson(path.clone(), default_fsync(args));
+            let sink = match audit {
+                None => NdjsonSink::open(config),
+                Some(audit) => NdjsonSink::open_audited(config, audit),
+            }?;
             Ok(OpenedSink { sink: Box::new(sink), form: None })
         }
         SinkSpec::Parquet(folder) => {
@@ -121,13 +132,9 @@ fn parquet(args: &BinlogArgs, folder: &Path) -> ParquetConfig {
             ParquetLayout::Events => Layout::Events,
             ParquetLayout::Table => Layout::Tables,
         },
-        compression: match args.parquet.parquet_compression {
-            ParquetCompression::Zstd => parquet::Compression::Zstd,
-            ParquetCompression::Gzip => parquet::Compression::Gzip,
-            ParquetCompression::None => parquet::Compression::None,
-        },
-        roll_bytes: args.parquet.parquet_roll_size,
-        roll_age: args.parquet.parquet_roll_age,
+        compression: args.parquet.files.parquet_compression,
+        roll_bytes: args.parquet.files.parquet_roll_size,
+        roll_age: args.parquet.files.parquet_roll_age,
         mode: args.files.mode(),
         fsync: args.files.fsync_or(Fsync::Interval),
         checkpoint: args.range.checkpoint.clone(),

@@ -3,7 +3,7 @@
 use super::args::BinlogArgs;
 use super::forms::Format;
 use crate::binlog::{From, TlsMode};
-use crate::cli::settings::{Writes, file_rules, redact_rules, specs};
+use crate::cli::settings::{Writes, audit_rules, file_rules, parquet_rule, redact_rules, specs};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::{Rule, SinkKind};
 
@@ -11,9 +11,11 @@ use crate::settings::{Rule, SinkKind};
 pub(in crate::cli) fn rules() -> Vec<Rule<BinlogArgs>> {
     let mut rules = Vec::from(SOURCE);
     rules.extend(redact_rules());
+    rules.extend(audit_rules());
     rules.extend(OUTPUT);
     rules.extend(FORMS);
     rules.extend(file_rules());
+    rules.push(parquet_rule());
     rules.extend(FILES);
     rules.extend(KAFKA);
     rules
@@ -73,7 +75,12 @@ const SOURCE: [Rule<BinlogArgs>; 8] = [
     },
 ];
 
-const OUTPUT: [Rule<BinlogArgs>; 5] = [
+const OUTPUT: [Rule<BinlogArgs>; 6] = [
+    Rule {
+        settings: &["instance"],
+        needs: |args| args.audit.markers.is_some(),
+        otherwise: NoEffect("it is about markers, and there are none without --markers"),
+    },
     Rule {
         settings: &["exactly_once"],
         needs: |args| !args.topics.exactly_once || specs(&args.sink).all(|spec| spec.kind() == SinkKind::Kafka),
@@ -145,7 +152,7 @@ const FILES: [Rule<BinlogArgs>; 3] = [
         otherwise: NoEffect("no file is written"),
     },
     Rule {
-        settings: &["parquet_layout", "parquet_compression", "parquet_roll_size", "parquet_roll_age"],
+        settings: &["parquet_layout"],
         needs: |args| args.writes_to(SinkKind::Parquet),
         otherwise: NoEffect("no sink is Parquet: add --sink parquet:DIR"),
     },

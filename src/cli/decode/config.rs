@@ -40,10 +40,6 @@ pub(in crate::cli) fn plan(args: DecodeArgs, origins: &Origins) -> Result<Plan, 
     let has_messages = args.has_messages();
     let messages = statements.message_options(origins)?;
     let recording = args.recording.config(&messages.redactor, &statements.kafka, origins)?;
-    if recording.as_ref().is_some_and(|recording| recording.topic.is_some()) {
-        let message = "decode records into a folder; a topic is for the proxy".to_owned();
-        return Err(ConfigError::Refused { origin: origins.of("record"), message });
-    }
     let mut mirror = args.mirror.config(origins)?;
     if let Some(mirror) = mirror.as_mut().filter(|_| input != Path::new("-")) {
         // Nothing of a file is dropped because of its session's share: reading waits instead.

@@ -79,6 +79,7 @@ fn log(summary: &Summary, elapsed: Duration) {
         not_ip = frames.not_ip,
         not_tcp = frames.not_tcp,
         fragments = frames.fragments,
+        joined = frames.joined,
         malformed = frames.malformed,
         unknown_link_type = frames.unknown_links,
         other_blocks,
@@ -135,16 +136,10 @@ fn log_outputs(summary: &Summary, outputs: &Outputs) {
             "messages"
         );
     }
-    match (&outputs.recording, summary.written) {
-        (Some(config), Some(written)) => tracing::info!(
-            folder = %config.folder.display(),
-            commands = written.commands,
-            bytes = written.bytes,
-            files = written.files,
-            "recorded"
-        ),
+    match (&outputs.recording, &summary.written) {
+        (Some(config), Some(written)) => tracing::info!(place = config.place(), "recorded: {written}"),
         (Some(config), None) => {
-            tracing::warn!(folder = %config.folder.display(), "nothing was recorded: no session was found");
+            tracing::warn!(place = config.place(), "nothing was recorded: no session was found");
         }
         (None, _) => {}
     }

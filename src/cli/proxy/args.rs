@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, Command};
 
 use crate::cli::settings::{
-    LogArgs, MirrorArgs, Mirrors, Publishes, RecordArgs, Records, StatementArgs, choice, redacted_by_default,
+    AuditArgs, Audits, LogArgs, MetricsArgs, MirrorArgs, Mirrors, Publishes, RecordArgs, Records, SpoolArgs,
+    StatementArgs, choice, redacted_by_default,
 };
 use crate::proxy::{OnUnobservable, SessionProbe, TlsMode, Upstream, UpstreamVerify};
 use crate::settings::{boolean, duration, listen_address};
@@ -34,10 +35,19 @@ pub(in crate::cli) struct ProxyArgs {
     pub(super) statements: StatementArgs,
 
     #[command(flatten)]
+    pub(super) spool: SpoolArgs,
+
+    #[command(flatten)]
+    pub(super) audit: AuditArgs,
+
+    #[command(flatten)]
     pub(super) mirror: MirrorArgs,
 
     #[command(flatten)]
     pub(super) recording: RecordArgs,
+
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 
     #[command(flatten)]
     pub(in crate::cli) log: LogArgs,
@@ -54,9 +64,27 @@ impl Mirrors for ProxyArgs {
     }
 }
 
+impl Audits for ProxyArgs {
+    fn audit(&self) -> &AuditArgs {
+        &self.audit
+    }
+
+    fn marks_parquet(&self) -> bool {
+        true
+    }
+}
+
 impl Publishes for ProxyArgs {
     fn statements(&self) -> &StatementArgs {
         &self.statements
+    }
+
+    fn has_spool(&self) -> bool {
+        self.spool.spool.is_some()
+    }
+
+    fn has_markers(&self) -> bool {
+        self.audit.markers.is_some()
     }
 }
 

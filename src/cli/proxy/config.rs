@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use super::args::{ProxyArgs, TlsArgs};
-use crate::deliver::{QueueConfig, SinkConfig};
+use crate::cli::settings::FileContents;
+use crate::deliver::{AuditConfig, QueueConfig, SinkConfig, SpoolConfig};
 use crate::mirror::{MirrorConfig, MirrorSwitch};
-use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify};
+use crate::proxy::{CaptureConfig, ProxyConfig, TlsConfig, UpstreamVerify, Watch};
 use crate::recording::{RecordingConfig, RecordingSwitch};
 use crate::settings::{ConfigError, Origins};
 
@@ -19,10 +20,18 @@ pub(in crate::cli) struct Plan {
     pub(in crate::cli) recording: Option<RecordingConfig>,
     /// Where messages go; never empty.
     pub(in crate::cli) sinks: Vec<SinkConfig>,
+    /// With marker streams.
+    pub(in crate::cli) audit: Option<AuditConfig>,
     /// A second server on which sessions are done, too.
     pub(in crate::cli) mirror: Option<MirrorConfig>,
+    /// What is in the files that settings name which take effect at once.
+    pub(in crate::cli) contents: FileContents,
     /// The queues in front of the sinks.
     pub(in crate::cli) queue: QueueConfig,
+    /// Where metrics are served, if they are.
+    pub(in crate::cli) metrics: Option<SocketAddr>,
+    /// Where messages wait until they are delivered.
+    pub(in crate::cli) spool: Option<SpoolConfig>,
 }
 
 /// Makes the plan from settings that the rules let pass.
@@ -30,9 +39,14 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
     let statements = args.statements;
     statements.check(origins)?;
     let sinks = statements.sinks();
+    let run = statements.run_of(&sinks);
+    let audit = args.audit.config(&run, origins)?;
     let queue = statements.queues.config();
+    let spool = args.spool.config(run, statements.files.mode(), audit.clone(), origins)?;
     let buffer = statements.buffer_config(origins)?;
     let redactor = statements.redaction.redactor(origins)?;
+    // First: what changes meanwhile is noticed the next time.
+    let contents = args.mirror.contents();
     let mirror = args.mirror.config(origins)?;
     let recording = args.recording.config(&redactor, &statements.kafka, origins)?;
     let (capture, messages) = (args.capture, statements.messages);
@@ -46,6 +60,7 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
         buffer,
         recording: RecordingSwitch::default(),
         mirror: MirrorSwitch::default(),
+        watch: Watch::default(),
         capture: CaptureConfig {
             statement_logging: capture.statement_logging,
             on_unobservable: capture.on_unobservable,
@@ -65,7 +80,19 @@ pub(in crate::cli) fn plan(args: ProxyArgs, origins: &Origins) -> Result<Plan, C
             filter: statements.filter.filter(),
         },
     };
-    Ok(Plan { listen: args.connections.listen, proxy, recording, sinks, mirror, queue })
+    let metrics = args.metrics.metrics;
+    Ok(Plan {
+        listen: args.connections.listen,
+        proxy,
+        recording,
+        sinks,
+        audit,
+        mirror,
+        contents,
+        queue,
+        metrics,
+        spool,
+    })
 }
 
 fn tls(args: TlsArgs) -> TlsConfig {

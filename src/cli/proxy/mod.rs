@@ -6,13 +6,15 @@ mod recording;
 mod reload;
 mod rules;
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::exit::{Failure, at_once};
 use super::settings::with_origins;
-use crate::deliver::{self, Pipeline};
+use crate::deliver::{self, Pipeline, Sink, Spool};
 use crate::lifecycle::{self, Patience};
+use crate::metrics::{Bound, MetricsError};
 use crate::proxy::{self, ProxyError};
 use crate::recording::{RecordingSource, StartError};
 use crate::settings::Origins;
@@ -44,9 +46,19 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
     let (hang_up, signals) = reload::signal();
     let stop = lifecycle::watch(Patience::Endless, hang_up, at_once)
         .map_err(|error| Failure::failed(format_args!("cannot watch for signals: {error}")))?;
-    let sinks = deliver::open_all(&plan.sinks).map_err(Failure::usage)?;
-    let sinks = sinks.into_iter().map(|sink| (0, sink)).collect();
-    let mut pipeline = Pipeline::start(sinks, &plan.queue).map_err(Failure::failed)?;
+    let metrics = plan.metrics.map(Bound::bind).transpose().map_err(|error| not_served(&error, origins))?;
+    let sinks = match &plan.audit {
+        Some(audit) => deliver::open_all_audited(&plan.sinks, audit),
+        None => deliver::open_all(&plan.sinks),
+    };
+    let sinks = sinks.map_err(Failure::usage)?;
+    let mut pipeline = start(sinks, &plan, origins)?;
+    let overview = Arc::new(pipeline.overview());
+    let (watch, switch) = (Arc::new(plan.proxy.watch.clone()), Arc::new(plan.proxy.mirror.clone()));
+    let serve =
+        |bound: Bound| bound.serve("proxy", vec![watch.clone(), overview.clone(), switch], vec![watch, overview]);
+    // Until the end, so that what is lost there is seen.
+    let _serving = metrics.map(serve).transpose().map_err(|error| not_served(&error, origins))?;
     let (drain_timeout, mirror) = (plan.proxy.drain_timeout, plan.proxy.mirror.clone());
     let recording = plan.proxy.recording.clone();
     let result = proxy::bind(&plan.listen).map_err(|error| explained(&error, origins)).and_then(|listeners| {
@@ -57,7 +69,7 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
             config.begin(RecordingSource::Proxy, server, &recording).map_err(|error| not_recorded(&error, origins))?;
         }
         mirror.turn(plan.mirror, &source).map_err(refused)?;
-        Reload { read_again, words, mirror: mirror.clone(), recording: recording.clone() }
+        Reload { read_again, words, contents: plan.contents, mirror: mirror.clone(), recording: recording.clone() }
             .start(signals)
             .map_err(refused)?;
         proxy::run(plan.proxy, listeners, &pipeline, &stop).map_err(|error| explained(&error, origins))
@@ -73,7 +85,7 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
                 pipeline.shutdown(deadline)
             });
             report.log("messages were lost");
-            ended.log(report.lost());
+            ended.log();
             Ok(())
         }
         Err(error) => {
@@ -83,6 +95,23 @@ pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadA
             Err(error)
         }
     }
+}
+
+fn not_served(error: &MetricsError, origins: &Origins) -> Failure {
+    Failure::Failed(with_origins(&error.to_string(), origins))
+}
+
+fn start(sinks: Vec<Box<dyn Sink>>, plan: &Plan, origins: &Origins) -> Result<Pipeline, Failure> {
+    let started = match &plan.spool {
+        None => Pipeline::start(sinks.into_iter().map(|sink| (0, sink)).collect(), &plan.queue),
+        Some(config) => {
+            let identities: Vec<_> = sinks.iter().map(|sink| sink.identity()).collect();
+            let refused = |error| Failure::usage(with_origins(&format!("`spool`: {error}"), origins));
+            let spool = Spool::open(config.clone(), &identities).map_err(refused)?;
+            Pipeline::start_spooled(sinks, &plan.queue, spool)
+        }
+    };
+    started.map_err(Failure::failed)
 }
 
 fn not_recorded(error: &StartError, origins: &Origins) -> Failure {

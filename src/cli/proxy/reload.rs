@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::config::Plan;
 use super::recording::end_recording;
-use crate::cli::settings::CliError;
+use crate::cli::settings::{CliError, FileContents};
 use crate::lifecycle::HangUp;
 use crate::mirror::MirrorSwitch;
 use crate::recording::{RecordingSource, RecordingSwitch};
@@ -45,6 +45,7 @@ pub(super) fn signal() -> (HangUp, Receiver<()>) {
 pub(super) struct Reload {
     pub(super) read_again: ReadAgain,
     pub(super) words: Words,
+    pub(super) contents: FileContents,
     pub(super) mirror: MirrorSwitch,
     pub(super) recording: RecordingSwitch,
 }
@@ -78,12 +79,20 @@ impl Reload {
             tracing::warn!("{note}");
         }
         let changed = changed(&self.words, &words);
-        let (live, fixed): (Vec<_>, Vec<_>) = changed.into_iter().partition(|id| is_live(id));
-        let names = |ids: &[String]| ids.iter().map(|id| origins.of(id).name()).collect::<Vec<_>>().join(", ");
+        let (mut live, fixed): (Vec<_>, Vec<_>) = changed.into_iter().partition(|id| is_live(id));
+        let name = |id: &String| origins.of(id).name();
+        let names = |ids: &[String]| ids.iter().map(name).collect::<Vec<_>>().join(", ");
         if !fixed.is_empty() {
             tracing::warn!("SIGHUP: changed, and needs a restart to take effect: {}", names(&fixed));
         }
-        if live.is_empty() {
+        let mut what = live.iter().map(name).collect::<Vec<_>>();
+        let refilled = plan.contents.iter().filter(|content| !self.contents.contains(content));
+        let refilled: Vec<_> = refilled.map(|(id, _)| (*id).to_owned()).filter(|id| !live.contains(id)).collect();
+        what.extend(refilled.iter().map(|id| format!("what is in the file of {}", name(id))));
+        live.extend(refilled);
+        // One that could not be written any further: there may be room for it now.
+        let restarts = plan.recording.is_some() && self.recording.has_stopped();
+        if live.is_empty() && !restarts {
             tracing::info!(
                 "SIGHUP: the configuration was read again; nothing changed that takes effect while the proxy runs"
             );
@@ -99,8 +108,8 @@ impl Reload {
             tracing::error!(%error, "SIGHUP: the mirror cannot be switched, everything stays as it is");
             return;
         }
-        if concerns(RECORD) {
-            // One whose settings have changed is another one, in a folder of its own.
+        if concerns(RECORD) || restarts {
+            // One whose settings have changed goes on with the new ones, in its folder or another.
             end_recording(&self.recording);
             if let Some(config) = &plan.recording
                 && let Err(error) = config.begin(RecordingSource::Proxy, Some(source), &self.recording)
@@ -108,7 +117,8 @@ impl Reload {
                 tracing::error!("SIGHUP: nothing is recorded any more: {error} ({})", origins.of(RECORD).name());
             }
         }
-        tracing::info!(mirror, recording, "SIGHUP: the configuration was read again; changed: {}", names(&live));
+        tracing::info!(mirror, recording, "SIGHUP: the configuration was read again; changed: {}", what.join(", "));
+        self.contents = plan.contents;
         // The rest is not in force, and is named again the next time.
         for (id, now) in words.into_iter().filter(|(id, _)| is_live(id)) {
             if let Some((_, known)) = self.words.iter_mut().find(|(known, _)| *known == id) {

@@ -1,7 +1,7 @@
 //! Settings of `proxy` that matter only together with others, or are refused without them.
 
 use super::args::ProxyArgs;
-use crate::cli::settings::{mirror_rules, record_rules, statement_rules};
+use crate::cli::settings::{audit_rules, mirror_rules, record_rules, spool_rules, statement_rules};
 use crate::proxy::{TlsMode, UpstreamVerify};
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::Rule;
@@ -12,7 +12,10 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ProxyArgs>> {
     rules.extend(FILTERS);
     rules.extend(BUFFER);
     rules.extend(TLS);
+    rules.extend(SPOOL);
     rules.extend(statement_rules());
+    rules.extend(spool_rules());
+    rules.extend(audit_rules());
     rules.extend(mirror_rules());
     rules.extend(record_rules());
     rules
@@ -43,6 +46,8 @@ const CAPTURE: [Rule<ProxyArgs>; 4] = [
             "on_unobservable",
             "session_probe",
             "default_tz",
+            "markers",
+            "sign_key",
         ],
         needs: |args| args.capture.statement_logging,
         otherwise: NoEffect("there are no messages with --statement-logging=false"),
@@ -62,6 +67,12 @@ const FILTERS: [Rule<ProxyArgs>; 1] = [Rule {
 
 const BUFFER: [Rule<ProxyArgs>; 1] = [Rule {
     settings: &["buffer_until_commit", "buffer_messages", "buffer_bytes", "temp_dir"],
+    needs: |args| args.capture.statement_logging,
+    otherwise: NoEffect("there are no messages with --statement-logging=false"),
+}];
+
+const SPOOL: [Rule<ProxyArgs>; 1] = [Rule {
+    settings: &["spool"],
     needs: |args| args.capture.statement_logging,
     otherwise: NoEffect("there are no messages with --statement-logging=false"),
 }];

@@ -6,18 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 
 use crate::cli::exit::{Failure, at_once};
 use crate::cli::settings::{KafkaArgs, LogArgs, choice};
 use crate::lifecycle::{self, HangUp, Patience};
 use crate::mysql::charset::Charset;
 use crate::recording::disk::{Key, RecordingWriter, WriterOptions};
-use crate::recording::import::{
-    Counts, Import, ImportOptions, Input, InputLines, LogZone, Message, MessageImport, SourceKind,
-};
-use crate::recording::kafka::Scan;
+use crate::recording::import::{Counts, Import, ImportOptions, LogZone, MessageImport, SourceKind};
 use crate::recording::{Record, RecordingAbout};
+use crate::stored::{Block, Input, Message, Source, Step, StoredAt, TopicSource, Topics};
 
 /// How long the process may take to end when it is told to stop.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
@@ -44,7 +41,7 @@ pub(in crate::cli) struct ImportArgs {
     #[arg(long, value_name = "DIR", required = true)]
     out: PathBuf,
 
-    /// Files, plain or compressed with gzip or zstd; - is standard input; kafka:TOPIC for messages
+    /// Files, plain or compressed with gzip or zstd; - is standard input; for messages also folders of Parquet, ndjson:PATH, kafka:TOPIC
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<String>,
 
@@ -75,7 +72,7 @@ enum From {
     SlowLog,
     /// A general query log, or a dump of mysql.general_log
     GeneralLog,
-    /// Our own messages: NDJSON, or a topic
+    /// Our own messages: NDJSON, Parquet, or a topic
     Messages,
 }
 
@@ -191,34 +188,31 @@ impl ImportArgs {
     fn messages(&self, key: Option<Key>) -> Result<(), Failure> {
         let mut importing =
             Importing { import: MessageImport::new(recorder()), held: Vec::new(), output: None, args: self, key };
-        match self.inputs.as_slice() {
-            [topic] if topic.starts_with("kafka:") => self.topic(topic.trim_start_matches("kafka:"), &mut importing)?,
-            _ => {
-                let mut lines = InputLines::open(self.files()?);
-                while let Some(line) = lines.next_line().map_err(Failure::failed)? {
-                    if !line.trim_ascii().is_empty() {
-                        importing.add(Held { json: line.to_vec(), seq: None, proxy: None, is_cut: false })?;
-                    }
-                }
+        let mut source = self.source()?;
+        let mut block = Block::default();
+        loop {
+            match source.read(&mut block).map_err(Failure::failed)? {
+                Step::End => break,
+                Step::Waiting => {}
+                Step::Filled => block.messages().try_for_each(|(_, message)| importing.add(Held::of(&message)))?,
             }
         }
         importing.finish()
     }
 
-    fn topic(&self, topic: &str, importing: &mut Importing<'_>) -> Result<(), Failure> {
+    /// Where the messages are.
+    fn source(&self) -> Result<Box<dyn Source + Send>, Failure> {
+        let named = |word: &String| word.parse().map_err(|reason| Failure::usage(format!("{word}: {reason}")));
+        let sources: Vec<StoredAt> = self.inputs.iter().map(named).collect::<Result<_, _>>()?;
+        let [StoredAt::Topic(topic)] = sources.as_slice() else {
+            return StoredAt::open_all(&sources, false).map_err(Failure::failed);
+        };
         let Some(brokers) = self.kafka.brokers() else {
             return Err(Failure::usage(format!("kafka:{topic}: --kafka-bootstrap-servers is missing")));
         };
-        let scan = Scan::begin(brokers, topic, &self.kafka.kafka_option).map_err(Failure::failed)?;
-        let mut result = Ok(());
-        let read = scan.read(|message| {
-            if let Some(held) = Held::of(message) {
-                result = importing.add(held);
-            }
-            result.is_ok()
-        });
-        result?;
-        read.map_err(Failure::failed)
+        let topics = Topics::connect(brokers, "import", &self.kafka.kafka_option).map_err(Failure::failed)?;
+        let names = topics.named(std::slice::from_ref(topic)).map_err(Failure::failed)?;
+        Ok(Box::new(TopicSource::new(topics, &names, None, false).map_err(Failure::failed)?))
     }
 }
 
@@ -231,22 +225,17 @@ struct Held {
 }
 
 impl Held {
-    fn of(message: &BorrowedMessage<'_>) -> Option<Self> {
-        let mut held = Self { json: message.payload()?.to_vec(), seq: None, proxy: None, is_cut: false };
-        for header in message.headers().into_iter().flat_map(Headers::iter) {
-            let text = header.value.and_then(|value| std::str::from_utf8(value).ok());
-            match header.key {
-                "seq" => held.seq = text.and_then(|text| text.parse().ok()),
-                "proxy" => held.proxy = text.map(str::to_owned),
-                "cut" => held.is_cut = true,
-                _ => {}
-            }
+    fn of(message: &Message<'_>) -> Self {
+        Self {
+            json: message.json.to_vec(),
+            seq: message.seq,
+            proxy: message.proxy.map(str::to_owned),
+            is_cut: message.is_cut,
         }
-        Some(held)
     }
 
     fn message(&self) -> Message<'_> {
-        Message { json: &self.json, seq: self.seq, proxy: self.proxy.as_deref(), is_cut: self.is_cut }
+        Message { seq: self.seq, proxy: self.proxy.as_deref(), is_cut: self.is_cut, ..Message::line(&self.json) }
     }
 }
 

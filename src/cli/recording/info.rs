@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::source::{KeyArgs, printed, stdout, watch};
 use crate::cli::exit::Failure;
 use crate::cli::settings::LogArgs;
-use crate::recording::disk::{Recording, RecordingEnd};
+use crate::recording::disk::{Recording, RecordingEnd, Records};
 use crate::recording::{RecordingAbout, Survey};
 use crate::settings::boolean;
 
@@ -51,6 +51,8 @@ struct Info<'a> {
     bytes: u64,
     bytes_per_command: Option<f64>,
     encrypted: bool,
+    /// How many runs of a recorder made it, one after the other.
+    runs: usize,
     /// Whether the recording ends as it should.
     complete: bool,
     /// Bytes at its end of which nothing could be made.
@@ -72,7 +74,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
             return Err(Failure::Incomplete);
         }
     }
-    let info = Info::new(&recording, records.ending(), survey).map_err(Failure::failed)?;
+    let info = Info::new(&recording, &records, survey).map_err(Failure::failed)?;
     let mut output = stdout();
     let text = match args.json {
         true => serde_json::to_string_pretty(&info).map_err(Failure::failed)? + "\n",
@@ -85,14 +87,10 @@ pub(super) fn run(args: &InfoArgs) -> Result<(), Failure> {
 impl<'a> Info<'a> {
     fn new(
         recording: &'a Recording,
-        ending: Option<RecordingEnd>,
+        records: &Records<'_>,
         survey: Survey,
     ) -> Result<Self, crate::recording::disk::RecordingError> {
         let (files, bytes) = recording.size()?;
-        let left_out_bytes = match ending {
-            Some(RecordingEnd::Open { left_out }) => left_out,
-            _ => 0,
-        };
         let duration_ms = survey.last_ms.unwrap_or(0).saturating_sub(survey.first_ms.unwrap_or(0));
         Ok(Self {
             dir: recording.dir().display().to_string(),
@@ -102,8 +100,9 @@ impl<'a> Info<'a> {
             bytes,
             bytes_per_command: (survey.commands > 0).then(|| bytes as f64 / survey.commands as f64),
             encrypted: recording.is_encrypted(),
-            complete: ending == Some(RecordingEnd::Complete),
-            left_out_bytes,
+            runs: recording.runs(),
+            complete: records.ending() == Some(RecordingEnd::Complete),
+            left_out_bytes: records.left_out(),
             duration_ms,
             survey,
         })
@@ -172,11 +171,16 @@ impl<'a> Info<'a> {
         if self.encrypted {
             text += ", encrypted";
         }
+        if self.runs > 1 {
+            text += &format!(", of {} runs of its recorder", self.runs);
+        }
         if self.removed_files > 0 {
             text += &format!("; the first {} were removed, as it had its largest size", self.removed_files);
         }
         if !self.complete {
             text += "; it has no end: its recorder still writes, or was ended in the middle";
+        }
+        if !self.complete || self.left_out_bytes > 0 {
             text += &format!(" ({} bytes are left out)", self.left_out_bytes);
         }
         text

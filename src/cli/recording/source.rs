@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::exit::{Failure, at_once};
+use crate::cli::settings::{Moment, moment};
 use crate::lifecycle::{self, HangUp, Patience};
 use crate::recording::disk::{Key, Recording};
 use crate::recording::{Event, Record, SessionId};
-use crate::settings::duration;
 
 /// How long the process may take to end when it is told to stop.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
@@ -38,12 +37,12 @@ impl KeyArgs {
 #[command(next_help_heading = "Part")]
 pub(super) struct PartArgs {
     /// Leave out what started before: a time such as 2026-05-01T12:00:00Z, or how long after the beginning, such as 90s or 10m
-    #[arg(long, value_name = "TIME", value_parser = point)]
-    from: Option<Point>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Moment>,
 
     /// Leave out what started then or later
-    #[arg(long, value_name = "TIME", value_parser = point)]
-    to: Option<Point>,
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<Moment>,
 
     /// Only this session, by its id of 16 hexadecimal digits; repeatable
     #[arg(long, value_name = "ID", value_parser = session)]
@@ -58,22 +57,6 @@ pub(super) struct PartArgs {
     database: Vec<String>,
 }
 
-/// A time in a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Point {
-    /// After its beginning.
-    After(Duration),
-    At(Timestamp),
-}
-
-fn point(text: &str) -> Result<Point, String> {
-    if let Ok(after) = duration(text) {
-        return Ok(Point::After(after));
-    }
-    let expected = "expected a time such as 2026-05-01T12:00:00Z, or how long after the beginning, such as 90s or 10m";
-    text.parse().map(Point::At).map_err(|_| expected.to_owned())
-}
-
 fn session(text: &str) -> Result<SessionId, String> {
     let is_id = text.len() == 16 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
     let id = is_id.then(|| u64::from_str_radix(text, 16).ok()).flatten();
@@ -83,9 +66,9 @@ fn session(text: &str) -> Result<SessionId, String> {
 impl PartArgs {
     /// From when, and up to when, in nanoseconds from the recording's beginning.
     pub(super) fn range(&self, started_ms: u64) -> (u64, u64) {
-        let ns = |point: Point| match point {
-            Point::After(after) => u64::try_from(after.as_nanos()).unwrap_or(u64::MAX),
-            Point::At(time) => {
+        let ns = |point: Moment| match point {
+            Moment::Relative(after) => u64::try_from(after.as_nanos()).unwrap_or(u64::MAX),
+            Moment::At(time) => {
                 let ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
                 ms.saturating_sub(started_ms).saturating_mul(1_000_000)
             }
@@ -147,15 +130,17 @@ pub(super) fn printed(result: io::Result<()>, output: &mut impl Write) -> Result
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
     fn a_point_is_a_time_or_an_offset() {
-        assert_eq!(point("90s"), Ok(Point::After(Duration::from_secs(90))));
-        assert_eq!(point("2026-05-01T12:00:00+02:00"), Ok(Point::At("2026-05-01T10:00:00Z".parse().unwrap())));
-        assert!(point("yesterday").unwrap_err().contains("90s"));
+        assert_eq!(moment("90s"), Ok(Moment::Relative(Duration::from_secs(90))));
+        assert_eq!(moment("2026-05-01T12:00:00+02:00"), Ok(Moment::At("2026-05-01T10:00:00Z".parse().unwrap())));
+        assert!(moment("yesterday").unwrap_err().contains("90s"));
         let args = |from, to| PartArgs { from, to, session: vec![], user: vec![], database: vec![] };
-        let time = Point::At(Timestamp::from_millisecond(5_000).unwrap());
+        let time = Moment::At(Timestamp::from_millisecond(5_000).unwrap());
         assert_eq!(args(None, None).range(4_000), (0, u64::MAX));
         assert_eq!(args(Some(time), Some(time)).range(4_000), (1_000_000_000, 1_000_000_000));
         assert_eq!(args(Some(time), None).range(6_000), (0, u64::MAX));

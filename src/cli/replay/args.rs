@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 
-use super::values::{FromOrTo, Speed, percent};
+use super::values::{From, FromOrTo, KAFKA, Speed, percent};
 use crate::cli::settings::{KafkaArgs, LogArgs, ReportArgs, ServerUrl, choice};
 use crate::client::TlsMode;
 use crate::message::Criterion;
 use crate::player::SchemaMap;
 use crate::pretty::ColorChoice;
 use crate::replay::CommitOrder;
+use crate::rules::names::Patterns;
 use crate::settings::{boolean, duration, memory_size};
 
 /// The settings of `mysql-interceptor replay`.
@@ -176,11 +177,20 @@ pub(super) struct PaceArgs {
     pub(super) read_ahead: usize,
 }
 
-/// What of the recording.
 impl ReplayArgs {
-    /// Whether a topic is played, and not a folder.
-    pub(super) fn plays_topic(&self) -> bool {
-        self.recording.as_deref().and_then(std::path::Path::to_str).is_some_and(|name| name.starts_with("kafka:"))
+    /// The topic that is played, if it is not a folder.
+    pub(super) fn topic(&self) -> Option<&str> {
+        let named = || self.recording.as_deref()?.to_str()?.strip_prefix(KAFKA);
+        match &self.selection.from {
+            Some(From::Topic(topic)) => Some(topic),
+            _ => named(),
+        }
+    }
+
+    /// How the recording is called.
+    pub(super) fn recording_name(&self) -> Option<String> {
+        let folder = || self.recording.as_ref().map(|folder| folder.display().to_string());
+        self.topic().map(|topic| format!("{KAFKA}{topic}")).or_else(folder)
     }
 }
 
@@ -204,26 +214,27 @@ pub(super) struct SharingArgs {
     pub(super) kafka: KafkaArgs,
 }
 
+/// What of the recording.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
-    /// Only user=, database=, client= or kind=; repeatable
+    /// Only user=, database=, client=, kind=, table= or digest=
     ///
-    /// user=NAME, database=NAME (* stands for any characters), client=ADDRESS[/BITS] or kind=KIND. Of one key one value has to fit, of several keys each.
-    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
-    pub(super) only: Vec<Criterion>,
+    /// Repeatable: user=NAME, database=NAME (* stands for any characters), client=ADDRESS[/BITS], kind=KIND, table=[DATABASE.]NAME or digest=DIGEST (as the report has it). Of one key one value has to fit, of several keys each. SET, USE, BEGIN and COMMIT are played with their sessions.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) only: Vec<Patterns<Criterion>>,
 
-    /// Nothing of this user, database, client or kind
+    /// Nothing of this user, database, client, kind, digest
     ///
-    /// As --only.
-    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
-    pub(super) skip: Vec<Criterion>,
+    /// As --only. SET, USE, BEGIN and COMMIT are only left out by their kind or digest.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) skip: Vec<Patterns<Criterion>>,
 
     /// Begin here: a time from the start (10m), or of day
     ///
-    /// A time from the recording's beginning (90, 10m, 1h) or a date and time (2026-11-27T13:00:00Z). Sessions get the state that they had there.
+    /// A time from the recording's beginning (90, 10m, 1h) or a date and time (2026-11-27T13:00:00Z). Sessions get the state that they had there. --from kafka:TOPIC is another way to name the topic that is played.
     #[arg(long, value_name = "TIME")]
-    pub(super) from: Option<FromOrTo>,
+    pub(super) from: Option<From>,
 
     /// End here
     ///

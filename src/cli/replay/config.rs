@@ -1,18 +1,18 @@
 //! From the command line to the configuration of a replay.
 
 use std::io::IsTerminal;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{ReplayArgs, TargetArgs};
-use super::values::FromOrTo;
+use super::values::{From, FromOrTo, KAFKA};
 use crate::cli::settings::{password, tls};
 use crate::client::ConnectOptions;
 use crate::message::Criteria;
-use crate::player::{Accounts, PlayOptions, Target, UserMap};
+use crate::player::{Accounts, Permits, PlayOptions, Target, UserMap};
 use crate::recording::disk::Key;
 use crate::recording::kafka::GroupConfig;
-use crate::replay::{Amplify, Pace, Permits, ReplayConfig, Reporting, Selection};
+use crate::replay::{Amplify, Pace, ReplayConfig, Reporting, Selection};
+use crate::rules::names::Patterns;
 use crate::settings::Origins;
 
 /// Records of a partition that are read and wait for earlier ones of others, in bytes.
@@ -33,8 +33,8 @@ pub(super) fn key(args: &ReplayArgs, origins: &Origins) -> Result<Option<Key>, S
 
 /// How the topic is shared, if it is one that is played.
 pub(super) fn group(args: &ReplayArgs, origins: &Origins) -> Result<Option<GroupConfig>, String> {
-    let name = args.recording.as_deref().and_then(Path::to_str).unwrap_or_default();
-    let Some(topic) = name.strip_prefix("kafka:") else { return Ok(None) };
+    let Some(topic) = args.topic() else { return Ok(None) };
+    let name = format!("{KAFKA}{topic}");
     let sharing = &args.sharing;
     let Some(brokers) = sharing.kafka.brokers() else {
         return Err(format!("{name}: --kafka-bootstrap-servers is missing"));
@@ -64,12 +64,12 @@ pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Opt
     let target =
         Target::new(&connect.host, connect.port, connect.tls.clone(), connect.connect_timeout, accounts.clone())?;
     let pace = &args.pace;
-    let place = |place: &Option<FromOrTo>| place.map(|place| place.nanoseconds(began_ms));
-    let (from_ns, to_ns) = (place(&args.selection.from).unwrap_or(0), place(&args.selection.to).unwrap_or(u64::MAX));
+    let place = |place: FromOrTo| place.nanoseconds(began_ms);
+    let from = args.selection.from.as_ref().and_then(From::place);
+    let (from_ns, to_ns) = (from.map_or(0, place), args.selection.to.map_or(u64::MAX, place));
     if to_ns <= from_ns {
         return Err(format!("{}: it is not after --from", origins.of("to").name()));
     }
-    let name = args.recording.as_deref().unwrap_or_else(|| Path::new("")).display().to_string();
     let config = ReplayConfig {
         target,
         pace: Pace {
@@ -78,7 +78,10 @@ pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Opt
             think_auto: pace.think_auto,
         },
         selection: Selection {
-            criteria: Criteria { only: args.selection.only.clone(), skip: args.selection.skip.clone() },
+            criteria: Criteria {
+                only: Patterns::flat(&args.selection.only),
+                skip: Patterns::flat(&args.selection.skip),
+            },
             from_ns,
             to_ns,
         },
@@ -94,7 +97,7 @@ pub(super) fn plan(args: &ReplayArgs, origins: &Origins, began_ms: u64, key: Opt
         },
         read_ahead_bytes: pace.read_ahead,
         reporting: args.report.report.clone().map(|dir| Reporting { dir, key: key.map(Arc::new) }),
-        name,
+        name: args.recording_name().unwrap_or_default(),
         time_limits: args.report.time_limits(),
         draws_progress: std::io::stderr().is_terminal(),
     };

@@ -34,7 +34,6 @@ const MOST_RECORDS_BEFORE_START: u64 = 100_000;
 /// Plays a recording, or looks whether it can be played.
 pub(super) fn run(args: &ReplayArgs, origins: &Origins) -> Result<(), Failure> {
     let key = config::key(args, origins).map_err(Failure::usage)?;
-    let dir = args.recording.clone().ok_or_else(|| Failure::usage("nothing to play: give the recording's folder"))?;
     match config::group(args, origins).map_err(Failure::usage)? {
         Some(group) => {
             let stop = watch_signals()?;
@@ -44,6 +43,8 @@ pub(super) fn run(args: &ReplayArgs, origins: &Origins) -> Result<(), Failure> {
             play(args, origins, ready, &mut source, &stop)
         }
         None => {
+            let nothing = || Failure::usage("nothing to play: give the recording's folder");
+            let dir = args.recording.clone().ok_or_else(nothing)?;
             let mut source = FolderSource::open(dir, key.as_ref()).map_err(Failure::failed)?;
             let Some(ready) = prepare(args, origins, key, &mut source)? else { return Ok(()) };
             play(args, origins, ready, &mut source, &watch_signals()?)

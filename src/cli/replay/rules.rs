@@ -1,10 +1,12 @@
 //! What the settings of `replay` are to each other.
 
 use super::args::ReplayArgs;
-use super::values::Speed;
+use super::values::{From, Speed};
 use crate::client::TlsMode;
 use crate::settings::Otherwise::{NoEffect, Refused};
 use crate::settings::Rule;
+
+const PLAYED_WHOLE: &str = "a topic that players share is played once, whole, and without an order across sessions: each player knows only its own";
 
 /// Settings that matter only together with others.
 pub(in crate::cli) fn rules() -> Vec<Rule<ReplayArgs>> {
@@ -45,15 +47,23 @@ pub(in crate::cli) fn rules() -> Vec<Rule<ReplayArgs>> {
         },
         Rule {
             settings: &["group", "until_idle", "kafka_bootstrap_servers", "kafka_option"],
-            needs: |args| args.plays_topic(),
+            needs: |args| args.topic().is_some(),
             otherwise: NoEffect("it is about kafka:TOPIC, and a folder is played"),
         },
         Rule {
-            settings: &["from", "to", "loops", "amplify", "commit_order", "key_file"],
-            needs: |args| !args.plays_topic(),
-            otherwise: Refused(
-                "a topic that players share is played once, whole, and without an order across sessions: each player knows only its own",
-            ),
+            settings: &["from"],
+            needs: |args| !matches!(args.selection.from, Some(From::Topic(_))) || args.recording.is_none(),
+            otherwise: Refused("there is a recording already: give either its folder or kafka:TOPIC"),
+        },
+        Rule {
+            settings: &["from"],
+            needs: |args| args.topic().is_none() || args.selection.from.as_ref().and_then(From::place).is_none(),
+            otherwise: Refused(PLAYED_WHOLE),
+        },
+        Rule {
+            settings: &["to", "loops", "amplify", "commit_order", "key_file"],
+            needs: |args| args.topic().is_none(),
+            otherwise: Refused(PLAYED_WHOLE),
         },
         Rule {
             settings: &["report", "fail_on", "baseline", "loops", "amplify", "start_anyway"],

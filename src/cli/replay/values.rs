@@ -7,6 +7,9 @@ use jiff::Timestamp;
 
 use crate::settings::duration;
 
+/// In front of a topic's name.
+pub(super) const KAFKA: &str = "kafka:";
+
 /// `--speed`: a factor, or as fast as the target can.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Speed {
@@ -68,6 +71,35 @@ impl FromStr for FromOrTo {
     }
 }
 
+/// `--from`: a place, or where the recording is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum From {
+    Place(FromOrTo),
+    Topic(String),
+}
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix(KAFKA) {
+            Some("") => Err("the topic's name is missing".to_owned()),
+            Some(topic) => Ok(Self::Topic(topic.to_owned())),
+            None => text.parse().map(Self::Place),
+        }
+    }
+}
+
+impl From {
+    /// Where to begin, if that is what it says.
+    pub(super) fn place(&self) -> Option<FromOrTo> {
+        match self {
+            Self::Place(place) => Some(*place),
+            Self::Topic(_) => None,
+        }
+    }
+}
+
 impl FromOrTo {
     /// Nanoseconds from the beginning of a recording that began then; 0 for what is before.
     pub(super) fn nanoseconds(self, recording_began_ms: u64) -> u64 {
@@ -102,5 +134,9 @@ mod tests {
         assert_eq!(place("1970-01-01T00:00:03Z"), Ok(2_000_000_000));
         assert_eq!(place("1970-01-01T00:00:00Z"), Ok(0));
         assert!(place("yesterday").is_err());
+        let from = |text: &str| text.parse::<From>();
+        assert_eq!(from("kafka:t"), Ok(From::Topic("t".to_owned())));
+        assert_eq!(from("10m").map(|from| from.place().is_some()), Ok(true));
+        assert!(from("kafka:").is_err() && from("t").is_err());
     }
 }

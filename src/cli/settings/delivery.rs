@@ -36,7 +36,7 @@ pub(in crate::cli) struct ProducerArgs {
     pub(in crate::cli) kafka_retries: u32,
 
     /// How long messages wait to share a request
-    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=900_000))]
+    #[arg(long, hide_short_help = true, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=900_000))]
     pub(in crate::cli) kafka_linger_ms: u32,
 
     /// Send as soon as this many bytes wait
@@ -66,11 +66,11 @@ pub(in crate::cli) struct QueueArgs {
     pub(in crate::cli) backpressure: Backpressure,
 
     /// Messages in one sink's queue
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "10000", value_parser = positive)]
     pub(in crate::cli) publish_queue_maxsize: usize,
 
     /// Bytes in one sink's queue
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
     pub(in crate::cli) publish_queue_bytes: usize,
 
     /// Messages that a worker gathers
@@ -114,10 +114,10 @@ pub(in crate::cli) struct BufferArgs {
     /// Messages of all open transactions in memory
     ///
     /// A transaction that would exceed this, or --buffer-bytes, is kept in a file in --temp-dir.
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value = "10000", value_parser = positive)]
     pub(in crate::cli) buffer_messages: usize,
 
     /// Bytes of them in memory
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
+    #[arg(long, hide_short_help = true, value_name = "SIZE", default_value = "64MiB", value_parser = memory_size)]
     pub(in crate::cli) buffer_bytes: usize,
 }

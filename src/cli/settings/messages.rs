@@ -68,7 +68,7 @@ pub(in crate::cli) struct MessageArgs {
 pub(in crate::cli) struct FilterArgs {
     /// Only statements of this user, database, client or kind; repeatable
     ///
-    /// user=NAME, database=NAME, client=ADDRESS[/BITS] or kind=KIND (select, insert, ddl and so on: docs/messages.md). In names * stands for any characters; a name with an asterisk or a comma stands in
+    /// user=NAME, database=NAME, client=ADDRESS[/BITS], kind=KIND (select, insert, ddl and so on: docs/messages.md), table=[DATABASE.]NAME or digest=DIGEST (docs/digest.md). In names * stands for any characters; a name with an asterisk or a comma stands in
     /// backticks. Of criteria with the same key one must hold, of different keys each.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(in crate::cli) only: Vec<Patterns<Criterion>>,
@@ -106,10 +106,9 @@ impl FilterArgs {
 
     /// What it leaves out.
     pub(in crate::cli) fn filter(&self) -> MessageFilter {
-        let all = |lists: &[Patterns<Criterion>]| lists.iter().flat_map(|list| list.0.iter().cloned()).collect();
         MessageFilter {
-            only: all(&self.only),
-            skip: all(&self.skip),
+            only: Patterns::flat(&self.only),
+            skip: Patterns::flat(&self.skip),
             min_duration_ns: u64::try_from(self.min_duration.as_nanos()).unwrap_or(u64::MAX),
             sample: Sample { share: self.sample, seed: self.sample_seed },
             keeps_errors: self.keep_errors,

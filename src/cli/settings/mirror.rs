@@ -1,6 +1,8 @@
 //! Sessions on a second server, the same for live and for captured ones.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +13,7 @@ use super::server_url::ServerUrl;
 use crate::client::TlsMode;
 use crate::message::{Criteria, Criterion, Sample};
 use crate::mirror::{Lag, MirrorConfig, ReportConfig};
-use crate::player::{Accounts, PlayOptions, Target, UserMap};
+use crate::player::{Accounts, PlayOptions, SchemaMap, Target, UserMap};
 use crate::rules::names::Patterns;
 use crate::settings::{
     ConfigError, Origins, Otherwise::NoEffect, Otherwise::Refused, Rule, duration, memory_size, positive, share, size,
@@ -65,9 +67,15 @@ pub(in crate::cli) struct MirrorArgs {
 
     /// Execute statements that change data, too
     ///
-    /// Without it they are refused and counted, and so are those that lock rows or tables. What manages the server (SHUTDOWN, KILL, SET GLOBAL, accounts, replication) is refused in any case.
+    /// Without it they are refused and counted. What manages the server (SHUTDOWN, KILL, SET GLOBAL, accounts, replication) is refused in any case.
     #[arg(long, value_name = "BOOL", default_value = "false", value_parser = crate::settings::boolean, hide_short_help = true)]
     mirror_allow_writes: bool,
+
+    /// Other databases for the clients': app=app_test. Several with commas between
+    ///
+    /// Sessions log in to them, choose them, and name them in their statements. Where a name may be something else's the statement is not executed.
+    #[arg(long, value_name = "DB=NAME", hide_short_help = true)]
+    mirror_schema_map: Option<SchemaMap>,
 
     /// Only this share of the sessions
     ///
@@ -81,7 +89,7 @@ pub(in crate::cli) struct MirrorArgs {
 
     /// Only this user, database, client or kind; repeatable
     ///
-    /// As --only of the proxy. User and client choose sessions, database and kind statements. SET, USE, BEGIN and COMMIT are executed whatever the kind.
+    /// As --only of the proxy. User and client choose sessions, database, kind and digest statements. SET, USE, BEGIN and COMMIT are executed whatever the kind.
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true)]
     mirror_only: Vec<Patterns<Criterion>>,
 
@@ -136,12 +144,11 @@ impl MirrorArgs {
     /// What the mirror is told; `None` if there is none.
     pub(in crate::cli) fn config(&self, origins: &Origins) -> Result<Option<MirrorConfig>, ConfigError> {
         let Some(url) = &self.mirror else { return Ok(None) };
-        let all = |lists: &[Patterns<Criterion>]| lists.iter().flat_map(|list| list.0.iter().cloned()).collect();
         Ok(Some(MirrorConfig {
             target: self.target(url, origins)?,
-            options: PlayOptions::default(),
+            options: PlayOptions { schema_map: self.mirror_schema_map.clone().map(Arc::new), ..PlayOptions::default() },
             sample: Sample { share: self.mirror_sample, seed: self.mirror_sample_seed },
-            criteria: Criteria { only: all(&self.mirror_only), skip: all(&self.mirror_skip) },
+            criteria: Criteria { only: Patterns::flat(&self.mirror_only), skip: Patterns::flat(&self.mirror_skip) },
             allow_writes: self.mirror_allow_writes,
             queue_bytes: self.mirror_queue_bytes,
             session_bytes: match self.mirror_lag {
@@ -154,6 +161,18 @@ impl MirrorArgs {
             lag: self.lag(origins)?,
             report: self.report(origins)?,
         }))
+    }
+
+    /// What is in the files that these settings name: by setting, a number that another content changes.
+    pub(in crate::cli) fn contents(&self) -> FileContents {
+        let file = |path: &Option<PathBuf>| fingerprint(&path.as_ref().map(|path| std::fs::read(path).ok()));
+        let accounts = self.mirror_user_map.as_deref().map(|path| UserMap::read(path).ok());
+        vec![
+            ("mirror_password_file", file(&self.mirror_password_file)),
+            // With the passwords in the files that it names.
+            ("mirror_user_map", fingerprint(&accounts)),
+            ("mirror_tls_ca", file(&self.mirror_tls_ca)),
+        ]
     }
 
     fn target(&self, url: &ServerUrl, origins: &Origins) -> Result<Target, ConfigError> {
@@ -191,6 +210,15 @@ impl MirrorArgs {
     }
 }
 
+/// What is in files: by the setting that names one, a number that another content changes.
+pub(in crate::cli) type FileContents = Vec<(&'static str, u64)>;
+
+fn fingerprint(content: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Makes the folder if it is not there.
 fn writable_folder(folder: &std::path::Path, id: &str, origins: &Origins) -> Result<(), ConfigError> {
     std::fs::create_dir_all(folder).map_err(|error| ConfigError::Refused {
@@ -215,6 +243,7 @@ pub(in crate::cli) fn mirror_rules<S: Mirrors>() -> [Rule<S>; 7] {
                 "mirror_tls_mode",
                 "mirror_tls_ca",
                 "mirror_allow_writes",
+                "mirror_schema_map",
                 "mirror_sample",
                 "mirror_sample_seed",
                 "mirror_only",

@@ -44,7 +44,7 @@ fn sink(text: &str, kinds: &[SinkKind]) -> Result<SinkName, String> {
 
 /// A destination of statements.
 pub(in crate::cli) fn statement_sink(text: &str) -> Result<SinkName, String> {
-    sink(text, &[SinkKind::Stdout, SinkKind::Ndjson, SinkKind::Kafka])
+    sink(text, &[SinkKind::Stdout, SinkKind::Ndjson, SinkKind::Kafka, SinkKind::Parquet])
 }
 
 /// A destination of rows.

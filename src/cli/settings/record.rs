@@ -22,7 +22,7 @@ const TOPIC_IN_FLIGHT: usize = 16 << 20;
 pub(in crate::cli) struct RecordArgs {
     /// Record sessions into this folder, or kafka:TOPIC, for replay
     ///
-    /// Every session's commands with their parameters, times and outcomes, for mysql-interceptor replay. The folder is made, or is empty. A topic is at --kafka-bootstrap-servers (which has messages sent there, too, unless --sink says otherwise), and several players can share it. Messages go on as before; --statement-logging=false is without them. Passwords are never recorded. docs/recordings.md describes the files.
+    /// Every session's commands with their parameters, times and outcomes, for mysql-interceptor replay. The folder is made, or is empty, or has a recording of the same server, which then goes on. A topic is at --kafka-bootstrap-servers (which has messages sent there, too, unless --sink says otherwise), and several players can share it. Messages go on as before; --statement-logging=false is without them. Passwords are never recorded. docs/recordings.md describes the files.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(in crate::cli) record: Option<PathBuf>,
 

@@ -1,5 +1,6 @@
 //! Everything about messages of statements that subcommands have in common.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Command};
@@ -9,9 +10,10 @@ use super::files::{FileArgs, TempArgs, Writes, file_rules};
 use super::kafka::KafkaArgs;
 use super::messages::{FilterArgs, MessageArgs};
 use super::output::{ColumnArgs, PrettyArgs, SinkName, check_distinct, specs, statement_sink};
+use super::parquet::{ParquetFileArgs, parquet_rule};
 use super::redaction::{RedactArgs, Redacts, redact_rules};
 use super::table::change;
-use crate::deliver::{Fsync, KafkaConfig, SinkConfig, StdoutConfig};
+use crate::deliver::{Fsync, KafkaConfig, SinkConfig, StatementParquetConfig, StdoutConfig};
 use crate::message::{CapturePolicy, MessageOptions};
 use crate::publish::{BufferConfig, local_time_zone};
 use crate::settings::Otherwise::{NoEffect, Refused};
@@ -29,7 +31,7 @@ pub(in crate::cli) struct StatementArgs {
     #[command(flatten)]
     pub(in crate::cli) redaction: RedactArgs,
 
-    /// stdout, ndjson:PATH or kafka; repeatable [default: stdout]
+    /// stdout, ndjson:PATH, kafka or parquet:DIR [default: stdout]
     ///
     /// Where messages go; repeatable or comma-separated. Without it: stdout, or Kafka if there are brokers. Kafka is added to the sinks given here as soon as there are brokers.
     #[arg(long, value_name = "SINK", value_delimiter = ',', value_parser = statement_sink, help_heading = "Output")]
@@ -43,6 +45,9 @@ pub(in crate::cli) struct StatementArgs {
 
     #[command(flatten)]
     pub(in crate::cli) files: FileArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) parquet: ParquetFileArgs,
 
     #[command(flatten)]
     pub(in crate::cli) kafka: KafkaArgs,
@@ -64,6 +69,16 @@ pub(in crate::cli) struct StatementArgs {
 pub(in crate::cli) trait Publishes {
     /// What becomes of statements.
     fn statements(&self) -> &StatementArgs;
+
+    /// Whether there is a spool.
+    fn has_spool(&self) -> bool {
+        false
+    }
+
+    /// Whether there are markers, which name the process.
+    fn has_markers(&self) -> bool {
+        false
+    }
 }
 
 /// What differs from the defaults that subcommands share: statements are redacted unless told otherwise.
@@ -142,18 +157,29 @@ impl StatementArgs {
         Ok(Some(BufferConfig { messages: self.buffer.buffer_messages, bytes: self.buffer.buffer_bytes, folder }))
     }
 
+    /// Which process this is, as these sinks say it.
+    pub(in crate::cli) fn run_of(&self, sinks: &[SinkConfig]) -> String {
+        let said = sinks.iter().find_map(|sink| match sink {
+            SinkConfig::Kafka(kafka) => Some(kafka.proxy.clone()),
+            SinkConfig::Parquet(parquet) => Some(parquet.proxy.clone()),
+            SinkConfig::Stdout(_) | SinkConfig::Ndjson(_) => None,
+        });
+        said.unwrap_or_else(|| running(self.producer.instance.as_deref(), jiff::Timestamp::now()))
+    }
+
     /// Where messages go; never empty.
     pub(in crate::cli) fn sinks(&self) -> Vec<SinkConfig> {
+        let proxy = running(self.producer.instance.as_deref(), jiff::Timestamp::now());
+        let kafka = || self.kafka_config(&proxy).map(SinkConfig::Kafka);
         let open = |spec: &SinkSpec| match spec {
             SinkSpec::Stdout => Some(SinkConfig::Stdout(self.stdout_config())),
             SinkSpec::Ndjson(path) => Some(SinkConfig::Ndjson(self.files.ndjson(path.clone(), Fsync::Never))),
-            SinkSpec::Kafka => self.kafka_config().map(SinkConfig::Kafka),
-            // Not a sink of statements: refused where the setting is read.
-            SinkSpec::Parquet(_) => None,
+            SinkSpec::Kafka => kafka(),
+            SinkSpec::Parquet(dir) => Some(SinkConfig::Parquet(self.parquet_config(dir.clone(), &proxy))),
         };
         let mut sinks: Vec<_> = specs(&self.sink).filter_map(open).collect();
         if !self.names(SinkKind::Kafka) {
-            sinks.extend(self.kafka_config().map(SinkConfig::Kafka));
+            sinks.extend(kafka());
         }
         if sinks.is_empty() {
             sinks.push(SinkConfig::Stdout(self.stdout_config()));
@@ -170,12 +196,24 @@ impl StatementArgs {
         }
     }
 
-    fn kafka_config(&self) -> Option<KafkaConfig> {
+    fn parquet_config(&self, dir: PathBuf, proxy: &str) -> StatementParquetConfig {
+        StatementParquetConfig {
+            dir,
+            compression: self.parquet.parquet_compression,
+            roll_bytes: self.parquet.parquet_roll_size,
+            roll_age: self.parquet.parquet_roll_age,
+            mode: self.files.mode(),
+            fsync: self.files.fsync_or(Fsync::Interval),
+            proxy: proxy.to_owned(),
+        }
+    }
+
+    fn kafka_config(&self, proxy: &str) -> Option<KafkaConfig> {
         let producer = &self.producer;
         Some(KafkaConfig {
             bootstrap_servers: self.kafka.brokers()?.to_owned(),
             topic: producer.kafka_topic.clone(),
-            proxy: running(producer.instance.as_deref(), jiff::Timestamp::now()),
+            proxy: proxy.to_owned(),
             acks: producer.kafka_acks,
             retries: producer.kafka_retries,
             linger: Duration::from_millis(producer.kafka_linger_ms.into()),
@@ -192,6 +230,7 @@ pub(in crate::cli) fn statement_rules<S: Publishes>() -> Vec<Rule<S>> {
     rules.extend(redact_rules());
     rules.extend(output_rules());
     rules.extend(file_rules());
+    rules.push(parquet_rule());
     rules.extend(kafka_rules());
     rules
 }
@@ -250,18 +289,27 @@ fn output_rules<S: Publishes>() -> [Rule<S>; 4] {
         },
         Rule {
             settings: &["file_mode"],
-            needs: |args| args.writes_to(SinkKind::Ndjson),
+            needs: |args| args.writes_to(SinkKind::Ndjson) || args.writes_to(SinkKind::Parquet),
             otherwise: NoEffect("no sink is a file: add --sink ndjson:PATH"),
         },
     ]
 }
 
-fn kafka_rules<S: Publishes>() -> [Rule<S>; 3] {
+fn kafka_rules<S: Publishes>() -> [Rule<S>; 4] {
     [
+        Rule {
+            settings: &["instance"],
+            needs: |args| {
+                let is_in_messages = args.writes_to(SinkKind::Kafka) || args.writes_to(SinkKind::Parquet);
+                is_in_messages || args.has_spool() || args.has_markers()
+            },
+            otherwise: NoEffect(
+                "there is no Kafka sink and none of Parquet, no spool and no markers: set --kafka-bootstrap-servers, --sink, --spool or --markers",
+            ),
+        },
         Rule {
             settings: &[
                 "kafka_topic",
-                "instance",
                 "kafka_acks",
                 "kafka_retries",
                 "kafka_linger_ms",
@@ -287,7 +335,7 @@ fn kafka_rules<S: Publishes>() -> [Rule<S>; 3] {
 }
 
 /// Which process this is: the instance, by default this host, and when it started, in UTC.
-fn running(instance: Option<&str>, started: jiff::Timestamp) -> String {
+pub(in crate::cli) fn running(instance: Option<&str>, started: jiff::Timestamp) -> String {
     let instance = instance.map_or_else(|| gethostname::gethostname().to_string_lossy().into_owned(), str::to_owned);
     format!("{instance}@{started:.3}")
 }
