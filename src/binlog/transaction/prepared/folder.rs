@@ -60,14 +60,14 @@ impl Folder {
     }
 
     /// The transactions that a checkpoint names, in its order; of those that have nothing that is wanted, nothing. What else there is was
-    /// written after the checkpoint: it comes again.
+    /// written after the checkpoint and comes again, or was not removed in time: it goes now, as there may be nothing to read.
     pub(crate) fn load(
         &mut self,
         named: &[PreparedXa],
         hide: &mut dyn FnMut(&mut PreparedFile),
     ) -> Result<Vec<Option<Restored>>, HoldError> {
         let numbers: HashSet<_> = named.iter().filter_map(|xa| xa.segment).collect();
-        if numbers.is_empty() {
+        if numbers.is_empty() && !self.path.exists() {
             return Ok(named.iter().map(|_| None).collect());
         }
         self.open(&numbers)?;
@@ -94,6 +94,8 @@ impl Folder {
             restored
                 .push(Some(Restored { found, stored: Stored { file: Arc::clone(file), index: xa.index, records } }));
         }
+        // Not before: with the wrong checkpoint nothing is to be lost.
+        remove(&self.take_obsolete());
         Ok(restored)
     }
 

@@ -271,6 +271,30 @@ fn what_a_checkpoint_names_must_be_there() {
     assert_eq!(obsolete, [path]);
 }
 
+/// A run that finds nothing to read has no boundary at which it could remove what a kill has left.
+#[test]
+fn what_no_checkpoint_names_goes_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stream = Stream::kept_in(folder.path());
+    stream.prepare(1, "a", 0..1);
+    stream.flush();
+    let waiting = stream.boundaries.last().unwrap().0.clone();
+    stream.prepare(2, "b", 1..2);
+    stream.flush();
+    drop(stream);
+    assert_eq!(segments(folder.path()), 2);
+    // With a checkpoint that does not fit nothing is removed.
+    let mut stream = Stream::kept_in(folder.path());
+    let other = PreparedXa { offset: 5, ..waiting.prepared[0].clone() };
+    stream.assembler.restore_prepared(&[other]).unwrap_err();
+    drop(stream);
+    assert_eq!(segments(folder.path()), 2);
+    drop(Stream::resumed(folder.path(), &waiting));
+    assert_eq!(segments(folder.path()), 1);
+    drop(Stream::resumed(folder.path(), &Checkpoint { prepared: Vec::new(), ..waiting }));
+    assert_eq!(segments(folder.path()), 0);
+}
+
 #[test]
 fn a_folder_that_takes_nothing_ends_the_run_before_the_transaction() {
     let folder = tempfile::tempdir().unwrap();
