@@ -42,16 +42,28 @@ pub(super) struct BatchFacts {
     pub(super) complete: bool,
 }
 
-/// Appends a message.
-pub(super) fn append(out: &mut Vec<u8>, metadata: &[u8], body: &[u8]) -> Result<(), Failure> {
-    let padded = metadata.len().next_multiple_of(ALIGNMENT);
-    let length = i32::try_from(padded).map_err(Failure::invalid)?;
-    out.extend_from_slice(&CONTINUATION);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(metadata);
-    out.resize(out.len() + padded - metadata.len(), 0);
-    out.extend_from_slice(body);
-    Ok(())
+/// A message as it stands in the file: its beginning, and its body as the encoder made it.
+pub(super) struct Encoded {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Encoded {
+    pub(super) fn new(metadata: &[u8], body: Vec<u8>) -> Result<Self, Failure> {
+        let padded = metadata.len().next_multiple_of(ALIGNMENT);
+        let length = i32::try_from(padded).map_err(Failure::invalid)?;
+        let mut head = Vec::with_capacity(PREFIX + padded);
+        head.extend_from_slice(&CONTINUATION);
+        head.extend_from_slice(&length.to_le_bytes());
+        head.extend_from_slice(metadata);
+        head.resize(PREFIX + padded, 0);
+        Ok(Self { head, body })
+    }
+
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> u64 {
+        (self.head.len() + self.body.len()) as u64
+    }
 }
 
 /// The metadata of an encoded batch, with what it says of itself.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Failure, RecordingError};
 use super::key::Key;
-use super::sealed::{Cipher, MAX_CHUNK};
+use super::message::Encoded;
+use super::sealed::{Cipher, LENGTH, MAX_CHUNK, TAG};
 use crate::files::{self, FileMode};
 
 /// What is written, append by append. What an append has taken survives the end of the process.
@@ -54,20 +55,33 @@ impl Output {
         self.limit = limit;
     }
 
-    /// Appends.
-    pub(super) fn append(&mut self, content: &[u8]) -> Result<(), RecordingError> {
-        self.append_sealed(content, false)
+    /// Appends messages.
+    pub(super) fn append(&mut self, messages: &[Encoded]) -> Result<(), RecordingError> {
+        let parts = messages.iter().flat_map(|message| [&message.head[..], &message.body]);
+        if self.seal.is_none() {
+            return parts.into_iter().try_for_each(|part| self.write(part));
+        }
+        let mut chunk = Vec::new();
+        for mut part in parts {
+            while !part.is_empty() {
+                let (now, later) = part.split_at(part.len().min(MAX_CHUNK - chunk.len()));
+                chunk.extend_from_slice(now);
+                part = later;
+                if chunk.len() == MAX_CHUNK {
+                    self.write_chunk(&chunk, false)?;
+                    chunk.clear();
+                }
+            }
+        }
+        if chunk.is_empty() { Ok(()) } else { self.write_chunk(&chunk, false) }
     }
 
-    fn append_sealed(&mut self, content: &[u8], is_last: bool) -> Result<(), RecordingError> {
+    /// Writes a chunk, encrypted where the file is.
+    fn write_chunk(&mut self, content: &[u8], is_last: bool) -> Result<(), RecordingError> {
         let Some(seal) = &mut self.seal else { return self.write(content) };
-        let mut sealed = Vec::with_capacity(content.len() + content.len() / 1024 + 64);
-        let mut chunks = content.chunks(MAX_CHUNK).peekable();
-        while let Some(chunk) = chunks.next() {
-            let is_last = is_last && chunks.peek().is_none();
-            seal.cipher.seal(seal.next, chunk, is_last, &mut sealed).map_err(|failure| failure.at(&self.path))?;
-            seal.next += 1;
-        }
+        let mut sealed = Vec::with_capacity(content.len() + LENGTH + TAG);
+        seal.cipher.seal(seal.next, content, is_last, &mut sealed).map_err(|failure| failure.at(&self.path))?;
+        seal.next += 1;
         self.write(&sealed)
     }
 
@@ -90,7 +104,7 @@ impl Output {
 
     /// Appends the end. The file is on disk when this returns.
     pub(super) fn finish(mut self, end: &[u8]) -> Result<u64, RecordingError> {
-        self.append_sealed(end, true)?;
+        self.write_chunk(end, true)?;
         files::sync(&self.file).map_err(|source| Failure::io("write")(source).at(&self.path))?;
         Ok(self.written)
     }

@@ -14,7 +14,7 @@ use super::earlier::Earlier;
 use super::error::{Failure, RecordingError};
 use super::folder::Folder;
 use super::key::Key;
-use super::message::{self, BatchFacts};
+use super::message::{self, BatchFacts, Encoded};
 use super::output::Output;
 use super::rows::{Batch, Rows};
 use super::schema::schema;
@@ -284,6 +284,10 @@ impl RecordingWriter {
         if self.file.is_none() {
             self.open_file()?;
         }
+        // A batch has this much, or one record: what it takes while it is encoded is bounded.
+        if !self.rows.is_empty() && self.rows.bytes() + record.bytes() > BATCH_BYTES {
+            self.flush()?;
+        }
         let path = self.folder.path();
         self.rows.add(record).map_err(|failure| failure.at(path))?;
         self.written.records += 1;
@@ -302,13 +306,14 @@ impl RecordingWriter {
         let path = self.folder.path();
         let batch = self.rows.finish().map_err(|failure| failure.at(path))?;
         let Some(file) = &mut self.file else { return Ok(()) };
-        let bytes = encode(&batch, complete, &mut file.dictionaries).map_err(|failure| failure.at(&file.path))?;
-        let taken = self.finished_bytes + file.output.written() + bytes.len() as u64;
+        let messages = encode(batch, complete, &mut file.dictionaries).map_err(|failure| failure.at(&file.path))?;
+        let bytes: u64 = messages.iter().map(Encoded::len).sum();
+        let taken = self.finished_bytes + file.output.written() + bytes;
         if let Some(limit) = self.options.max_bytes.filter(|limit| taken > *limit) {
             self.make_room(limit, taken)?;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.output.append(&bytes)
+        file.output.append(&messages)
     }
 
     /// The recording would be too large.
@@ -358,9 +363,7 @@ impl RecordingWriter {
         let options = write_options().map_err(failed)?;
         let encoded =
             IpcDataGenerator {}.schema_to_bytes_with_dictionary_tracker(&self.schema, &mut dictionaries, &options);
-        let mut bytes = Vec::new();
-        message::append(&mut bytes, &encoded.ipc_message, &encoded.arrow_data).map_err(failed)?;
-        output.append(&bytes)?;
+        output.append(&[Encoded::new(&encoded.ipc_message, encoded.arrow_data).map_err(failed)?])?;
         self.next_number += 1;
         self.written.files += 1;
         // Even without sessions: it says when the file begins.
@@ -384,20 +387,22 @@ fn write_options() -> Result<IpcWriteOptions, Failure> {
         .map_err(Failure::invalid)
 }
 
-/// A batch as messages.
-fn encode(batch: &Batch, complete: bool, dictionaries: &mut DictionaryTracker) -> Result<Vec<u8>, Failure> {
+/// A batch as messages. They may be large: no byte of them is copied, and the batch goes before they are written.
+fn encode(batch: Batch, complete: bool, dictionaries: &mut DictionaryTracker) -> Result<Vec<Encoded>, Failure> {
     let options = write_options()?;
-    let mut context = IpcWriteContext::default();
-    let (changed, rows) =
-        IpcDataGenerator {}.encode(&batch.columns, dictionaries, &options, &mut context).map_err(Failure::invalid)?;
-    let mut bytes = Vec::new();
-    for dictionary in &changed {
-        let metadata = message::with_pairs(dictionary, &[])?;
-        message::append(&mut bytes, &metadata, &dictionary.arrow_data)?;
+    let Batch { columns, first_ns, last_ns } = batch;
+    let (changed, rows) = IpcDataGenerator {}
+        .encode(&columns, dictionaries, &options, &mut IpcWriteContext::default())
+        .map_err(Failure::invalid)?;
+    drop(columns);
+    let mut messages = Vec::with_capacity(changed.len() + 1);
+    for dictionary in changed {
+        let metadata = message::with_pairs(&dictionary, &[])?;
+        messages.push(Encoded::new(&metadata, dictionary.arrow_data)?);
     }
-    let facts = BatchFacts { first_ns: batch.first_ns, last_ns: batch.last_ns, complete };
-    message::append(&mut bytes, &message::with_facts(&rows, facts)?, &rows.arrow_data)?;
-    Ok(bytes)
+    let metadata = message::with_facts(&rows, BatchFacts { first_ns, last_ns, complete })?;
+    messages.push(Encoded::new(&metadata, rows.arrow_data)?);
+    Ok(messages)
 }
 
 /// About how many bytes of content a command has.
