@@ -10,6 +10,7 @@ mod generate;
 mod inspect;
 mod log_file;
 mod logging;
+mod memory;
 mod proxy;
 mod recording;
 mod replay;

@@ -3,7 +3,6 @@
 mod args;
 mod config;
 mod forms;
-mod memory;
 mod outputs;
 mod place;
 mod rules;
@@ -13,6 +12,7 @@ mod tests;
 use std::sync::Arc;
 
 use super::exit::{Failure, at_once};
+use super::memory;
 use super::settings::with_origins;
 use crate::binlog::RunError;
 use crate::lifecycle::{self, HangUp, Patience};

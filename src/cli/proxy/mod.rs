@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::exit::{Failure, at_once};
+use super::memory;
 use super::settings::with_origins;
 use crate::deliver::{self, Pipeline, Sink, Spool};
 use crate::lifecycle::{self, Patience};
@@ -42,6 +43,7 @@ const FLUSH_AT_LEAST: Duration = Duration::from_secs(2);
 /// Runs the proxy until it is told to stop. `words` are the settings as they are written now; `read_again` tells how they are written when
 /// SIGHUP comes.
 pub(super) fn run(plan: Plan, origins: &Origins, words: Words, read_again: ReadAgain) -> Result<(), Failure> {
+    memory::give_back_large();
     tracing::debug!(?plan, "configuration");
     let (hang_up, signals) = reload::signal();
     let stop = lifecycle::watch(Patience::Endless, hang_up, at_once)

@@ -60,14 +60,14 @@ impl Folder {
     }
 
     /// The transactions that a checkpoint names, in its order; of those that have nothing that is wanted, nothing. What else there is was
-    /// written after the checkpoint and comes again, or was not removed in time: it goes now, as there may be nothing to read.
+    /// written after the checkpoint and comes again, or was not removed in time: see [`Self::remove_others`].
     pub(crate) fn load(
         &mut self,
         named: &[PreparedXa],
         hide: &mut dyn FnMut(&mut PreparedFile),
     ) -> Result<Vec<Option<Restored>>, HoldError> {
         let numbers: HashSet<_> = named.iter().filter_map(|xa| xa.segment).collect();
-        if numbers.is_empty() && !self.path.exists() {
+        if numbers.is_empty() {
             return Ok(named.iter().map(|_| None).collect());
         }
         self.open(&numbers)?;
@@ -94,9 +94,14 @@ impl Folder {
             restored
                 .push(Some(Restored { found, stored: Stored { file: Arc::clone(file), index: xa.index, records } }));
         }
-        // Not before: with the wrong checkpoint nothing is to be lost.
-        remove(&self.take_obsolete());
         Ok(restored)
+    }
+
+    /// Removes what the checkpoint that was loaded does not name: there may be nothing to read, and so no boundary after which it would go.
+    pub(crate) fn remove_others(&mut self) -> Result<(), HoldError> {
+        self.clear()?;
+        remove(&self.take_obsolete());
+        Ok(())
     }
 
     fn load_file(

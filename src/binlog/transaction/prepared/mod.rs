@@ -283,7 +283,11 @@ impl Prepared {
             let stored = restored.map(|restored| restored.stored);
             self.waiting.insert(name(&xid), Waiting { head, weight: 0, pieces, stored });
         }
-        Ok(())
+        // Not before: with a checkpoint that does not fit nothing is to be lost.
+        match &mut self.keep {
+            Keep::InFolder(folder) => folder.remove_others(),
+            Keep::Nothing | Keep::NoPlace => Ok(()),
+        }
     }
 
     /// What is said where a file cannot be written.
