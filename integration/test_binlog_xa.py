@@ -474,11 +474,36 @@ def test_each_row_once_with_kafka(binlog_mysql, kafka, binlogs, tmp_path):
     assert len({identity(row) for row in rows}) == len(rows)
     assert rebuilt(rows) == selected(db)
     writer.finish()
-    binlogs("--until", "now", *keep, *kafka_options, server=db, sinks=["kafka"]).finish()
+    last = binlogs("--until", "now", *keep, *kafka_options, server=db, sinks=["kafka"]).finish()
     rows = values(read(kafka, prefix))
     assert len({identity(row) for row in rows}) == len(rows)
     assert rebuilt(rows) == selected(db)
-    assert segments(tmp_path / "xa") == []
+    assert segments(tmp_path / "xa") == [] and counter(last, "xa_waiting") == 0, last.log
+
+
+def test_what_a_kill_has_left_goes_though_nothing_more_comes(binlog_mysql, kafka, binlogs, tmp_path):
+    """The rows are in Kafka, with the place after them; the file that had them is still there."""
+    db, prefix, folder = binlog_mysql, f"L{os.getpid()}_{time.monotonic_ns()}", tmp_path / "xa"
+    db.fresh_databases(DB)
+    db.sql(f"CREATE TABLE {DB}.t (id INT PRIMARY KEY, v INT, s LONGTEXT) ENGINE=InnoDB")
+    make(kafka, prefix, 1)
+    keep = ["--include", f"{DB}.t", "--xa-dir", folder, *options(kafka, prefix, *once(prefix))]
+    begins = ["--from", at(position(db))]
+    for number in range(1, 20):
+        prepare(db, f"'kill{number}'", f"INSERT INTO t VALUES ({number}, 1, 'a')")
+        binlogs(*begins, "--until", "now", *keep, server=db, sinks=["kafka"]).finish()
+        begins = []
+        assert len(segments(folder)) == 1
+        binlog = binlogs(*keep, server=db, sinks=["kafka"])
+        complete(db, f"XA COMMIT 'kill{number}'")
+        wait_for(kafka, prefix, 1, enough=number)
+        binlog.kill()
+        if segments(folder):
+            break
+    assert segments(folder), "never killed in time"
+    binlogs("--until", "now", *keep, server=db, sinks=["kafka"]).finish()
+    assert [row["after"]["id"] for row in values(read(kafka, prefix))] == list(range(1, number + 1))
+    assert segments(folder) == []
 
 
 def test_without_a_folder_kafka_says_so(binlog_mysql, kafka, binlogs):
