@@ -14,6 +14,11 @@ pub(crate) fn set_room(bytes: Option<u64>) {
     ROOM.set(bytes);
 }
 
+/// Whether there are any: then everything is written, as where the file system keeps nothing.
+pub(super) fn are_set() -> bool {
+    ROOM.get().is_some()
+}
+
 /// A write beyond the room is short, and then fails.
 pub(super) fn before_write(file: &File, slices: &[IoSlice<'_>], at: u64) -> io::Result<()> {
     let Some(room) = ROOM.get() else { return Ok(()) };

@@ -14,8 +14,10 @@
 //! Limits: a record has less than 4 GiB, a segment as many bytes as its owner allows. A segment with a name belongs to one process at a time;
 //! others may read it meanwhile ([`SegmentReader`]).
 //!
-//! Room on the disk can be reserved ahead, beyond the file's end ([`Segment::reserve`]): what is appended there does not fail for want of it.
+//! Room on the disk can be reserved ahead ([`Segment::reserve`]): what is appended there does not fail for want of it, and short records are copied
+//! there instead of written (`ahead`). Zeros after the last record are such room, and are no records.
 
+mod ahead;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
@@ -29,6 +31,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use ahead::Ahead;
 use error::Failure;
 pub use error::SegmentError;
 use format::{HEADER, Header, RECORD_HEADER, RecordHeader};
@@ -51,13 +54,14 @@ pub(crate) struct Segment {
     limit: u64,
     /// There may be something after `end`: what an append that failed has left, or records that were forgotten.
     has_leftovers: bool,
+    ahead: Ahead,
 }
 
 /// A segment with a name, opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) segment: Segment,
-    /// Bytes that were cut off after the last whole record.
+    /// Bytes that were cut off after the last whole record, but for zeros at the end.
     pub(crate) cut_off: u64,
 }
 
@@ -71,8 +75,9 @@ impl Segment {
 
     /// It takes no more bytes than this: the disk is full then.
     #[cfg(test)]
-    pub(crate) fn with_limit(self, limit: u64) -> Self {
-        Self { limit, ..self }
+    pub(crate) fn with_limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// Breaks a record.
@@ -104,10 +109,11 @@ impl Segment {
         }
         let header = Header::read(&start).map_err(|failure| failure.at(path))?;
         let (starts, end) = whole_records(&file, header, size).map_err(failed)?;
-        let (path, has_leftovers) = (path.to_owned(), end < size);
-        let mut segment = Self { path, file, header, starts, end, limit, has_leftovers };
+        let cut_off = torn(&file, end, size).map_err(failed)?;
+        let (path, has_leftovers, ahead) = (path.to_owned(), end < size, Ahead::default());
+        let mut segment = Self { path, file, header, starts, end, limit, has_leftovers, ahead };
         segment.remove_leftovers().map_err(failed)?;
-        Ok(Opened { segment, cut_off: size - end })
+        Ok(Opened { segment, cut_off })
     }
 
     /// Writes the header of an empty segment.
@@ -116,21 +122,24 @@ impl Segment {
         file.set_len(0)?;
         write_at(&file, &mut [IoSlice::new(&header.bytes())], 0)?;
         let end = HEADER as u64;
-        Ok(Self { path, file, header, starts: Vec::new(), end, limit, has_leftovers: false })
+        let (starts, ahead) = (Vec::new(), Ahead::default());
+        Ok(Self { path, file, header, starts, end, limit, has_leftovers: false, ahead })
     }
 
-    /// Reserves room on the disk for `bytes` more, unless the file system has no such thing. The file does not become longer by that, and
-    /// gives back what is left of it when it is opened the next time.
-    pub(crate) fn reserve(&self, bytes: u64) -> Result<(), SegmentError> {
-        let failed = |source| Failure::Write(source).at(&self.path);
+    /// Reserves room on the disk for `bytes` more, unless the file system has no such thing. What is left of it is given back when the segment is
+    /// opened the next time.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Result<(), SegmentError> {
         match allocate(&self.file, self.end, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            allocated => allocated.map_err(failed),
+            Ok(()) => self.ahead.reserved(&self.file, self.end + bytes),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(source) => return Err(Failure::Write(source).at(&self.path)),
         }
+        Ok(())
     }
 
-    /// Gives back what is reserved and not used: nothing more will be appended.
-    pub(crate) fn seal(&self) -> Result<(), SegmentError> {
+    /// Gives back what is reserved and not used.
+    pub(crate) fn seal(&mut self) -> Result<(), SegmentError> {
+        self.ahead.give_up();
         self.file.set_len(self.end).map_err(|source| Failure::Write(source).at(&self.path))
     }
 
@@ -159,6 +168,9 @@ impl Segment {
 
     fn write(&mut self, header: &[u8], parts: &[&[u8]]) -> io::Result<()> {
         self.remove_leftovers()?;
+        if self.ahead.copy(&self.file, self.end, header, parts) {
+            return Ok(());
+        }
         // Until all of it is written.
         self.has_leftovers = true;
         let mut slices: Vec<_> = std::iter::once(header).chain(parts.iter().copied()).map(IoSlice::new).collect();
@@ -191,6 +203,7 @@ impl Segment {
 
     fn remove_leftovers(&mut self) -> io::Result<()> {
         if self.has_leftovers {
+            self.ahead.give_up();
             self.file.set_len(self.end)?;
             self.has_leftovers = false;
         }
@@ -207,9 +220,18 @@ impl Segment {
         self.starts.len()
     }
 
-    /// The file's size.
+    /// Where its last record ends.
     pub(crate) fn bytes(&self) -> u64 {
         self.end
+    }
+}
+
+impl Drop for Segment {
+    /// No zeros are left after the last record. Those that a kill leaves are cut off when it is opened again.
+    fn drop(&mut self) {
+        if self.ahead.is_used() {
+            let _ = self.seal();
+        }
     }
 }
 
@@ -255,6 +277,22 @@ fn whole_records(file: &File, header: Header, size: u64) -> io::Result<(Vec<u64>
         at = next;
     }
     Ok((starts, at))
+}
+
+/// How many bytes there are from an offset to the last one that is not zero.
+fn torn(file: &File, from: u64, end: u64) -> io::Result<u64> {
+    let mut bytes = vec![0; 64 << 10];
+    let mut end = end;
+    while end > from {
+        let start = end.saturating_sub(bytes.len() as u64).max(from);
+        let part = bytes.get_mut(..usize::try_from(end - start).unwrap_or(0)).unwrap_or_default();
+        file.read_exact_at(part, start)?;
+        if let Some(last) = part.iter().rposition(|byte| *byte != 0) {
+            return Ok(start + last as u64 + 1 - from);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 /// Reads the record at an offset; returns where the next one begins. None where there is no whole record before `end`.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Failure, SegmentError};
 use super::format::{HEADER, Header};
-use super::read_record;
+use super::{read_record, torn};
 
 /// Reads, takes no lock and changes nothing.
 #[derive(Debug)]
@@ -55,9 +55,9 @@ impl SegmentReader {
         }
     }
 
-    /// Bytes after the last record that was read.
+    /// Bytes after the last record that was read, but for zeros at the end: they are room for further ones.
     pub(crate) fn bytes_left(&self) -> u64 {
-        self.size.saturating_sub(self.at)
+        torn(&self.file, self.at, self.size).unwrap_or_else(|_| self.size.saturating_sub(self.at))
     }
 
     /// What was read is not what its owner wrote.

@@ -54,9 +54,11 @@ fn it_behaves_as_its_model() {
         let limit = 2000 + random.below(60_000) as u64;
         let reopen = || Segment::open(&path, FileMode::default(), limit).unwrap();
         let (mut segment, mut model) = (Some(reopen().segment), Model::default());
+        // There may be zeros after its last record.
+        let mut has_room = false;
         for _ in 0..200 {
             let current = segment.as_mut().unwrap();
-            match random.below(10) {
+            match random.below(12) {
                 0..=5 => {
                     let bytes = payload(&mut random, &fs::read(&path).unwrap());
                     let (left, right) = bytes.split_at(random.below(bytes.len() + 1));
@@ -72,6 +74,7 @@ fn it_behaves_as_its_model() {
                 6 => {
                     let record = random.below(model.records.len() + 3);
                     current.truncate(record);
+                    has_room &= record >= model.records.len();
                     model.records.truncate(record);
                     model.synced = model.synced.min(model.records.len());
                 }
@@ -85,11 +88,27 @@ fn it_behaves_as_its_model() {
                     let opened = reopen();
                     assert_eq!(opened.cut_off, 0, "seed {seed}");
                     segment = Some(opened.segment);
+                    has_room = false;
+                }
+                9 => {
+                    current.reserve(1 + random.below(20_000) as u64).unwrap();
+                    has_room = true;
+                }
+                10 => {
+                    // Killed: another opens what is there.
+                    let killed = fs::read(&path).unwrap();
+                    drop(segment.take());
+                    fs::write(&path, &killed).unwrap();
+                    let opened = reopen();
+                    assert_eq!(opened.cut_off, 0, "seed {seed}");
+                    segment = Some(opened.segment);
+                    has_room = false;
                 }
                 _ => {
                     // The machine goes down: of what was not synced a part is on the disk, torn, or followed by something else.
                     let durable = Model { records: model.records[..model.synced].to_vec(), synced: 0 }.bytes();
                     drop(segment.take());
+                    has_room = false;
                     let mut bytes = fs::read(&path).unwrap();
                     let kept = durable as usize + random.below(bytes.len() - durable as usize + 1);
                     bytes.truncate(kept);
@@ -103,16 +122,30 @@ fn it_behaves_as_its_model() {
                     let left = opened.segment.len();
                     assert!(left >= model.synced && left <= model.records.len(), "seed {seed}");
                     model.records.truncate(left);
-                    assert_eq!(opened.cut_off, bytes.len() as u64 - model.bytes(), "seed {seed}");
+                    assert_eq!(opened.cut_off, torn_bytes(&bytes, model.bytes() as usize), "seed {seed}");
                     segment = Some(opened.segment);
                 }
             }
             let current = segment.as_ref().unwrap();
             assert_eq!((current.len(), current.bytes()), (model.records.len(), model.bytes()), "seed {seed}");
             assert!(all(current) == model.records, "seed {seed}");
-            assert_eq!(fs::metadata(&path).unwrap().len(), model.bytes(), "seed {seed}");
+            let bytes = fs::read(&path).unwrap();
+            let room = &bytes[model.bytes() as usize..];
+            assert!(room.iter().all(|byte| *byte == 0) && (has_room || room.is_empty()), "seed {seed}");
+            let (mut reader, mut record, mut found) = (SegmentReader::open(&path).unwrap().unwrap(), Vec::new(), 0);
+            while reader.next(&mut record).unwrap() {
+                assert!(record == model.records[found], "seed {seed}");
+                found += 1;
+            }
+            assert_eq!((found, reader.bytes_left()), (model.records.len(), 0), "seed {seed}");
         }
     }
+}
+
+/// How many bytes there are from `end` to the last that is not zero.
+fn torn_bytes(bytes: &[u8], end: usize) -> u64 {
+    let torn = &bytes[end..];
+    torn.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
 }
 
 /// A small segment with a name: its path, its bytes and its records.
@@ -140,8 +173,8 @@ fn torn_at_any_byte_it_ends_with_its_last_whole_record() {
         fs::write(&path, &bytes[..size]).unwrap();
         let Opened { mut segment, cut_off } = open(&path);
         let whole = ends.iter().filter(|end| **end <= size).count().saturating_sub(1);
-        let expected_cut = if size < HEADER { size } else { size - ends[whole] };
-        assert_eq!((all(&segment), cut_off), (records[..whole].to_vec(), expected_cut as u64), "{size}");
+        let expected_cut = if size < HEADER { size as u64 } else { torn_bytes(&bytes[..size], ends[whole]) };
+        assert_eq!((all(&segment), cut_off), (records[..whole].to_vec(), expected_cut), "{size}");
         // It goes on from there.
         assert_eq!(segment.append(&[b"next"]).unwrap(), whole);
         drop(segment);

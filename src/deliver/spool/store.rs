@@ -118,7 +118,7 @@ impl Store {
             self.completed(first, bytes);
             return Ok(0);
         }
-        let Opened { segment, cut_off } = Segment::open(&path, self.mode, u64::MAX)?;
+        let Opened { mut segment, cut_off } = Segment::open(&path, self.mode, u64::MAX)?;
         // What its process had reserved.
         let _ = segment.seal();
         let mut buffer = Vec::new();
@@ -199,7 +199,7 @@ impl Store {
     /// Begins the next segment; the one before is complete. Returns its file, if it was not there already.
     pub(super) fn begin(&mut self) -> Result<Option<File>, SpoolError> {
         let reserve = self.limits.segment + self.limits.segment / 2;
-        if let Some(current) = self.current.as_ref().filter(|current| current.first == self.next) {
+        if let Some(current) = self.current.as_mut().filter(|current| current.first == self.next) {
             // Nothing is in it yet.
             current.segment.reserve(reserve)?;
             self.is_full = false;
@@ -231,7 +231,7 @@ impl Store {
 
     fn complete_current(&mut self) {
         self.write_manifest();
-        if let Some(Current { first, segment, .. }) = self.current.take() {
+        if let Some(Current { first, mut segment, .. }) = self.current.take() {
             // What is not given back now is when the file is removed.
             let _ = segment.seal();
             self.completed(first, segment.bytes());
@@ -278,7 +278,7 @@ impl Store {
     /// Gives back the room that was kept for what was let in, where all of it is delivered.
     pub(super) fn give_back(&mut self, delivered: u64) {
         if delivered >= self.last()
-            && let Some(current) = &self.current
+            && let Some(current) = &mut self.current
         {
             let _ = current.segment.seal();
         }
