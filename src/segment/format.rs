@@ -70,7 +70,9 @@ impl RecordHeader {
         checksum.update(&offset.to_le_bytes());
         checksum.update(&length.to_le_bytes());
         parts.iter().for_each(|part| checksum.update(part));
-        Self { length, checksum: checksum.finalize() }
+        let checksum = checksum.finalize();
+        // Zeros are room for a record, and none themselves.
+        Self { length, checksum: if length == 0 { checksum.max(1) } else { checksum } }
     }
 
     pub(crate) fn read(bytes: [u8; RECORD_HEADER]) -> Self {
@@ -84,5 +86,42 @@ impl RecordHeader {
         length.copy_from_slice(&self.length.to_le_bytes());
         checksum.copy_from_slice(&self.checksum.to_le_bytes());
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Once in four thousand million places zeros would have the right checksum.
+    #[test]
+    fn zeros_are_no_record_whatever_the_key() {
+        let offset = 4096_u64;
+        let checksum = |key: u64| {
+            let bytes = [&key.to_le_bytes()[..], &offset.to_le_bytes(), &0_u32.to_le_bytes()].concat();
+            crc32fast::hash(&bytes)
+        };
+        // The checksum is linear in the key's bits: those that make it zero, by elimination.
+        let none = checksum(0);
+        let mut basis: Vec<(u32, u64)> = Vec::new();
+        let reduce = |basis: &[(u32, u64)], start: (u32, u64)| {
+            basis.iter().fold(
+                start,
+                |(value, key), (other, of)| {
+                    if value ^ other < value { (value ^ other, key ^ of) } else { (value, key) }
+                },
+            )
+        };
+        for bit in 0..64 {
+            let reduced = reduce(&basis, (checksum(1 << bit) ^ none, 1 << bit));
+            if reduced.0 != 0 {
+                basis.push(reduced);
+                basis.sort_unstable_by(|one, other| other.cmp(one));
+            }
+        }
+        let (left, key) = reduce(&basis, (none, 0));
+        assert_eq!((left, checksum(key)), (0, 0));
+        let zeros = RecordHeader::read([0; RECORD_HEADER]);
+        assert_ne!(RecordHeader::new(Header { key }, offset, 0, &[]), zeros);
     }
 }
