@@ -5,7 +5,7 @@ use std::fmt;
 use tokio_util::sync::CancellationToken;
 
 use super::source::{Flow, RecordSource, SessionWatch, Start};
-use crate::recording::kafka::{Group, GroupConfig, GroupWatch, Scan, decode};
+use crate::recording::kafka::{Group, GroupConfig, GroupWatch, Whole, decode};
 use crate::recording::{Record, RecordingAbout, SessionId};
 use rdkafka::message::Message as _;
 
@@ -20,7 +20,7 @@ pub(crate) struct GroupSource {
 impl GroupSource {
     /// Looks at the topic, and does not join the group yet.
     pub(crate) fn open(config: GroupConfig, stop: CancellationToken) -> Result<Self, String> {
-        let (about, _) = Group::first(&config).map_err(|error| error.to_string())?;
+        let (about, _) = Whole::of(&config).and_then(|whole| whole.first()).map_err(|error| error.to_string())?;
         Ok(Self { config, group: None, about, stop })
     }
 
@@ -32,11 +32,10 @@ impl GroupSource {
 
     /// All of the topic, for whoever looks at it before the start.
     fn scan(&self, take: &mut dyn FnMut(Record) -> Flow) -> Result<(), String> {
-        let scan = Scan::begin(&self.config.brokers, &self.config.topic, &self.config.options);
-        let read = scan.and_then(|scan| {
-            scan.read(|message| match decode(message.payload().unwrap_or_default()) {
-                Ok((record, _)) => take(record) == Flow::On,
-                Err(_) => true,
+        let read = Whole::of(&self.config).and_then(|whole| {
+            whole.read(|message| match decode(message.payload().unwrap_or_default()) {
+                Ok((record, _)) => take(record) != Flow::On,
+                Err(_) => false,
             })
         });
         read.map_err(|error| error.to_string())

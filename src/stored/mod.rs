@@ -28,4 +28,4 @@ pub use message::Message;
 pub(crate) use parquet::{each_audited_row, files_of};
 pub use source::{Progress, Source, SourceError, Step};
 pub(crate) use spec::StoredAt;
-pub(crate) use topic::{TopicSource, Topics, Watermarks};
+pub(crate) use topic::{BROKER_PATIENCE, TopicSource, Topics, Watermarks, is_passing};

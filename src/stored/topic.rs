@@ -23,7 +23,7 @@ pub(crate) use whole::Watermarks;
 /// How long to wait for the next message before looking whether to stop.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a broker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const BROKER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Keeps what librdkafka says, to explain why there is no answer.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Topics {
         let consumer: BaseConsumer<Events> = reader_options(servers, client, options)
             .create_with_context(Events::default())
             .map_err(|error| SourceError::Client(describe_client_error(&error)))?;
-        let asked = consumer.fetch_metadata(None, PATIENCE);
+        let asked = consumer.fetch_metadata(None, BROKER_PATIENCE);
         let metadata = asked.map_err(|error| unreachable(&consumer, servers, &error.to_string()))?;
         let topics = metadata.topics().iter();
         let partitions = topics.map(|topic| {
@@ -119,7 +119,7 @@ impl Topics {
         for topic in topics {
             let failed = |source| SourceError::Topic { topic: topic.clone(), source };
             for &partition in self.partitions.get(topic).into_iter().flatten() {
-                let (low, high) = self.consumer.fetch_watermarks(topic, partition, PATIENCE).map_err(failed)?;
+                let (low, high) = self.consumer.fetch_watermarks(topic, partition, BROKER_PATIENCE).map_err(failed)?;
                 let start = match tail {
                     None => low,
                     Some(tail) => self.tail_start(topic, partition, low..high, tail)?,
@@ -165,7 +165,7 @@ impl Topics {
         self.consumer.assign(&assignment).map_err(failed)?;
         let mut ends = Ends(HashMap::from([((topic.to_owned(), partition), range.end)]));
         let mut offsets = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + BROKER_PATIENCE;
         while !ends.is_empty() && Instant::now() < deadline {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
@@ -195,7 +195,7 @@ fn unreachable(consumer: &BaseConsumer<Events>, servers: &str, otherwise: &str) 
     let said = consumer.context().last_error.lock().ok().and_then(|last_error| last_error.clone());
     SourceError::Unreachable {
         servers: servers.to_owned(),
-        seconds: PATIENCE.as_secs(),
+        seconds: BROKER_PATIENCE.as_secs(),
         reason: said.unwrap_or_else(|| otherwise.to_owned()),
     }
 }
@@ -232,7 +232,7 @@ impl Ends {
 }
 
 /// Whether an error of the consumer goes away by itself.
-fn is_passing(error: &KafkaError) -> bool {
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(

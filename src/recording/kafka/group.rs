@@ -1,23 +1,22 @@
 //! A player in a consumer group: a thread that reads its partitions, and says how far they are.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::common::{Common, GroupConfig, State};
 use super::membership::consumer;
 use super::progress::Zero;
 use super::reader::Reader;
-use super::scan::{Scan, ScanError, partitions};
 use super::share::{ShareCounts, Turn};
 use super::wire::decode;
-use crate::deliver::KafkaOption;
 use crate::recording::{Record, RecordingAbout, SessionId};
+use crate::stored::{SourceError, Topics, Watermarks};
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long a partition without messages holds up the others.
@@ -36,18 +35,15 @@ pub(crate) struct GroupWatch(Arc<Common>);
 
 impl Group {
     /// Joins the group, as soon as the topic has anything.
-    pub(crate) fn join(config: GroupConfig) -> Result<Self, ScanError> {
-        if let Some(wrong) = config.options.iter().find_map(KafkaOption::missing_file) {
-            return Err(ScanError::Client(wrong));
-        }
-        let (_, recorded_ns) = first(&config)?;
+    pub(crate) fn join(config: GroupConfig) -> Result<Self, SourceError> {
+        let whole = Whole::of(&config)?;
+        let (_, recorded_ns) = whole.first()?;
         let common = Arc::new(Common::default());
-        let consumer = consumer(&config, &common)?;
-        let ends = partitions(&consumer, &config.brokers, &config.topic)?;
-        let read = |error: KafkaError| ScanError::Read { topic: config.topic.clone(), reason: error.to_string() };
-        consumer.subscribe(&[&config.topic]).map_err(read)?;
+        let consumer = consumer(&config, &common, whole.watermarks.clone())?;
+        let failed = |source| SourceError::Topic { topic: config.topic.clone(), source };
+        consumer.subscribe(&[&config.topic]).map_err(failed)?;
         let leave = CancellationToken::new();
-        let ends = ends.into_iter().map(|(partition, (low, high))| (partition, low, high)).collect();
+        let ends = whole.watermarks.into_iter().map(|(partition, (low, high))| (partition, low, high)).collect();
         let reader = Reader {
             config,
             common: Arc::clone(&common),
@@ -59,13 +55,8 @@ impl Group {
             last_look: Instant::now(),
         };
         let spawn = std::thread::Builder::new().name("kafka-group".to_owned()).spawn(move || reader.run());
-        let thread = spawn.map_err(|error| ScanError::Client(error.to_string()))?;
+        let thread = spawn.map_err(|error| SourceError::Client(error.to_string()))?;
         Ok(Self { common, leave, thread: Some(thread) })
-    }
-
-    /// What a topic's first messages say of the recording, and when the earliest began, in nanoseconds since 1970.
-    pub(crate) fn first(config: &GroupConfig) -> Result<(RecordingAbout, u64), ScanError> {
-        first(config)
     }
 
     /// Waits for the common start; `None` if `stop` comes first, or the group fails: [`Self::next`] says why.
@@ -157,29 +148,49 @@ impl GroupWatch {
     }
 }
 
-/// What the first messages say of the recording, and when the earliest began, in nanoseconds since 1970.
-fn first(config: &GroupConfig) -> Result<(RecordingAbout, u64), ScanError> {
-    let scan = Scan::begin(&config.brokers, &config.topic, &config.options)?;
-    let mut missing = scan.partitions_with_messages();
-    let mut found: Option<RecordingAbout> = None;
-    let mut earliest = u64::MAX;
-    let mut wrong = None;
-    scan.read(|message| {
-        match decode(message.payload().unwrap_or_default()) {
-            Ok((record, about)) => {
-                earliest = earliest.min(record.started.epoch_ms);
-                found = found.take().or(about);
+/// All that the topic has now.
+pub(crate) struct Whole {
+    topics: Topics,
+    topic: String,
+    watermarks: Watermarks,
+}
+
+impl Whole {
+    /// Joins no group, and commits nothing.
+    pub(crate) fn of(config: &GroupConfig) -> Result<Self, SourceError> {
+        let topics = Topics::connect(&config.brokers, "replay", &config.options)?;
+        let topic = config.topic.clone();
+        topics.named(std::slice::from_ref(&topic))?;
+        let watermarks = topics.watermarks(&topic)?;
+        Ok(Self { topics, topic, watermarks })
+    }
+
+    /// Calls `is_enough` with each message until it says so; those of a partition are in order.
+    pub(crate) fn read(&self, is_enough: impl FnMut(&BorrowedMessage<'_>) -> bool) -> Result<(), SourceError> {
+        self.topics.read_until(&self.topic, &self.watermarks, is_enough)
+    }
+
+    /// What the first messages say of the recording, and when the earliest began, in nanoseconds since 1970.
+    pub(crate) fn first(&self) -> Result<(RecordingAbout, u64), SourceError> {
+        let with_messages = self.watermarks.iter().filter(|(_, (low, high))| low < high);
+        let mut missing: BTreeSet<_> = with_messages.map(|(partition, _)| *partition).collect();
+        let mut found: Option<RecordingAbout> = None;
+        let mut earliest = u64::MAX;
+        let mut wrong = None;
+        self.read(|message| {
+            match decode(message.payload().unwrap_or_default()) {
+                Ok((record, about)) => {
+                    earliest = earliest.min(record.started.epoch_ms);
+                    found = found.take().or(about);
+                }
+                Err(error) => wrong = Some(error.to_string()),
             }
-            Err(error) => wrong = Some(error.to_string()),
-        }
-        missing.remove(&message.partition());
-        !missing.is_empty() || found.is_none()
-    })?;
-    match found {
-        Some(about) => Ok((about, earliest.saturating_mul(1_000_000))),
-        None => {
-            let reason = wrong.unwrap_or_else(|| "there is no recording in it yet".to_owned());
-            Err(ScanError::Read { topic: config.topic.clone(), reason })
-        }
+            missing.remove(&message.partition());
+            missing.is_empty() && found.is_some()
+        })?;
+        let reason = || wrong.unwrap_or_else(|| "there is no recording in it yet".to_owned());
+        let found =
+            found.ok_or_else(|| SourceError::Foreign { name: format!("topic {}", self.topic), reason: reason() });
+        Ok((found?, earliest.saturating_mul(1_000_000)))
     }
 }

@@ -1,7 +1,6 @@
 //! The consumer: partitions come, and go to other players.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -12,8 +11,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::common::{Common, GroupConfig};
 use super::progress::{Done, Zero};
-use super::scan::{PATIENCE, ScanError, partitions};
 use crate::deliver::{ClientLog, client_options, describe_client_error};
+use crate::stored::{BROKER_PATIENCE, SourceError, Watermarks};
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long sessions have that are given up.
@@ -23,7 +22,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub(super) struct Rebalances {
     common: Arc<Common>,
     topic: String,
-    ends: Mutex<BTreeMap<i32, i64>>,
+    watermarks: Watermarks,
     log: ClientLog,
 }
 
@@ -58,17 +57,16 @@ impl ConsumerContext for Rebalances {
 impl Rebalances {
     /// What was done of partitions that come is in their committed offsets.
     fn assign(&self, consumer: &BaseConsumer<Self>, come: &TopicPartitionList) {
-        let committed = match consumer.committed_offsets(come.clone(), PATIENCE) {
+        let committed = match consumer.committed_offsets(come.clone(), BROKER_PATIENCE) {
             Ok(committed) => committed,
             Err(error) => {
                 self.common.lock().error = Some(format!("the group's offsets cannot be read: {error}"));
                 return;
             }
         };
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.common.lock();
         for element in committed.elements() {
-            let end = ends.get(&element.partition()).copied().unwrap_or(0);
+            let end = self.watermarks.get(&element.partition()).map_or(0, |(_, high)| *high);
             let (done, zero) = match element.offset() {
                 Offset::Offset(offset) => Done::from_metadata(offset, element.metadata()),
                 _ => (Done::default(), None),
@@ -125,7 +123,11 @@ pub(super) fn add(list: &mut TopicPartitionList, topic: &str, partition: i32, do
     element.set_metadata(done.to_metadata(zero));
 }
 
-pub(super) fn consumer(config: &GroupConfig, common: &Arc<Common>) -> Result<BaseConsumer<Rebalances>, ScanError> {
+pub(super) fn consumer(
+    config: &GroupConfig,
+    common: &Arc<Common>,
+    watermarks: Watermarks,
+) -> Result<BaseConsumer<Rebalances>, SourceError> {
     let defaults = [
         ("group.id", config.group.clone()),
         ("enable.auto.commit", "false".to_owned()),
@@ -140,17 +142,8 @@ pub(super) fn consumer(config: &GroupConfig, common: &Arc<Common>) -> Result<Bas
         ("session.timeout.ms", "10000".to_owned()),
         ("heartbeat.interval.ms", "1000".to_owned()),
     ];
-    let rebalances = Rebalances {
-        common: Arc::clone(common),
-        topic: config.topic.clone(),
-        ends: Mutex::default(),
-        log: ClientLog::default(),
-    };
+    let (topic, log) = (config.topic.clone(), ClientLog::default());
+    let rebalances = Rebalances { common: Arc::clone(common), topic, watermarks, log };
     let created = client_options(&config.brokers, &defaults, &config.options).create_with_context(rebalances);
-    let consumer: BaseConsumer<Rebalances> =
-        created.map_err(|error| ScanError::Client(describe_client_error(&error)))?;
-    let known = partitions(&consumer, &config.brokers, &config.topic)?;
-    let ends = known.into_iter().map(|(partition, (_, high))| (partition, high)).collect();
-    *consumer.context().ends.lock().unwrap_or_else(PoisonError::into_inner) = ends;
-    Ok(consumer)
+    created.map_err(|error| SourceError::Client(describe_client_error(&error)))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   wire      a record as JSON and back                writer   a recorder's records into the topic
-//!   scan      all of a topic's messages, to its end    group    a player's share of the sessions
+//!   group     all of a topic, and a player's share of its sessions
 //!   share     which of its records come next, and which sessions are not over
 //!   reader, membership, common    the thread that reads, the consumer's partitions, what threads share
 //!   progress  what of a partition has been played, as its group's committed offset has it
@@ -16,7 +16,6 @@ mod group;
 mod membership;
 mod progress;
 mod reader;
-mod scan;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -27,7 +26,6 @@ mod wire_content;
 mod writer;
 
 pub(crate) use common::GroupConfig;
-pub(crate) use group::{Group, GroupWatch};
-pub(crate) use scan::Scan;
+pub(crate) use group::{Group, GroupWatch, Whole};
 pub use wire::{WireError, decode, encode};
 pub use writer::{TopicConfig, TopicWriter};

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::common::{Common, GroupConfig};
 use super::membership::{Rebalances, add};
 use super::progress::{Done, Zero};
-use super::scan::{PATIENCE, is_passing};
 use super::wire::{WireError, decode};
 use crate::clocks;
+use crate::stored::{BROKER_PATIENCE, is_passing};
 
 const POLL: Duration = Duration::from_millis(20);
 /// How often it is said how far the sessions are. What ends between two is done again if the player is killed.
@@ -152,7 +152,7 @@ impl Reader {
         for (partition, ..) in &self.ends {
             all.add_partition(&self.config.topic, *partition);
         }
-        let Ok(committed) = self.consumer.committed_offsets(all, PATIENCE) else { return };
+        let Ok(committed) = self.consumer.committed_offsets(all, BROKER_PATIENCE) else { return };
         let found = |element: &TopicPartitionListElem<'_>| match element.offset() {
             Offset::Offset(offset) => Some(Done::from_metadata(offset, element.metadata())),
             _ => None,

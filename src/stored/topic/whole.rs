@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::{BorrowedMessage, Consumer, Ends, KafkaError, Message, Offset, PATIENCE, POLL};
+use super::{BROKER_PATIENCE, BorrowedMessage, Consumer, Ends, KafkaError, Message, Offset, POLL};
 use super::{SourceError, TopicPartitionList, Topics, is_passing};
 
 /// A topic's partitions, each with its first offset and the one after its last.
@@ -15,7 +15,7 @@ impl Topics {
         let failed = |source| SourceError::Topic { topic: topic.to_owned(), source };
         let partitions = self.partitions.get(topic).into_iter().flatten();
         let ends = partitions.map(|partition| {
-            let watermarks = self.consumer.fetch_watermarks(topic, *partition, PATIENCE).map_err(failed)?;
+            let watermarks = self.consumer.fetch_watermarks(topic, *partition, BROKER_PATIENCE).map_err(failed)?;
             Ok((*partition, watermarks))
         });
         ends.collect()
@@ -27,6 +27,19 @@ impl Topics {
         topic: &str,
         within: &Watermarks,
         mut take: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<(), SourceError> {
+        self.read_until(topic, within, |message| {
+            take(message);
+            false
+        })
+    }
+
+    /// The same up to the message at which `is_enough` says so.
+    pub(crate) fn read_until(
+        &self,
+        topic: &str,
+        within: &Watermarks,
+        mut is_enough: impl FnMut(&BorrowedMessage<'_>) -> bool,
     ) -> Result<(), SourceError> {
         let failed = |source| SourceError::Topic { topic: topic.to_owned(), source };
         let (mut assignment, mut ends) = (TopicPartitionList::new(), Ends::default());
@@ -40,13 +53,13 @@ impl Topics {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
                     heard = Instant::now();
-                    if ends.pass(topic, message.partition(), message.offset()) {
-                        take(&message);
+                    if ends.pass(topic, message.partition(), message.offset()) && is_enough(&message) {
+                        return Ok(());
                     }
                     continue;
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) | None if heard.elapsed() < PATIENCE => {}
-                Some(Err(error)) if heard.elapsed() < PATIENCE && is_passing(&error) => {}
+                Some(Err(KafkaError::PartitionEOF(_))) | None if heard.elapsed() < BROKER_PATIENCE => {}
+                Some(Err(error)) if heard.elapsed() < BROKER_PATIENCE && is_passing(&error) => {}
                 Some(Err(error)) => return Err(SourceError::Read(error)),
                 None => return Err(self.silent()),
             }
