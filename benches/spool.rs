@@ -14,8 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{MESSAGE_BYTES, Nothing, setting};
+use mysql_interceptor::audit::Instance;
 use mysql_interceptor::deliver::{
-    Fsync, Label, Line, MessageKind, Pipeline, QueueConfig, Spool, SpoolConfig, SpoolFull, SpoolMode,
+    AuditConfig, Fsync, Label, Line, MessageKind, Pipeline, QueueConfig, Spool, SpoolConfig, SpoolFull, SpoolMode,
 };
 use mysql_interceptor::files::FileMode;
 use mysql_interceptor::mysql::sql::{Digest, Lexis, StatementKind};
@@ -29,9 +30,10 @@ fn main() {
     let (messages, rounds) = (setting("MESSAGES", 60_000), setting("ROUNDS", 5));
     let kinds = [
         ("no spool", None),
-        ("async, interval", Some((SpoolMode::Async, Fsync::Interval))),
-        ("reply, never", Some((SpoolMode::Reply, Fsync::Never))),
-        ("reply, interval", Some((SpoolMode::Reply, Fsync::Interval))),
+        ("async, interval", Some((SpoolMode::Async, Fsync::Interval, false))),
+        ("reply, never", Some((SpoolMode::Reply, Fsync::Never, false))),
+        ("reply, interval", Some((SpoolMode::Reply, Fsync::Interval, false))),
+        ("with manifests", Some((SpoolMode::Reply, Fsync::Interval, true))),
     ];
     let mut costs = vec![Vec::new(); kinds.len()];
     for _ in 0..rounds {
@@ -52,10 +54,13 @@ fn main() {
 }
 
 /// Microseconds on a CPU for each message, of all threads.
-fn measure(kind: Option<(SpoolMode, Fsync)>, folder: &Path, messages: u64) -> f64 {
+fn measure(kind: Option<(SpoolMode, Fsync, bool)>, folder: &Path, messages: u64) -> f64 {
     let mut pipeline = match kind {
         None => Pipeline::start(vec![(0, Box::<Nothing>::default())], &QueueConfig::default()),
-        Some((mode, fsync)) => {
+        Some((mode, fsync, has_manifests)) => {
+            let interval = Duration::from_secs(1);
+            let audit =
+                AuditConfig { instance: Instance([7; 16]), proxy: "bench@now".to_owned(), interval, signer: None };
             let config = SpoolConfig {
                 folder: folder.to_owned(),
                 mode,
@@ -64,7 +69,7 @@ fn measure(kind: Option<(SpoolMode, Fsync)>, folder: &Path, messages: u64) -> f6
                 fsync,
                 file_mode: FileMode::default(),
                 run: "bench@now".to_owned(),
-                audit: None,
+                audit: has_manifests.then_some(audit),
             };
             let spool = Spool::open(config, &["nothing".to_owned()]).expect("a spool");
             Pipeline::start_spooled(vec![Box::<Nothing>::default()], &QueueConfig::default(), spool)
