@@ -242,7 +242,8 @@ def test_what_can_be_known_before_the_start(slow_recording, mysql, mariadb, tmp_
 
 def test_a_torn_recording_is_played_as_far_as_it_goes(slow_recording, mysql, tmp_path):
     last = sorted(slow_recording.glob("*.arrows"))[-1]
-    os.truncate(last, last.stat().st_size * 2 // 3)
+    # In the batch with which a recording ends; what came a second before is in another.
+    os.truncate(last, last.stat().st_size - 100)
     replay = Replay(slow_recording, mysql, tmp_path / "torn", "--allow-writes", "--speed=max").wait()
     assert 0 < mysql.sql(f"SELECT COUNT(*) FROM {DB}.t")[0][0] <= 160
     assert "error" not in replay.classes
