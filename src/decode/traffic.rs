@@ -88,7 +88,7 @@ pub(super) fn disturbed(sent: &[Sent], window: usize, random: &mut Random) -> Ve
         if random.below(6) == 0 {
             placed.push((index + random.below(2 * window + 1), placed.len(), segment.clone()));
         }
-        // A part of it again, as retransmissions are cut anew.
+        // A part of it again, as retransmissions are cut differently.
         if random.below(6) == 0 && segment.payload.len() > 2 {
             let from = random.below(segment.payload.len() - 1);
             let mut part = segment.clone();

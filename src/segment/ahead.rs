@@ -95,7 +95,7 @@ impl Window {
     fn open(file: &File, at: u64, reserved: u64) -> io::Result<Self> {
         let start = at - at % PAGES;
         let end = (start + WINDOW as u64).min(reserved);
-        // A fault finds these pages, instead of making them: that is a third of the price.
+        // A fault finds these pages instead of making them, which costs less (benches/README.md).
         let bytes = |from: u64| usize::try_from(end - from).map_err(io::Error::other);
         file.write_all_at(ZEROS.get(..bytes(at)?).unwrap_or_default(), at)?;
         let length = bytes(start)?;

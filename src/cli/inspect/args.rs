@@ -149,7 +149,7 @@ pub(super) struct TopArgs {
     /// Show the N digests that take most time, and no messages [without =N: 10]
     ///
     /// For each how many there were, their total time, p50, p95, p99 and longest, rows, errors, when the first and the last began, and the longest one as an
-    /// example (docs/inspect.md). With --follow on a terminal the table is drawn anew every second.
+    /// example (docs/inspect.md). With --follow on a terminal the table is drawn again every second.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "10", value_parser = positive)]
     pub(super) top: Option<usize>,
 

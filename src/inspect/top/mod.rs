@@ -21,7 +21,7 @@ pub(crate) use config::{TopConfig, TopSort};
 use page::Page;
 use stat::Stats;
 
-/// How often the table is drawn anew while it is followed.
+/// How often the table is drawn again while it is followed.
 const REDRAW: Duration = Duration::from_secs(1);
 /// As many threads as take messages apart, at most: one reads for all of them.
 const MOST_THREADS: usize = 8;
